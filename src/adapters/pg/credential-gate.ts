@@ -1,0 +1,94 @@
+import type { PendingItem } from './pg-internals';
+
+interface GateOptions {
+  readonly waitMs: number;
+  /** The callers who wait for a connection. */
+  readonly queue: () => PendingItem[];
+  /** True while open connections could still serve them. */
+  readonly served: () => boolean;
+  /** Tries the current credential again; resolves with true when the server takes it. */
+  readonly probe: () => Promise<boolean>;
+  readonly opened: () => void;
+}
+
+const PROBE_FIRST_MS = 1000;
+const PROBE_MOST_MS = 15_000;
+
+/**
+ * Closed while the server refuses the current credential. No login is tried meanwhile but one probe with backoff; the
+ * callers stay in the pool's own queue, where connections that are open still serve them, each for at most `waitMs`.
+ */
+export class CredentialGate {
+  readonly #options: GateOptions;
+  readonly #waitingSince = new WeakMap<PendingItem, number>();
+  #closedAt: number | undefined;
+  #error: Error | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+  #probe: NodeJS.Timeout | undefined;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  get closed(): boolean {
+    return this.#closedAt !== undefined;
+  }
+
+  /** A login was refused. */
+  close(error: Error): void {
+    this.#error = error;
+    if (this.#closedAt !== undefined) return;
+    this.#closedAt = performance.now();
+    const step = Math.min(100, Math.max(5, this.#options.waitMs / 10));
+    // Holds the process while somebody waits, as a connect under way would.
+    this.#sweep = setInterval(() => this.#expire(), step);
+    this.#scheduleProbe(0);
+  }
+
+  /** The credential was accepted, or replaced by one that was. */
+  open(): void {
+    if (!this.closed) return;
+    this.stop();
+    this.#options.opened();
+  }
+
+  stop(): void {
+    this.#closedAt = undefined;
+    clearInterval(this.#sweep);
+    clearTimeout(this.#probe);
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    const queue = this.#options.queue();
+    if (queue.length > 0) this.#sweep?.ref();
+    else this.#sweep?.unref();
+    const lasting = now - (this.#closedAt ?? now) > this.#options.waitMs;
+    for (const item of [...queue]) {
+      const since = this.#waitingSince.get(item) ?? now;
+      this.#waitingSince.set(item, since);
+      // When it has been refused for long and no open connection is left, waiting again would help nobody.
+      const hopeless = lasting && !this.#options.served();
+      if (!hopeless && now - since < this.#options.waitMs) continue;
+      queue.splice(queue.indexOf(item), 1);
+      item.timedOut = true;
+      item.callback(this.#error, undefined, () => {});
+    }
+  }
+
+  #scheduleProbe(attempt: number): void {
+    const step = Math.min(PROBE_MOST_MS, PROBE_FIRST_MS * 2 ** attempt);
+    this.#probe = setTimeout(
+      () => {
+        const closedAt = this.#closedAt;
+        this.#options.probe().then((accepted) => {
+          if (closedAt === undefined || this.#closedAt !== closedAt) return;
+          if (accepted) this.open();
+          else this.#scheduleProbe(attempt + 1);
+        });
+      },
+      step * (0.5 + Math.random() / 2),
+    );
+    this.#probe.unref();
+  }
+}

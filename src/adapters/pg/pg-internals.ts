@@ -1,0 +1,52 @@
+import type { Client, ClientConfig, Pool, PoolConfig } from 'pg';
+import { SecretsError } from '../../errors';
+
+/** What is used of the `pg` package: the caller's own copy, or the one that is installed. */
+export interface PgModule {
+  readonly Pool: new (config?: PoolConfig) => Pool;
+  readonly Client: new (config?: string | ClientConfig) => Client;
+}
+
+/** A caller who waits in the pool's queue. */
+export interface PendingItem {
+  callback: (error: Error | undefined, client?: Client, release?: () => void) => void;
+  timedOut?: boolean;
+}
+
+/**
+ * The part of pg-pool that has no public name. It has been the same from pg-pool 3.6 (pg 8.11) on; the tests run against
+ * both ends of the supported range.
+ */
+export interface PoolInternals {
+  _clients: Client[];
+  _idle: { readonly client: Client }[];
+  _pendingQueue: PendingItem[];
+  /** Clients that are closed instead of becoming idle when they are released. */
+  _expired: WeakSet<Client>;
+  _isFull(): boolean;
+  _pulseQueue(): void;
+  _remove(client: Client, callback?: () => void): void;
+  newClient(item: PendingItem): void;
+  readonly ending: boolean;
+}
+
+const METHODS = ['_isFull', '_pulseQueue', '_remove', 'newClient'] as const;
+const FIELDS = ['_clients', '_idle', '_pendingQueue', '_expired'] as const;
+
+/** Throws `PEER_UNSUPPORTED` when a pool lacks what the adapter builds on. */
+export function assertInternals(pool: object): void {
+  const missing = [
+    ...METHODS.filter((name) => typeof (pool as Record<string, unknown>)[name] !== 'function'),
+    ...FIELDS.filter((name) => typeof (pool as Record<string, unknown>)[name] !== 'object'),
+  ];
+  if (missing.length === 0) return;
+  throw new SecretsError('PEER_UNSUPPORTED', `this version of pg has no ${missing.join(', ')} in its pool`, {
+    next: 'Use pg 8.11 or newer, not its native bindings; report it if this is the newest.',
+  });
+}
+
+/** SQLSTATE invalid_password and invalid_authorization_specification: the login was refused. */
+export function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return code === '28P01' || code === '28000';
+}

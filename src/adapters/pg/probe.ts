@@ -1,0 +1,43 @@
+import { SecretsError } from '../../errors';
+import { describeError, errorCode } from '../../internal/describe-error';
+import { isRefusal, type PgModule } from './pg-internals';
+import { type Credential, configForClient } from './recipe';
+
+/**
+ * Logs in once with a credential, outside the pool, and out again.
+ * @throws `CREDENTIAL_REFUSED` for SQLSTATE 28P01 and 28000, `VERIFY_FAILED` for everything else.
+ */
+export async function probe(
+  Client: PgModule['Client'],
+  name: string,
+  { config }: Credential,
+  signal: AbortSignal,
+): Promise<void> {
+  const client = new Client(configForClient(config));
+  // After its end a socket may still fail; nobody else listens.
+  client.on('error', () => {});
+  const stop = () => void client.end().catch(() => {});
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await client.connect();
+  } catch (error) {
+    throw isRefusal(error) ? refusal(name, error) : unreachable(name, error);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+export function refusal(name: string, error: unknown): SecretsError {
+  const what = `the server refuses the credential of the ${name} (SQLSTATE ${errorCode(error)})`;
+  return new SecretsError('CREDENTIAL_REFUSED', what, {
+    next: 'Connections that are open go on; new ones wait for a newer credential. Compare the secret with the server.',
+  });
+}
+
+function unreachable(name: string, error: unknown): SecretsError {
+  const what = `a test login of the ${name} failed with ${describeError(error)}`;
+  return new SecretsError('VERIFY_FAILED', what, {
+    next: 'It is tried again; the old credential stays in use.',
+  });
+}

@@ -1,0 +1,255 @@
+import type { Client, Pool, PoolConfig } from 'pg';
+import { SecretsError } from '../../errors';
+import { unrefTimer } from '../../internal/time';
+import { CredentialGate } from './credential-gate';
+import { LoginLanes } from './login-lanes';
+import { PacedRetirement } from './paced-retirement';
+import {
+  assertInternals,
+  isRefusal,
+  type PendingItem,
+  type PgModule,
+  type PoolInternals,
+} from './pg-internals';
+import { type Credential, configForClient } from './recipe';
+import { type StampedClient, stampedClientClass } from './stamped-client';
+
+/** What surrounds the pool: the engine's side and the caller's settings. */
+export interface PoolControl {
+  readonly name: string;
+  readonly retireOverMs: number;
+  readonly authFailureWaitMs: number;
+  readonly listenDrainTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  /** A login was refused: look at the sources now. */
+  refused(error: Error, waiting: number): void;
+  accepted(): void;
+  /** Tries a credential outside the pool. */
+  probe(credential: Credential): Promise<boolean>;
+  /** The pool is ending: stop following the store. */
+  ending(): void;
+}
+
+/** The pool's side of a rotation. */
+export interface RotatingPool extends Pool {
+  switchTo(credential: Credential): void;
+  /** Open connections whose credential is not the current one. */
+  stale(): StampedClient[];
+  /** Resolves when no connection of a generation is left, but for those that hold a LISTEN. */
+  drained(generation: number, signal: AbortSignal): Promise<void>;
+  /** Closes what is left of a generation, in use or not. */
+  force(generation: number, which: 'listening' | 'others'): void;
+}
+
+/** The pool's methods in the form in which they are overridden: pg declares them with overloads. */
+interface Overridable {
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+  end(callback?: (error?: Error) => void): Promise<void>;
+}
+
+type BasePool = Omit<Pool, keyof Overridable> & PoolInternals & Overridable;
+
+/** Makes the pool: pg's own, with the steps overridden at which a credential matters. */
+export function createRotatingPool(pg: PgModule, first: Credential, control: PoolControl): RotatingPool {
+  const Base = pg.Pool as unknown as new (config: PoolConfig) => BasePool;
+
+  class HotSecretsPool extends Base {
+    #credential = first;
+    readonly #open = new Set<StampedClient>();
+    readonly #watchers = new Set<() => void>();
+    readonly #lanes = new LoginLanes();
+    readonly #gate: CredentialGate;
+    readonly #retirement: PacedRetirement;
+    readonly #refusals = new WeakMap<Error, number>();
+    readonly #timers = new Set<() => void>();
+    #ended: Promise<void> | undefined;
+
+    constructor() {
+      super(poolConfig(first));
+      assertInternals(this);
+      const Client = (first.config as { Client?: PgModule['Client'] }).Client ?? pg.Client;
+      (this as unknown as { Client: PgModule['Client'] }).Client = stampedClientClass(Client, {
+        credential: () => this.#credential,
+        opened: (client) => this.#open.add(client),
+        connecting: () => this.#lanes.started(),
+        connected: (client, error) => this.#connected(client, error),
+        closed: (client) => this.#closed(client),
+      });
+      this.#gate = new CredentialGate({
+        waitMs: Math.min(
+          control.authFailureWaitMs,
+          first.config.connectionTimeoutMillis || Number.POSITIVE_INFINITY,
+        ),
+        queue: () => this._pendingQueue,
+        served: () => this._clients.length > 0,
+        probe: () => control.probe(this.#credential),
+        opened: () => {
+          control.accepted();
+          this.#pump();
+        },
+      });
+      this.#retirement = new PacedRetirement(this, control.retireOverMs, (client) => this.#isStale(client));
+    }
+
+    switchTo(credential: Credential): void {
+      const previous = this.#credential.generation;
+      this.#credential = credential;
+      applyTo(this.options as PoolConfig, credential);
+      this.#retirement.start();
+      this.#timers.add(unrefTimer(control.listenDrainTimeoutMs, () => this.force(previous, 'listening')));
+      // It was verified: whoever waited may log in.
+      this.#gate.open();
+    }
+
+    stale(): StampedClient[] {
+      return [...this.#open].filter((client) => this.#isStale(client));
+    }
+
+    drained(generation: number, signal: AbortSignal): Promise<void> {
+      const left = () =>
+        [...this.#open].some((one) => one.credentialGeneration === generation && !one.listening);
+      return new Promise((resolve) => {
+        const check = () => {
+          if (left() && !signal.aborted) return;
+          this.#watchers.delete(check);
+          signal.removeEventListener('abort', check);
+          resolve();
+        };
+        this.#watchers.add(check);
+        signal.addEventListener('abort', check, { once: true });
+        check();
+      });
+    }
+
+    force(generation: number, which: 'listening' | 'others'): void {
+      for (const client of this.#open) {
+        if (client.credentialGeneration !== generation) continue;
+        if (client.listening === (which === 'listening')) this.#forceClient(client);
+      }
+    }
+
+    // — pg-pool's own steps —
+
+    /** Full, as far as new logins are concerned: waiters stay in the queue, where released clients serve them. */
+    override _isFull(): boolean {
+      // pg-pool's constructor may ask before the fields exist.
+      return super._isFull() || (this.#gate?.closed ?? false) || (this.#lanes?.full ?? false);
+    }
+
+    override newClient(item: PendingItem): void {
+      const answer = item.callback;
+      item.callback = (error, client, release) => {
+        item.callback = answer;
+        if (isRefusal(error) && this.#gate.closed && !this.ending) this._pendingQueue.unshift(item);
+        else if (isRefusal(error) && this.#supersedes(error) && !this.ending) this.#again(item);
+        else answer(error, client, release);
+      };
+      super.newClient(item);
+    }
+
+    /** An idle connection of an old credential may die as it likes: it is replaced, and nobody was using it. */
+    override emit(event: string | symbol, ...args: unknown[]): boolean {
+      if (event === 'error' && this.#isStale(args[1] as Client)) return true;
+      return super.emit(event, ...args);
+    }
+
+    /**
+     * As pg's, but: callers who wait get `POOL_CLOSED` instead of waiting for ever, a client that is still checked out
+     * at `drainTimeoutMs` is closed, and calling it again is fine.
+     */
+    override end(callback?: (error?: Error) => void): Promise<void> {
+      this.#ended ??= this.#end();
+      if (callback !== undefined) this.#ended.then(() => callback(), callback);
+      return this.#ended;
+    }
+
+    async #end(): Promise<void> {
+      control.ending();
+      this.#gate.stop();
+      this.#retirement.stop();
+      for (const stop of this.#timers) stop();
+      for (const item of this._pendingQueue.splice(0))
+        item.callback(poolClosed(control.name), undefined, () => {});
+      const cancel = unrefTimer(control.drainTimeoutMs, () => {
+        for (const client of this.#open) this.#forceClient(client);
+      });
+      await super.end();
+      cancel();
+    }
+
+    // — inside —
+
+    #isStale(client: Client | undefined): boolean {
+      const generation = (client as StampedClient | undefined)?.credentialGeneration;
+      return generation !== undefined && generation !== this.#credential.generation;
+    }
+
+    #connected(client: StampedClient, error: Error | undefined): void {
+      this.#lanes.ended(error === undefined);
+      if (error !== undefined && isRefusal(error)) this.#refused(client, error);
+      // The pool notes the outcome after this call; then another lane may be free.
+      queueMicrotask(() => this.#pump());
+    }
+
+    #refused(client: StampedClient, error: Error): void {
+      this.#refusals.set(error, client.credentialGeneration);
+      if (this.#isStale(client) || this.ending) return;
+      const first = !this.#gate.closed;
+      this.#gate.close(error);
+      if (first) control.refused(error, this._pendingQueue.length + 1);
+    }
+
+    /** True when a login was refused with a credential that has been replaced since. */
+    #supersedes(error: Error | undefined): boolean {
+      const generation = error === undefined ? undefined : this.#refusals.get(error);
+      return generation !== undefined && generation !== this.#credential.generation;
+    }
+
+    #again(item: PendingItem): void {
+      this._pendingQueue.unshift(item);
+      this.#pump();
+    }
+
+    #pump(): void {
+      for (let left = this._pendingQueue.length; left > 0 && !this.ending; left -= 1) {
+        if (this._idle.length === 0 && this._isFull()) return;
+        this._pulseQueue();
+      }
+    }
+
+    #closed(client: StampedClient): void {
+      this.#open.delete(client);
+      for (const check of [...this.#watchers]) check();
+    }
+
+    #forceClient(client: StampedClient): void {
+      // Its user may have no error listener; what happens now is our doing.
+      client.on('error', () => {});
+      void client.end().catch(() => {});
+    }
+  }
+
+  return new HotSecretsPool() as unknown as RotatingPool;
+}
+
+function poolConfig({ config }: Credential): PoolConfig {
+  return configForClient(config);
+}
+
+/** ORMs read `pool.options`; like pg-pool itself this keeps the password out of printed options. */
+function applyTo(options: PoolConfig, { config }: Credential): void {
+  const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = configForClient(config);
+  Object.assign(options, rest);
+  Object.defineProperty(options, 'password', {
+    configurable: true,
+    enumerable: false,
+    writable: true,
+    value: password,
+  });
+}
+
+function poolClosed(name: string): SecretsError {
+  return new SecretsError('POOL_CLOSED', `the ${name} was ended while this caller waited for a connection`, {
+    next: 'End the pool after the last query has settled.',
+  });
+}

@@ -1,0 +1,57 @@
+import { SecretsError } from '../errors';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function decodeUtf8(alias: string, bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new SecretsError('VALUE_NOT_UTF8', `the value of "${alias}" is not valid UTF-8`, {
+      secret: alias,
+      next: 'Use secret.bytes for binary values, or store the text as UTF-8.',
+    });
+  }
+}
+
+export function assertNotEmpty(alias: string, length: number): void {
+  if (length > 0) return;
+  throw new SecretsError('VALUE_EMPTY', `the value of "${alias}" is empty`, {
+    secret: alias,
+    next: 'Write a value, or remove the secret and declare it .optional().',
+  });
+}
+
+const ALPHABETS = {
+  base64: /^[A-Za-z0-9+/]+={0,2}$/,
+  base64url: /^[A-Za-z0-9_-]+={0,2}$/,
+} as const;
+
+/** Line breaks and spaces are allowed anywhere, padding may be left out; everything else must be of the alphabet. */
+export function decodeBase64(alias: string, bytes: Uint8Array, encoding: keyof typeof ALPHABETS): Uint8Array {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .toString('latin1')
+    .replace(/[ \t\r\n]+/g, '');
+  assertNotEmpty(alias, text.length);
+  const digits = text.replace(/=+$/, '');
+  const padded = digits.length !== text.length;
+  if (!ALPHABETS[encoding].test(text) || digits.length % 4 === 1 || (padded && text.length % 4 !== 0)) {
+    throw new SecretsError('VALUE_NOT_BASE64', `the value of "${alias}" is not valid ${encoding}`, {
+      secret: alias,
+      next: "Store it encoded, or take the bytes as they are with encoding: 'raw'.",
+    });
+  }
+  // A copy of its own: small results of Buffer.from(text) share a pool with unrelated data.
+  return new Uint8Array(Buffer.from(digits, encoding));
+}
+
+export function parseJson(alias: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message repeats its input.
+    throw new SecretsError('VALUE_NOT_JSON', `the value of "${alias}" is not valid JSON`, {
+      secret: alias,
+      next: 'Check it with a JSON linter where it is stored; a trailing comma or single quotes are usual.',
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import { rejectUnknownOptions } from '../internal/options';
+import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson } from './decode';
+import { type Definition, type DefinitionOptions, define } from './definition';
+import { type StandardSchema, validate } from './standard-schema';
+
+export interface TextOptions extends DefinitionOptions {
+  /** `newline` (default): exactly one trailing `\n` or `\r\n` is dropped. `none`: nothing is. */
+  readonly trim?: 'newline' | 'none';
+}
+
+export interface BytesOptions extends DefinitionOptions {
+  /** How the bytes are stored. Default: `raw`, untouched. */
+  readonly encoding?: 'raw' | 'base64' | 'base64url';
+}
+
+const COMMON = ['file', 'env', 'keepPreviousMs'] as const;
+
+function text(alias: string, options: TextOptions = {}): Definition<string> {
+  rejectUnknownOptions(`secret.text("${alias}")`, options, [...COMMON, 'trim']);
+  const { trim = 'newline' } = options;
+  return define({
+    kind: 'text',
+    alias,
+    options,
+    decode(bytes) {
+      const value = decodeUtf8(alias, bytes);
+      const trimmed = trim === 'newline' ? value.replace(/\r?\n$/, '') : value;
+      assertNotEmpty(alias, trimmed.length);
+      return trimmed;
+    },
+  });
+}
+
+function bytes(alias: string, options: BytesOptions = {}): Definition<Uint8Array> {
+  rejectUnknownOptions(`secret.bytes("${alias}")`, options, [...COMMON, 'encoding']);
+  const { encoding = 'raw' } = options;
+  return define({
+    kind: 'bytes',
+    alias,
+    options,
+    decode(stored) {
+      assertNotEmpty(alias, stored.length);
+      return encoding === 'raw' ? stored.slice() : decodeBase64(alias, stored, encoding);
+    },
+  });
+}
+
+function json(alias: string): Definition<unknown>;
+function json<Output>(
+  alias: string,
+  schema: StandardSchema<Output>,
+  options?: DefinitionOptions,
+): Definition<Output>;
+function json(
+  alias: string,
+  schema?: StandardSchema<unknown>,
+  options: DefinitionOptions = {},
+): Definition<unknown> {
+  rejectUnknownOptions(`secret.json("${alias}")`, options, COMMON);
+  return define({
+    kind: 'json',
+    alias,
+    options,
+    decode(stored) {
+      const source = decodeUtf8(alias, stored);
+      assertNotEmpty(alias, source.trim().length);
+      const value = parseJson(alias, source);
+      return schema === undefined ? value : validate(alias, schema, value);
+    },
+  });
+}
+
+/**
+ * Defines secrets: their names, what their bytes mean, and their types.
+ *
+ * - `secret.text(alias, { file, env, trim, keepPreviousMs })`: `string`, UTF-8, not empty.
+ * - `secret.bytes(alias, { file, env, encoding, keepPreviousMs })`: `Uint8Array`.
+ * - `secret.json(alias, schema, { file, env, keepPreviousMs })`: what the schema (any Standard Schema) returns.
+ *
+ * Each has `.optional()`, which makes the value `T | undefined`.
+ *
+ * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
+ * @example
+ * ```ts
+ * const secrets = await SecretStore.open({
+ *   secrets: {
+ *     dbPassword: secret.text('database-password'),
+ *     signingKey: secret.bytes('signing-key', { encoding: 'base64', keepPreviousMs: 600_000 }),
+ *   },
+ * });
+ * ```
+ */
+export const secret = { text, bytes, json } as const;

@@ -1,0 +1,54 @@
+import { SecretsError } from '../errors';
+import { describeError } from '../internal/describe-error';
+
+/**
+ * The part of Standard Schema v1 (https://standardschema.dev) that is used here: zod, valibot, arktype and others
+ * fit it. Structural, so that no schema library is a dependency.
+ */
+export interface StandardSchema<Output> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+  };
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** Validates, and says of a refusal only where it lies: messages of schema libraries echo the value. */
+export async function validate<Output>(
+  alias: string,
+  schema: StandardSchema<Output>,
+  value: unknown,
+): Promise<Output> {
+  let result: SchemaResult<Output>;
+  try {
+    result = await schema['~standard'].validate(value);
+  } catch (error) {
+    throw refused(alias, `threw ${describeError(error)}`);
+  }
+  if (result.issues === undefined) return result.value;
+  const places = [...new Set(result.issues.map(placeOf))].slice(0, 5);
+  throw refused(alias, `refused it at ${places.join(', ')}`);
+}
+
+function refused(alias: string, what: string): SecretsError {
+  return new SecretsError('VALUE_REFUSED', `the schema of "${alias}" ${what}`, {
+    secret: alias,
+    next: 'Compare what is stored with the schema.',
+  });
+}
+
+function placeOf(issue: SchemaIssue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
+  // Keys can be data too (records); only what looks like a property name or an index is repeated.
+  const safe = path.map((part) => (/^([A-Za-z_][A-Za-z0-9_-]{0,31}|[0-9]{1,4})$/.test(part) ? part : '…'));
+  return safe.length === 0 ? 'its top level' : `"${safe.join('.')}"`;
+}

@@ -1,0 +1,102 @@
+/**
+ * Every code that a `SecretsError` can carry, with what it means. `docs/errors.md` has a row for each, and a
+ * test holds the two lists equal.
+ */
+export const errorCodes = {
+  // names and options
+  NAME_INVALID: 'A name cannot be used as a secret alias or as an environment variable.',
+  NAME_DUPLICATE: 'Two definitions would read the same value.',
+  NAME_UNKNOWN: 'A name was asked for that the store does not know.',
+  OPTION_UNKNOWN: 'An option is not known, most often a typing slip.',
+  OPTION_INVALID: 'An option has a value that cannot be used.',
+  // finding values
+  SECRET_MISSING: 'A required secret is in no source.',
+  SECRET_VANISHED: 'A secret is gone from the source that served it; its last value keeps serving.',
+  MOUNT_MISSING: 'The mount directory does not exist.',
+  MOUNT_EMPTY: 'The mount holds no secret.',
+  MOUNT_NOT_DIRECTORY: 'The mount path is not a directory.',
+  MOUNT_UNREADABLE: 'The mount directory may not be read by this user.',
+  MOUNT_UNSTABLE: 'The mount changed under every attempt to read one consistent generation.',
+  MOUNT_SUBPATH: 'The mount uses subPath, which Kubernetes never updates.',
+  FILE_UNREADABLE: 'A file of the mount may not be read, or reading it failed.',
+  FILE_OUTSIDE_MOUNT: 'A path, or the link behind it, leads out of the mount.',
+  FILE_TOO_LARGE: 'A file is larger than the limit.',
+  SOURCE_FAILED: 'A source could not be read; its last good values keep serving.',
+  // what the bytes are
+  VALUE_EMPTY: 'A value is empty.',
+  VALUE_NOT_UTF8: 'A text or JSON value is not valid UTF-8.',
+  VALUE_NOT_BASE64: 'A value is not valid base64.',
+  VALUE_NOT_JSON: 'A value is not valid JSON.',
+  VALUE_REFUSED: 'The schema of a secret refused its value.',
+  // the store
+  STORE_CLOSED: 'The store was used after close().',
+  LISTENER_FAILED: 'A listener or a hook threw; the others ran.',
+  WATCH_UNAVAILABLE: 'No file watch could be had; changes are found by polling.',
+  // rotation
+  RECIPE_FAILED: 'A recipe threw.',
+  RECIPE_ASYNC: 'A recipe returned a promise where a plain value is needed.',
+  BUILD_FAILED: 'A new resource could not be built; the old one keeps serving.',
+  VERIFY_FAILED: 'A new resource was built and did not work; the old one keeps serving.',
+  VERIFY_TIMEOUT: 'A new resource did not prove itself in time; the old one keeps serving.',
+  DRAIN_TIMEOUT: 'An old resource was still in use at its deadline and was closed by force.',
+  DISPOSE_FAILED: 'An old resource could not be closed cleanly.',
+  ROTATION_NOT_READY: 'A rotating resource was used before its first build was ready.',
+  ROTATION_CLOSED: 'A rotating resource was used after close().',
+  // adapters
+  PEER_MISSING: 'An optional package is not installed.',
+  PEER_UNSUPPORTED: 'An installed package lacks what the adapter needs.',
+  CREDENTIAL_REFUSED: 'The server refuses the current credential; new connections wait for a newer one.',
+  POOL_CLOSED: 'A pool was ended while a caller still waited for a connection.',
+} as const;
+
+export type SecretsErrorCode = keyof typeof errorCodes;
+
+/** What an error says beside its message. Names and numbers, never a value. */
+export interface SecretsErrorFacts {
+  /** The name of the secret. */
+  readonly secret?: string;
+  /** The name of the source. */
+  readonly source?: string;
+  /** What to do next: one or two sentences, shown at the end of the message. */
+  readonly next?: string;
+}
+
+const BRAND = Symbol.for('hot-secrets.error');
+
+/**
+ * The one error class. `code` is stable; the message says what, where and what to do next, and never holds a
+ * value. There is no `cause`: errors of parsers and clients echo their input.
+ *
+ * @example
+ * ```ts
+ * secrets.on('error', (error) => log.warn({ code: error.code, secret: error.secret }, error.message));
+ * ```
+ */
+export class SecretsError extends Error {
+  override readonly name = 'SecretsError';
+  readonly code: SecretsErrorCode;
+  /** The message without its advice. */
+  readonly what: string;
+  readonly secret: string | undefined;
+  readonly source: string | undefined;
+  readonly next: string | undefined;
+
+  constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
+    super(facts.next === undefined ? `${what}.` : `${what}. ${facts.next}`);
+    this.code = code;
+    this.what = what;
+    this.secret = facts.secret;
+    this.source = facts.source;
+    this.next = facts.next;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/**
+ * Tells whether `error` is ours, optionally with one code. A brand check: it holds across the ESM and CJS copies
+ * of the package.
+ */
+export function isSecretsError(error: unknown, code?: SecretsErrorCode): error is SecretsError {
+  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+  return code === undefined || (error as unknown as SecretsError).code === code;
+}

@@ -1,0 +1,35 @@
+export type { Definition, DefinitionOptions } from './definitions/definition';
+export { type BytesOptions, secret, type TextOptions } from './definitions/secret';
+export type { StandardSchema } from './definitions/standard-schema';
+export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';
+export type { Lookup, LookupOptions } from './secret/lookup';
+export { isSecret, type Secret } from './secret/secret';
+export { environment } from './sources/environment';
+export { type MemorySource, memory } from './sources/memory';
+export { type MountedFilesOptions, mountedFiles } from './sources/mounted-files/mounted-files';
+export type {
+  FailedReading,
+  FoundReading,
+  MissingReading,
+  Reading,
+  ReadRequest,
+  ReadResult,
+  Source,
+  SourceListener,
+} from './sources/source';
+export { SecretStore } from './store/open';
+export type {
+  ChangeEvent,
+  Definitions,
+  OpenOptions,
+  SecretChange,
+  SecretOf,
+  SecretReader,
+  SecretReport,
+  Snapshot,
+  SourceReport,
+  StoreEvents,
+  StoreHealth,
+  StoreReport,
+  ValuesOf,
+} from './store/types';

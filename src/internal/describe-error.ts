@@ -1,0 +1,29 @@
+/**
+ * Says what kind of error this is without a word of its message: messages and causes of parsers, drivers and user
+ * code echo their input. Name, code and where it was thrown are enough to find it.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return `a thrown ${error === null ? 'null' : typeof error}`;
+  const code = (error as { code?: unknown }).code;
+  const kind = isIdentifier(error.name) ? error.name : 'Error';
+  const frame = firstFrame(error);
+  return kind + (isIdentifier(code) ? ` (${code})` : '') + (frame === undefined ? '' : ` at ${frame}`);
+}
+
+/** The error's own stable code: a system errno, an SQLSTATE, `ERR_…`. */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return isIdentifier(code) ? code : undefined;
+}
+
+function isIdentifier(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_]{1,64}$/.test(value);
+}
+
+function firstFrame(error: Error): string | undefined {
+  // A message may span lines that look like frames; frames start only after the message that `stack` repeats.
+  const stack = error.stack;
+  if (stack === undefined || !stack.includes(error.message)) return undefined;
+  const frames = stack.slice(stack.indexOf(error.message) + error.message.length);
+  return /^\s+at (?:.*? \()?([^\s()]+:\d+:\d+)\)?$/m.exec(frames)?.[1];
+}

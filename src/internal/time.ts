@@ -1,0 +1,34 @@
+/** Resolves after `ms`, or as soon as `signal` aborts. For short waits in work that somebody awaits: it keeps the process. */
+export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** Full jitter: a random part of the exponential step, so that a fleet does not retry in step. */
+export function backoffMs(attempt: number, baseMs: number, maxMs: number): number {
+  return Math.random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
+}
+
+/** A timer that keeps no process alive. Node fires at once for anything above 2^31-1; `Infinity` means never. */
+export function unrefTimer(ms: number, callback: () => void): () => void {
+  if (ms === Number.POSITIVE_INFINITY) return () => {};
+  const timer = setTimeout(callback, Math.min(ms, 2_147_483_647));
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** Rejects with `onTimeout()` when `promise` takes longer than `ms`; the promise itself is left alone. */
+export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const cancel = unrefTimer(ms, () => reject(onTimeout()));
+    promise.then(resolve, reject).finally(cancel);
+  });
+}

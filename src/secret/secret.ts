@@ -1,0 +1,77 @@
+import { inspect } from 'node:util';
+
+const BRAND = Symbol.for('hot-secrets.secret');
+
+/**
+ * One value of one generation, in a box: it prints, serializes and concatenates as `[secret name]`, and leaves the
+ * box only through `reveal()`.
+ */
+export interface Secret<T> {
+  readonly name: string;
+  /** The source's version id, else a hash keyed with a random key of this process: equal means same value. */
+  readonly version: string;
+  /** Which source served it: `mounted-files`, `environment`. */
+  readonly source: string;
+  /** Where exactly: a path, a variable's name. */
+  readonly origin: string;
+  readonly loadedAt: Date;
+  /** The value. Bytes and objects are shared, not copied: treat them as read-only. */
+  reveal(): T;
+}
+
+/** What a box is labelled with. */
+export type SecretLabel = Omit<Secret<unknown>, 'reveal'>;
+
+class Box<T> implements Secret<T> {
+  readonly name: string;
+  readonly version: string;
+  readonly source: string;
+  readonly origin: string;
+  readonly loadedAt: Date;
+  readonly #value: T;
+
+  constructor(label: SecretLabel, value: T) {
+    this.name = label.name;
+    this.version = label.version;
+    this.source = label.source;
+    this.origin = label.origin;
+    this.loadedAt = label.loadedAt;
+    this.#value = value;
+    Object.defineProperty(this, BRAND, { value: true });
+    Object.freeze(this);
+  }
+
+  reveal(): T {
+    return this.#value;
+  }
+
+  toString(): string {
+    return `[secret ${this.name}]`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  valueOf(): string {
+    return this.toString();
+  }
+
+  [Symbol.toPrimitive](): string {
+    return this.toString();
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+/** Puts a value into its box. */
+export function seal<T>(label: SecretLabel, value: T): Secret<T> {
+  return new Box(label, value);
+}
+
+/** Tells whether `value` is a secret's box, whichever copy of the package made it. */
+export function isSecret(value: unknown): value is Secret<unknown> {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}

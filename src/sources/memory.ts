@@ -1,0 +1,64 @@
+import type { Reading, Source, SourceListener } from './source';
+
+/** A source that users' tests write to. */
+export interface MemorySource extends Source {
+  /** Sets values (and removes those given as `undefined`) in one step, and says "look now". */
+  set(values: Readonly<Record<string, string | Uint8Array | undefined>>): void;
+}
+
+/**
+ * Secrets from memory, for tests: `set` rotates.
+ *
+ * @example
+ * ```ts
+ * const source = memory({ 'api-key': 'first' });
+ * const secrets = await SecretStore.open({ secrets: { apiKey: 'api-key' }, sources: [source] });
+ * source.set({ 'api-key': 'second' });
+ * ```
+ */
+export function memory(
+  initial: Readonly<Record<string, string | Uint8Array | undefined>> = {},
+): MemorySource {
+  const values = new Map<string, Buffer>();
+  let listener: SourceListener | undefined;
+  let revision = 0;
+
+  function assign(changes: Readonly<Record<string, string | Uint8Array | undefined>>): void {
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === undefined) values.delete(name);
+      else values.set(name, Buffer.from(value as string));
+    }
+    revision += 1;
+  }
+
+  function readingOf(name: string): Reading {
+    const bytes = values.get(name);
+    return bytes === undefined
+      ? { status: 'missing', looked: `"${name}"` }
+      : { status: 'found', bytes: Uint8Array.from(bytes), origin: `memory "${name}"` };
+  }
+
+  assign(initial);
+  return {
+    name: 'memory',
+    location: '',
+    async read({ lookups, list, since }) {
+      if (since === String(revision)) return { unchanged: true, readings: new Map(), revision: since };
+      const names = [...lookups.map((lookup) => lookup.name), ...(list ? values.keys() : [])];
+      const readings = new Map(names.map((name) => [name, readingOf(name)]));
+      return { unchanged: false, readings, revision: String(revision) };
+    },
+    readNow: (lookup) => readingOf(lookup.name),
+    inventory: async () => [...values.keys()],
+    watch(next) {
+      listener = next;
+      return () => {
+        listener = undefined;
+      };
+    },
+    set(changes) {
+      assign(changes);
+      listener?.hint('watch');
+    },
+  };
+}

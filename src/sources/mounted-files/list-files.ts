@@ -1,0 +1,33 @@
+import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { errorCode } from '../../internal/describe-error';
+
+const MAX_DEPTH = 8;
+
+/**
+ * Paths of all files below `base`, relative to it, with `/` between the parts. Names that start with `..` belong to
+ * the writer of the mount.
+ */
+export function listFiles(base: string, prefix = '', depth = 0): string[] {
+  const files: string[] = [];
+  for (const entry of readdirSync(prefix === '' ? base : `${base}/${prefix}`, { withFileTypes: true })) {
+    if (depth === 0 && entry.name.startsWith('..')) continue;
+    const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
+    if (isDirectory(base, path, entry)) {
+      if (depth < MAX_DEPTH) files.push(...listFiles(base, path, depth + 1));
+    } else if (entry.isFile() || entry.isSymbolicLink()) {
+      files.push(path);
+    }
+  }
+  return files;
+}
+
+function isDirectory(base: string, path: string, entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return statSync(`${base}/${path}`).isDirectory();
+  } catch (error) {
+    // A link that dangles for a moment is read, and judged, as a file.
+    if (errorCode(error) !== undefined) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+import { statSync } from 'node:fs';
+import { relative, resolve, sep } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { SecretsError } from '../../errors';
+import { errorCode } from '../../internal/describe-error';
+import { delay } from '../../internal/time';
+import type { ReadRequest } from '../source';
+import { DATA_LINK, dataTarget } from './layout';
+import { listFiles } from './list-files';
+import { type FileReading, readSecretFile } from './read-file';
+
+/** What was read of a mount. `readings` is undefined where nothing changed since `request.since`. */
+export interface MountReading {
+  readonly readings: ReadonlyMap<string, FileReading> | undefined;
+  readonly revision: string | undefined;
+}
+
+// With a writer that swaps without pause an attempt succeeds more often than not.
+const MAX_ATTEMPTS = 1000;
+const DANGLING_RETRIES = 20;
+const DANGLING_DELAY_MS = 10;
+
+/**
+ * Reads one generation of a Kubernetes mount: resolves `..data` once, reads everything under its target, and starts
+ * again when the target is swapped away meanwhile (the writer deletes the old directory without a grace period).
+ * Answers `undefined` when there is no `..data`.
+ */
+export async function readKubernetes(
+  root: string,
+  maxFileBytes: number,
+  request: ReadRequest,
+): Promise<MountReading | undefined> {
+  let dangling = 0;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && !request.signal.aborted; attempt += 1) {
+    if (attempt > 0) await setImmediate();
+    const target = dataTarget(root);
+    if (target === undefined) return undefined;
+    const base = resolve(root, target);
+    assertBelow(root, base);
+    const revision = revisionOf(base, target);
+    if (revision === undefined) {
+      if (dataTarget(root) !== target) continue;
+      dangling += 1;
+      if (dangling > DANGLING_RETRIES) throw danglingLink(root, target);
+      await delay(DANGLING_DELAY_MS, request.signal);
+      continue;
+    }
+    if (revision === request.since) return { readings: undefined, revision };
+    const readings = readAll(root, base, maxFileBytes, request);
+    if (readings !== undefined && dataTarget(root) === target) return { readings, revision };
+  }
+  throw new SecretsError('MOUNT_UNSTABLE', `the mount ${root} was swapped during every attempt to read it`, {
+    source: 'mounted-files',
+    next: 'Find out what writes to it without pause; the last good values keep serving.',
+  });
+}
+
+function readAll(
+  root: string,
+  base: string,
+  maxFileBytes: number,
+  { lookups, list }: ReadRequest,
+): Map<string, FileReading> | undefined {
+  const place = { root, base, maxFileBytes };
+  const readings = new Map<string, FileReading>();
+  try {
+    if (list) for (const file of listFiles(base)) readings.set(file, readSecretFile(place, file, file));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  for (const { name, file } of lookups) readings.set(name, readSecretFile(place, name, file));
+  return readings;
+}
+
+/** Name and identity of the directory: names repeat in hand-made mounts, an inode with its ctime does not. */
+function revisionOf(base: string, target: string): string | undefined {
+  try {
+    const { ino, ctimeNs } = statSync(base, { bigint: true });
+    return `${target}:${ino}:${ctimeNs}`;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function assertBelow(root: string, base: string): void {
+  const inside = relative(resolve(root), base);
+  if (inside !== '' && inside.split(sep)[0] !== '..') return;
+  throw new SecretsError('FILE_OUTSIDE_MOUNT', `the link ${root}/${DATA_LINK} leads out of the mount`, {
+    source: 'mounted-files',
+    next: 'Point it at a directory inside the mount.',
+  });
+}
+
+function danglingLink(root: string, target: string): SecretsError {
+  return new SecretsError('MOUNT_EMPTY', `the link ${root}/${DATA_LINK} leads to ${target}, which is gone`, {
+    source: 'mounted-files',
+    next: 'Check the events of the pod; the last good values keep serving.',
+  });
+}

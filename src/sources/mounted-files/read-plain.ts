@@ -1,0 +1,99 @@
+import { SecretsError } from '../../errors';
+import { delay } from '../../internal/time';
+import type { ReadRequest } from '../source';
+import { listFiles } from './list-files';
+import { type FileReading, markOf, readSecretFile } from './read-file';
+import type { MountReading } from './read-kubernetes';
+
+const SETTLE_STEP_MS = 20;
+const SETTLE_BOUND_MS = 1000;
+/** Time stamps of file systems are coarse: a file that changed this recently may change again under the same ones. */
+const RACY_MS = 2000;
+
+/**
+ * Reads a plain directory, whose files may be half-written: looks until two looks agree, and takes an empty file for
+ * a write in progress first where `hadValue` says that it had a value (or nothing is known yet).
+ */
+export async function readPlain(
+  root: string,
+  maxFileBytes: number,
+  request: ReadRequest,
+  hadValue: (name: string) => boolean,
+): Promise<MountReading> {
+  if (request.since !== undefined && request.since === currentRevision(root, request)) {
+    return { readings: undefined, revision: request.since };
+  }
+  const deadline = Date.now() + SETTLE_BOUND_MS;
+  let previous = look(root, maxFileBytes, request);
+  for (;;) {
+    if (newestChange(previous) > Date.now() - SETTLE_STEP_MS) await delay(SETTLE_STEP_MS, request.signal);
+    const current = look(root, maxFileBytes, request);
+    const late = Date.now() > deadline;
+    const waiting = !late && [...current].some(([name, reading]) => isEmpty(reading) && hadValue(name));
+    if (agree(previous, current) && !waiting) {
+      return { readings: current, revision: revisionFor(current) };
+    }
+    if (late || request.signal.aborted) throw unstable(root);
+    previous = current;
+    await delay(SETTLE_STEP_MS, request.signal);
+  }
+}
+
+function look(root: string, maxFileBytes: number, { lookups, list }: ReadRequest): Map<string, FileReading> {
+  const place = { root, base: root, maxFileBytes };
+  const readings = new Map<string, FileReading>();
+  if (list) for (const file of listFiles(root)) readings.set(file, readSecretFile(place, file, file));
+  for (const { name, file } of lookups) readings.set(name, readSecretFile(place, name, file));
+  return readings;
+}
+
+function agree(a: ReadonlyMap<string, FileReading>, b: ReadonlyMap<string, FileReading>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [name, first] of a) {
+    const second = b.get(name);
+    if (second === undefined || first.mark !== second.mark || first.mark.includes('moving')) return false;
+    if (first.status !== 'found' || second.status !== 'found') continue;
+    if (!Buffer.from(first.bytes.buffer, first.bytes.byteOffset, first.bytes.length).equals(second.bytes)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function isEmpty(reading: FileReading): boolean {
+  return reading.status === 'found' && reading.bytes.length === 0;
+}
+
+function newestChange(readings: ReadonlyMap<string, FileReading>): number {
+  let newest = 0;
+  for (const reading of readings.values()) {
+    if (reading.status === 'found') newest = Math.max(newest, reading.changedAtMs);
+  }
+  return newest;
+}
+
+function revisionFor(readings: ReadonlyMap<string, FileReading>): string | undefined {
+  if (newestChange(readings) > Date.now() - RACY_MS) return undefined;
+  return join([...readings].map(([name, reading]) => [name, reading.mark]));
+}
+
+function currentRevision(root: string, { lookups, list }: ReadRequest): string {
+  const marks = new Map<string, string>();
+  if (list) for (const file of listFiles(root)) marks.set(file, markOf(root, file));
+  for (const { name, file } of lookups) marks.set(name, markOf(root, file));
+  return join([...marks]);
+}
+
+function join(marks: [name: string, mark: string][]): string {
+  return marks
+    .map(([name, mark]) => `${name}=${mark}`)
+    .sort()
+    .join('\n');
+}
+
+function unstable(root: string): SecretsError {
+  return new SecretsError('MOUNT_UNSTABLE', `the files of ${root} did not come to rest within a second`, {
+    source: 'mounted-files',
+    next: 'Replace files by rename, or write all of them at once; the last good values keep serving.',
+  });
+}

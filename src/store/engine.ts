@@ -1,0 +1,191 @@
+import type { Definition } from '../definitions/definition';
+import { isSecretsError, type SecretsError } from '../errors';
+import { lookup } from '../secret/lookup';
+import type { Reading } from '../sources/source';
+import { type Finding, find } from './assemble';
+import type { LookRequest } from './coalesce';
+import { discovered } from './declared';
+import { type Problems, subjectOfSecret, subjectOfSource } from './problems';
+import type { Serving } from './snapshot';
+import type { Outcome, SourceState } from './source-state';
+import type { SecretChange } from './types';
+
+/** What the engine works on. */
+export interface EngineState {
+  readonly sources: readonly SourceState[];
+  /** Grows by discovery where nothing was declared. */
+  readonly definitions: Map<string, Definition<unknown>>;
+  readonly discovering: boolean;
+  readonly problems: Problems;
+  readonly timeoutMs: number;
+}
+
+/** The entries after a look, and what changed. `entries` is the given map itself when nothing did. */
+export interface LookResult {
+  readonly entries: ReadonlyMap<string, Serving>;
+  readonly changes: readonly SecretChange[];
+}
+
+/**
+ * One look: reads the sources, compares bytes, validates, and proposes the next generation. A source whose new
+ * picture is not whole (a value failed, was refused, or a required one vanished) is held back as a whole, so that no
+ * generation mixes its old values with its new ones.
+ */
+export async function look(
+  state: EngineState,
+  current: ReadonlyMap<string, Serving>,
+  request: LookRequest,
+  signal: AbortSignal,
+): Promise<LookResult> {
+  const outcomes = await readSources(state, request, signal);
+  if ([...outcomes.values()].every((outcome) => outcome.kind === 'unchanged')) {
+    return { entries: current, changes: [] };
+  }
+  if (state.discovering) discover(state, outcomes);
+
+  const context = { sources: state.sources, outcomes, now: new Date() };
+  const findings = new Map<string, Finding>();
+  for (const [name, definition] of state.definitions) {
+    findings.set(name, await find(name, definition, current.get(name), context));
+  }
+  wipe(outcomes);
+
+  const held = heldBack(state, current, findings);
+  for (const index of held) (state.sources[index] as SourceState).revision = undefined;
+  reportProblems(state, findings);
+  return apply(current, findings, held);
+}
+
+async function readSources(
+  state: EngineState,
+  { sources, force }: LookRequest,
+  signal: AbortSignal,
+): Promise<Map<number, Outcome>> {
+  const lookups = [...state.definitions.values()].flatMap((definition) => definition.lookups);
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(state.timeoutMs)]);
+  const outcomes = new Map<number, Outcome>();
+  await Promise.all(
+    [...sources].map(async (index) => {
+      const source = state.sources[index] as SourceState;
+      const since = force ? undefined : source.revision;
+      const request = { lookups, list: state.discovering, since, signal: timeout };
+      const outcome = await source.look(request, state.timeoutMs);
+      outcomes.set(index, outcome);
+      if (signal.aborted) return;
+      const subject = subjectOfSource(index, 'read');
+      if (outcome.kind === 'failed') state.problems.set(subject, outcome.error, outcome.error.message);
+      else state.problems.clear(subject);
+    }),
+  );
+  return outcomes;
+}
+
+/** Names that lie in a source and were not declared. */
+function discover(state: EngineState, outcomes: ReadonlyMap<number, Outcome>): void {
+  for (const outcome of outcomes.values()) {
+    if (outcome.kind !== 'read') continue;
+    for (const name of outcome.readings.keys()) {
+      if (state.definitions.has(name)) continue;
+      try {
+        state.definitions.set(name, discovered(name));
+      } catch (error) {
+        if (!isSecretsError(error)) throw error;
+        state.problems.set(subjectOfSecret(name), error);
+      }
+    }
+  }
+}
+
+/** The bytes were ours alone; what is kept of them are decoded values. */
+function wipe(outcomes: ReadonlyMap<number, Outcome>): void {
+  for (const outcome of outcomes.values()) {
+    if (outcome.kind !== 'read') continue;
+    for (const reading of outcome.readings.values()) {
+      if (reading.status === 'found') reading.bytes.fill(0);
+    }
+  }
+}
+
+function heldBack(
+  state: EngineState,
+  current: ReadonlyMap<string, Serving>,
+  findings: ReadonlyMap<string, Finding>,
+): Set<number> {
+  const held = new Set<number>();
+  for (const [name, finding] of findings) {
+    if (finding.kind !== 'problem' || current.get(name)?.sourceIndex !== finding.at) continue;
+    // An optional secret may go: the rest of its source is complete without it.
+    if (finding.cause === 'vanished' && !state.definitions.get(name)?.required) continue;
+    held.add(finding.at);
+  }
+  return held;
+}
+
+function reportProblems(state: EngineState, findings: ReadonlyMap<string, Finding>): void {
+  for (const [name, finding] of findings) {
+    const subject = subjectOfSecret(name);
+    if (finding.kind === 'problem') {
+      if (finding.cause !== 'source') state.problems.set(subject, finding.error, finding.cause);
+    } else if (finding.above !== undefined) {
+      state.problems.set(subject, finding.above, finding.above.message);
+    } else if (finding.kind !== 'unseen') {
+      state.problems.clear(subject);
+    }
+  }
+}
+
+function apply(
+  current: ReadonlyMap<string, Serving>,
+  findings: ReadonlyMap<string, Finding>,
+  held: ReadonlySet<number>,
+): LookResult {
+  const next = new Map(current);
+  const changes: SecretChange[] = [];
+  let moved = false;
+  for (const [name, finding] of findings) {
+    if (finding.kind !== 'value' || held.has(finding.serving.sourceIndex)) continue;
+    const before = current.get(name);
+    next.set(name, finding.serving);
+    if (before?.digest === finding.serving.digest) {
+      moved = true;
+      continue;
+    }
+    changes.push({
+      name,
+      kind: before === undefined ? 'added' : 'rotated',
+      source: finding.serving.secret.source,
+      version: finding.serving.secret.version,
+      previousVersion: before?.secret.version,
+    });
+  }
+  return changes.length > 0 || moved ? { entries: next, changes } : { entries: current, changes };
+}
+
+/** Reads a name that nobody declared from sources that answer at once: the environment of a laptop, mostly. */
+export function readNow(state: EngineState, name: string): { reading: Reading; index: number } | undefined {
+  const wanted = lookup(name);
+  for (const [index, { source, failure }] of state.sources.entries()) {
+    // What failed is not passed: it might have it.
+    if (failure !== undefined) return undefined;
+    const reading = source.readNow?.(wanted);
+    if (reading !== undefined && reading.status !== 'missing') return { reading, index };
+  }
+  return undefined;
+}
+
+/** The first thing that keeps a store from opening, if any. */
+export function openProblem(
+  state: EngineState,
+  entries: ReadonlyMap<string, Serving>,
+): { error: SecretsError } | { missing: string[] } | undefined {
+  const missing: string[] = [];
+  for (const [name, definition] of state.definitions) {
+    if (!definition.required || entries.has(name)) continue;
+    const error = state.problems.get(subjectOfSecret(name));
+    if (error !== undefined) return { error };
+    missing.push(name);
+  }
+  const failed = state.sources.find(({ failure }) => failure !== undefined)?.failure;
+  if (failed !== undefined && (missing.length > 0 || state.discovering)) return { error: failed };
+  return missing.length > 0 ? { missing } : undefined;
+}

@@ -1,0 +1,59 @@
+import type { EngineState } from './engine';
+import { subjectOfSecret } from './problems';
+import type { Serving } from './snapshot';
+import type { SecretReport, SourceReport, StoreHealth, StoreReport } from './types';
+
+type Entries = ReadonlyMap<string, Serving>;
+
+export function reportOf(state: EngineState, generation: number, entries: Entries): StoreReport {
+  const names = new Set([...state.definitions.keys(), ...entries.keys()]);
+  return {
+    generation,
+    secrets: [...names].map((name) => reportSecret(state, name, entries.get(name))),
+    sources: state.sources.map((_, index) => reportSource(state, index)),
+  };
+}
+
+export function healthOf(state: EngineState, generation: number): StoreHealth {
+  const sources = state.sources.map((_, index) => reportSource(state, index));
+  const secrets = [...state.definitions.keys()].flatMap((name) => {
+    const problem = state.problems.get(subjectOfSecret(name))?.code;
+    return problem === undefined ? [] : [{ name, problem }];
+  });
+  const degraded = secrets.length > 0 || sources.some(({ status }) => status === 'degraded');
+  const stale = sources.some(({ status }) => status === 'stale');
+  return { status: stale ? 'stale' : degraded ? 'degraded' : 'ok', generation, sources, secrets };
+}
+
+function reportSecret(state: EngineState, name: string, serving: Serving | undefined): SecretReport {
+  const definition = state.definitions.get(name);
+  const above = state.sources.slice(0, serving?.sourceIndex ?? state.sources.length);
+  return {
+    name,
+    required: definition?.required ?? false,
+    source: serving?.secret.source,
+    origin: serving?.secret.origin,
+    version: serving?.secret.version,
+    ageMs: serving === undefined ? undefined : Date.now() - serving.secret.loadedAt.getTime(),
+    passed: above.map(({ source, looked }) => ({
+      source: source.name,
+      looked: (definition?.lookups ?? []).map((one) => looked.get(one.name) ?? one.name).join(', '),
+    })),
+    problem: state.problems.get(subjectOfSecret(name))?.code,
+  };
+}
+
+function reportSource(state: EngineState, index: number): SourceReport {
+  const { source, lastLookAt } = state.sources[index] as EngineState['sources'][number];
+  const problems = state.problems.startingWith(`source ${index} `);
+  const age = lastLookAt === undefined ? undefined : Date.now() - lastLookAt;
+  const stale = age !== undefined && age > (source.maxStalenessMs ?? Number.POSITIVE_INFINITY);
+  return {
+    source: source.name,
+    location: source.location,
+    status: stale ? 'stale' : problems.length > 0 ? 'degraded' : 'ok',
+    lastLookAgeMs: age,
+    note: source.note?.(),
+    problems: problems.map(({ code, message }) => ({ code, message })),
+  };
+}

@@ -1,0 +1,283 @@
+import type { Definition } from '../definitions/definition';
+import { SecretsError } from '../errors';
+import { describeError } from '../internal/describe-error';
+import { Events, isolate } from '../internal/events';
+import { fingerprint } from '../secret/fingerprint';
+import { seal } from '../secret/secret';
+import { coalesce, type LookRequest } from './coalesce';
+import { discovered } from './declared';
+import { type EngineState, look, openProblem, readNow } from './engine';
+import { missingError, unknownName } from './missing';
+import { Problems, subjectOfSecret, subjectOfSource } from './problems';
+import { redactor } from './redactor';
+import { healthOf, reportOf } from './report';
+import { type Miss, type Serving, StoreSnapshot } from './snapshot';
+import type { SourceState } from './source-state';
+import type { SecretOf, SecretStore, Snapshot, StoreEvents, StoreHealth, StoreReport } from './types';
+
+interface Setup {
+  readonly sources: readonly SourceState[];
+  readonly definitions: Map<string, Definition<unknown>>;
+  readonly discovering: boolean;
+  readonly timeoutMs: number;
+}
+
+type Entries = ReadonlyMap<string, Serving>;
+
+/** The store: one snapshot, replaced as a whole, and what leads to the next one. */
+export class LiveStore<V> implements SecretStore<V> {
+  readonly #state: EngineState;
+  readonly #events: Events<StoreEvents>;
+  readonly #abort = new AbortController();
+  readonly #look: (request: LookRequest) => Promise<void>;
+  readonly #stops: (() => void | Promise<void>)[] = [];
+  #entries: Entries = new Map();
+  #snapshot: StoreSnapshot<V>;
+  #redact: ((text: string) => string) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(setup: Setup) {
+    this.#events = new Events((event, error) => this.#listenerFailed(event, error));
+    const problems = new Problems(
+      (error) => this.#say(error),
+      (error) => this.#events.emit('recovered', error),
+    );
+    this.#state = { ...setup, problems };
+    this.#look = coalesce((request) => this.#lookOnce(request));
+    this.#snapshot = this.#next(0, this.#entries);
+  }
+
+  /** Opens the sources, watches them and takes the first snapshot. Closes what it opened when that fails. */
+  async open(): Promise<this> {
+    try {
+      const all = this.#allSources();
+      const signal = this.#abort.signal;
+      await Promise.all(this.#state.sources.map((source) => source.open(signal)));
+      // Before the first read: what changes between the two is then hinted at.
+      for (const index of all) this.#watchSource(index);
+      await this.#look({ trigger: 'open', sources: all, force: true });
+      const problem = openProblem(this.#state, this.#entries);
+      if (problem === undefined) {
+        // A store that opened has a generation, also where it found nothing yet.
+        if (this.generation === 0) this.#snapshot = this.#next(1, this.#entries);
+        return this;
+      }
+      if ('error' in problem) throw problem.error;
+      throw await missingError(problem.missing, this.#state.definitions, this.#state.sources);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get generation(): number {
+    return this.#snapshot.generation;
+  }
+
+  reveal<K extends keyof V & string>(name: K): V[K] {
+    return this.#snapshot.reveal(name);
+  }
+
+  revealAll<K extends keyof V & string>(name: K): readonly Exclude<V[K], undefined>[] {
+    return this.#snapshot.revealAll(name);
+  }
+
+  get<K extends keyof V & string>(name: K): SecretOf<V[K]> {
+    return this.#snapshot.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#snapshot.has(name);
+  }
+
+  names(): (keyof V & string)[] {
+    return this.#snapshot.names();
+  }
+
+  snapshot(): Snapshot<V> {
+    this.#assertOpen();
+    return this.#snapshot;
+  }
+
+  watch<K extends keyof V & string>(
+    name: K,
+    listener: (current: SecretOf<V[K]>, previous: SecretOf<V[K]> | undefined) => void,
+  ): () => void {
+    let current = this.snapshot().get(name);
+    listener(current, undefined);
+    return this.#events.on('change', ({ changes }) => {
+      if (!changes.some((change) => change.name === name)) return;
+      const previous = current;
+      current = this.#snapshot.get(name);
+      return listener(current, previous);
+    });
+  }
+
+  on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => void): () => void {
+    this.#assertOpen();
+    if (event !== 'change' && event !== 'error' && event !== 'recovered') {
+      throw new SecretsError('OPTION_INVALID', `a store has no event "${String(event)}"`, {
+        next: 'The events are: change, error, recovered.',
+      });
+    }
+    return this.#events.on(event, listener);
+  }
+
+  async refresh({ trigger = 'refresh' }: { readonly trigger?: string } = {}): Promise<void> {
+    this.#assertOpen();
+    await this.#look({ trigger, sources: this.#allSources(), force: true });
+  }
+
+  report(): StoreReport {
+    return reportOf(this.#state, this.generation, this.#entries);
+  }
+
+  health(): StoreHealth {
+    return healthOf(this.#state, this.generation);
+  }
+
+  redact(text: string): string {
+    this.#redact ??= redactor(this.#entries);
+    return this.#redact(text);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#abort.abort();
+    this.#snapshot = new StoreSnapshot(this.generation, new Date(), new Map(), () => {
+      throw closed();
+    });
+    const stops = [
+      ...this.#stops,
+      ...this.#state.sources.map(
+        ({ source }) =>
+          () =>
+            source.close?.(),
+      ),
+    ];
+    const failed = (error: unknown) =>
+      process.emitWarning(`hot-secrets: closing failed with ${describeError(error)}`);
+    await Promise.all(stops.map(async (stop) => stop()).map((stopped) => stopped.catch(failed)));
+    this.#events.clear();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+  }
+
+  #allSources(): Set<number> {
+    return new Set(this.#state.sources.keys());
+  }
+
+  #watchSource(index: number): void {
+    const { problems } = this.#state;
+    const subject = (code: string) => subjectOfSource(index, `watch ${code}`);
+    const stop = this.#state.sources[index]?.source.watch?.({
+      hint: (trigger) => {
+        if (this.#closing !== undefined) return;
+        // A look reports its own failures; what is left would be a defect here, and must not end the process.
+        this.#look({ trigger, sources: new Set([index]), force: false }).catch((error) =>
+          this.#say(defect(error)),
+        );
+      },
+      problem: (error) => problems.set(subject(error.code), error),
+      solved: (code) => problems.clear(subject(code)),
+    });
+    if (stop !== undefined) this.#stops.push(stop);
+  }
+
+  async #lookOnce(request: LookRequest): Promise<void> {
+    if (this.#closing !== undefined) return;
+    const before = this.#entries;
+    const { entries, changes } = await look(this.#state, before, request, this.#abort.signal);
+    if (this.#closing !== undefined || entries === before) return;
+    // Names that were adopted while the look was under way.
+    const adopted = this.#entries === before ? [] : [...this.#entries].filter(([name]) => !before.has(name));
+    this.#entries = new Map([...adopted, ...entries]);
+    this.#redact = undefined;
+    this.#snapshot = this.#next(this.generation + (changes.length > 0 ? 1 : 0), this.#entries);
+    if (changes.length === 0 || request.trigger === 'open') return;
+    this.#events.emit('change', { generation: this.generation, trigger: request.trigger, changes });
+  }
+
+  #next(generation: number, entries: Entries): StoreSnapshot<V> {
+    const miss: Miss = (name) => this.#miss(name);
+    return new StoreSnapshot<V>(generation, new Date(), entries, miss);
+  }
+
+  /** A name without a value: optional, broken, unknown, or one that nobody declared and the environment has. */
+  #miss(name: string): Serving | undefined {
+    const { definitions, problems, discovering } = this.#state;
+    const problem = problems.get(subjectOfSecret(name));
+    if (definitions.has(name)) {
+      if (discovering && problem !== undefined) throw problem;
+      if (!discovering) return undefined;
+    }
+    const adopted = discovering ? this.#adopt(name) : undefined;
+    if (adopted === undefined) throw problem ?? unknownName(name, [...definitions.keys()]);
+    return adopted;
+  }
+
+  #adopt(name: string): Serving | undefined {
+    const found = readNow(this.#state, name);
+    if (found === undefined) return undefined;
+    if (found.reading.status === 'failed') throw found.reading.error;
+    if (found.reading.status === 'missing') return undefined;
+    const definition = discovered(name);
+    const { bytes, origin } = found.reading;
+    const value = definition.decode([bytes]);
+    const digest = fingerprint(bytes);
+    const source = (this.#state.sources[found.index] as SourceState).source.name;
+    const label = { name, version: digest.slice(0, 16), source, origin, loadedAt: new Date() };
+    const serving = { secret: seal(label, value), digest, sourceIndex: found.index, previous: [] };
+    // From now on it is read like any other: it moves up when its file appears.
+    this.#state.definitions.set(name, definition);
+    this.#entries = new Map(this.#entries).set(name, serving);
+    this.#redact = undefined;
+    if (this.#closing === undefined) this.#snapshot = this.#next(this.generation, this.#entries);
+    return serving;
+  }
+
+  #say(error: SecretsError): void {
+    if (this.#events.has('error')) this.#events.emit('error', error);
+    else process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
+  }
+
+  #listenerFailed(event: string, error: unknown): void {
+    const failure = new SecretsError(
+      'LISTENER_FAILED',
+      `a listener of "${event}" failed with ${describeError(error)}`,
+      {
+        next: 'The other listeners ran; mend this one.',
+      },
+    );
+    // A failing error listener would be told of its own failure for ever.
+    if (event === 'error')
+      process.emitWarning(failure.message, { type: 'HotSecretsWarning', code: failure.code });
+    else
+      isolate(
+        () => this.#say(failure),
+        () => {},
+      );
+  }
+}
+
+function closed(): SecretsError {
+  return new SecretsError('STORE_CLOSED', 'the store is closed', {
+    next: 'Close it after the last use; a snapshot taken before goes on working.',
+  });
+}
+
+function defect(error: unknown): SecretsError {
+  return new SecretsError('SOURCE_FAILED', `a look failed with ${describeError(error)}`, {
+    next: 'The last good values keep serving. Please report this.',
+  });
+}

@@ -1,0 +1,57 @@
+import type { Secret } from '../secret/secret';
+import type { SecretOf, Snapshot } from './types';
+
+/** What serves a name: its current box, and the boxes before it with the time until which `revealAll` shows them. */
+export interface Serving {
+  readonly secret: Secret<unknown>;
+  readonly digest: string;
+  /** Index of the source in order of precedence. */
+  readonly sourceIndex: number;
+  readonly previous: readonly { readonly secret: Secret<unknown>; readonly until: number }[];
+}
+
+/** Answers for a name that has no value: returns, where that is allowed, or throws. */
+export type Miss = (name: string) => Serving | undefined;
+
+export class StoreSnapshot<V> implements Snapshot<V> {
+  readonly generation: number;
+  readonly takenAt: Date;
+  readonly #entries: ReadonlyMap<string, Serving>;
+  readonly #miss: Miss;
+
+  constructor(generation: number, takenAt: Date, entries: ReadonlyMap<string, Serving>, miss: Miss) {
+    this.generation = generation;
+    this.takenAt = takenAt;
+    this.#entries = entries;
+    this.#miss = miss;
+    Object.freeze(this);
+  }
+
+  reveal<K extends keyof V & string>(name: K): V[K] {
+    const serving = this.#entries.get(name) ?? this.#miss(name);
+    return serving?.secret.reveal() as V[K];
+  }
+
+  revealAll<K extends keyof V & string>(name: K): readonly Exclude<V[K], undefined>[] {
+    const serving = this.#entries.get(name) ?? this.#miss(name);
+    if (serving === undefined) return [];
+    const now = Date.now();
+    const boxes = [
+      serving.secret,
+      ...serving.previous.filter(({ until }) => until > now).map((one) => one.secret),
+    ];
+    return boxes.map((box) => box.reveal()) as Exclude<V[K], undefined>[];
+  }
+
+  get<K extends keyof V & string>(name: K): SecretOf<V[K]> {
+    return (this.#entries.get(name) ?? this.#miss(name))?.secret as SecretOf<V[K]>;
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  names(): (keyof V & string)[] {
+    return [...this.#entries.keys()] as (keyof V & string)[];
+  }
+}

@@ -1,0 +1,144 @@
+import type { Definition } from '../definitions/definition';
+import type { SecretsError, SecretsErrorCode } from '../errors';
+import type { Secret } from '../secret/secret';
+import type { Source } from '../sources/source';
+
+/** What `open({ secrets })` takes: a definition, or an alias as shorthand for `secret.text(alias)`. */
+export type Definitions = Readonly<Record<string, string | Definition<unknown>>>;
+
+/** Names to types of values, from the definitions. */
+export type ValuesOf<D extends Definitions> = {
+  readonly [K in keyof D]: D[K] extends Definition<infer T> ? T : string;
+};
+
+/** A box, or `undefined` too for a secret that is optional. */
+export type SecretOf<T> = undefined extends T ? Secret<Exclude<T, undefined>> | undefined : Secret<T>;
+
+/** What stores and snapshots have in common: synchronous reads that cost a map lookup. */
+export interface SecretReader<V> {
+  /**
+   * The value. Bytes and objects are shared, not copied: treat them as read-only.
+   * @throws `NAME_UNKNOWN` for a name that is not declared and not found, `STORE_CLOSED` after `close()`.
+   */
+  reveal<K extends keyof V & string>(name: K): V[K];
+  /** The current value, then the previous one while it is within `keepPreviousMs`. */
+  revealAll<K extends keyof V & string>(name: K): readonly Exclude<V[K], undefined>[];
+  /** The box: name, version, source, loadedAt. */
+  get<K extends keyof V & string>(name: K): SecretOf<V[K]>;
+  /** True when the name has a value. */
+  has(name: string): boolean;
+  /** The names that have a value. */
+  names(): (keyof V & string)[];
+}
+
+/** One generation: everything in it was in its source together. It never changes. */
+export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretReader<V> {
+  readonly generation: number;
+  readonly takenAt: Date;
+}
+
+export interface SecretChange {
+  readonly name: string;
+  /** `added`: it had no value before. `rotated`: it had another one. */
+  readonly kind: 'added' | 'rotated';
+  readonly source: string;
+  readonly version: string;
+  readonly previousVersion: string | undefined;
+}
+
+export interface ChangeEvent {
+  readonly generation: number;
+  /** What made the store look: `watch`, `poll`, `refresh`, `auth-failure`, … */
+  readonly trigger: string;
+  readonly changes: readonly SecretChange[];
+}
+
+export interface StoreEvents {
+  /** Once per generation, after the new snapshot is in place. */
+  change: ChangeEvent;
+  /** Once per cause, not once per retry; the last good values keep serving. Without a listener: `process.emitWarning`. */
+  error: SecretsError;
+  /** The cause of an earlier `error` is gone. */
+  recovered: SecretsError;
+}
+
+/** A store of secrets that follows their rotation. */
+export interface SecretStore<V = Readonly<Record<string, string>>> extends SecretReader<V>, AsyncDisposable {
+  readonly generation: number;
+  /** The current generation, for reads that belong together. */
+  snapshot(): Snapshot<V>;
+  /**
+   * Calls `listener` now and after each rotation of `name`; returns what stops that. A throw of the first call is
+   * the caller's; later ones become an `error` event (`LISTENER_FAILED`).
+   */
+  watch<K extends keyof V & string>(
+    name: K,
+    listener: (current: SecretOf<V[K]>, previous: SecretOf<V[K]> | undefined) => void,
+  ): () => void;
+  /** Subscribes; returns what unsubscribes. Listeners cannot break the store or each other. */
+  on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => void): () => void;
+  /**
+   * Reads every source now. Resolves once a look that began after this call is done, whether or not anything
+   * changed; failures are `error` events. Rejects with `STORE_CLOSED` after `close()`.
+   */
+  refresh(options?: { readonly trigger?: string }): Promise<void>;
+  /** Per secret and per source: who serves it, which fallbacks were passed, version, age, what is wrong. */
+  report(): StoreReport;
+  health(): StoreHealth;
+  /**
+   * The text with every current and previous value replaced by `[secret name]`. Values under 6 characters are left
+   * alone: they would blank ordinary words.
+   */
+  redact(text: string): string;
+  /** Stops watching and closes the sources. Snapshots that were taken go on working. May be called again. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions<D extends Definitions = Definitions> {
+  /** Names to definitions. Without it, every file under the mount is a text secret under its own name. */
+  readonly secrets?: D;
+  /**
+   * In order of precedence. Default: the mount at `$SECRETS_PATH`, which must be there (else `/mnt/secrets-store`,
+   * which may be missing), then the environment.
+   */
+  readonly sources?: readonly Source[];
+  /** Bound of one look at all sources, in ms. Default: 30 000. */
+  readonly refreshTimeoutMs?: number;
+}
+
+export interface SecretReport {
+  readonly name: string;
+  readonly required: boolean;
+  readonly source: string | undefined;
+  readonly origin: string | undefined;
+  readonly version: string | undefined;
+  readonly ageMs: number | undefined;
+  /** Sources of higher precedence that do not have it, with what was looked for. */
+  readonly passed: readonly { readonly source: string; readonly looked: string }[];
+  readonly problem: SecretsErrorCode | undefined;
+}
+
+export interface SourceReport {
+  readonly source: string;
+  readonly location: string;
+  readonly status: 'ok' | 'degraded' | 'stale';
+  /** Milliseconds since the last look that succeeded. */
+  readonly lastLookAgeMs: number | undefined;
+  /** What is worth knowing although nothing failed: a default mount that does not exist. */
+  readonly note: string | undefined;
+  readonly problems: readonly { readonly code: SecretsErrorCode; readonly message: string }[];
+}
+
+export interface StoreReport {
+  readonly generation: number;
+  readonly secrets: readonly SecretReport[];
+  readonly sources: readonly SourceReport[];
+}
+
+export interface StoreHealth {
+  /** `stale`: a source had no good look for longer than its bound. `degraded`: anything else is wrong. */
+  readonly status: 'ok' | 'degraded' | 'stale';
+  readonly generation: number;
+  readonly sources: readonly SourceReport[];
+  readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
+}

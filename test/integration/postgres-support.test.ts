@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startPostgres } from '../support/postgres';
+
+const CHILD = fileURLToPath(new URL('../support/postgres-binaries/start-and-wait.ts', import.meta.url));
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+async function refuses(port: number, withinMs: number): Promise<boolean> {
+  const deadline = Date.now() + withinMs;
+  while (Date.now() < deadline) {
+    if (!(await accepts(port))) return true;
+    await sleep(50);
+  }
+  return false;
+}
+
+describe('the PostgreSQL of the tests', () => {
+  it('checks passwords', async () => {
+    await using server = await startPostgres({ maxConnections: 17 });
+    await server.query(`create role app login password 'right'`);
+    const { host, port, database } = server;
+
+    const right = new pg.Client({ host, port, database, user: 'app', password: 'right' });
+    await right.connect();
+    expect((await right.query('show max_connections')).rows).toEqual([{ max_connections: '17' }]);
+    await right.end();
+
+    const wrong = new pg.Client({ host, port, database, user: 'app', password: 'wrong' });
+    await expect(wrong.connect()).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  it('reports its log and stops more than once', async () => {
+    const lines: string[] = [];
+    const server = await startPostgres({ onLog: (line) => lines.push(line) });
+    await expect(server.query('select nonsense')).rejects.toMatchObject({ code: '42703' });
+    expect(lines.join('\n')).toContain('nonsense');
+
+    await Promise.all([server.stop(), server.stop()]);
+    await server.stop();
+    expect(await accepts(server.port)).toBe(false);
+  });
+
+  it('dies with the process that started it, also when that is killed', async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const { port } = JSON.parse(line) as { port: number };
+    expect(await accepts(port)).toBe(true);
+
+    child.kill('SIGKILL');
+    expect(await refuses(port, 10_000)).toBe(true);
+  });
+});

@@ -1,0 +1,246 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { cpSync, lchownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard';
+import { locatePostgres } from './postgres-binaries/locate';
+
+/** Options of `startPostgres`. */
+export interface PostgresOptions {
+  /** Certificates as PEM text. With `ca`, clients may present certificates of that authority. */
+  readonly ssl?: { readonly cert: string; readonly key: string; readonly ca?: string };
+  /** Default: 100. */
+  readonly maxConnections?: number;
+  /** Further server settings, for example `{ log_connections: 'on' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Called with every line of the server's log. */
+  readonly onLog?: (line: string) => void;
+}
+
+/** A PostgreSQL server of its own, on a loopback port. It dies with this process, also when that is killed. */
+export interface PostgresServer {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly superuser: string;
+  readonly password: string;
+  /** Runs a statement as the superuser, over one connection that keeps no process alive between statements. */
+  query<Row extends pg.QueryResultRow = Record<string, string>>(
+    sql: string,
+    values?: unknown[],
+  ): Promise<pg.QueryResult<Row>>;
+  /** Stops the server and removes its data. May be called again. */
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const NOBODY: RunAs = { uid: 65534, gid: 65534 };
+const HOST = '127.0.0.1';
+const SUPERUSER = 'postgres';
+const PORT_ATTEMPTS = 5;
+const START_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts a PostgreSQL server with SCRAM passwords and a random superuser password.
+ *
+ * @example
+ * ```ts
+ * await using server = await startPostgres();
+ * await server.query(`create role app login password 'first'`);
+ * ```
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const runAs = process.getuid?.() === 0 ? NOBODY : undefined;
+  const directory = mkdtempSync(join(tmpdir(), 'hot-secrets-postgres-'));
+  const password = randomBytes(18).toString('hex');
+  try {
+    own(directory, runAs);
+    const bin = usableBinaries(directory, runAs);
+    await initialise(bin, directory, password, runAs);
+    const { server, port } = await listen(bin, directory, options, runAs);
+    return present(server, port, password, directory);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function present(server: Guarded, port: number, password: string, directory: string): PostgresServer {
+  const admin = administrator({ host: HOST, port, user: SUPERUSER, password, database: 'postgres' });
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= admin
+      .end()
+      .then(() => server.stop())
+      .then(() => rmSync(directory, { recursive: true, force: true }));
+    return stopping;
+  };
+  return {
+    host: HOST,
+    port,
+    database: 'postgres',
+    superuser: SUPERUSER,
+    password,
+    query: admin.query,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+// Public methods of pg that its types leave out.
+type AdminClient = pg.Client & { ref(): void; unref(): void };
+
+function administrator(config: pg.ClientConfig) {
+  let connected: Promise<AdminClient> | undefined;
+  let running = 0;
+  const connect = async () => {
+    const client = new pg.Client(config) as AdminClient;
+    // The server may be stopped under an idle connection.
+    client.on('error', () => {
+      connected = undefined;
+    });
+    await client.connect();
+    return client;
+  };
+  return {
+    async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) {
+      connected ??= connect().catch((error: unknown) => {
+        connected = undefined;
+        throw error;
+      });
+      const client = await connected;
+      running += 1;
+      client.ref();
+      try {
+        return await client.query<Row>(sql, values);
+      } finally {
+        running -= 1;
+        if (running === 0) client.unref();
+      }
+    },
+    async end() {
+      const client = await connected?.catch(() => undefined);
+      await client?.end().catch(() => {});
+    },
+  };
+}
+
+async function initialise(bin: string, directory: string, password: string, runAs: RunAs | undefined) {
+  const passwordFile = secretFile(directory, 'password', password, runAs);
+  const output: string[] = [];
+  const initdb = runGuarded(
+    [
+      ...[join(bin, 'initdb'), '-D', join(directory, 'data'), '-U', SUPERUSER, `--pwfile=${passwordFile}`],
+      ...['-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'],
+    ],
+    directory,
+    runAs,
+    (line) => output.push(line),
+  );
+  initdb.hold();
+  const status = await initdb.exited;
+  if (status !== 0) throw new Error(`initdb failed:\n${output.join('\n')}`);
+  rmSync(passwordFile);
+}
+
+async function listen(
+  bin: string,
+  directory: string,
+  options: PostgresOptions,
+  runAs: RunAs | undefined,
+): Promise<{ server: Guarded; port: number }> {
+  const settings = serverSettings(directory, options, runAs);
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const command = [join(bin, 'postgres'), '-D', join(directory, 'data'), '-p', String(port), ...settings];
+    const started = await start(command, directory, options.onLog, runAs);
+    if ('server' in started) return { server: started.server, port };
+    const taken = started.output.includes('Address already in use');
+    if (!taken || attempt === PORT_ATTEMPTS) throw new Error(`PostgreSQL did not start:\n${started.output}`);
+  }
+}
+
+async function start(
+  command: readonly string[],
+  directory: string,
+  onLog: PostgresOptions['onLog'],
+  runAs: RunAs | undefined,
+): Promise<{ server: Guarded } | { output: string }> {
+  const output: string[] = [];
+  let markReady = (_ready: 'ready') => {};
+  const ready = new Promise<'ready'>((resolve) => {
+    markReady = resolve;
+  });
+  const server = runGuarded(command, directory, runAs, (line) => {
+    if (output.length < 50) output.push(line);
+    if (line.includes('ready to accept connections')) markReady('ready');
+    onLog?.(line);
+  });
+  server.hold();
+  const outcome = await Promise.race([ready, server.exited, timeout(START_TIMEOUT_MS)]);
+  if (outcome === 'ready') {
+    server.release();
+    return { server };
+  }
+  if (outcome === 'timeout') await server.stop();
+  return { output: output.join('\n') };
+}
+
+function serverSettings(directory: string, options: PostgresOptions, runAs: RunAs | undefined): string[] {
+  const { ssl, maxConnections = 100 } = options;
+  const settings: Record<string, string> = {
+    listen_addresses: HOST,
+    unix_socket_directories: '',
+    fsync: 'off',
+    max_connections: String(maxConnections),
+    ...options.settings,
+  };
+  if (ssl !== undefined) {
+    settings.ssl = 'on';
+    settings.ssl_cert_file = secretFile(directory, 'server.crt', ssl.cert, runAs);
+    settings.ssl_key_file = secretFile(directory, 'server.key', ssl.key, runAs);
+    if (ssl.ca !== undefined) settings.ssl_ca_file = secretFile(directory, 'ca.crt', ssl.ca, runAs);
+  }
+  return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+// A package below a home directory may be out of reach for the user that the server runs as.
+function usableBinaries(directory: string, runAs: RunAs | undefined): string {
+  const { root, bin } = locatePostgres();
+  const trial = spawnSync(join(bin, 'postgres'), ['--version'], { ...runAs, cwd: '/', stdio: 'ignore' });
+  if (trial.status === 0 || runAs === undefined) return bin;
+  const copy = join(directory, 'native');
+  cpSync(root, copy, { recursive: true, verbatimSymlinks: true });
+  // Also what lies in it, so that the guard may remove it.
+  for (const entry of readdirSync(copy, { recursive: true }) as string[]) own(join(copy, entry), runAs);
+  own(copy, runAs);
+  return join(copy, 'bin');
+}
+
+function secretFile(directory: string, name: string, text: string, runAs: RunAs | undefined): string {
+  const path = join(directory, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  own(path, runAs);
+  return path;
+}
+
+function own(path: string, runAs: RunAs | undefined): void {
+  if (runAs !== undefined) lchownSync(path, runAs.uid, runAs.gid);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, HOST, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+function timeout(ms: number): Promise<'timeout'> {
+  return new Promise((resolve) => setTimeout(resolve, ms, 'timeout').unref());
+}
