@@ -17,6 +17,8 @@ interface Renewal<V> {
   attempts: number;
   tracked: TrackedSnapshot<V> | undefined;
   said: string;
+  /** Ends the wait before the next attempt. */
+  wake: () => void;
 }
 
 /** The engine: build → verify → swap → drain → dispose, for one resource. */
@@ -88,9 +90,15 @@ export class Rotation<R, V> implements Rotating<R> {
       attempts: 0,
       tracked: undefined,
       said: '',
+      wake: () => {},
     };
     this.#renewal = renewal;
     void this.#run(renewal);
+  }
+
+  /** Ends the wait of a renewal that failed before: something happened that may let it succeed now. */
+  retryNow(): void {
+    this.#renewal?.wake();
   }
 
   close(): Promise<void> {
@@ -116,7 +124,14 @@ export class Rotation<R, V> implements Rotating<R> {
       (tracked) => tracked?.readsAll || changes.some(({ name }) => tracked?.reads.has(name)),
     );
     // Before the first resource there is nothing that could be unconcerned.
-    if (concerned || this.#serving === undefined) this.renew();
+    if (!concerned && this.#serving !== undefined) return;
+    if (this.#serving !== undefined && !outdated(this.#serving.tracked, this.#store.snapshot())) {
+      // Rolled back to what serves already.
+      this.#renewal?.abort.abort();
+      this.#renewal = undefined;
+      return;
+    }
+    this.renew();
   }
 
   async #run(renewal: Renewal<V>): Promise<void> {
@@ -234,11 +249,11 @@ export class Rotation<R, V> implements Rotating<R> {
     }
     await new Promise<void>((resolve) => {
       const cancel = unrefTimer(retryInMs, resolve);
-      const superseded = () => {
+      renewal.wake = () => {
         cancel();
         resolve();
       };
-      renewal.abort.signal.addEventListener('abort', superseded, { once: true });
+      renewal.abort.signal.addEventListener('abort', renewal.wake, { once: true });
     });
   }
 

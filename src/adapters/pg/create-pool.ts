@@ -166,7 +166,9 @@ export function createPool<V>(
   // Before any listener of the user: whoever hears of the rotation finds the pool switched.
   rotation.on('rotated', () => pool.switchTo(rotation.current));
 
+  /** The server changed its mind about credentials: a newer one may be in a source, or wait for its next test login. */
   function lookNow(): void {
+    rotation.retryNow();
     store.refresh({ trigger: 'auth-failure' }).catch((error) => {
       if (!isSecretsError(error, 'STORE_CLOSED')) throw error;
     });

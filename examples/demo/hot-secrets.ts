@@ -1,0 +1,31 @@
+import { mountedFiles, SecretStore } from 'hot-secrets';
+import { createPool } from 'hot-secrets/pg';
+import { POOL_SIZE } from './load';
+import type { StartService } from './service';
+
+/** The service with hot-secrets: one pool, made once. */
+export const startHotSecrets: StartService = async (mountPath, address, tell) => {
+  const secrets = await SecretStore.open({
+    secrets: { user: 'db-user', password: 'db-password' },
+    sources: [mountedFiles(mountPath)],
+  });
+  secrets.on('error', (error) => tell(error.message));
+  const pool = createPool(secrets, (s) => ({
+    ...address,
+    user: s.reveal('user'),
+    password: s.reveal('password'),
+    max: POOL_SIZE,
+  }));
+  pool.rotation.on('refused', () => tell('the database refuses the current password: new connections wait'));
+  pool.rotation.on('accepted', ({ waitedMs }) => tell(`logins work again after ${Math.round(waitedMs)} ms`));
+  pool.rotation.on('rejected', ({ error }) =>
+    tell(`the new password does not work yet (${error.code}): not used`),
+  );
+  return {
+    pool: () => pool,
+    async close() {
+      await pool.end();
+      await secrets.close();
+    },
+  };
+};

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import type { Clock } from './clock';
+
+/** One request of the service. It settles when it does; `ms` is then what its caller waited. */
+export interface Request {
+  readonly at: number;
+  ms?: number;
+  failed?: boolean;
+}
+
+export interface Load {
+  readonly requests: readonly Request[];
+  /** No new requests; waits for those under way, at most `boundMs`. */
+  stop(boundMs: number): Promise<void>;
+}
+
+export const WORKERS = 50;
+export const POOL_SIZE = 20;
+const QUERY = 'select pg_sleep(0.02)';
+// A caller does not wait for ever: it goes on with its next request. What it left is still measured when it settles,
+// and is hung if it never does. Without this, each hung request would take a worker away, and with it load.
+const PATIENCE_MS = 500;
+// A failed request costs as long as a query: callers that fail at once must not outpace those that are served.
+const PAUSE_AFTER_FAILURE_MS = 20;
+// Connections end for many reasons (lifetimes, proxies, errors). Each one makes a new login necessary.
+const CLOSE_CONNECTION_EVERY_MS = 1_000;
+
+/** Starts 50 workers that query one after the other through whatever pool is the current one. */
+export function startLoad(currentPool: () => Pool, clock: Clock): Load {
+  const requests: Request[] = [];
+  const pending = new Set<Promise<void>>();
+  let running = true;
+  let closeOne = false;
+  const churn = setInterval(() => {
+    closeOne = true;
+  }, CLOSE_CONNECTION_EVERY_MS);
+
+  const send = async (): Promise<void> => {
+    const request: Request = { at: clock.now() };
+    requests.push(request);
+    const close = closeOne;
+    closeOne = false;
+    try {
+      await query(currentPool(), close);
+    } catch {
+      request.failed = true;
+    }
+    request.ms = clock.now() - request.at;
+    if (request.failed) await sleep(PAUSE_AFTER_FAILURE_MS);
+  };
+  const work = async (): Promise<void> => {
+    while (running) {
+      const sent = send().finally(() => pending.delete(sent));
+      pending.add(sent);
+      await withPatience(sent, PATIENCE_MS);
+    }
+  };
+  const workers = Array.from({ length: WORKERS }, work);
+  return {
+    requests,
+    async stop(boundMs) {
+      running = false;
+      clearInterval(churn);
+      await Promise.all(workers);
+      await withPatience(Promise.all(pending), boundMs);
+    },
+  };
+}
+
+async function query(pool: Pool, close: boolean): Promise<void> {
+  if (!close) {
+    await pool.query(QUERY);
+    return;
+  }
+  const client = await pool.connect();
+  try {
+    await client.query(QUERY);
+  } finally {
+    client.release(true);
+  }
+}
+
+async function withPatience(work: Promise<unknown>, ms: number): Promise<void> {
+  const waiting = new AbortController();
+  const patience = sleep(ms, undefined, { signal: waiting.signal }).catch(() => {});
+  await Promise.race([work, patience]);
+  waiting.abort();
+}

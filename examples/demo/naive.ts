@@ -1,0 +1,28 @@
+import { mountedFiles, SecretStore } from 'hot-secrets';
+import pg from 'pg';
+import { POOL_SIZE } from './load';
+import type { StartService } from './service';
+
+/** The service as it is often written: on a change, end the pool and make a new one. It hears of the change as early. */
+export const startNaive: StartService = async (mountPath, address) => {
+  const secrets = await SecretStore.open({
+    secrets: { user: 'db-user', password: 'db-password' },
+    sources: [mountedFiles(mountPath)],
+  });
+  const newPool = () => {
+    const { user, password } = { user: secrets.reveal('user'), password: secrets.reveal('password') };
+    return new pg.Pool({ ...address, user, password, max: POOL_SIZE }).on('error', () => {});
+  };
+  let pool = newPool();
+  secrets.on('change', async () => {
+    await pool.end();
+    pool = newPool();
+  });
+  return {
+    pool: () => pool,
+    async close() {
+      await secrets.close();
+      await pool.end();
+    },
+  };
+};

@@ -1,0 +1,69 @@
+import { styleText } from 'node:util';
+import type { Figures, Summary } from './measure';
+import { type Way, wayTitles } from './rotations';
+
+/** Both variants, as measured. */
+export interface Comparison {
+  readonly hotSecrets: Summary;
+  readonly naive: Summary;
+}
+
+/** Why hot-secrets did not keep its promise; empty when it did. */
+export function brokenPromises({ hotSecrets }: Comparison): string[] {
+  return Object.entries(hotSecrets.ways).flatMap(
+    ([way, { failed, hung, queries, oldConnectionsGoneMedianMs }]) => {
+      const broken: string[] = [];
+      if (queries === 0) broken.push('there was no load');
+      if (failed > 0) broken.push(`${failed} queries failed`);
+      if (hung > 0) broken.push(`${hung} queries hung`);
+      if (oldConnectionsGoneMedianMs === null) broken.push('connections with an old credential stayed');
+      return broken.map((what) => `${wayTitles[way as Way]}: ${what}`);
+    },
+  );
+}
+
+/** The comparison as text, in columns. */
+export function renderReport({ hotSecrets, naive }: Comparison, color: boolean): string {
+  const row = (title: string, cell: (figures: Summary) => string) => [title, cell(hotSecrets), cell(naive)];
+  const rows = [
+    ['', 'hot-secrets', 'naive'],
+    row('queries', ({ queries }) => count(queries)),
+    row('failed', ({ failed }) => count(failed)),
+    row('hung', ({ hung }) => count(hung)),
+    row('p50 / p99 steady, ms', (f) => `${f.steadyP50Ms} / ${f.steadyP99Ms}`),
+    row('p50 / p99 during rotation, ms', (f) => `${f.rotationP50Ms} / ${f.rotationP99Ms}`),
+    row('old connections gone after, ms', gone),
+    row('most connections seen at once', ({ peakConnections }) => count(peakConnections)),
+    row('logins refused by the database', ({ rejectedLogins }) => count(rejectedLogins)),
+  ];
+  const ways = Object.entries(hotSecrets.ways).map(([way, ours]) => {
+    const theirs = naive.ways[way as Way];
+    const title = `${wayTitles[way as Way]}, ${ours.rotations} ${ours.rotations === 1 ? 'rotation' : 'rotations'}`;
+    return [title, outcome(ours), theirs === undefined ? '' : outcome(theirs)];
+  });
+  const heading = ['during rotation: failed / hung / p99, ms', '', ''];
+  return table([...rows, [], heading, ...ways], color);
+}
+
+const outcome = ({ failed, hung, rotationP99Ms }: Figures) =>
+  `${count(failed)} / ${count(hung)} / ${rotationP99Ms}`;
+
+function gone({ oldConnectionsGoneMedianMs }: Figures): string {
+  return oldConnectionsGoneMedianMs === null ? 'some stayed' : String(Math.round(oldConnectionsGoneMedianMs));
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function table(rows: readonly string[][], color: boolean): string {
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const [first = 0, ...others] = widths;
+  return rows
+    .map(([title = '', ...cells]) => {
+      const columns = cells.map((cell, index) => cell.padStart((others[index] ?? 0) + 4));
+      if (color && columns[0] !== undefined && cells[0] !== '') columns[0] = styleText('green', columns[0]);
+      return `  ${title.padEnd(first)}${columns.join('')}`.trimEnd();
+    })
+    .join('\n');
+}
