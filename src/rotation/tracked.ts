@@ -1,4 +1,4 @@
-import type { SecretOf, Snapshot } from '../store/types';
+import type { Boxes, Snapshot } from '../store/types';
 
 /** A snapshot that notes which names are read through it. */
 export interface TrackedSnapshot<V> {
@@ -26,7 +26,7 @@ export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
       takenAt: snapshot.takenAt,
       reveal: <K extends keyof V & string>(name: K): V[K] => snapshot.reveal(note(name)),
       revealAll: <K extends keyof V & string>(name: K) => snapshot.revealAll(note(name)),
-      get: <K extends keyof V & string>(name: K): SecretOf<V[K]> => snapshot.get(note(name)),
+      get: <K extends keyof V & string>(name: K): Boxes<V>[K] => snapshot.get(note(name)),
       has: (name: string) => snapshot.has(note(name)),
       names() {
         readsAll = true;

@@ -13,7 +13,7 @@ import { redactor } from './redactor';
 import { healthOf, reportOf } from './report';
 import { type Miss, type Serving, StoreSnapshot } from './snapshot';
 import type { SourceState } from './source-state';
-import type { SecretOf, SecretStore, Snapshot, StoreEvents, StoreHealth, StoreReport } from './types';
+import type { Boxes, Lists, SecretStore, Snapshot, StoreEvents, StoreHealth, StoreReport } from './types';
 
 interface Setup {
   readonly sources: readonly SourceState[];
@@ -78,11 +78,11 @@ export class LiveStore<V> implements SecretStore<V> {
     return this.#snapshot.reveal(name);
   }
 
-  revealAll<K extends keyof V & string>(name: K): readonly Exclude<V[K], undefined>[] {
+  revealAll<K extends keyof V & string>(name: K): Lists<V>[K] {
     return this.#snapshot.revealAll(name);
   }
 
-  get<K extends keyof V & string>(name: K): SecretOf<V[K]> {
+  get<K extends keyof V & string>(name: K): Boxes<V>[K] {
     return this.#snapshot.get(name);
   }
 
@@ -90,7 +90,7 @@ export class LiveStore<V> implements SecretStore<V> {
     return this.#snapshot.has(name);
   }
 
-  names(): (keyof V & string)[] {
+  names(): readonly string[] {
     return this.#snapshot.names();
   }
 
@@ -101,7 +101,7 @@ export class LiveStore<V> implements SecretStore<V> {
 
   watch<K extends keyof V & string>(
     name: K,
-    listener: (current: SecretOf<V[K]>, previous: SecretOf<V[K]> | undefined) => void,
+    listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void {
     let current = this.snapshot().get(name);
     listener(current, undefined);

@@ -1,5 +1,5 @@
 import type { Secret } from '../secret/secret';
-import type { SecretOf, Snapshot } from './types';
+import type { Boxes, Lists, Snapshot } from './types';
 
 /** What serves a name: its current box, and the boxes before it with the time until which `revealAll` shows them. */
 export interface Serving {
@@ -32,7 +32,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return serving?.secret.reveal() as V[K];
   }
 
-  revealAll<K extends keyof V & string>(name: K): readonly Exclude<V[K], undefined>[] {
+  revealAll<K extends keyof V & string>(name: K): Lists<V>[K] {
     const serving = this.#entries.get(name) ?? this.#miss(name);
     if (serving === undefined) return [];
     const now = Date.now();
@@ -40,18 +40,18 @@ export class StoreSnapshot<V> implements Snapshot<V> {
       serving.secret,
       ...serving.previous.filter(({ until }) => until > now).map((one) => one.secret),
     ];
-    return boxes.map((box) => box.reveal()) as Exclude<V[K], undefined>[];
+    return boxes.map((box) => box.reveal()) as unknown as Lists<V>[K];
   }
 
-  get<K extends keyof V & string>(name: K): SecretOf<V[K]> {
-    return (this.#entries.get(name) ?? this.#miss(name))?.secret as SecretOf<V[K]>;
+  get<K extends keyof V & string>(name: K): Boxes<V>[K] {
+    return (this.#entries.get(name) ?? this.#miss(name))?.secret as Boxes<V>[K];
   }
 
   has(name: string): boolean {
     return this.#entries.has(name);
   }
 
-  names(): (keyof V & string)[] {
-    return [...this.#entries.keys()] as (keyof V & string)[];
+  names(): readonly string[] {
+    return [...this.#entries.keys()];
   }
 }

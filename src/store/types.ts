@@ -14,6 +14,10 @@ export type ValuesOf<D extends Definitions> = {
 /** A box, or `undefined` too for a secret that is optional. */
 export type SecretOf<T> = undefined extends T ? Secret<Exclude<T, undefined>> | undefined : Secret<T>;
 
+/** The boxes of all names, and what `revealAll` returns: mapped, so that a store of more names fits where fewer are asked for. */
+export type Boxes<V> = { readonly [K in keyof V]: SecretOf<V[K]> };
+export type Lists<V> = { readonly [K in keyof V]: readonly Exclude<V[K], undefined>[] };
+
 /** What stores and snapshots have in common: synchronous reads that cost a map lookup. */
 export interface SecretReader<V> {
   /**
@@ -22,13 +26,13 @@ export interface SecretReader<V> {
    */
   reveal<K extends keyof V & string>(name: K): V[K];
   /** The current value, then the previous one while it is within `keepPreviousMs`. */
-  revealAll<K extends keyof V & string>(name: K): readonly Exclude<V[K], undefined>[];
+  revealAll<K extends keyof V & string>(name: K): Lists<V>[K];
   /** The box: name, version, source, loadedAt. */
-  get<K extends keyof V & string>(name: K): SecretOf<V[K]>;
+  get<K extends keyof V & string>(name: K): Boxes<V>[K];
   /** True when the name has a value. */
   has(name: string): boolean;
   /** The names that have a value. */
-  names(): (keyof V & string)[];
+  names(): readonly string[];
 }
 
 /** One generation: everything in it was in its source together. It never changes. */
@@ -73,7 +77,7 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
    */
   watch<K extends keyof V & string>(
     name: K,
-    listener: (current: SecretOf<V[K]>, previous: SecretOf<V[K]> | undefined) => void,
+    listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void;
   /** Subscribes; returns what unsubscribes. Listeners cannot break the store or each other. */
   on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => void): () => void;
