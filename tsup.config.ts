@@ -12,8 +12,11 @@ export default defineConfig({
   dts: true,
   // One copy of shared code per format: without it every CJS entry gets its own classes.
   splitting: true,
-  shims: true,
   clean: true,
   sourcemap: true,
   treeshake: true,
+  esbuildOptions(options, { format }) {
+    // CJS has no import.meta. createRequire, its only use, takes a path too; tsup's shim breaks on "#" and "%" in it.
+    if (format === 'cjs') options.define = { ...options.define, 'import.meta.url': '__filename' };
+  },
 });

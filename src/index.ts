@@ -2,6 +2,17 @@ export type { Definition, DefinitionOptions } from './definitions/definition';
 export { type BytesOptions, secret, type TextOptions } from './definitions/secret';
 export type { StandardSchema } from './definitions/standard-schema';
 export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';
+export { rotating } from './rotation/rotating';
+export type { RotationStore } from './rotation/rotation';
+export type {
+  DrainedEvent,
+  Lifecycle,
+  RejectedEvent,
+  RotatedEvent,
+  Rotating,
+  RotatingOptions,
+  RotationEvents,
+} from './rotation/types';
 export type { Lookup, LookupOptions } from './secret/lookup';
 export { isSecret, type Secret } from './secret/secret';
 export { environment } from './sources/environment';

@@ -13,10 +13,16 @@ export function loadPeer<T>(name: string, from?: string): T {
     const resolve = from === undefined ? require : createRequire(require.resolve(from));
     return resolve(name) as T;
   } catch (error) {
-    const code = errorCode(error);
-    if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    if (!isMissing(error, name) && !isMissing(error, from)) throw error;
     throw new SecretsError('PEER_MISSING', `the package "${name}" is not installed`, {
       next: `Run: npm install ${from ?? name}`,
     });
   }
+}
+
+// A package that is there may lack one of its own: that is another error, and its author's advice is better.
+function isMissing(error: unknown, name: string | undefined): boolean {
+  const code = errorCode(error);
+  if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return false;
+  return name !== undefined && (error as Error).message.includes(`'${name}'`);
 }

@@ -25,6 +25,25 @@ export function unrefTimer(ms: number, callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+/**
+ * A signal that aborts with `signal`, or after `ms`. Not `AbortSignal.any` of an `AbortSignal.timeout`: on Node 20 that
+ * pair can be garbage-collected before it fires.
+ */
+export function deadline(signal: AbortSignal, ms: number): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const cancel = unrefTimer(ms, abort);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  return {
+    signal: controller.signal,
+    release() {
+      cancel();
+      signal.removeEventListener('abort', abort);
+    },
+  };
+}
+
 /** Rejects with `onTimeout()` when `promise` takes longer than `ms`; the promise itself is left alone. */
 export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Error): Promise<T> {
   return new Promise<T>((resolve, reject) => {

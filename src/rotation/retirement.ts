@@ -1,7 +1,10 @@
-import { SecretsError } from '../errors';
+import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
-import { unrefTimer } from '../internal/time';
+import { bounded, unrefTimer } from '../internal/time';
 import type { DrainedEvent, Lifecycle } from './types';
+
+// A close that hangs must not hang ours.
+const DISPOSE_TIMEOUT_MS = 30_000;
 
 /** A resource with the generation that it was built from and the uses that are under way. */
 export class Leased<R> {
@@ -72,17 +75,21 @@ async function drain<R, V>(resource: R, lifecycle: Lifecycle<R, V>, signal: Abor
   await lifecycle.drain?.(resource, signal);
 }
 
-/** Disposes, and reports what that throws. */
+/** Disposes within a bound, and reports what that throws. Never rejects. */
 export async function dispose<R, V>(
   resource: R,
   lifecycle: Lifecycle<R, V>,
   name: string,
   onError: (error: SecretsError) => void,
 ): Promise<void> {
+  const disposing = (async () => lifecycle.dispose?.(resource))();
+  const late = () =>
+    failed('DISPOSE_FAILED', `closing the old ${name} took longer than ${DISPOSE_TIMEOUT_MS} ms`);
   try {
-    await lifecycle.dispose?.(resource);
+    await bounded(disposing, DISPOSE_TIMEOUT_MS, late);
   } catch (error) {
-    onError(failed('DISPOSE_FAILED', `closing the old ${name} failed with ${describeError(error)}`));
+    const what = `closing the old ${name} failed with ${describeError(error)}`;
+    onError(isSecretsError(error) ? error : failed('DISPOSE_FAILED', what));
   }
 }
 

@@ -15,7 +15,8 @@ const DEFAULTS: Required<RotatingOptions> = {
 /** The options with their defaults. Throws `OPTION_UNKNOWN` and `OPTION_INVALID`. */
 export function rotatingOptions(where: string, options: RotatingOptions): Required<RotatingOptions> {
   rejectUnknownOptions(where, options, Object.keys(DEFAULTS));
-  const complete = { ...DEFAULTS, ...options };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const complete = { ...DEFAULTS, ...Object.fromEntries(given) };
   for (const [option, value] of Object.entries(complete)) {
     if (option !== 'name') assertNumber(where, option, value);
   }

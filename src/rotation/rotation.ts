@@ -1,10 +1,12 @@
-import { isSecretsError, SecretsError, type SecretsErrorCode } from '../errors';
+import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { Events } from '../internal/events';
-import { backoffMs, bounded, unrefTimer } from '../internal/time';
-import type { ChangeEvent, SecretStore, Snapshot } from '../store/types';
+import { backoffMs, unrefTimer } from '../internal/time';
+import type { ChangeEvent, SecretStore } from '../store/types';
+import { build, verify } from './attempt';
+import { Readiness } from './readiness';
 import { dispose, Leased, retire } from './retirement';
-import { type TrackedSnapshot, track } from './tracked';
+import { outdated, type TrackedSnapshot, track } from './tracked';
 import type { Lifecycle, Rotating, RotatingOptions, RotationEvents } from './types';
 
 /** What the engine needs of a store. */
@@ -14,25 +16,26 @@ export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
 interface Renewal<V> {
   readonly abort: AbortController;
   readonly startedAt: number;
+  /** The causes of failure that were told. */
+  readonly said: Set<string>;
   attempts: number;
   tracked: TrackedSnapshot<V> | undefined;
-  said: string;
   /** Ends the wait before the next attempt. */
   wake: () => void;
 }
 
 /** The engine: build → verify → swap → drain → dispose, for one resource. */
 export class Rotation<R, V> implements Rotating<R> {
-  readonly ready: Promise<R>;
   readonly #store: RotationStore<V>;
   readonly #lifecycle: Lifecycle<R, V>;
   readonly #options: Required<RotatingOptions>;
   readonly #events = new Events<RotationEvents>((event, error) => this.#listenerFailed(event, error));
   readonly #unsubscribe: () => void;
-  readonly #retiring = new Set<Promise<void>>();
+  readonly #ready = new Readiness<R>();
+  /** What `close` waits for: attempts, old resources on their way out. */
+  readonly #underWay = new Set<Promise<void>>();
   #serving: { readonly leased: Leased<R>; readonly tracked: TrackedSnapshot<V> } | undefined;
   #renewal: Renewal<V> | undefined;
-  #settleReady: { resolve(resource: R): void; reject(error: SecretsError): void } | undefined;
   #lastError: SecretsError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -46,22 +49,19 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#store = store;
     this.#lifecycle = lifecycle;
     this.#options = options;
-    this.ready = new Promise((resolve, reject) => {
-      this.#settleReady = { resolve, reject };
-    });
-    // Who does not wait for it hears of failures through events.
-    this.ready.catch(() => {});
     this.#unsubscribe = store.on('change', (change) => this.#changed(change));
     if (initial === undefined) {
-      const late = () => this.#settleReady?.reject(this.#lastError ?? this.#notReady());
-      const cancel = unrefTimer(options.readyTimeoutMs, late);
-      this.ready.then(cancel, cancel);
+      this.#ready.within(options.readyTimeoutMs, () => this.#lastError ?? this.#notReady());
       this.renew();
     } else {
       const { resource, tracked } = initial;
       this.#serving = { leased: new Leased(resource, tracked.snapshot.generation), tracked };
-      this.#settleReady?.resolve(resource);
+      this.#ready.resolve(resource);
     }
+  }
+
+  get ready(): Promise<R> {
+    return this.#ready.wait();
   }
 
   get current(): R {
@@ -83,17 +83,17 @@ export class Rotation<R, V> implements Rotating<R> {
   /** Starts a renewal from the store's snapshot of now; one that is under way is superseded. */
   renew(): void {
     if (this.#closing !== undefined) return;
-    this.#renewal?.abort.abort();
+    this.#supersede();
     const renewal: Renewal<V> = {
       abort: new AbortController(),
       startedAt: performance.now(),
+      said: new Set(),
       attempts: 0,
       tracked: undefined,
-      said: '',
       wake: () => {},
     };
     this.#renewal = renewal;
-    void this.#run(renewal);
+    this.#await(this.#run(renewal));
   }
 
   /** Ends the wait of a renewal that failed before: something happened that may let it succeed now. */
@@ -112,11 +112,22 @@ export class Rotation<R, V> implements Rotating<R> {
 
   async #close(): Promise<void> {
     this.#unsubscribe();
-    this.#renewal?.abort.abort();
-    this.#settleReady?.reject(this.#closed());
+    this.#supersede();
+    this.#ready.reject(this.#closed());
     if (this.#serving !== undefined) this.#retire(this.#serving.leased);
-    while (this.#retiring.size > 0) await Promise.all(this.#retiring);
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
     this.#events.clear();
+  }
+
+  #supersede(): void {
+    this.#renewal?.abort.abort();
+    this.#renewal?.wake();
+    this.#renewal = undefined;
+  }
+
+  #await(work: Promise<void>): void {
+    const done = work.then(() => void this.#underWay.delete(done));
+    this.#underWay.add(done);
   }
 
   #changed({ changes }: ChangeEvent): void {
@@ -127,8 +138,7 @@ export class Rotation<R, V> implements Rotating<R> {
     if (!concerned && this.#serving !== undefined) return;
     if (this.#serving !== undefined && !outdated(this.#serving.tracked, this.#store.snapshot())) {
       // Rolled back to what serves already.
-      this.#renewal?.abort.abort();
-      this.#renewal = undefined;
+      this.#supersede();
       return;
     }
     this.renew();
@@ -142,8 +152,9 @@ export class Rotation<R, V> implements Rotating<R> {
       try {
         const tracked = track<V>(this.#store.snapshot());
         renewal.tracked = tracked;
-        resource = await this.#build(tracked.snapshot, signal);
-        await this.#verify(resource, signal);
+        const late = (built: R) => this.#discard(built);
+        resource = await build(this.#lifecycle, tracked.snapshot, this.#options, signal, late);
+        await verify(this.#lifecycle, resource, this.#options, signal);
         // A late or superseded build never serves.
         if (!signal.aborted && !outdated(tracked, this.#store.snapshot())) {
           this.#swap(resource, tracked, renewal);
@@ -153,51 +164,9 @@ export class Rotation<R, V> implements Rotating<R> {
       } catch (error) {
         if (resource !== undefined) this.#discard(resource);
         if (signal.aborted) return;
-        if (isSecretsError(error, 'STORE_CLOSED')) return;
+        if (isSecretsError(error, 'STORE_CLOSED')) return this.#ready.reject(error);
         await this.#rejected(renewal, error as SecretsError);
       }
-    }
-  }
-
-  async #build(snapshot: Snapshot<V>, signal: AbortSignal): Promise<R> {
-    const { name, buildTimeoutMs } = this.#options;
-    const bound = withTimeout(signal, buildTimeoutMs);
-    const building = (async () => this.#lifecycle.build(snapshot, bound.signal))();
-    let late = false;
-    try {
-      return await bounded(building, buildTimeoutMs, () => {
-        late = true;
-        return new SecretsError(
-          'BUILD_FAILED',
-          `building the new ${name} took longer than ${buildTimeoutMs} ms`,
-        );
-      });
-    } catch (error) {
-      if (late)
-        building.then(
-          (resource) => this.#discard(resource),
-          () => {},
-        );
-      throw known(error, 'BUILD_FAILED', `building the new ${name} failed`);
-    } finally {
-      bound.done();
-    }
-  }
-
-  async #verify(resource: R, signal: AbortSignal): Promise<void> {
-    const { name, verifyTimeoutMs } = this.#options;
-    if (this.#lifecycle.verify === undefined || signal.aborted) return;
-    const bound = withTimeout(signal, verifyTimeoutMs);
-    const verifying = (async () => this.#lifecycle.verify?.(resource, bound.signal))();
-    try {
-      await bounded(verifying, verifyTimeoutMs, () => {
-        const what = `the new ${name} did not prove itself within ${verifyTimeoutMs} ms`;
-        return new SecretsError('VERIFY_TIMEOUT', what, { next: 'The old one keeps serving.' });
-      });
-    } catch (error) {
-      throw known(error, 'VERIFY_FAILED', `the new ${name} did not work`);
-    } finally {
-      bound.done();
     }
   }
 
@@ -206,7 +175,7 @@ export class Rotation<R, V> implements Rotating<R> {
     const { generation } = tracked.snapshot;
     this.#serving = { leased: new Leased(resource, generation), tracked };
     this.#renewal = undefined;
-    this.#settleReady?.resolve(resource);
+    this.#ready.resolve(resource);
     this.#events.emit('rotated', {
       name: this.#options.name,
       generation,
@@ -220,20 +189,12 @@ export class Rotation<R, V> implements Rotating<R> {
   #retire(leased: Leased<R>): void {
     const { name, drainTimeoutMs } = this.#options;
     const onError = (error: SecretsError) => this.#say(error);
-    const retiring = retire(leased, this.#lifecycle, { name, drainTimeoutMs, onError }).then((event) => {
-      this.#retiring.delete(retiring);
-      this.#events.emit('drained', event);
-    });
-    this.#retiring.add(retiring);
+    const retired = retire(leased, this.#lifecycle, { name, drainTimeoutMs, onError });
+    this.#await(retired.then((event) => this.#events.emit('drained', event)));
   }
 
   #discard(resource: R): void {
-    const discarding = dispose(resource, this.#lifecycle, this.#options.name, (error) =>
-      this.#say(error),
-    ).then(() => {
-      this.#retiring.delete(discarding);
-    });
-    this.#retiring.add(discarding);
+    this.#await(dispose(resource, this.#lifecycle, this.#options.name, (error) => this.#say(error)));
   }
 
   async #rejected(renewal: Renewal<V>, error: SecretsError): Promise<void> {
@@ -242,8 +203,8 @@ export class Rotation<R, V> implements Rotating<R> {
     const retryInMs = Math.round(backoffMs(renewal.attempts - 1, retryBaseMs, retryMaxMs));
     const generation = renewal.tracked?.snapshot.generation ?? 0;
     const cause = `${generation} ${error.code} ${error.message}`;
-    if (cause !== renewal.said) {
-      renewal.said = cause;
+    if (!renewal.said.has(cause)) {
+      renewal.said.add(cause);
       this.#events.emit('rejected', { name, generation, error, retryInMs });
       if (!this.#events.has('rejected')) warn(error);
     }
@@ -253,7 +214,8 @@ export class Rotation<R, V> implements Rotating<R> {
         cancel();
         resolve();
       };
-      renewal.abort.signal.addEventListener('abort', renewal.wake, { once: true });
+      // A listener may have closed or renewed meanwhile.
+      if (renewal.abort.signal.aborted) renewal.wake();
     });
   }
 
@@ -286,36 +248,6 @@ export class Rotation<R, V> implements Rotating<R> {
     if (event === 'error') warn(failure);
     else this.#say(failure);
   }
-}
-
-/** True when a name that was read has another value in `now`. */
-function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): boolean {
-  if (tracked.readsAll) return tracked.snapshot.generation !== now.generation;
-  const version = (snapshot: Snapshot<V>, name: string) =>
-    snapshot.has(name) ? (snapshot.get(name as keyof V & string) as { version: string }).version : undefined;
-  return [...tracked.reads].some((name) => version(tracked.snapshot, name) !== version(now, name));
-}
-
-function withTimeout(signal: AbortSignal, ms: number): { signal: AbortSignal; done(): void } {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  const cancel = unrefTimer(ms, abort);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort);
-  return {
-    signal: controller.signal,
-    done() {
-      cancel();
-      signal.removeEventListener('abort', abort);
-    },
-  };
-}
-
-function known(error: unknown, code: SecretsErrorCode, what: string): SecretsError {
-  if (isSecretsError(error)) return error;
-  return new SecretsError(code, `${what}: ${describeError(error)}`, {
-    next: 'It is tried again; the old one serves.',
-  });
 }
 
 function warn(error: SecretsError): void {

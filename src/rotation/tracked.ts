@@ -35,3 +35,19 @@ export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
     }),
   };
 }
+
+/** True when a name that was read has another value in `now`. */
+export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): boolean {
+  const { snapshot, reads, readsAll } = tracked;
+  if (readsAll) return snapshot.generation !== now.generation;
+  return [...reads].some((name) => versionIn(snapshot, name) !== versionIn(now, name));
+}
+
+/** Asks as a recipe would: a snapshot finds names that nobody declared when they are read. */
+function versionIn<V>(snapshot: Snapshot<V>, name: string): string | undefined {
+  try {
+    return (snapshot.get(name as keyof V & string) as { version: string } | undefined)?.version;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,6 +1,7 @@
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
+import { bounded } from '../internal/time';
 import { fingerprint } from '../secret/fingerprint';
 import { seal } from '../secret/secret';
 import type { FoundReading, Reading } from '../sources/source';
@@ -9,9 +10,17 @@ import type { Outcome, SourceState } from './source-state';
 
 /** What one look means for one name. */
 export type Finding = FindingKind & {
-  /** A source above the one that serves has it now and cannot hand it out. */
-  readonly above?: SecretsError;
+  /** A source above the one that serves has it now and cannot hand it out, or did not answer in this look. */
+  readonly above?: Trouble | 'unseen';
 };
+
+interface Trouble {
+  readonly error: SecretsError;
+  /** Tells one bad value from the next. */
+  readonly cause: string;
+  /** Index of the source. */
+  readonly at: number;
+}
 
 type FindingKind =
   | { readonly kind: 'kept' }
@@ -20,13 +29,14 @@ type FindingKind =
   /** Nowhere, and it never was anywhere. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'value'; readonly serving: Serving }
-  /** It has no usable value now; `cause` tells one bad value from the next. */
-  | { readonly kind: 'problem'; readonly error: SecretsError; readonly cause: string; readonly at: number };
+  /** It has no usable value now. */
+  | ({ readonly kind: 'problem' } & Trouble);
 
 interface Look {
   readonly sources: readonly SourceState[];
   readonly outcomes: ReadonlyMap<number, Outcome>;
   readonly now: Date;
+  readonly timeoutMs: number;
 }
 
 /**
@@ -40,17 +50,14 @@ export async function find(
   look: Look,
 ): Promise<Finding> {
   const last = current?.sourceIndex ?? look.sources.length - 1;
-  let above: SecretsError | undefined;
+  let above: Finding['above'];
   for (let index = 0; index <= last; index += 1) {
-    const status = statusOf(definition, look.sources[index] as SourceState);
-    if (status === 'missing') continue;
-    // Above the source that serves, a failure says nothing new: the decision to pass it was made when it was missing.
-    if (status === 'failed' && current !== undefined && index < current.sourceIndex) {
-      above = failureOf(definition, look.outcomes.get(index)) ?? above;
-      continue;
-    }
+    if (statusOf(definition, look.sources[index] as SourceState) === 'missing') continue;
     const finding = await inSource(name, definition, current, look, index);
-    return above === undefined ? finding : { ...finding, above };
+    const isAbove = current !== undefined && index < current.sourceIndex;
+    if (!isAbove || finding.kind === 'value') return above === undefined ? finding : { ...finding, above };
+    // Above the source that serves, a failure decides nothing: the decision to pass it was made when it was missing.
+    above = finding.kind === 'problem' ? finding : (above ?? 'unseen');
   }
   if (current === undefined) return { kind: 'absent' };
   return { kind: 'problem', error: vanished(name, current), cause: 'vanished', at: current.sourceIndex };
@@ -94,13 +101,15 @@ async function inSource(
     const error = incomplete(name, state, found.length, definition.lookups.length);
     return { kind: 'problem', error, cause: 'incomplete', at: index };
   }
-  return decode(name, definition, found, current, { index, source: state.source.name, now: look.now });
+  const { now, timeoutMs } = look;
+  return decode(name, definition, found, current, { index, source: state.source.name, now, timeoutMs });
 }
 
 interface Place {
   readonly index: number;
   readonly source: string;
   readonly now: Date;
+  readonly timeoutMs: number;
 }
 
 async function decode(
@@ -108,12 +117,15 @@ async function decode(
   definition: Definition<unknown>,
   found: readonly FoundReading[],
   current: Serving | undefined,
-  { index, source, now }: Place,
+  { index, source, now, timeoutMs }: Place,
 ): Promise<FindingKind> {
   const digest = found.map(({ bytes }) => fingerprint(bytes)).join('.');
   if (current?.digest === digest && current.sourceIndex === index) return { kind: 'kept' };
   try {
-    const value = await definition.decode(found.map(({ bytes }) => bytes));
+    const decoded = definition.decode(found.map(({ bytes }) => bytes));
+    // A schema may be asynchronous, and one that never answers must not end all later looks.
+    const value =
+      decoded instanceof Promise ? await bounded(decoded, timeoutMs, () => slow(name, timeoutMs)) : decoded;
     const version = found
       .map((reading) => reading.version ?? fingerprint(reading.bytes).slice(0, 16))
       .join('.');
@@ -170,5 +182,12 @@ function incomplete(name: string, { source }: SourceState, found: number, wanted
 function undecodable(name: string, error: unknown): SecretsError {
   return new SecretsError('VALUE_REFUSED', `decoding "${name}" failed with ${describeError(error)}`, {
     secret: name,
+  });
+}
+
+function slow(name: string, timeoutMs: number): SecretsError {
+  return new SecretsError('VALUE_REFUSED', `decoding "${name}" took longer than ${timeoutMs} ms`, {
+    secret: name,
+    next: 'Check what its schema waits for, or raise refreshTimeoutMs.',
   });
 }

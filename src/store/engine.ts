@@ -1,5 +1,6 @@
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, type SecretsError } from '../errors';
+import { deadline } from '../internal/time';
 import { lookup } from '../secret/lookup';
 import type { Reading } from '../sources/source';
 import { type Finding, find } from './assemble';
@@ -16,6 +17,8 @@ export interface EngineState {
   /** Grows by discovery where nothing was declared. */
   readonly definitions: Map<string, Definition<unknown>>;
   readonly discovering: boolean;
+  /** Names that lie in a source and cannot be the name of a secret. */
+  readonly refused: Set<string>;
   readonly problems: Problems;
   readonly timeoutMs: number;
 }
@@ -43,7 +46,7 @@ export async function look(
   }
   if (state.discovering) discover(state, outcomes);
 
-  const context = { sources: state.sources, outcomes, now: new Date() };
+  const context = { sources: state.sources, outcomes, now: new Date(), timeoutMs: state.timeoutMs };
   const findings = new Map<string, Finding>();
   for (const [name, definition] of state.definitions) {
     findings.set(name, await find(name, definition, current.get(name), context));
@@ -51,9 +54,10 @@ export async function look(
   wipe(outcomes);
 
   const held = heldBack(state, current, findings);
-  for (const index of held) (state.sources[index] as SourceState).revision = undefined;
+  const torn = tornAbove(findings);
+  for (const index of [...held, ...torn]) (state.sources[index] as SourceState).revision = undefined;
   reportProblems(state, findings);
-  return apply(current, findings, held);
+  return apply(current, findings, held, torn);
 }
 
 async function readSources(
@@ -62,13 +66,13 @@ async function readSources(
   signal: AbortSignal,
 ): Promise<Map<number, Outcome>> {
   const lookups = [...state.definitions.values()].flatMap((definition) => definition.lookups);
-  const timeout = AbortSignal.any([signal, AbortSignal.timeout(state.timeoutMs)]);
+  const timeout = deadline(signal, state.timeoutMs);
   const outcomes = new Map<number, Outcome>();
   await Promise.all(
     [...sources].map(async (index) => {
       const source = state.sources[index] as SourceState;
       const since = force ? undefined : source.revision;
-      const request = { lookups, list: state.discovering, since, signal: timeout };
+      const request = { lookups, list: state.discovering, since, signal: timeout.signal };
       const outcome = await source.look(request, state.timeoutMs);
       outcomes.set(index, outcome);
       if (signal.aborted) return;
@@ -77,6 +81,7 @@ async function readSources(
       else state.problems.clear(subject);
     }),
   );
+  timeout.release();
   return outcomes;
 }
 
@@ -90,9 +95,15 @@ function discover(state: EngineState, outcomes: ReadonlyMap<number, Outcome>): v
         state.definitions.set(name, discovered(name));
       } catch (error) {
         if (!isSecretsError(error)) throw error;
+        state.refused.add(name);
         state.problems.set(subjectOfSecret(name), error);
       }
     }
+  }
+  for (const name of state.refused) {
+    if (state.sources.some(({ readings }) => readings.has(name))) continue;
+    state.refused.delete(name);
+    state.problems.clear(subjectOfSecret(name));
   }
 }
 
@@ -121,13 +132,23 @@ function heldBack(
   return held;
 }
 
+/** Sources that serve something from below now and cannot hand out all of it: names move up to them together. */
+function tornAbove(findings: ReadonlyMap<string, Finding>): Set<number> {
+  const torn = new Set<number>();
+  for (const { above } of findings.values())
+    if (above !== undefined && above !== 'unseen') torn.add(above.at);
+  return torn;
+}
+
 function reportProblems(state: EngineState, findings: ReadonlyMap<string, Finding>): void {
   for (const [name, finding] of findings) {
     const subject = subjectOfSecret(name);
     if (finding.kind === 'problem') {
       if (finding.cause !== 'source') state.problems.set(subject, finding.error, finding.cause);
+    } else if (finding.above === 'unseen') {
+      // Whether the problem above is over was not asked in this look.
     } else if (finding.above !== undefined) {
-      state.problems.set(subject, finding.above, finding.above.message);
+      state.problems.set(subject, finding.above.error, finding.above.cause);
     } else if (finding.kind !== 'unseen') {
       state.problems.clear(subject);
     }
@@ -138,6 +159,7 @@ function apply(
   current: ReadonlyMap<string, Serving>,
   findings: ReadonlyMap<string, Finding>,
   held: ReadonlySet<number>,
+  torn: ReadonlySet<number>,
 ): LookResult {
   const next = new Map(current);
   const changes: SecretChange[] = [];
@@ -145,6 +167,8 @@ function apply(
   for (const [name, finding] of findings) {
     if (finding.kind !== 'value' || held.has(finding.serving.sourceIndex)) continue;
     const before = current.get(name);
+    const movesUp = before !== undefined && before.sourceIndex !== finding.serving.sourceIndex;
+    if (movesUp && torn.has(finding.serving.sourceIndex)) continue;
     next.set(name, finding.serving);
     if (before?.digest === finding.serving.digest) {
       moved = true;

@@ -11,7 +11,7 @@ export async function missingError(
   definitions: ReadonlyMap<string, Definition<unknown>>,
   sources: readonly SourceState[],
 ): Promise<SecretsError> {
-  const inventories = await Promise.all(sources.map(({ source }) => source.inventory().catch(() => [])));
+  const inventories = await Promise.all(sources.map(inventoryOf));
   const lines = missing.map((name) => {
     const lookups = definitions.get(name)?.lookups ?? [];
     const looked = sources.map(({ source, looked: places }, index) => {
@@ -26,6 +26,15 @@ export async function missingError(
     ...(missing[0] === undefined ? {} : { secret: missing[0] }),
     next: 'Add it to a source, correct its name, or declare it .optional().',
   });
+}
+
+async function inventoryOf({ source }: SourceState): Promise<readonly string[]> {
+  try {
+    return await source.inventory();
+  } catch {
+    // The error to show is the missing name; a source that cannot list is no second one.
+    return [];
+  }
 }
 
 /** A short inventory is shown whole; of a long one (the environment) only what is spelt alike. */

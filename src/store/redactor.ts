@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import type { Serving } from './snapshot';
 
 const SHORTEST = 6;
@@ -25,7 +26,7 @@ function formsOf(value: unknown, depth = 0): string[] {
     const inJson = JSON.stringify(value).slice(1, -1);
     return inJson === value ? [value] : [value, inJson];
   }
-  if (value instanceof Uint8Array) {
+  if (isUint8Array(value)) {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     return [bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('hex')];
   }

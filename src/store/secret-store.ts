@@ -4,6 +4,7 @@ import { describeError } from '../internal/describe-error';
 import { Events, isolate } from '../internal/events';
 import { fingerprint } from '../secret/fingerprint';
 import { seal } from '../secret/secret';
+import type { SourceListener } from '../sources/source';
 import { coalesce, type LookRequest } from './coalesce';
 import { discovered } from './declared';
 import { type EngineState, look, openProblem, readNow } from './engine';
@@ -42,7 +43,7 @@ export class LiveStore<V> implements SecretStore<V> {
       (error) => this.#say(error),
       (error) => this.#events.emit('recovered', error),
     );
-    this.#state = { ...setup, problems };
+    this.#state = { ...setup, problems, refused: new Set() };
     this.#look = coalesce((request) => this.#lookOnce(request));
     this.#snapshot = this.#next(0, this.#entries);
   }
@@ -54,7 +55,7 @@ export class LiveStore<V> implements SecretStore<V> {
       const signal = this.#abort.signal;
       await Promise.all(this.#state.sources.map((source) => source.open(signal)));
       // Before the first read: what changes between the two is then hinted at.
-      for (const index of all) this.#watchSource(index);
+      for (const [index, state] of this.#state.sources.entries()) this.#watchSource(state, index);
       await this.#look({ trigger: 'open', sources: all, force: true });
       const problem = openProblem(this.#state, this.#entries);
       if (problem === undefined) {
@@ -104,7 +105,8 @@ export class LiveStore<V> implements SecretStore<V> {
     listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void {
     let current = this.snapshot().get(name);
-    listener(current, undefined);
+    const first: unknown = listener(current, undefined);
+    if (first instanceof Promise) first.catch((error) => this.#listenerFailed('change', error));
     return this.#events.on('change', ({ changes }) => {
       if (!changes.some((change) => change.name === name)) return;
       const previous = current;
@@ -177,10 +179,10 @@ export class LiveStore<V> implements SecretStore<V> {
     return new Set(this.#state.sources.keys());
   }
 
-  #watchSource(index: number): void {
+  #watchSource(state: SourceState, index: number): void {
     const { problems } = this.#state;
     const subject = (code: string) => subjectOfSource(index, `watch ${code}`);
-    const stop = this.#state.sources[index]?.source.watch?.({
+    const listener: SourceListener = {
       hint: (trigger) => {
         if (this.#closing !== undefined) return;
         // A look reports its own failures; what is left would be a defect here, and must not end the process.
@@ -190,8 +192,13 @@ export class LiveStore<V> implements SecretStore<V> {
       },
       problem: (error) => problems.set(subject(error.code), error),
       solved: (code) => problems.clear(subject(code)),
-    });
-    if (stop !== undefined) this.#stops.push(stop);
+    };
+    try {
+      const stop = state.source.watch?.(listener);
+      if (stop !== undefined) this.#stops.push(stop);
+    } catch (error) {
+      listener.problem(state.asSecretsError(error));
+    }
   }
 
   async #lookOnce(request: LookRequest): Promise<void> {

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { bounded } from '../internal/time';
@@ -27,32 +28,35 @@ export class SourceState {
     this.source = source;
   }
 
-  /** Opens the source; an error that is not ours is named without its message. */
+  /** Opens the source. */
   async open(signal: AbortSignal): Promise<void> {
     try {
       await this.source.open?.(signal);
     } catch (error) {
-      throw this.#asSecretsError(error);
+      throw this.asSecretsError(error);
     }
   }
 
   async look(request: ReadRequest, timeoutMs: number): Promise<Outcome> {
     try {
       const result = await this.#read(request, timeoutMs);
+      const readings = new Map(
+        [...result.readings].map(([name, reading]) => [name, this.#checked(name, reading)]),
+      );
       this.failure = undefined;
       this.lastLookAt = Date.now();
       if (result.unchanged) return { kind: 'unchanged' };
       this.revision = result.revision;
-      this.readings = mapValues(result.readings, (reading) => reading.status);
+      this.readings = mapValues(readings, (reading) => reading.status);
       this.looked = new Map(
-        [...result.readings].flatMap(([name, reading]) =>
+        [...readings].flatMap(([name, reading]) =>
           reading.status === 'missing' ? [[name, reading.looked] as const] : [],
         ),
       );
-      return { kind: 'read', readings: result.readings };
+      return { kind: 'read', readings };
     } catch (error) {
       this.revision = undefined;
-      this.failure = this.#asSecretsError(error);
+      this.failure = this.asSecretsError(error);
       return { kind: 'failed', error: this.failure };
     }
   }
@@ -68,6 +72,18 @@ export class SourceState {
     return bounded(reading, timeoutMs + GRACE_MS, () => this.#late(`did not answer within ${timeoutMs} ms`));
   }
 
+  /** Sources that others write break the contract in two ways that would get far: text for bytes, foreign errors. */
+  #checked(name: string, reading: Reading): Reading {
+    if (reading.status === 'failed' && !isSecretsError(reading.error)) {
+      return { status: 'failed', error: this.asSecretsError(reading.error) };
+    }
+    if (reading.status !== 'found' || isUint8Array(reading.bytes)) return reading;
+    const what = `the source ${this.source.name} handed over "${name}" as something other than bytes`;
+    const next = 'Mend the source: bytes of a found reading are a Uint8Array.';
+    const error = new SecretsError('SOURCE_FAILED', what, { secret: name, source: this.source.name, next });
+    return { status: 'failed', error };
+  }
+
   #late(what: string): SecretsError {
     return new SecretsError('SOURCE_FAILED', `the source ${this.source.name} ${what}`, {
       source: this.source.name,
@@ -75,7 +91,8 @@ export class SourceState {
     });
   }
 
-  #asSecretsError(error: unknown): SecretsError {
+  /** An error of ours as it is; another one named without its message. */
+  asSecretsError(error: unknown): SecretsError {
     if (isSecretsError(error)) return error;
     const what = `the source ${this.source.name} failed with ${describeError(error)}`;
     return new SecretsError('SOURCE_FAILED', what, {

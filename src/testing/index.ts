@@ -1,4 +1,11 @@
 export {
+  type ContractCase,
+  type ContractValues,
+  type SourceHarness,
+  type SourceUnderTest,
+  sourceContract,
+} from './source-contract';
+export {
   createTestMount,
   type TestMount,
   type TestMountContent,

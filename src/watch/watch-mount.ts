@@ -1,5 +1,6 @@
 import type { SecretsError } from '../errors';
 import { startPoll } from './poll';
+import { watchAncestor } from './watch-ancestor';
 import { watchDataLink } from './watch-data-link';
 import { watchPlainDirectory } from './watch-plain-directory';
 
@@ -8,6 +9,8 @@ export interface MountState {
   readonly layout: 'kubernetes' | 'plain' | 'absent';
   /** Which directory it is: a mount that was deleted and made anew is another one. */
   readonly identity: string;
+  /** The directory to watch: the mount itself, or the nearest one above it that exists. */
+  readonly directory: string;
 }
 
 /** Who is told. The same as a source's listener. */
@@ -17,11 +20,15 @@ export interface WatchListener {
   solved(code: SecretsError['code']): void;
 }
 
-/** One way of watching. `failed` is called at most once, and then the watch is over. */
-export type Watcher = (
-  root: string,
-  events: { hint(): void; failed(error: SecretsError): void },
-) => () => void | Promise<void>;
+/** What a watch says: `ready` once it sees every later change; `failed` once, and then it is over. */
+export interface WatchEvents {
+  hint(): void;
+  ready(): void;
+  failed(error: SecretsError): void;
+}
+
+/** One way of watching. `directory` is the mount, or for a mount that is absent a directory above it. */
+export type Watcher = (root: string, directory: string, events: WatchEvents) => () => void | Promise<void>;
 
 export interface MountWatch {
   /** Watches with what fits the state; does nothing while that stays the same. */
@@ -35,47 +42,65 @@ interface Options {
   readonly state: MountState;
 }
 
+interface Armed {
+  readonly key: string;
+  stop?: () => void | Promise<void>;
+}
+
+const WATCHERS: Readonly<Record<MountState['layout'], Watcher>> = {
+  kubernetes: watchDataLink,
+  plain: watchPlainDirectory,
+  absent: watchAncestor,
+};
+
 /**
  * Watches a mount with the tool that is strong at its layout, and always polls slowly beside it. When no watch can
  * be had it goes on by polling, says so once, and tries again at every poll.
  */
 export function watchMount(root: string, { pollIntervalMs, listener, state }: Options): MountWatch {
-  let armed = '';
-  let stop: (() => void | Promise<void>) | undefined;
+  let armed: Armed | undefined;
+  let first = true;
   let closed = false;
-  const closing: (void | Promise<void>)[] = [];
+  const ending = new Set<Promise<void>>();
   const stopPoll = startPoll(pollIntervalMs, () => listener.hint('poll'));
 
-  function disarm(): void {
-    if (stop !== undefined) closing.push(stop());
-    stop = undefined;
-    armed = '';
+  function end(watch: Armed | undefined): void {
+    const ended = Promise.resolve(watch?.stop?.()).finally(() => ending.delete(ended));
+    ending.add(ended);
   }
 
-  function follow(next: MountState): void {
-    const wanted = `${next.layout === 'kubernetes' ? 'link' : 'directory'} ${next.identity}`;
-    if (closed || wanted === armed) return;
-    const rearmed = armed !== '';
+  function disarm(): void {
+    const watch = armed;
+    armed = undefined;
+    end(watch);
+  }
+
+  function follow({ layout, identity, directory }: MountState): void {
+    const key = `${layout} ${identity}`;
+    if (closed || key === armed?.key) return;
     disarm();
-    const watcher: Watcher = next.layout === 'kubernetes' ? watchDataLink : watchPlainDirectory;
-    let failedAtOnce = false;
-    const stopWatcher = watcher(root, {
-      hint: () => listener.hint('watch'),
+    const watch: Armed = { key };
+    armed = watch;
+    // What happened between the look that led here and the moment of `ready` had no watch.
+    const unwatched = !first;
+    first = false;
+    watch.stop = WATCHERS[layout](root, directory, {
+      hint() {
+        if (armed === watch) listener.hint('watch');
+      },
+      ready() {
+        if (armed !== watch) return;
+        listener.solved('WATCH_UNAVAILABLE');
+        if (unwatched) listener.hint('watch');
+      },
       failed(error) {
-        failedAtOnce = true;
-        if (armed === wanted) disarm();
+        if (armed !== watch) return;
+        disarm();
         listener.problem(error);
       },
     });
-    if (failedAtOnce) {
-      closing.push(stopWatcher());
-      return;
-    }
-    stop = stopWatcher;
-    armed = wanted;
-    listener.solved('WATCH_UNAVAILABLE');
-    // What happened between the look that led here and this moment had no watch.
-    if (rearmed) listener.hint('watch');
+    // It failed at once, before there was anything to stop.
+    if (armed !== watch) end(watch);
   }
 
   follow(state);
@@ -85,7 +110,7 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
       closed = true;
       stopPoll();
       disarm();
-      await Promise.all(closing.splice(0));
+      await Promise.all(ending);
     },
   };
 }

@@ -1,34 +1,36 @@
 import type { FSWatcher } from 'chokidar';
-import { unrefTimer } from '../internal/time';
+import { gathered } from './gathered';
 import type { Watcher } from './watch-mount';
 import { watchUnavailable } from './watch-unavailable';
 
 const DEPTH = 8;
-/** Writers touch several files one after the other; a look in the middle would only be repeated. */
-const GATHER_MS = 25;
 
 /**
- * Watches plain files, written in place or replaced by rename, and a directory that is not there yet: what chokidar
- * is made for. It is loaded here, because most mounts never need it.
+ * Watches plain files, written in place or replaced by rename, also in directories: what chokidar is made for. It is
+ * loaded here, because most mounts never need it.
  */
-export const watchPlainDirectory: Watcher = (root, { hint, failed }) => {
+export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, failed }) => {
   let watcher: FSWatcher | undefined;
   let closed = false;
-  let cancelHint: (() => void) | undefined;
+  const hints = gathered(hint);
 
   async function start(): Promise<void> {
     const { watch } = await import('chokidar');
     if (closed) return;
-    watcher = watch(root, { persistent: false, ignoreInitial: true, followSymlinks: false, depth: DEPTH });
-    watcher.on('all', soon);
-    watcher.on('ready', soon);
+    watcher = watch(directory, {
+      persistent: false,
+      ignoreInitial: true,
+      followSymlinks: false,
+      depth: DEPTH,
+    });
+    // Of two changes of a file within 50 ms `all` tells one; `raw` tells both.
+    watcher.on('raw', hints.soon);
+    watcher.on('all', hints.soon);
     watcher.on('error', fail);
-  }
-
-  function soon(): void {
-    cancelHint ??= unrefTimer(GATHER_MS, () => {
-      cancelHint = undefined;
-      hint();
+    watcher.on('ready', () => {
+      if (closed) return;
+      ready();
+      hints.soon();
     });
   }
 
@@ -40,7 +42,7 @@ export const watchPlainDirectory: Watcher = (root, { hint, failed }) => {
 
   async function close(): Promise<void> {
     closed = true;
-    cancelHint?.();
+    hints.cancel();
     await watcher?.close();
   }
 

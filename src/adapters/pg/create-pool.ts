@@ -4,6 +4,7 @@ import { describeError } from '../../internal/describe-error';
 import { Events } from '../../internal/events';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
 import { loadPeer } from '../../internal/peer';
+import { deadline } from '../../internal/time';
 import { rotatingOptions } from '../../rotation/rotating';
 import { Rotation } from '../../rotation/rotation';
 import { track } from '../../rotation/tracked';
@@ -117,6 +118,8 @@ export function createPool<V>(
   const tracked = track(store.snapshot());
   const first = runRecipe(name, recipe, tracked.snapshot);
   const events = new Events<PoolRotationEvents>((_event, error) => warnListener(name, error));
+  const ended = new AbortController();
+  let { generation } = first;
   let refusedAt = 0;
 
   const pool: RotatingPool = createRotatingPool(pg, first, {
@@ -128,28 +131,30 @@ export function createPool<V>(
     refused(cause, waiting) {
       refusedAt = performance.now();
       const error = refusal(name, cause);
-      events.emit('refused', { name, generation: rotation.generation, waiting, error });
+      events.emit('refused', { name, generation, waiting, error });
       if (!events.has('refused'))
         process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
       lookNow();
     },
     accepted() {
-      events.emit('accepted', {
-        name,
-        generation: rotation.generation,
-        waitedMs: performance.now() - refusedAt,
-      });
+      events.emit('accepted', { name, generation, waitedMs: performance.now() - refusedAt });
     },
     async probe(credential) {
       lookNow();
+      const bound = deadline(ended.signal, engine.verifyTimeoutMs);
       try {
-        await probe(pg.Client, name, credential, AbortSignal.timeout(engine.verifyTimeoutMs));
+        await probe(pg.Client, name, credential, bound.signal);
         return true;
       } catch {
         return false;
+      } finally {
+        bound.release();
       }
     },
-    ending: () => void rotation.close(),
+    ending() {
+      ended.abort();
+      void rotation.close();
+    },
   });
 
   const rotation = new Rotation<Credential, V>(
@@ -164,7 +169,10 @@ export function createPool<V>(
     { resource: first, tracked },
   );
   // Before any listener of the user: whoever hears of the rotation finds the pool switched.
-  rotation.on('rotated', () => pool.switchTo(rotation.current));
+  rotation.on('rotated', () => {
+    generation = rotation.generation;
+    pool.switchTo(rotation.current);
+  });
 
   /** The server changed its mind about credentials: a newer one may be in a source, or wait for its next test login. */
   function lookNow(): void {
@@ -176,7 +184,7 @@ export function createPool<V>(
 
   const face: PoolRotation = {
     get generation() {
-      return rotation.generation;
+      return generation;
     },
     get staleCount() {
       return pool.stale().length;

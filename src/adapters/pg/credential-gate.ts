@@ -34,6 +34,13 @@ export class CredentialGate {
     return this.#closedAt !== undefined;
   }
 
+  /** Tells whether a caller who comes now has to wait; then, waiting holds the process. */
+  holds(): boolean {
+    // The next sweep lets go again when nobody waits.
+    if (this.closed) this.#sweep?.ref();
+    return this.closed;
+  }
+
   /** A login was refused. */
   close(error: Error): void {
     this.#error = error;
@@ -70,7 +77,10 @@ export class CredentialGate {
       // When it has been refused for long and no open connection is left, waiting again would help nobody.
       const hopeless = lasting && !this.#options.served();
       if (!hopeless && now - since < this.#options.waitMs) continue;
-      queue.splice(queue.indexOf(item), 1);
+      // The one before may have ended the pool.
+      const place = queue.indexOf(item);
+      if (place < 0) continue;
+      queue.splice(place, 1);
       item.timedOut = true;
       item.callback(this.#error, undefined, () => {});
     }

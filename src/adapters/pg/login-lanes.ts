@@ -1,31 +1,58 @@
+import { unrefTimer } from '../../internal/time';
+
 const MOST_LANES = 8;
 const QUIET_MS = 1000;
+const SLOW_MS = 1000;
+
+/** How a login ended. `failed`: for a reason that says nothing about the credential. */
+export type LoginOutcome = 'accepted' | 'refused' | 'failed';
 
 /**
  * How many logins may be under way at once. The first one goes alone; each success opens another lane, up to eight, and
  * a quiet second closes them again. So a credential that the server no longer takes costs a handful of refused logins,
  * whatever the load: servers lock accounts by counting them. A server answers about eight logins at a time anyway.
+ *
+ * One that takes long leaves its lane to others and opens one more: where a server does not answer at all, callers must
+ * not wait for each other's timeouts.
  */
 export class LoginLanes {
+  readonly #opened: () => void;
   #underWay = 0;
-  #successes = 0;
+  #width = 1;
   #lastAt = 0;
 
-  get full(): boolean {
-    if (this.#underWay === 0) return false;
-    return this.#underWay >= Math.min(MOST_LANES, 1 + this.#successes);
+  /** `opened`: there is room for another login, without one having ended. */
+  constructor(opened: () => void) {
+    this.#opened = opened;
   }
 
-  started(): void {
+  get full(): boolean {
+    return this.#underWay > 0 && this.#underWay >= Math.min(MOST_LANES, this.#width);
+  }
+
+  /** A login starts; call what it returns when it ended. */
+  enter(): (outcome: LoginOutcome) => void {
     const now = performance.now();
-    if (this.#underWay === 0 && now - this.#lastAt > QUIET_MS) this.#successes = 0;
+    if (this.#underWay === 0 && now - this.#lastAt > QUIET_MS) this.#width = 1;
     this.#lastAt = now;
     this.#underWay += 1;
-  }
-
-  ended(succeeded: boolean): void {
-    this.#underWay -= 1;
-    this.#lastAt = performance.now();
-    this.#successes = succeeded ? this.#successes + 1 : 0;
+    let inLane = true;
+    const leave = () => {
+      if (inLane) this.#underWay -= 1;
+      inLane = false;
+    };
+    const cancel = unrefTimer(SLOW_MS, () => {
+      leave();
+      this.#lastAt = performance.now();
+      this.#width += 1;
+      this.#opened();
+    });
+    return (outcome) => {
+      cancel();
+      leave();
+      this.#lastAt = performance.now();
+      if (outcome === 'accepted') this.#width += 1;
+      if (outcome === 'refused') this.#width = 1;
+    };
   }
 }

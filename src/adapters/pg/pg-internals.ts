@@ -50,3 +50,10 @@ export function isRefusal(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
   return code === '28P01' || code === '28000';
 }
+
+/** Ends a login that is under way. `end()` would end the connection and never answer who waits for the login. */
+export function abortLogin(client: Client): void {
+  const { connection } = client as { connection?: { stream: { destroy(): void } } };
+  if (connection === undefined) void client.end().catch(() => {});
+  else connection.stream.destroy();
+}

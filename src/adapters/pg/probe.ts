@@ -1,6 +1,6 @@
 import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
-import { isRefusal, type PgModule } from './pg-internals';
+import { abortLogin, isRefusal, type PgModule } from './pg-internals';
 import { type Credential, configForClient } from './recipe';
 
 /**
@@ -16,7 +16,7 @@ export async function probe(
   const client = new Client(configForClient(config));
   // After its end a socket may still fail; nobody else listens.
   client.on('error', () => {});
-  const stop = () => void client.end().catch(() => {});
+  const stop = () => abortLogin(client);
   signal.addEventListener('abort', stop, { once: true });
   try {
     await client.connect();
@@ -24,7 +24,7 @@ export async function probe(
     throw isRefusal(error) ? refusal(name, error) : unreachable(name, error);
   } finally {
     signal.removeEventListener('abort', stop);
-    stop();
+    void client.end().catch(() => {});
   }
 }
 

@@ -5,6 +5,7 @@ import { CredentialGate } from './credential-gate';
 import { LoginLanes } from './login-lanes';
 import { PacedRetirement } from './paced-retirement';
 import {
+  abortLogin,
   assertInternals,
   isRefusal,
   type PendingItem,
@@ -57,10 +58,11 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
     #credential = first;
     readonly #open = new Set<StampedClient>();
     readonly #watchers = new Set<() => void>();
-    readonly #lanes = new LoginLanes();
+    readonly #lanes = new LoginLanes(() => this.#pump());
     readonly #gate: CredentialGate;
     readonly #retirement: PacedRetirement;
-    readonly #refusals = new WeakMap<Error, number>();
+    /** What logins were refused with: a hook of the user may fail with the same code. */
+    readonly #refusals = new WeakSet<Error>();
     readonly #timers = new Set<() => void>();
     #ended: Promise<void> | undefined;
 
@@ -71,9 +73,12 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       (this as unknown as { Client: PgModule['Client'] }).Client = stampedClientClass(Client, {
         credential: () => this.#credential,
         opened: (client) => this.#open.add(client),
-        connecting: () => this.#lanes.started(),
-        connected: (client, error) => this.#connected(client, error),
-        closed: (client) => this.#closed(client),
+        connecting: (client) => this.#connecting(client),
+        listening: () => this.#changed(),
+        closed: (client) => {
+          this.#open.delete(client);
+          this.#changed();
+        },
       });
       this.#gate = new CredentialGate({
         waitMs: Math.min(
@@ -96,7 +101,7 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       this.#credential = credential;
       applyTo(this.options as PoolConfig, credential);
       this.#retirement.start();
-      this.#timers.add(unrefTimer(control.listenDrainTimeoutMs, () => this.force(previous, 'listening')));
+      this.#after(control.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
       // It was verified: whoever waited may log in.
       this.#gate.open();
     }
@@ -126,23 +131,24 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
         if (client.credentialGeneration !== generation) continue;
         if (client.listening === (which === 'listening')) this.#forceClient(client);
       }
+      if (this.ending) this._pulseQueue();
+      else this.#pump();
     }
 
     // — pg-pool's own steps —
 
     /** Full, as far as new logins are concerned: waiters stay in the queue, where released clients serve them. */
     override _isFull(): boolean {
-      // pg-pool's constructor may ask before the fields exist.
-      return super._isFull() || (this.#gate?.closed ?? false) || (this.#lanes?.full ?? false);
+      return this.#gate.holds() || this.#lanes.full || super._isFull();
     }
 
+    /** A caller whose login is refused goes back into the queue: the gate, or a newer credential, decides. */
     override newClient(item: PendingItem): void {
       const answer = item.callback;
       item.callback = (error, client, release) => {
         item.callback = answer;
-        if (isRefusal(error) && this.#gate.closed && !this.ending) this._pendingQueue.unshift(item);
-        else if (isRefusal(error) && this.#supersedes(error) && !this.ending) this.#again(item);
-        else answer(error, client, release);
+        if (error === undefined || !this.#refusals.has(error) || this.ending) answer(error, client, release);
+        else this._pendingQueue.unshift(item);
       };
       super.newClient(item);
     }
@@ -158,23 +164,18 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
      * at `drainTimeoutMs` is closed, and calling it again is fine.
      */
     override end(callback?: (error?: Error) => void): Promise<void> {
-      this.#ended ??= this.#end();
+      if (this.#ended === undefined) {
+        control.ending();
+        this.#gate.stop();
+        this.#retirement.stop();
+        for (const stop of this.#timers) stop();
+        this.#ended = super.end();
+        const cancel = unrefTimer(control.drainTimeoutMs, () => this.#abandon());
+        this.#ended.then(cancel, cancel);
+        for (const { callback: answer } of this._pendingQueue.splice(0)) answer(poolClosed(control.name));
+      }
       if (callback !== undefined) this.#ended.then(() => callback(), callback);
       return this.#ended;
-    }
-
-    async #end(): Promise<void> {
-      control.ending();
-      this.#gate.stop();
-      this.#retirement.stop();
-      for (const stop of this.#timers) stop();
-      for (const item of this._pendingQueue.splice(0))
-        item.callback(poolClosed(control.name), undefined, () => {});
-      const cancel = unrefTimer(control.drainTimeoutMs, () => {
-        for (const client of this.#open) this.#forceClient(client);
-      });
-      await super.end();
-      cancel();
     }
 
     // — inside —
@@ -184,30 +185,33 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       return generation !== undefined && generation !== this.#credential.generation;
     }
 
-    #connected(client: StampedClient, error: Error | undefined): void {
-      this.#lanes.ended(error === undefined);
-      if (error !== undefined && isRefusal(error)) this.#refused(client, error);
-      // The pool notes the outcome after this call; then another lane may be free.
-      queueMicrotask(() => this.#pump());
+    #connecting(client: StampedClient): (error: Error | undefined) => void {
+      const leave = this.#lanes.enter();
+      return (error) => {
+        const refused = isRefusal(error);
+        leave(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
+        if (error !== undefined && refused) this.#refused(client, error);
+        // The pool notes the outcome after this call; then another lane may be free.
+        queueMicrotask(() => this.#pump());
+      };
     }
 
     #refused(client: StampedClient, error: Error): void {
-      this.#refusals.set(error, client.credentialGeneration);
+      this.#refusals.add(error);
+      // What was replaced meanwhile is tried again with what replaced it.
       if (this.#isStale(client) || this.ending) return;
       const first = !this.#gate.closed;
       this.#gate.close(error);
       if (first) control.refused(error, this._pendingQueue.length + 1);
     }
 
-    /** True when a login was refused with a credential that has been replaced since. */
-    #supersedes(error: Error | undefined): boolean {
-      const generation = error === undefined ? undefined : this.#refusals.get(error);
-      return generation !== undefined && generation !== this.#credential.generation;
-    }
-
-    #again(item: PendingItem): void {
-      this._pendingQueue.unshift(item);
-      this.#pump();
+    #after(ms: number, act: () => void): void {
+      if (ms === Number.POSITIVE_INFINITY) return;
+      const cancel = unrefTimer(ms, () => {
+        this.#timers.delete(cancel);
+        act();
+      });
+      this.#timers.add(cancel);
     }
 
     #pump(): void {
@@ -217,15 +221,24 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       }
     }
 
-    #closed(client: StampedClient): void {
-      this.#open.delete(client);
+    #changed(): void {
       for (const check of [...this.#watchers]) check();
     }
 
     #forceClient(client: StampedClient): void {
       // Its user may have no error listener; what happens now is our doing.
       client.on('error', () => {});
-      void client.end().catch(() => {});
+      const idle = this._idle.some((one) => one.client === client);
+      if (client.loggingIn) abortLogin(client);
+      // Left idle in the pool, a closed one would be handed to the next caller.
+      else if (idle || (this.ending && this._clients.includes(client))) this._remove(client);
+      else void client.end().catch(() => {});
+    }
+
+    /** Closes what the end of the pool still waits for. */
+    #abandon(): void {
+      for (const client of this.#open) this.#forceClient(client);
+      this._pulseQueue();
     }
   }
 
@@ -236,10 +249,12 @@ function poolConfig({ config }: Credential): PoolConfig {
   return configForClient(config);
 }
 
-/** ORMs read `pool.options`; like pg-pool itself this keeps the password out of printed options. */
+/** ORMs read `pool.options`; like pg-pool itself this keeps password and key out of printed options. */
 function applyTo(options: PoolConfig, { config }: Credential): void {
   const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = configForClient(config);
   Object.assign(options, rest);
+  const { ssl } = options;
+  if (typeof ssl === 'object' && ssl?.key) Object.defineProperty(ssl, 'key', { enumerable: false });
   Object.defineProperty(options, 'password', {
     configurable: true,
     enumerable: false,

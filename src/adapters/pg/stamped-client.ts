@@ -5,6 +5,8 @@ import { type Credential, configForClient } from './recipe';
 /** A connection with the generation that its user, password, host and TLS came from, together. */
 export interface StampedClient extends Client {
   readonly credentialGeneration: number;
+  /** True from the start of its login to the end of it. */
+  readonly loggingIn: boolean;
   /** True while it holds a LISTEN: such a client is checked out for good, and never drains by itself. */
   readonly listening: boolean;
 }
@@ -13,8 +15,9 @@ export interface StampedClient extends Client {
 export interface ClientObserver {
   credential(): Credential;
   opened(client: StampedClient): void;
-  connecting(client: StampedClient): void;
-  connected(client: StampedClient, error: Error | undefined): void;
+  /** A login starts; what it returns is called once, when that ended. */
+  connecting(client: StampedClient): (error: Error | undefined) => void;
+  listening(client: StampedClient): void;
   closed(client: StampedClient): void;
 }
 
@@ -24,6 +27,7 @@ type ConnectCallback = (error: Error) => void;
 export function stampedClientClass(Base: PgModule['Client'], observer: ClientObserver): PgModule['Client'] {
   class CredentialClient extends Base {
     readonly credentialGeneration: number;
+    loggingIn = false;
     listening = false;
 
     constructor() {
@@ -37,12 +41,20 @@ export function stampedClientClass(Base: PgModule['Client'], observer: ClientObs
     // pg-pool uses the callback form; it is all that has to be seen here.
     // @ts-expect-error Two overloads in one: their intersection is no return type.
     override connect(callback?: ConnectCallback): undefined {
-      observer.connecting(this.#self);
+      const ended = observer.connecting(this.#self);
+      this.loggingIn = true;
       const connected = (error?: Error) => {
-        observer.connected(this.#self, error ?? undefined);
+        this.loggingIn = false;
+        ended(error ?? undefined);
         callback?.(error as Error);
       };
-      super.connect(connected);
+      try {
+        super.connect(connected);
+      } catch (error) {
+        // An impossible port, for example: thrown out of the pool, it would keep its place there for ever.
+        observer.closed(this.#self);
+        process.nextTick(connected, error);
+      }
     }
 
     // biome-ignore lint/suspicious/noExplicitAny: pg declares nine overloads of query; this passes all of them on.
@@ -60,6 +72,8 @@ export function stampedClientClass(Base: PgModule['Client'], observer: ClientObs
     #noteListen(text: string): void {
       if (/^\s*listen\s/i.test(text)) this.listening = true;
       else if (/^\s*unlisten\s+\*/i.test(text)) this.listening = false;
+      else return;
+      observer.listening(this.#self);
     }
   }
   return CredentialClient as unknown as PgModule['Client'];

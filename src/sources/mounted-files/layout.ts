@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
-import { SecretsError } from '../../errors';
+import { isSecretsError, SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
 import { listFiles } from './list-files';
 import { permissions } from './read-file';
@@ -36,6 +36,7 @@ export function mountProblem(root: string): SecretsError | undefined {
     }
     return entries.length > 0 ? undefined : empty(root, `expected ${DATA_LINK} or files and found nothing`);
   } catch (error) {
+    if (isSecretsError(error)) return error;
     const code = errorCode(error);
     if (code === 'ENOENT') return mountMissing(root);
     return code === 'ENOTDIR' ? notDirectory(root) : unreadable(root, code);

@@ -9,16 +9,32 @@ const MAX_DEPTH = 8;
  */
 export function listFiles(base: string, prefix = '', depth = 0): string[] {
   const files: string[] = [];
-  for (const entry of readdirSync(prefix === '' ? base : `${base}/${prefix}`, { withFileTypes: true })) {
+  for (const entry of entriesOf(base, prefix)) {
     if (depth === 0 && entry.name.startsWith('..')) continue;
     const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
     if (isDirectory(base, path, entry)) {
-      if (depth < MAX_DEPTH) files.push(...listFiles(base, path, depth + 1));
+      if (depth < MAX_DEPTH) files.push(...filesBelow(base, path, depth + 1));
     } else if (entry.isFile() || entry.isSymbolicLink()) {
       files.push(path);
     }
   }
   return files;
+}
+
+/** A directory that may not be listed stands for its files: reading it as one says why. One that just went has none. */
+function filesBelow(base: string, path: string, depth: number): string[] {
+  try {
+    return listFiles(base, path, depth);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EACCES' || code === 'EPERM') return [path];
+    if (code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function entriesOf(base: string, prefix: string): Dirent[] {
+  return readdirSync(prefix === '' ? base : `${base}/${prefix}`, { withFileTypes: true });
 }
 
 function isDirectory(base: string, path: string, entry: Dirent): boolean {

@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isSecretsError } from '../../errors';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
 import { delay } from '../../internal/time';
 import { type MountState, watchMount } from '../../watch/watch-mount';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import { dataTarget, mountMissing, mountProblem } from './layout';
 import { listFiles } from './list-files';
+import { mountState } from './mount-state';
 import type { FileReading } from './read-file';
 import { type MountReading, readKubernetes } from './read-kubernetes';
 import { readPlain } from './read-plain';
@@ -77,6 +79,9 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
         reading = await attempt(request);
       }
       return remember(reading);
+    } catch (error) {
+      // Of an error that is not ours the state of the mount says more: EACCES on the way to it, for one.
+      throw isSecretsError(error) ? error : (mountProblem(root) ?? error);
     } finally {
       // Also after a failure: a mount that is gone is waited for with another kind of watch.
       watch?.follow(mountState(root));
@@ -121,7 +126,9 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     for (const [name, reading] of readings) {
       if (reading.status === 'found' && reading.bytes.length > 0) withValue.add(name);
     }
-    return { unchanged: false, readings, revision };
+    // What failed may be mended without a trace in the revision: a file's permissions are.
+    const failed = [...readings.values()].some(({ status }) => status === 'failed');
+    return { unchanged: false, readings, revision: failed ? undefined : revision };
   }
 
   return {
@@ -156,13 +163,4 @@ function hasPassingFailure({ readings }: MountReading): boolean {
 
 function exists(root: string): boolean {
   return statSync(root, { throwIfNoEntry: false }) !== undefined;
-}
-
-function mountState(root: string): MountState {
-  try {
-    const { dev, ino } = statSync(root);
-    return { layout: dataTarget(root) === undefined ? 'plain' : 'kubernetes', identity: `${dev}:${ino}` };
-  } catch {
-    return { layout: 'absent', identity: '' };
-  }
 }

@@ -1,0 +1,162 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startHoldingProxy } from '../support/holding-proxy';
+import { startLoad } from '../support/load';
+import { cast, poolThroughProxyAtFirst, type Stage, startStage } from '../support/pg-stage';
+import { waitFor } from '../support/wait-for';
+
+let stage: Stage;
+const uncaught: unknown[] = [];
+const note = (error: unknown) => uncaught.push(error);
+beforeAll(async () => {
+  process.on('uncaughtExceptionMonitor', note);
+  stage = await startStage();
+});
+afterAll(async () => {
+  process.off('uncaughtExceptionMonitor', note);
+  await stage.server.stop();
+});
+afterEach(() => {
+  expect(uncaught).toEqual([]);
+});
+
+const kill = (role: string) =>
+  stage.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
+
+describe('an old connection', () => {
+  it('that stays checked out is closed at drainTimeoutMs', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make({}, { drainTimeoutMs: 150 });
+    const errors: unknown[] = [];
+    const drained: unknown[] = [];
+    pool.rotation.on('error', ({ code }) => errors.push(code));
+    pool.rotation.on('drained', (event) => drained.push(event));
+    const [busy, quiet] = await Promise.all([pool.connect(), pool.connect()]);
+    const running = busy.query('select pg_sleep(60)').catch((error: unknown) => error);
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+
+    await waitFor(() => drained.length === 1);
+    expect(errors).toEqual(['DRAIN_TIMEOUT']);
+    expect(drained).toEqual([expect.objectContaining({ generation: 1, forced: true })]);
+    expect(await running).toBeInstanceOf(Error);
+    await expect(quiet.query('select 1')).rejects.toThrow();
+    busy.release();
+    quiet.release();
+    await waitFor(async () => (await stage.backends(role)) === 0);
+    expect(pool.totalCount).toBe(0);
+    await pool.query('select 1');
+  });
+
+  it('that is idle at the deadline is handed to nobody', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make({ max: 5 }, { drainTimeoutMs: 60, retireOverMs: 600_000 });
+    pool.rotation.on('error', () => {});
+    await Promise.all(Array.from({ length: 5 }, () => pool.query('select pg_sleep(0.01)')));
+    const load = startLoad(1, () => pool.query('select 1'));
+    let removed = 0;
+    pool.on('remove', () => {
+      removed += 1;
+    });
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    await waitFor(() => removed >= 4);
+    const reached = load.done + 20;
+    await waitFor(() => load.done > reached);
+    const { failures } = await load.stop();
+    // The query that ran at the deadline is what the deadline is about.
+    expect(failures.length).toBeLessThanOrEqual(1);
+    await Promise.all(Array.from({ length: 5 }, () => pool.query('select 1')));
+    expect(pool.rotation.staleCount).toBe(0);
+  });
+
+  it('that is still logging in at the deadline is given up, and frees its place', async () => {
+    const role = await stage.role('first');
+    await using proxy = await startHoldingProxy(stage.server);
+    const { mount, secrets } = await cast(stage, role, 'first');
+    const pool = poolThroughProxyAtFirst(stage, secrets, proxy.port, { max: 1 }, { drainTimeoutMs: 100 });
+    pool.rotation.on('error', () => {});
+    proxy.hold();
+    const stuck = pool.query('select 1').catch((error: unknown) => error);
+    const next = pool.query('select 1 as n');
+    await waitFor(() => proxy.held === 1);
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    expect(await stuck).toBeInstanceOf(Error);
+    expect((await next).rows).toEqual([{ n: 1 }]);
+    expect([proxy.held, pool.totalCount, pool.rotation.staleCount]).toEqual([0, 1, 0]);
+  });
+
+  it('that holds a LISTEN is counted, and left alone by default', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make({}, { drainTimeoutMs: 50 });
+    const errors: unknown[] = [];
+    pool.rotation.on('error', (error) => errors.push(error));
+    const listener = await pool.connect();
+    await listener.query('LISTEN news');
+    const heard: unknown[] = [];
+    listener.on('notification', ({ payload }) => heard.push(payload));
+    const drained = new Promise((resolve) => pool.rotation.on('drained', resolve));
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+
+    expect(await drained).toMatchObject({ generation: 1, forced: false });
+    expect(pool.rotation).toMatchObject({ staleCount: 1, listeningCount: 1 });
+    await pool.query(`notify news, 'still here'`);
+    await waitFor(() => heard.length === 1);
+    expect(errors).toEqual([]);
+    listener.release();
+    await waitFor(() => pool.rotation.staleCount === 0);
+  });
+
+  it('that begins to listen after the rotation holds up no drain', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make();
+    const client = await pool.connect();
+    const drained: unknown[] = [];
+    pool.rotation.on('drained', (event) => drained.push(event));
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    await waitFor(() => pool.rotation.staleCount === 1);
+    expect(drained).toEqual([]);
+    await client.query('listen news');
+    await waitFor(() => drained.length === 1);
+    client.release();
+  });
+
+  it('that holds a LISTEN is closed at listenDrainTimeoutMs', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make({}, { listenDrainTimeoutMs: 100 });
+    const [listener, busy] = await Promise.all([pool.connect(), pool.connect()]);
+    await listener.query('listen news');
+    const ended = new Promise<void>((resolve) => listener.once('end', resolve));
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    await ended;
+    expect(pool.rotation).toMatchObject({ staleCount: 1, listeningCount: 0 });
+    expect((await busy.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
+    listener.release();
+    busy.release();
+  });
+
+  it('may die idle unheard', async () => {
+    const [old, young] = [await stage.role('of-old'), await stage.role('of-young')];
+    const { mount, pool: make } = await cast(stage, old, 'of-old');
+    const pool = make({}, { retireOverMs: 600_000 });
+    const errors: unknown[] = [];
+    pool.on('error', (error) => errors.push(error));
+    await Promise.all([1, 2, 3].map(() => pool.query('select pg_sleep(0.01)')));
+    await mount.rotate({ user: young, password: 'of-young' });
+    await waitFor(() => pool.rotation.generation === 2);
+    await kill(old);
+    await waitFor(() => pool.rotation.staleCount === 0 && pool.totalCount === 0);
+    expect(errors).toEqual([]);
+    await pool.query('select 1');
+    await kill(young);
+    await waitFor(() => errors.length === 1);
+  });
+});

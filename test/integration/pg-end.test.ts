@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startHoldingProxy } from '../support/holding-proxy';
+import { cast, type Stage, startStage } from '../support/pg-stage';
+import { waitFor } from '../support/wait-for';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage();
+});
+afterAll(() => stage.server.stop());
+
+const codeOf = (call: Promise<unknown>) =>
+  call.then(
+    () => 'done',
+    (error: { code?: string }) => error.code ?? error,
+  );
+
+describe('end()', () => {
+  it('answers who waits, waits for who is served, and leaves nothing on the server', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make({ max: 2 });
+    const [client, other] = await Promise.all([pool.connect(), pool.connect()]);
+    const waiting = [1, 2, 3].map(() => codeOf(pool.query('select 1')));
+    let ended = false;
+    const ending = pool.end().then(() => {
+      ended = true;
+    });
+    expect(await Promise.all(waiting)).toEqual(['POOL_CLOSED', 'POOL_CLOSED', 'POOL_CLOSED']);
+    await expect(pool.query('select 1')).rejects.toThrow('after calling end');
+
+    other.release();
+    expect((await client.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
+    await sleep(50);
+    expect(ended).toBe(false);
+    client.release();
+    await ending;
+    await waitFor(async () => (await stage.backends(role)) === 0);
+
+    const logins = stage.accepted(role);
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    await sleep(100);
+    expect([stage.accepted(role), stage.refused(role)]).toEqual([logins, 0]);
+    expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0 });
+  });
+
+  it('may be called again, in promises and callbacks, also by who is told that it ended', async () => {
+    const role = await stage.role('first');
+    const { pool: make } = await cast(stage, role, 'first');
+    const pool = make({ max: 1 });
+    const client = await pool.connect();
+    const again: Promise<void>[] = [];
+    const late: unknown[] = [];
+    pool.connect((error) => {
+      again.push(pool.end());
+      pool.connect((refused) => late.push((error as { code?: string }).code, refused?.message));
+    });
+    const first = pool.end();
+    const third = pool.end();
+    const called = new Promise<unknown>((resolve) => {
+      pool.end((...args: unknown[]) => resolve(args));
+    });
+    expect(again).toEqual([first]);
+    expect(third).toBe(first);
+    expect(late).toEqual(['POOL_CLOSED', expect.stringContaining('after calling end')]);
+    client.release();
+    await Promise.all([first, third, ...again]);
+    expect(await called).toEqual([]);
+    await pool.end();
+  });
+
+  it('closes at drainTimeoutMs what is checked out and never released', async () => {
+    const role = await stage.role('first');
+    const { pool: make } = await cast(stage, role, 'first');
+    const pool = make({}, { drainTimeoutMs: 100 });
+    pool.rotation.on('error', () => {});
+    const [idle, busy] = await Promise.all([pool.connect(), pool.connect()]);
+    const running = codeOf(busy.query('select pg_sleep(60)'));
+    await pool.end();
+    expect(await running).toBeInstanceOf(Error);
+    await waitFor(async () => (await stage.backends(role)) === 0);
+    idle.release();
+    busy.release();
+  });
+
+  it('answers who waits for a newer credential, and stops asking the server', async () => {
+    const role = await stage.role('first');
+    const { pool: make } = await cast(stage, role, 'mistyped');
+    const pool = make();
+    pool.rotation.on('refused', () => {});
+    const waiting = [1, 2, 3].map(() => codeOf(pool.query('select 1')));
+    await waitFor(() => stage.refused(role) === 1);
+    await waitFor(() => pool.waitingCount === 3);
+    await pool.end();
+    expect(await Promise.all(waiting)).toEqual(['POOL_CLOSED', 'POOL_CLOSED', 'POOL_CLOSED']);
+    await sleep(1200);
+    expect(stage.refused(role)).toBe(1);
+  });
+
+  it('ends the test logins that are under way', async () => {
+    const role = await stage.role('first');
+    await using proxy = await startHoldingProxy(stage.server);
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const verifying = make({ port: proxy.port }, { verifyTimeoutMs: 60_000 });
+    proxy.hold();
+    await mount.rotate({ password: 'second' });
+    await waitFor(() => proxy.held === 1);
+    await verifying.end();
+    await waitFor(() => proxy.held === 0);
+
+    proxy.release();
+    const refused = make({ port: proxy.port }, { verifyTimeoutMs: 60_000 });
+    refused.rotation.on('refused', () => proxy.hold());
+    const waiting = codeOf(refused.query('select 1'));
+    await waitFor(() => proxy.held === 1);
+    await refused.end();
+    await waitFor(() => proxy.held === 0);
+    expect(await waiting).toBe('POOL_CLOSED');
+  });
+
+  it('lets a login that is under way serve its caller', async () => {
+    const role = await stage.role('first');
+    await using proxy = await startHoldingProxy(stage.server);
+    const { pool: make } = await cast(stage, role, 'first');
+    const pool = make({ port: proxy.port });
+    proxy.hold();
+    const query = pool.query('select 1 as n');
+    await waitFor(() => proxy.held === 1);
+    const ended = pool.end();
+    proxy.release();
+    expect((await query).rows).toEqual([{ n: 1 }]);
+    await ended;
+  });
+});

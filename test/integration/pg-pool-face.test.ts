@@ -1,0 +1,196 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import { createPool } from 'hot-secrets/pg';
+import pg from 'pg';
+import Cursor from 'pg-cursor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cast, type Stage, startStage } from '../support/pg-stage';
+import { waitFor } from '../support/wait-for';
+
+const CHILD = fileURLToPath(new URL('../support/pg-exit-child.ts', import.meta.url));
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage();
+});
+afterAll(() => stage.server.stop());
+
+describe('a pool that follows its secrets', () => {
+  it('is a pg.Pool, in promises and in callbacks', async () => {
+    const role = await stage.role('first');
+    const pool = (await cast(stage, role, 'first')).pool();
+    expect(pool).toBeInstanceOf(pg.Pool);
+    expect(pool.constructor.name).toContain('Pool');
+
+    const { rows } = await pool.query('select $1::int as n', [1]);
+    expect(rows).toEqual([{ n: 1 }]);
+    const client = await pool.connect();
+    expect((await client.query({ text: 'select 2 as n' })).rows).toEqual([{ n: 2 }]);
+    client.release();
+
+    const called = await new Promise((resolve) => {
+      pool.query('select 3 as n', (error, result) => resolve([error, result.rows]));
+    });
+    expect(called).toEqual([undefined, [{ n: 3 }]]);
+    const borrowed = await new Promise((resolve) => {
+      pool.connect((error, checkedOut, release) => {
+        checkedOut?.query('select current_user as me', (_error, result) => {
+          release();
+          resolve([error, result.rows]);
+        });
+      });
+    });
+    expect(borrowed).toEqual([undefined, [{ me: role }]]);
+    await new Promise<void>((resolve) => {
+      pool.end(resolve);
+    });
+    expect(pool.ended).toBe(true);
+  });
+
+  it('streams through pg-cursor', async () => {
+    const role = await stage.role('first');
+    const pool = (await cast(stage, role, 'first')).pool();
+    const client = await pool.connect();
+    const cursor = client.query(new Cursor('select * from generate_series(1, 5) as n'));
+    expect(await cursor.read(3)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect(await cursor.read(3)).toEqual([{ n: 4 }, { n: 5 }]);
+    await cursor.close();
+    client.release();
+  });
+
+  it('emits the events of a pool, and counts like one', async () => {
+    const role = await stage.role('first');
+    const { mount, pool: make } = await cast(stage, role, 'first');
+    const pool = make({ max: 3 });
+    const seen: Record<string, number> = {};
+    for (const event of ['connect', 'acquire', 'release', 'remove'] as const) {
+      pool.on(event as 'connect', () => {
+        seen[event] = (seen[event] ?? 0) + 1;
+      });
+    }
+    const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+    const waiting = pool.query('select 1');
+    expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([3, 0, 1]);
+    for (const client of clients) client.release();
+    await waiting;
+    await waitFor(() => pool.idleCount === 3);
+    expect(seen).toEqual({ connect: 3, acquire: 4, release: 4 });
+
+    await stage.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    await waitFor(() => seen.remove === 3);
+    expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([0, 0, 0]);
+  });
+
+  it('shows the user of now in its options, and its password nowhere', async () => {
+    const [first, second] = [await stage.role('fictitious-a'), await stage.role('fictitious-b')];
+    const { mount, pool: make } = await cast(stage, first, 'fictitious-a');
+    const pool = make();
+    await pool.query('select 1');
+    await mount.rotate({ user: second, password: 'fictitious-b' });
+    await waitFor(() => pool.options.user === second);
+    expect(pool.options).toMatchObject({ host: stage.server.host, max: 10 });
+    expect(pool.options.password).toBe('fictitious-b');
+    const client = await pool.connect();
+    for (const shown of [pool, pool.options, pool.rotation, client]) {
+      expect(inspect(shown, { depth: 12, getters: true })).not.toContain('fictitious');
+    }
+    expect(JSON.stringify([pool.options, pool.rotation])).not.toContain('fictitious');
+    client.release();
+  });
+
+  it("passes the server's errors through unchanged", async () => {
+    const role = await stage.role('first');
+    const pool = (await cast(stage, role, 'first')).pool();
+    const error = await pool.query('selec 1').catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(pg.DatabaseError);
+    expect(error).toMatchObject({ code: '42601', position: '1' });
+  });
+
+  it('passes errors of a login on that are no refusal', async () => {
+    const role = await stage.role('first');
+    const { pool: make } = await cast(stage, role, 'first');
+    await expect(make({ database: 'missing' }).query('select 1')).rejects.toMatchObject({ code: '3D000' });
+    // Thrown in connect() itself, where pg loses a place of the pool for each.
+    const impossible = make({ port: 99_999, max: 1 });
+    for (let call = 0; call < 3; call += 1) {
+      await expect(impossible.query('select 1')).rejects.toMatchObject({ code: 'ERR_SOCKET_BAD_PORT' });
+    }
+    await impossible.end();
+  });
+
+  it('opens no connection when another secret rotates', async () => {
+    const role = await stage.role('first');
+    const { mount, secrets, pool: make } = await cast(stage, role, 'first');
+    const pool = make();
+    await pool.query('select 1');
+    await waitFor(() => stage.accepted(role) === 1);
+    for (const round of [1, 2, 3]) {
+      await mount.rotate({ other: `changed ${round}` });
+      await secrets.refresh();
+    }
+    expect(secrets.generation).toBeGreaterThan(1);
+    await pool.query('select 1');
+    expect(stage.accepted(role)).toBe(1);
+    expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0, listeningCount: 0 });
+  });
+
+  it('reports the death of an idle connection as pg does', async () => {
+    const role = await stage.role('first');
+    const pool = (await cast(stage, role, 'first')).pool();
+    await pool.query('select 1');
+    const died = once(pool, 'error');
+    await stage.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
+      role,
+    ]);
+    expect((await died)[0]).toMatchObject({ code: '57P01' });
+    await pool.query('select 1');
+  });
+
+  it('lets a process exit that never ends it, with allowExitOnIdle', async () => {
+    const role = await stage.role('first');
+    const { mount } = await cast(stage, role, 'first');
+    const { host, port, database } = stage.server;
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', CHILD, mount.path, JSON.stringify({ host, port, database })],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    const [status] = await once(child, 'close');
+    expect([status, output]).toEqual([0, 'done\n']);
+  });
+});
+
+describe('createPool()', () => {
+  it('uses the pg that it is given', async () => {
+    const role = await stage.role('first');
+    class OwnPool extends pg.Pool {}
+    const pool = (await cast(stage, role, 'first')).pool({}, { pg: { Pool: OwnPool, Client: pg.Client } });
+    expect(pool).toBeInstanceOf(OwnPool);
+    await pool.query('select 1');
+  });
+
+  it('refuses a pool that lacks what it builds on', async () => {
+    const { pool: make } = await cast(stage, await stage.role('first'), 'first');
+    class OtherPool {}
+    expect(() => make({}, { pg: { Pool: OtherPool, Client: pg.Client } as never })).toThrow(
+      expect.objectContaining({ code: 'PEER_UNSUPPORTED', what: expect.stringContaining('_pulseQueue') }),
+    );
+  });
+
+  it('checks its options', async () => {
+    const { secrets } = await cast(stage, await stage.role('first'), 'first');
+    expect(() => createPool(secrets, () => ({}), { authFailureWait: 1 } as never)).toThrow(
+      expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "authFailureWaitMs"?' }),
+    );
+    expect(() => createPool(secrets, () => ({}), { retireOverMs: '1s' } as never)).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID' }),
+    );
+  });
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import type { SecretsError } from '../../../src/errors';
+import { waitFor } from '../../support/wait-for';
+import { stage } from './stage';
+
+describe('a renewal that fails', () => {
+  it('is retried until it succeeds, told once per cause, while the old one serves', async () => {
+    const { start, rotate, make, built, of } = await stage();
+    const causes = [TypeError, RangeError, TypeError, RangeError].map((Kind) => new Kind('refused'));
+    let failures = 0;
+    const resource = start({
+      build: (s) => {
+        const cause = s.reveal('password') === 'p2' ? causes[failures] : undefined;
+        if (cause === undefined) return make(s);
+        failures += 1;
+        throw cause;
+      },
+    });
+    await resource.ready;
+
+    await rotate({ password: 'p2' });
+    await waitFor(() => failures === 1);
+    expect(resource.current).toBe(built[0]);
+    await waitFor(() => resource.current.password === 'p2');
+    expect(of('rejected').map(({ error }) => error.code)).toEqual(['BUILD_FAILED', 'BUILD_FAILED']);
+    expect(of('rejected')[0]).toMatchObject({ name: 'resource', generation: 2 });
+    expect(of('rejected')[0]?.retryInMs).toBeLessThanOrEqual(20);
+    expect(of('rotated')[1]).toMatchObject({ attempts: 5, previousGeneration: 1 });
+  });
+
+  it('is told again for a newer generation', async () => {
+    const { start, rotate, built, of } = await stage();
+    const resource = start({
+      verify: ({ generation }) => {
+        if (generation > 1) throw new Error('refused');
+      },
+    });
+    await resource.ready;
+
+    await rotate({ password: 'p2' });
+    await waitFor(() => built.length > 3);
+    await rotate({ password: 'p3' });
+    await waitFor(() => built.length > 6);
+    const told = of('rejected').map(({ generation, error }) => [generation, error.code]);
+    expect(told).toEqual([
+      [2, 'VERIFY_FAILED'],
+      [3, 'VERIFY_FAILED'],
+    ]);
+    expect(resource.current).toBe(built[0]);
+    await waitFor(() => built.slice(1, -1).every(({ disposed }) => disposed === 1));
+  });
+
+  it('says neither a value nor a foreign message', async () => {
+    const { start, rotate, of } = await stage();
+    const leaky = (password: string) => {
+      const error = new Error(`no login for ${password}\n    at /${password}:1:1`, { cause: password });
+      error.name = `Error of ${password}`;
+      return Object.assign(error, { code: `E-${password}` });
+    };
+    const resource = start({
+      build: (s) => {
+        const password = s.reveal('password');
+        if (password === 'p1') return { user: '', password, generation: 1, disposed: 0 };
+        throw leaky(password);
+      },
+      dispose: ({ password }) => {
+        throw leaky(password);
+      },
+    });
+    await resource.ready;
+
+    await rotate({ password: 'fictitious' });
+    await waitFor(() => of('rejected').length === 1);
+    await resource.close();
+    const said = [...of('rejected').map(({ error }) => error), ...of('error')];
+    expect(said.map(({ code }) => code)).toEqual(['BUILD_FAILED', 'DISPOSE_FAILED']);
+    for (const error of said) {
+      expect(`${error.stack} ${JSON.stringify(error)}`).not.toMatch(/fictitious|no login/);
+      expect(error.cause).toBeUndefined();
+    }
+  });
+
+  it('fails when its build takes too long, and closes what comes late', async () => {
+    const { start, rotate, make, built, of } = await stage();
+    let release = () => {};
+    const signals: AbortSignal[] = [];
+    const resource = start(
+      {
+        build: (s, signal) => {
+          const fake = make(s);
+          if (built.length !== 2) return fake;
+          signals.push(signal);
+          return new Promise((resolve) => {
+            release = () => resolve(fake);
+          });
+        },
+      },
+      { buildTimeoutMs: 30 },
+    );
+    await resource.ready;
+
+    await rotate({ password: 'p2' });
+    await waitFor(() => resource.current === built[2]);
+    expect(of('rejected')[0]?.error).toMatchObject({
+      code: 'BUILD_FAILED',
+      what: expect.stringContaining('30 ms'),
+    });
+    expect(signals[0]?.aborted).toBe(true);
+    expect(built[1]?.disposed).toBe(0);
+    release();
+    await waitFor(() => built[1]?.disposed === 1);
+  });
+
+  it('fails when its verification takes too long', async () => {
+    const { start, rotate, built, of } = await stage();
+    const resource = start(
+      { verify: () => (built.length === 2 ? new Promise(() => {}) : undefined) },
+      { verifyTimeoutMs: 30 },
+    );
+    await resource.ready;
+
+    await rotate({ password: 'p2' });
+    await waitFor(() => resource.current === built[2]);
+    expect(of('rejected')[0]?.error.code).toBe('VERIFY_TIMEOUT');
+    await waitFor(() => built[1]?.disposed === 1);
+  });
+
+  it('keeps a listener that throws from nobody', async () => {
+    const { start, rotate, of } = await stage();
+    const resource = start();
+    await resource.ready;
+    resource.on('rotated', () => {
+      throw new Error('listener');
+    });
+    resource.on('rotated', async () => Promise.reject(new Error('listener')));
+    const heard: number[] = [];
+    resource.on('rotated', ({ generation }) => heard.push(generation));
+    resource.on('error', () => {
+      throw new Error('error listener');
+    });
+    const warnings: SecretsError[] = [];
+    const note = (warning: Error) => warnings.push(warning as SecretsError);
+    process.on('warning', note);
+
+    await rotate({ password: 'p2' });
+    await rotate({ password: 'p3' });
+    await waitFor(() => of('drained').length === 2);
+    expect(heard).toEqual([2, 3]);
+    expect(of('error').map(({ code }) => code)).toEqual(Array(4).fill('LISTENER_FAILED'));
+    await waitFor(() => warnings.length === 4);
+    process.off('warning', note);
+    expect(warnings.map(({ code }) => code)).toEqual(Array(4).fill('LISTENER_FAILED'));
+  });
+});

@@ -1,0 +1,98 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { rotating } from '../../../src/rotation/rotating';
+import { waitFor } from '../../support/wait-for';
+import { stage } from './stage';
+
+const CHILD = fileURLToPath(new URL('./ready-child.ts', import.meta.url));
+
+describe('the first resource', () => {
+  it('is there later, when it was not within readyTimeoutMs', async () => {
+    const { start, make, of } = await stage();
+    let works = false;
+    const resource = start(
+      {
+        build: (s) => {
+          if (works) return make(s);
+          throw new Error('not yet');
+        },
+      },
+      { readyTimeoutMs: 50 },
+    );
+    await expect(resource.ready).rejects.toMatchObject({ code: 'BUILD_FAILED' });
+    expect(() => resource.current).toThrow(expect.objectContaining({ code: 'BUILD_FAILED' }));
+    await expect(resource.use(() => {})).rejects.toMatchObject({ code: 'BUILD_FAILED' });
+
+    works = true;
+    await waitFor(() => resource.current);
+    expect(of('rotated')[0]).toMatchObject({ previousGeneration: undefined });
+  });
+
+  it('is built again from any newer generation while there is none', async () => {
+    const { start, rotate, make } = await stage();
+    const resource = start(
+      {
+        build: (s) => {
+          if (s.generation === 1) throw new Error('read nothing yet');
+          return make(s);
+        },
+      },
+      { retryBaseMs: 1e9, retryMaxMs: 1e9 },
+    );
+    await rotate({ other: 'o2' });
+    expect(await resource.ready).toMatchObject({ generation: 2 });
+  });
+
+  it('fails at once when the store is closed', async () => {
+    const { start, secrets } = await stage();
+    const resource = start(
+      {
+        build: async () => {
+          await secrets.close();
+          throw new Error('too late');
+        },
+      },
+      { readyTimeoutMs: 1e9 },
+    );
+    await expect(resource.ready).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+    expect(() => rotating(secrets, { build: () => 1 })).toThrow(
+      expect.objectContaining({ code: 'STORE_CLOSED' }),
+    );
+  });
+
+  it('holds the process for who waits, and for nobody else', () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, ['--import', 'tsx', CHILD, ...args], { encoding: 'utf8', timeout: 20_000 });
+    expect(run('wait')).toMatchObject({ stdout: 'ready\n', status: 0 });
+    expect(run()).toMatchObject({ stdout: '', status: 0 });
+  });
+});
+
+describe('the options of a rotating resource', () => {
+  it('are checked', async () => {
+    const { secrets } = await stage();
+    const build = () => 1;
+    expect(() => rotating(secrets, { build }, { drainTimeoutMS: 1 } as never)).toThrow(
+      expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),
+    );
+    expect(() => rotating(secrets, { build }, { retryBaseMs: -1 })).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID' }),
+    );
+  });
+
+  it('may be undefined, for the default', async () => {
+    const { secrets } = await stage();
+    await using resource = rotating(
+      secrets,
+      {
+        build: () => {
+          throw new Error('never');
+        },
+      },
+      { name: undefined, drainTimeoutMs: undefined, readyTimeoutMs: 0 } as never,
+    );
+    resource.on('rejected', () => {});
+    await expect(resource.ready).rejects.toMatchObject({ what: expect.stringContaining('new resource') });
+  });
+});
