@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { inspect } from 'node:util';
-import { isSecretsError } from '../errors';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { lookup } from '../secret/lookup';
-import type { Reading, ReadResult, Source } from '../sources/source';
+import type { ReadResult, Source } from '../sources/source';
+import { assertClean, found, identity, MARKER, quiet, settles, text, until } from './source-contract-steps';
 
 /** Values by alias. The aliases are `contract-user`, `contract-password` and `contract-extra`. */
 export type ContractValues = Readonly<Record<string, string | Uint8Array>>;
@@ -47,8 +46,6 @@ const USER = 'contract-user';
 const PASSWORD = 'contract-password';
 const EXTRA = 'contract-extra';
 const LOOKUPS = [lookup(USER), lookup(PASSWORD)];
-const MARKER = 'contract-marker-value';
-const SETTLE_MS = 2000;
 
 /**
  * The rules of `Source` as test cases, for any test runner. Cases that need a capability which the harness lacks are
@@ -125,6 +122,8 @@ export function sourceContract(harness: SourceHarness): readonly ContractCase[] 
     while (!done) {
       const result = await one.read();
       assert.equal(text(result, USER), text(result, PASSWORD));
+      // A source that answers at once would leave the writer no turn.
+      await setImmediate();
     }
     await writing;
   });
@@ -187,8 +186,10 @@ export function sourceContract(harness: SourceHarness): readonly ContractCase[] 
   add('hints after each change, and no more after it was stopped', pair, async (one) => {
     if (one.source.watch === undefined) return;
     let hints = 0;
-    const listener = { hint: () => void (hints += 1), problem: () => {}, solved: () => {} };
-    const stop = one.source.watch(listener);
+    const hint = () => {
+      hints += 1;
+    };
+    const stop = one.source.watch({ hint, problem: () => {}, solved: () => {} });
     await one.read();
     for (let number = 1; number <= 3; number += 1) {
       // A hint without a change is allowed, so only a look tells that the change was hinted at.
@@ -280,47 +281,4 @@ async function withSource(
     await source.close?.();
     await made.cleanup?.();
   }
-}
-
-function found(result: ReadResult, name: string): Reading & { readonly status: 'found' } {
-  const reading = result.readings.get(name);
-  assert.equal(reading?.status, 'found', `${name} is there`);
-  return reading;
-}
-
-function text(result: ReadResult, name: string): string {
-  return Buffer.from(found(result, name).bytes).toString();
-}
-
-function assertClean(error: unknown): void {
-  assert.ok(isSecretsError(error), 'the error is a SecretsError');
-  const shown = inspect(error, { showHidden: true, depth: 10 }) + error.stack + JSON.stringify(error);
-  assert.ok(!shown.includes(MARKER), 'the error holds no value');
-}
-
-function identity(error: unknown): unknown {
-  return error;
-}
-
-/** Resolves when `promise` settles, either way; rejects when that takes too long. */
-async function settles<T>(promise: Promise<T>): Promise<T | unknown> {
-  const late = new AbortController();
-  const timeout = sleep(SETTLE_MS, 'late', { signal: late.signal }).catch(() => {});
-  const result = await Promise.race([promise.catch(identity), timeout]);
-  late.abort();
-  assert.notEqual(result, 'late', `it settles within ${SETTLE_MS} ms after the abort`);
-  return result;
-}
-
-async function until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, `waited ${timeoutMs} ms in vain for ${what}`);
-    await sleep(5);
-  }
-}
-
-/** Waits until a counter rests, so that late hints of one change are not taken for those of the next. */
-async function quiet(count: () => number): Promise<void> {
-  for (let before = -1; before !== count(); await sleep(150)) before = count();
 }

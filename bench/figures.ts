@@ -1,0 +1,21 @@
+import type { Figure } from './support/result';
+
+/** Every figure by its name on the command line, in the order of the table; loaded only in its own process. */
+export const figures = {
+  reveal: async () => (await import('./figures/reveal')).reveal,
+  detection: async () => (await import('./figures/detection')).detection,
+  watches: async () => (await import('./figures/watches')).watches,
+  open: async () => (await import('./figures/open')).open,
+  poll: async () => (await import('./figures/poll')).poll,
+  import: async () => (await import('./figures/import')).importCost,
+  rotations: async () => (await import('./figures/rotations')).rotations,
+  torn: async () => (await import('./figures/torn')).torn,
+} satisfies Record<string, () => Promise<Figure>>;
+
+export type FigureName = keyof typeof figures;
+
+export const figureNames = Object.keys(figures) as FigureName[];
+
+export function isFigureName(name: string): name is FigureName {
+  return Object.hasOwn(figures, name);
+}

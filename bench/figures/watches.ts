@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { createTestMount, mountedFiles, SecretStore } from '../support/built';
+import { manySecrets } from '../support/content';
+import { inotifyWatches } from '../support/process-state';
+import { atMost, type FigureOptions, type FigureResult } from '../support/result';
+
+const MANY = 1000;
+// chokidar, which watches plain directories, is loaded and scans after `open` has resolved.
+const SETTLE_MS = 500;
+
+/** inotify watches that an open store holds: a node has a limited number of them for all its pods. */
+export async function watches({ scratch }: FigureOptions): Promise<FigureResult> {
+  const one = await held(1, 'kubernetes', join(scratch, 'one'));
+  const many = await held(MANY, 'kubernetes', join(scratch, 'many'));
+  return {
+    checks: [
+      atMost(4, 'inotify watches for 1,000 secrets', many),
+      atMost(0, 'more than for 1 secret', many - one),
+    ],
+    details: {
+      'for 1 secret': one,
+      'plain directory, 1 secret': await held(1, 'plain', join(scratch, 'plain-one')),
+      'plain directory, 1,000 secrets': await held(MANY, 'plain', join(scratch, 'plain-many')),
+    },
+  };
+}
+
+async function held(count: number, layout: 'kubernetes' | 'plain', path: string): Promise<number> {
+  await using mount = await createTestMount(manySecrets(count), { layout, path });
+  const before = inotifyWatches();
+  await using store = await SecretStore.open({ sources: [mountedFiles(mount.path)] });
+  await setTimeout(SETTLE_MS);
+  if (store.names().length !== count)
+    throw new Error(`${store.names().length} of ${count} secrets were found.`);
+  return inotifyWatches() - before;
+}

@@ -1,0 +1,50 @@
+import { rmSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type FigureName, figureNames, isFigureName } from './figures';
+import { renderFigure, renderMissed } from './render';
+import { runFigure } from './run-figure';
+import type { FigureResult, Size } from './support/result';
+import { makeScratch } from './support/scratch';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, short: { type: 'boolean', default: false } },
+});
+const unknown = positionals.filter((name) => !isFigureName(name));
+if (unknown.length > 0) {
+  console.error(`No figure is called ${unknown.join(', ')}. The figures are: ${figureNames.join(', ')}.`);
+  process.exit(1);
+}
+const selected = positionals.length > 0 ? positionals.filter(isFigureName) : figureNames;
+const size: Size = values.short ? 'short' : 'full';
+const scratch = makeScratch();
+process.once('SIGINT', () => {
+  rmSync(scratch.path, { recursive: true, force: true, maxRetries: 3 });
+  process.exit(130);
+});
+
+console.log(
+  `node ${process.version}, mounts on ${scratch.tmpfs ? 'tmpfs' : 'a disk'}${values.short ? ', short run' : ''}\n`,
+);
+const results: Partial<Record<FigureName, FigureResult & { readonly pass: boolean }>> = {};
+const missed: string[] = [];
+for (const name of selected) {
+  try {
+    const result = await runFigure(name, size, scratch.path);
+    const failed = result.checks.filter(({ pass }) => !pass);
+    results[name] = { pass: failed.length === 0, ...result };
+    missed.push(...failed.map((check) => renderMissed(name, check)));
+    console.log(`${renderFigure(name, result)}\n`);
+  } catch (error) {
+    results[name] = { pass: false, checks: [], details: {} };
+    missed.push(`${name}: not measured. ${(error as Error).message}`);
+  }
+}
+rmSync(scratch.path, { recursive: true, force: true, maxRetries: 3 });
+
+const pass = missed.length === 0;
+console.log(pass ? 'Every target is met.' : `Missed:\n${missed.map((line) => `  ${line}`).join('\n')}`);
+if (values.json) {
+  console.log(JSON.stringify({ node: process.version, size, tmpfs: scratch.tmpfs, pass, figures: results }));
+}
+process.exitCode = pass ? 0 : 1;

@@ -1,0 +1,10 @@
+// The built package, as users get it; a path that is no literal, so that types need no build.
+const dist = new URL('../../dist/', import.meta.url);
+
+async function load<T>(file: string): Promise<T> {
+  return (await import(new URL(file, dist).href)) as T;
+}
+
+export const { SecretStore, environment, memory, mountedFiles } =
+  await load<typeof import('../../src/index')>('index.js');
+export const { createTestMount } = await load<typeof import('../../src/testing/index')>('testing.js');

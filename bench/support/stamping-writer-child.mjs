@@ -1,0 +1,25 @@
+// Owns one mount, and tells when each swap began to show. Plain JavaScript: it starts without a loader.
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+// Taken before the rename: whoever waits for it may run before this process does again.
+let renamedAt;
+const { renameSync } = fs;
+fs.renameSync = (from, to) => {
+  renamedAt = process.hrtime.bigint();
+  renameSync(from, to);
+};
+syncBuiltinESMExports();
+
+const { createTestMount } = await import('../../dist/testing.js');
+const mount = await createTestMount({ first: 'value' }, { path: process.argv[2] });
+
+process.on('message', async (content) => {
+  await mount.replace(content);
+  process.send(renamedAt);
+});
+process.on('disconnect', async () => {
+  await mount.cleanup();
+  process.exit(0);
+});
+process.on('SIGINT', () => {});

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import { fromRepository, repository, succeed } from './repository';
+
+const CACHE = fromRepository('.tmp/package');
+const NOT_STAGED = new Set(['node_modules', '.git', '.tmp', 'dist', 'coverage', 'demo-report']);
+const KEPT_MS = 3_600_000;
+/** What the tarball is made of. */
+const INPUTS = ['src', 'docs', 'package.json', 'tsconfig.json', 'tsup.config.ts'];
+const DOCUMENTS = ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE'];
+
+/**
+ * The package as it would be published: built and packed from a copy of the work tree, so that `dist` is left alone
+ * and nothing stale gets in. One build serves until a file changes that goes into it.
+ */
+export async function packedTarball(): Promise<string> {
+  const tarball = join(CACHE, `hot-secrets-${fingerprint()}.tgz`);
+  if (existsSync(tarball)) return tarball;
+  mkdirSync(CACHE, { recursive: true });
+  const stage = mkdtempSync(join(CACHE, 'stage-'));
+  try {
+    const staged = (path: string) => !NOT_STAGED.has(basename(path));
+    for (const entry of readdirSync(repository).filter(staged)) {
+      cpSync(join(repository, entry), join(stage, entry), { recursive: true, filter: staged });
+    }
+    const printed = await succeed('npm', ['pack', '--json'], { cwd: stage });
+    const { filename } = lastJson(printed)[0] as { filename: string };
+    prune();
+    renameSync(join(stage, filename), tarball);
+    return tarball;
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
+
+/** An empty folder outside the repository, with the tarball and `packages` installed. */
+export async function installedConsumer(tarball: string, packages: readonly string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'hot-secrets-consumer-'));
+  const quiet = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'];
+  // npm would look for a package.json further up.
+  const install = ['install', '--prefix', folder, '--legacy-peer-deps', ...quiet, tarball, ...packages];
+  await succeed('npm', install, { cwd: folder });
+  cpSync(fromRepository('test/package/consumer'), folder, { recursive: true });
+  return folder;
+}
+
+/** Another run may be using a tarball that is not the newest. */
+function prune(): void {
+  for (const file of readdirSync(CACHE).map((name) => join(CACHE, name))) {
+    if (Date.now() - statSync(file).mtimeMs > KEPT_MS) rmSync(file, { recursive: true, force: true });
+  }
+}
+
+function fingerprint(): string {
+  const hash = createHash('sha256');
+  for (const file of [...INPUTS, ...DOCUMENTS].flatMap((input) => filesBelow(fromRepository(input)))) {
+    hash.update(`${relative(repository, file)}\0`).update(readFileSync(file));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function filesBelow(path: string): string[] {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => filesBelow(join(path, name)));
+}
+
+/** The build prints before npm does. */
+function lastJson(text: string): unknown[] {
+  return JSON.parse(text.slice(text.lastIndexOf('\n[') + 1)) as unknown[];
+}

@@ -1,0 +1,147 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromRepository, run, succeed } from './support/repository';
+import { installedConsumer, packedTarball } from './support/tarball';
+
+const MINUTES = 60_000;
+
+let tarball: string;
+let consumer: string;
+
+beforeAll(async () => {
+  tarball = await packedTarball();
+  consumer = await installedConsumer(tarball, ['pg@^8', '@types/pg@^8', '@types/node@^20']);
+}, 5 * MINUTES);
+
+afterAll(() => rmSync(consumer, { recursive: true, force: true }));
+
+const inConsumer = (...args: string[]) => succeed(process.execPath, args, { cwd: consumer });
+
+describe('what is published', () => {
+  it('is what is meant to be, and nothing else', async () => {
+    const listed = (await succeed('tar', ['-tzf', tarball])).trim().split('\n');
+    const files = listed.map((file) => file.replace(/^package\//, ''));
+    const expected = [
+      /^dist\/(index|pg|testing|(chunk|types)-[\w-]{6,})\.(js|cjs)(\.map)?$/,
+      /^dist\/(index|pg|testing|[\w-]+-[\w-]{6,})\.d\.(ts|cts)$/,
+      /^docs\/[a-z-]+\.md$/,
+      /^(CHANGELOG|README|SECURITY)\.md$/,
+      /^(LICENSE|package\.json)$/,
+    ];
+    expect(files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([]);
+    for (const file of ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE', 'docs/errors.md']) {
+      expect(files).toContain(file);
+    }
+  });
+
+  it('has a built file behind every entry', () => {
+    const { exports } = JSON.parse(installed('package.json')) as { exports: Record<string, unknown> };
+    const targets = JSON.stringify(exports).match(/\.\/dist\/[\w.-]+/g) ?? [];
+    expect(targets.length).toBeGreaterThan(0);
+    for (const target of targets) expect(installed(target).length).toBeGreaterThan(0);
+  });
+
+  it('maps to its own sources only', () => {
+    for (const file of ['index.js', 'index.cjs', 'pg.js', 'pg.cjs', 'testing.js', 'testing.cjs']) {
+      const { sources } = JSON.parse(installed(`dist/${file}.map`)) as { sources: string[] };
+      expect(sources.filter((source) => !source.startsWith('../src/'))).toEqual([]);
+    }
+  });
+
+  it('satisfies publint', async () => {
+    const bytes = readFileSync(tarball);
+    const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+    const { messages, pkg } = await publint({ pack: { tarball: buffer as ArrayBuffer }, strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+  });
+
+  it('has types that are right for every way of resolving them', async () => {
+    const attw = fromRepository('node_modules/@arethetypeswrong/cli/dist/index.js');
+    const { status, stdout } = await run(process.execPath, [attw, tarball, '--format', 'json', '--no-color']);
+    const { problems } = JSON.parse(stdout) as { problems?: unknown };
+    expect(problems ?? {}).toEqual({});
+    expect(status).toBe(0);
+  });
+});
+
+describe('installed in an empty folder', () => {
+  it('works from ESM', async () => {
+    expect(await inConsumer('consumer.mjs')).toBe('ok\n');
+  });
+
+  it('works from CJS', async () => {
+    expect(await inConsumer('consumer.cjs')).toBe('ok\n');
+  });
+
+  it('has an ESM and a CJS copy that know what the other made', async () => {
+    expect(await inConsumer('both-copies.mjs')).toBe('ok\n');
+  });
+
+  it.each([
+    ['ESM with node16', 'types.mts', { module: 'node16', moduleResolution: 'node16' }],
+    ['CJS with node16', 'types.cts', { module: 'node16', moduleResolution: 'node16' }],
+    ['bundler', 'types.ts', { module: 'esnext', moduleResolution: 'bundler' }],
+    ['CJS with node10', 'types.ts', { module: 'commonjs', moduleResolution: 'node10' }],
+  ])('has types for %s', async (_title, file, options) => {
+    if (file !== 'types.ts') cpSync(join(consumer, 'types.ts'), join(consumer, file));
+    const config = join(consumer, `tsconfig.${options.moduleResolution}.${file}.json`);
+    const compilerOptions = {
+      ...options,
+      target: 'es2022',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      noEmit: true,
+      types: ['node'],
+    };
+    writeFileSync(config, JSON.stringify({ compilerOptions, files: [file] }));
+    await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
+  });
+});
+
+describe.each(['import', 'require'])('loaded with %s', (way) => {
+  const own = ['eventemitter3', 'hot-secrets'];
+
+  it('loads no peer, and chokidar only for a plain directory', async () => {
+    const printed = await inConsumer('loaded.mjs', way);
+    expect(JSON.parse(printed)).toEqual({
+      imported: own,
+      onKubernetes: own,
+      onPlain: expect.arrayContaining(['chokidar', ...own]),
+    });
+  });
+});
+
+describe('without its peers', () => {
+  let bare: string;
+  beforeAll(async () => {
+    bare = await installedConsumer(tarball, []);
+  }, 2 * MINUTES);
+  afterAll(() => rmSync(bare, { recursive: true, force: true }));
+
+  it.each([
+    [
+      'import',
+      `import { createPool } from 'hot-secrets/pg'; import { memory, SecretStore } from 'hot-secrets';`,
+    ],
+    [
+      'require',
+      `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);
+       const { createPool } = require('hot-secrets/pg'); const { memory, SecretStore } = require('hot-secrets');`,
+    ],
+  ])('says which package to install (%s)', async (_way, head) => {
+    const script = `${head}
+      const store = await SecretStore.open({ sources: [memory({ a: 'value' })] });
+      try { createPool(store, () => ({})); } catch (error) { console.log(error.code, error.next); }
+      await store.close();`;
+    const printed = await succeed(process.execPath, ['--input-type=module', '--eval', script], { cwd: bare });
+    expect(printed.trim()).toBe('PEER_MISSING Run: npm install pg');
+  });
+});
+
+function installed(file: string): string {
+  return readFileSync(join(consumer, 'node_modules/hot-secrets', file), 'utf8');
+}
