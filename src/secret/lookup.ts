@@ -40,7 +40,7 @@ export function vaultName(alias: string): string {
  * is absolute or climbs out of the mount.
  */
 export function lookup(alias: string, options: LookupOptions = {}): Lookup {
-  if (options.file === undefined) assertInsideMount(alias, alias);
+  if (options.file === undefined && alias !== '') assertInsideMount(alias, alias);
   if (!ALIAS.test(alias) || alias.startsWith('..')) {
     throw new SecretsError('NAME_INVALID', `${quote(alias)} cannot be the name of a secret`, {
       next: 'Use letters, digits, ".", "_" and "-", with "/" between the parts of a nested alias.',

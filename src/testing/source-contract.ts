@@ -123,7 +123,7 @@ export function sourceContract(harness: SourceHarness): readonly ContractCase[] 
       const result = await one.read();
       assert.equal(text(result, USER), text(result, PASSWORD));
       // A source that answers at once would leave the writer no turn.
-      await setImmediate();
+      await setImmediate(undefined);
     }
     await writing;
   });

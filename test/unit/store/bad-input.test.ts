@@ -1,0 +1,199 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect, promisify } from 'node:util';
+import {
+  environment,
+  isSecretsError,
+  memory,
+  mountedFiles,
+  SecretStore,
+  type SecretsError,
+  secret,
+} from 'hot-secrets';
+import { createTestMount } from 'hot-secrets/testing';
+import * as v from 'valibot';
+import { afterEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+
+const MARKER = 'marker-of-a-value';
+const made: string[] = [];
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'hot-secrets-bad-'));
+  made.push(path);
+  return path;
+}
+
+afterEach(() => {
+  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+/** The error that this ends with; it holds no value, in whatever way it is printed. */
+async function failure(attempt: () => unknown): Promise<SecretsError> {
+  try {
+    await attempt();
+  } catch (error) {
+    expect(isSecretsError(error)).toBe(true);
+    expect(inspect(error, { showHidden: true, depth: 10 }) + JSON.stringify(error)).not.toContain(MARKER);
+    return error as SecretsError;
+  }
+  throw new Error('It did not fail.');
+}
+
+const opening = (definition: string | ReturnType<typeof secret.text>, bytes: string | Uint8Array) => () =>
+  SecretStore.open({ secrets: { one: definition }, sources: [memory({ one: bytes })] });
+
+describe('a required secret in no source', () => {
+  it('is named with what every source was asked for and what lies there', async () => {
+    await using mount = await createTestMount({ 'databse-password': MARKER });
+    const error = await failure(() =>
+      SecretStore.open({
+        secrets: { dbPassword: 'database-password' },
+        sources: [mountedFiles(mount.path), environment({ DATABASE_PASWORD: MARKER })],
+      }),
+    );
+    expect(error.code).toBe('SECRET_MISSING');
+    expect(error.message).toContain('"dbPassword"');
+    expect(error.message).toMatch(/mounted-files has no \S+database-password \(there: databse-password\)/);
+    expect(error.message).toContain('environment has no DATABASE_PASSWORD (there: DATABASE_PASWORD)');
+  });
+});
+
+describe('a mount', () => {
+  it.each([
+    ['MOUNT_MISSING', (path: string) => join(path, 'gone')],
+    ['MOUNT_EMPTY', (path: string) => path],
+    [
+      'MOUNT_EMPTY',
+      (path: string) => {
+        mkdirSync(join(path, '..2026_11_23_20_01_21.1853148849'));
+        return path;
+      },
+    ],
+    [
+      'MOUNT_NOT_DIRECTORY',
+      (path: string) => {
+        writeFileSync(join(path, 'file'), MARKER);
+        return join(path, 'file');
+      },
+    ],
+  ])('that cannot be used is refused at open with %s', async (code, prepare) => {
+    const path = prepare(directory());
+    const error = await failure(() => SecretStore.open({ sources: [mountedFiles(path)] }));
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(path);
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    'that may not be read is refused with its mode and the uid',
+    async () => {
+      const path = directory();
+      writeFileSync(join(path, 'one'), MARKER, { mode: 0o400 });
+      const child = join(import.meta.dirname, '../../support/open-as-nobody.ts');
+      const run = async (target: string) => {
+        const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', child, target]);
+        expect(stdout).not.toContain(MARKER);
+        return JSON.parse(stdout) as { code: string; message: string };
+      };
+      expect(await run(path)).toMatchObject({
+        code: 'MOUNT_UNREADABLE',
+        message: expect.stringMatching(/mode 0700.*uid 65534/),
+      });
+      const open = join(path, 'open');
+      mkdirSync(open);
+      await import('node:fs/promises').then(({ chmod }) => chmod(path, 0o755));
+      writeFileSync(join(open, 'one'), MARKER, { mode: 0o400 });
+      expect(await run(open)).toMatchObject({
+        code: 'FILE_UNREADABLE',
+        message: expect.stringMatching(/mode 0400.*uid 65534/),
+      });
+    },
+  );
+});
+
+describe('a file', () => {
+  it('that a link leads to outside the mount is refused', async () => {
+    const outside = directory();
+    const path = directory();
+    writeFileSync(join(outside, 'one'), MARKER);
+    symlinkSync(join(outside, 'one'), join(path, 'one'));
+    const error = await failure(() =>
+      SecretStore.open({ secrets: { one: 'one' }, sources: [mountedFiles(path)] }),
+    );
+    expect(error.code).toBe('FILE_OUTSIDE_MOUNT');
+  });
+
+  it('over the limit is refused, and the last good value keeps serving', async () => {
+    await using mount = await createTestMount({ one: 'small' });
+    await using store = await SecretStore.open({
+      secrets: { one: 'one' },
+      sources: [mountedFiles(mount.path, { maxFileBytes: 64 })],
+    });
+    const errors: string[] = [];
+    store.on('error', (error) => errors.push(error.code));
+    await mount.rotate({ one: MARKER.repeat(10) });
+    await store.refresh();
+    expect([store.reveal('one'), errors]).toEqual(['small', ['FILE_TOO_LARGE']]);
+  });
+
+  it.each(['../x', '/etc/passwd', 'a/../../x', '..data/x'])('named %s is outside the mount', async (file) => {
+    expect((await failure(() => secret.text('one', { file }))).code).toBe('FILE_OUTSIDE_MOUNT');
+  });
+});
+
+describe('a value', () => {
+  const amount = { zod: z.object({ key: z.number() }), valibot: v.object({ key: v.number() }) };
+
+  it.each([
+    ['VALUE_EMPTY', 'one', ''],
+    ['VALUE_EMPTY', 'one', '\n'],
+    ['VALUE_NOT_UTF8', 'one', Uint8Array.of(0xff, 0xfe)],
+    ['VALUE_NOT_BASE64', secret.bytes('one', { encoding: 'base64' }), `${MARKER}!`],
+    ['VALUE_NOT_JSON', secret.json('one'), MARKER],
+    ['VALUE_REFUSED', secret.json('one', amount.zod), JSON.stringify({ key: MARKER })],
+    ['VALUE_REFUSED', secret.json('one', amount.valibot), JSON.stringify({ key: MARKER })],
+    [
+      'VALUE_REFUSED',
+      secret.json(
+        'one',
+        z.string().transform((text) => {
+          throw new Error(text);
+        }),
+      ),
+      JSON.stringify(MARKER),
+    ],
+  ])('that cannot be used is refused with %s', async (code, definition, bytes) => {
+    const error = await failure(opening(definition as string, bytes));
+    expect(error).toMatchObject({ code, secret: 'one' });
+  });
+
+  it('that a schema refused is located', async () => {
+    const error = await failure(
+      opening(secret.json('one', amount.zod) as never, JSON.stringify({ key: MARKER })),
+    );
+    expect(error.message).toContain('"key"');
+  });
+});
+
+describe('names and options', () => {
+  it.each([
+    ['NAME_INVALID', () => secret.text('a b')],
+    ['NAME_INVALID', () => secret.text('')],
+    ['NAME_INVALID', () => secret.text('one', { env: 'NOT-A-VARIABLE' })],
+    ['NAME_DUPLICATE', () => SecretStore.open({ secrets: { a: 'one', b: 'one' }, sources: [memory()] })],
+    ['NAME_DUPLICATE', () => SecretStore.open({ secrets: { a: 'a-b', b: 'a_b' }, sources: [memory()] })],
+    ['OPTION_INVALID', () => SecretStore.open({ sources: [] })],
+    ['OPTION_INVALID', () => secret.text('one', { keepPreviousMs: -1 })],
+    ['OPTION_INVALID', () => mountedFiles('/m', { pollIntervalMs: Number.NaN })],
+  ])('that are impossible are refused with %s', async (code, attempt) => {
+    expect((await failure(attempt)).code).toBe(code);
+  });
+
+  it('that are misspelt come with the right spelling', async () => {
+    const misspelt = { refreshTimeoutMS: 1, sources: [memory()] } as object;
+    const error = await failure(() => SecretStore.open(misspelt));
+    expect(error).toMatchObject({ code: 'OPTION_UNKNOWN', next: 'Did you mean "refreshTimeoutMs"?' });
+  });
+});
