@@ -10,6 +10,7 @@ import { within } from '../support/within';
 const SWAPS = { full: 200, short: 40 };
 const SWAPS_PER_BLOCK = 20;
 const SECRETS = 4;
+const WARM_UP_SWAPS = 500;
 const MISSED_AFTER_MS = 2000;
 
 /** Sees swaps of one mount, until it is stopped. */
@@ -30,6 +31,19 @@ export async function detection({ size, scratch }: FigureOptions): Promise<Figur
   const sides = { store: observeStore, bare: observeBare, reading: observeAndRead };
   const found = { store: [] as number[], bare: [] as number[], reading: [] as number[] };
   let generation = 0;
+
+  // A process that is long up: what is measured is not how fast code becomes warm.
+  for (const side of ['store', 'reading'] as const) {
+    const observer = await sides[side](path);
+    for (let swap = 0; swap < WARM_UP_SWAPS; swap += 1) {
+      generation += 1;
+      const content = manySecrets(SECRETS, generation);
+      const noticed = observer.next(content['secret-0'] as string);
+      await writer.replace(content);
+      await within(noticed, MISSED_AFTER_MS);
+    }
+    await observer.stop();
+  }
 
   for (let block = 0; block < SWAPS[size] / SWAPS_PER_BLOCK; block += 1) {
     const names = ['store', 'bare', 'reading'] as const;
@@ -52,12 +66,13 @@ export async function detection({ size, scratch }: FigureOptions): Promise<Figur
     checks: [
       atMost(
         2,
-        'rename to change event, against bare fs.watch, medians',
-        median(found.store) / median(found.bare),
+        'rename to change event, against a bare fs.watch that reads the files too, medians',
+        median(found.store) / median(found.reading),
       ),
       atMost(0, `missed of ${SWAPS[size]} swaps`, missed),
     ],
     details: {
+      'against a bare fs.watch that reads nothing, ratio': median(found.store) / median(found.bare),
       'change event ms': median(found.store),
       'change event p95 ms': quantile(found.store, 0.95),
       'bare fs.watch ms': median(found.bare),

@@ -47,6 +47,8 @@ export async function rotations({ size, scratch }: FigureOptions): Promise<Figur
   const after = state();
   const { generation } = store;
   await store.close();
+  // Destruction is noted at the next collection.
+  await heapAfterGc();
   const closed = state();
 
   return {

@@ -16,7 +16,7 @@ const mount = await createTestMount({ first: 'value' }, { path: process.argv[2] 
 
 process.on('message', async (content) => {
   await mount.replace(content);
-  process.send(renamedAt);
+  process.send({ renamedAt });
 });
 process.on('disconnect', async () => {
   await mount.cleanup();

@@ -16,7 +16,7 @@ export function startStampingWriter(path: string): StampingWriter {
     async replace(content) {
       const reply = once(child, 'message');
       child.send(content);
-      const [renamedAt] = (await reply) as [bigint];
+      const [{ renamedAt }] = (await reply) as [{ renamedAt: bigint }];
       return renamedAt;
     },
     async [Symbol.asyncDispose]() {

@@ -40,7 +40,7 @@ export async function look(
   request: LookRequest,
   signal: AbortSignal,
 ): Promise<LookResult> {
-  const outcomes = await readSources(state, request, signal);
+  const outcomes = await readSources(state, current, request, signal);
   if ([...outcomes.values()].every((outcome) => outcome.kind === 'unchanged')) {
     return { entries: current, changes: [] };
   }
@@ -62,10 +62,13 @@ export async function look(
 
 async function readSources(
   state: EngineState,
+  current: ReadonlyMap<string, Serving>,
   { sources, force }: LookRequest,
   signal: AbortSignal,
 ): Promise<Map<number, Outcome>> {
-  const lookups = [...state.definitions.values()].flatMap((definition) => definition.lookups);
+  // A discovered name without a value is read for as long as it is listed: nobody is known to want it.
+  const wanted = [...state.definitions].filter(([name]) => !state.discovering || current.has(name));
+  const lookups = wanted.flatMap(([, definition]) => definition.lookups);
   const timeout = deadline(signal, state.timeoutMs);
   const outcomes = new Map<number, Outcome>();
   await Promise.all(

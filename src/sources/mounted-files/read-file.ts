@@ -125,7 +125,8 @@ function failure(name: string, path: string, error: unknown): FileReading {
 
 /** Mode and owner of a path, and who we are: what a permission error is about. */
 export function permissions(path: string): string {
-  const user = process.getuid?.();
+  // The effective user is the one whose access is checked.
+  const user = process.geteuid?.();
   if (user === undefined) return '';
   try {
     const { mode, uid, gid } = statSync(path);

@@ -1,0 +1,92 @@
+import { chmodSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { mountedFiles, SecretStore } from 'hot-secrets';
+import { createTestMount, type TestMount, type TestMountLayout } from 'hot-secrets/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { asOtherUser, canDropPrivileges, otherUser } from '../support/as-other-user';
+import { record } from '../support/store-log';
+
+const MARKER = 'marker-value-of-a-denied-secret';
+const LAYOUTS = ['kubernetes', 'plain'] as const;
+
+async function mountFor(content: Record<string, string>, layout: TestMountLayout): Promise<TestMount> {
+  const mount = await createTestMount(content, { layout });
+  chmodSync(dirname(mount.path), 0o755);
+  onTestFinished(async () => {
+    chmodSync(mount.path, 0o755);
+    await mount.cleanup();
+  });
+  return mount;
+}
+
+const openToken = (mount: TestMount) =>
+  asOtherUser(() => SecretStore.open({ secrets: { token: 'token' }, sources: [mountedFiles(mount.path)] }));
+
+describe.skipIf(!canDropPrivileges).each(LAYOUTS)('without the permission to read a %s mount', (layout) => {
+  it.each([0o700, 0o744])('open names the mode, the owner and the user (mode %o)', async (mode) => {
+    const mount = await mountFor({ token: MARKER }, layout);
+    chmodSync(mount.path, process.geteuid?.() === 0 ? mode : 0);
+    const error = await openToken(mount).then(String, (reason) => reason);
+    // With "r" but not "x" a plain directory can be listed, and no file of it can be read.
+    expect(error.code).toMatch(/^(MOUNT_UNREADABLE|FILE_UNREADABLE)$/);
+    expect(error.message).toContain(mount.path);
+    expect(error.message).toContain('EACCES');
+    expect(error.message).toContain(`this process runs as uid ${otherUser}`);
+    if (mode === 0o700) expect(error.message).toMatch(/mode 0\d00, owner \d+:\d+/);
+    expect(error.message).not.toContain(MARKER);
+  });
+
+  it('open names the file that may not be read, its mode and the user', async () => {
+    const mount = await mountFor({ token: MARKER }, layout);
+    chmodSync(join(mount.path, 'token'), 0o200);
+    const error = await openToken(mount).then(String, (reason) => reason);
+    expect(error).toMatchObject({ code: 'FILE_UNREADABLE', secret: 'token' });
+    expect(error.message).toMatch(
+      /token\b.* cannot be read: EACCES \(mode 0200, owner \d+:\d+, this process/,
+    );
+    expect(error.message).toContain(`uid ${otherUser}`);
+    expect(error.message).toContain('filePermission');
+  });
+
+  it('a running store keeps its values, says so once, and goes on when the permission is back', async () => {
+    const mount = await mountFor({ token: 'n0', user: 'n0' }, layout);
+    // Without its watch, whose looks would run with all permissions.
+    const { watch: _, ...source } = mountedFiles(mount.path);
+    await using store = await SecretStore.open({
+      secrets: { token: 'token', user: 'user' },
+      sources: [source],
+    });
+    const log = record(store);
+    const look = () => asOtherUser(() => store.refresh());
+
+    for (const [round, path] of [mount.path, join(mount.path, 'token'), mount.path].entries()) {
+      await mount.rotate({ token: `n${round + 1}`, user: `n${round + 1}` });
+      chmodSync(path, 0o000);
+      await look();
+      await look();
+      expect([store.reveal('token'), store.reveal('user')]).toEqual([`n${round}`, `n${round}`]);
+      expect(log.errors).toHaveLength(round + 1);
+      chmodSync(path, 0o755);
+      await look();
+      expect([store.reveal('token'), store.reveal('user')]).toEqual([`n${round + 1}`, `n${round + 1}`]);
+      expect(log.recovered).toHaveLength(round + 1);
+    }
+    expect(log.codes()).toEqual(['MOUNT_UNREADABLE', 'FILE_UNREADABLE', 'MOUNT_UNREADABLE']);
+    expect(store.health().status).toBe('ok');
+  });
+
+  it('one directory that may not be entered keeps back only what lies in it', async () => {
+    const mount = await mountFor({ token: 'n0', 'private/key': MARKER }, layout);
+    chmodSync(join(mount.path, 'private'), 0o000);
+    const { watch: _, ...source } = mountedFiles(mount.path);
+    await using store = await asOtherUser(() => SecretStore.open({ sources: [source] }));
+    const log = record(store);
+    expect(store.names()).toEqual(['token']);
+    expect(() => store.reveal('private')).toThrow(expect.objectContaining({ code: 'FILE_UNREADABLE' }));
+    expect(store.health().secrets).toEqual([{ name: 'private', problem: 'FILE_UNREADABLE' }]);
+    chmodSync(join(mount.path, 'private'), 0o755);
+    await asOtherUser(() => store.refresh());
+    expect(store.reveal('private/key')).toBe(MARKER);
+    expect([log.recovered.length, store.health().status]).toEqual([1, 'ok']);
+  });
+});
