@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createTestMount } from 'hot-secrets/testing';
+import { describe, expect, it } from 'vitest';
+
+const CHILD = join(import.meta.dirname, '../support/open-and-leave.ts');
+
+describe('a process', () => {
+  it.each(['kubernetes', 'plain'] as const)(
+    'that never closes its store ends by itself (%s)',
+    async (layout) => {
+      await using mount = await createTestMount({ one: 'a' }, { layout });
+      const run = promisify(execFile)(process.execPath, ['--import', 'tsx', CHILD, mount.path], {
+        timeout: 20_000,
+      });
+      expect((await run).stdout.trim()).toBe('opened');
+    },
+  );
+});

@@ -1,0 +1,81 @@
+import { inspect } from 'node:util';
+import { serialize } from 'node:v8';
+import { isSecret, memory, SecretStore, secret } from 'hot-secrets';
+import { describe, expect, it, vi } from 'vitest';
+
+const FIRST = 'leak-marker-first';
+const SECOND = 'leak-marker-second';
+const BAD = 'leak-marker-bad';
+
+/** Every way in which a value is usually printed or copied. */
+function printed(value: unknown): string {
+  const ways = [
+    () => inspect(value, { showHidden: true, depth: 20, getters: true }),
+    () => JSON.stringify(value),
+    () => String(value),
+    () => `${value as string}`,
+    () => inspect(structuredClone(value), { depth: 20 }),
+    () => serialize(value).toString('latin1'),
+    () => inspect(Object.entries(value as object), { depth: 20 }),
+  ];
+  return ways
+    .map((way) => {
+      try {
+        return way();
+      } catch (error) {
+        return inspect(error, { showHidden: true, depth: 20 });
+      }
+    })
+    .join('\n');
+}
+
+describe('a value', () => {
+  it('leaves its box, snapshot, store, report and events only by reveal', async () => {
+    const source = memory({ one: FIRST, two: Buffer.from(FIRST), three: JSON.stringify({ key: FIRST }) });
+    await using store = await SecretStore.open({
+      secrets: {
+        one: secret.text('one', { keepPreviousMs: 60_000 }),
+        two: secret.bytes('two'),
+        three: secret.json('three'),
+      },
+      sources: [source],
+    });
+    const events: unknown[] = [];
+    store.on('change', (event) => events.push(event));
+    store.on('error', (error) => events.push(error));
+    store.on('recovered', (error) => events.push(error));
+    source.set({ one: SECOND, two: Buffer.from(SECOND), three: JSON.stringify({ key: SECOND }) });
+    await store.refresh();
+    source.set({ three: BAD });
+    await store.refresh();
+    expect(events.length).toBeGreaterThan(1);
+
+    const boxes = (['one', 'two', 'three'] as const).map((name) => store.get(name));
+    expect(boxes.every(isSecret)).toBe(true);
+    const shown = [...boxes, store, store.snapshot(), store.report(), store.health(), events]
+      .map(printed)
+      .join();
+    for (const value of [FIRST, SECOND, BAD]) {
+      expect(shown).not.toContain(value);
+      expect(shown).not.toContain(Buffer.from(value).toString('hex'));
+      expect(shown).not.toContain(
+        Buffer.from(value)
+          .toString('hex')
+          .replace(/(..)(?!$)/g, '$1 '),
+      );
+    }
+    expect(`${store.get('one')}`).toBe('[secret one]');
+  });
+
+  it('is in no process warning', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const source = memory({ one: JSON.stringify(FIRST) });
+    await using store = await SecretStore.open({ secrets: { one: secret.json('one') }, sources: [source] });
+    source.set({ one: BAD });
+    await store.refresh();
+    expect(warn).toHaveBeenCalledOnce();
+    expect(inspect(warn.mock.calls, { depth: 20 })).not.toContain(BAD);
+    warn.mockRestore();
+    expect(store.reveal('one')).toBe(FIRST);
+  });
+});
