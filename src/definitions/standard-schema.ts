@@ -48,7 +48,7 @@ function refused(alias: string, what: string): SecretsError {
 
 function placeOf(issue: SchemaIssue): string {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
-  // Keys can be data too (records); only what looks like a property name or an index is repeated.
-  const safe = path.map((part) => (/^([A-Za-z_][A-Za-z0-9_-]{0,31}|[0-9]{1,4})$/.test(part) ? part : '…'));
+  // Keys can be data too: in a record of API keys they are the secrets. Only what reads like a name is repeated.
+  const safe = path.map((part) => (/^([A-Za-z_-]{1,24}[0-9]{0,2}|[0-9]{1,4})$/.test(part) ? part : '…'));
   return safe.length === 0 ? 'its top level' : `"${safe.join('.')}"`;
 }

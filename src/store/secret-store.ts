@@ -36,6 +36,8 @@ export class LiveStore<V> implements SecretStore<V> {
   #snapshot: StoreSnapshot<V>;
   #redact: ((text: string) => string) | undefined;
   #closing: Promise<void> | undefined;
+  /** Errors of an open that is under way: of one that fails, its rejection tells what matters. */
+  #opening: SecretsError[] | undefined = [];
 
   constructor(setup: Setup) {
     this.#events = new Events((event, error) => this.#listenerFailed(event, error));
@@ -61,6 +63,9 @@ export class LiveStore<V> implements SecretStore<V> {
       if (problem === undefined) {
         // A store that opened has a generation, also where it found nothing yet.
         if (this.generation === 0) this.#snapshot = this.#next(1, this.#entries);
+        const said = this.#opening ?? [];
+        this.#opening = undefined;
+        for (const error of said) this.#say(error);
         return this;
       }
       if ('error' in problem) throw problem.error;
@@ -254,7 +259,8 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   #say(error: SecretsError): void {
-    if (this.#events.has('error')) this.#events.emit('error', error);
+    if (this.#opening !== undefined) this.#opening.push(error);
+    else if (this.#events.has('error')) this.#events.emit('error', error);
     else process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
   }
 

@@ -1,5 +1,5 @@
 import { memory, SecretStore, type Source, secret } from 'hot-secrets';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { record } from '../../support/store-log';
 
@@ -116,6 +116,14 @@ describe('a source that fails as a whole', () => {
 });
 
 describe('an error', () => {
+  it('of an open that fails is its rejection, and no warning beside it', async () => {
+    const warn = vi.spyOn(process, 'emitWarning');
+    const opening = SecretStore.open({ secrets: { user: 'user' }, sources: [memory({ user: '' })] });
+    await expect(opening).rejects.toMatchObject({ code: 'VALUE_EMPTY' });
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
   it('is said once per cause: another bad value is another cause, the same one again is none', async () => {
     const source = memory({ config: '{"n":1}', user: 'u' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources: [source] });
@@ -141,7 +149,7 @@ describe('an error', () => {
     await using store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     source.set({ user: '' });
     await store.refresh();
-    await expect.poll(() => warnings.map(String)).toHaveLength(1);
+    await expect.poll(() => warnings.map(String)).toEqual(['x']);
     expect(warnings[0]).toMatchObject({ name: 'HotSecretsWarning', code: 'VALUE_EMPTY' });
 
     store.on('error', () => {
