@@ -40,7 +40,8 @@ function bytes(alias: string, options: BytesOptions = {}): Definition<Uint8Array
     options,
     decode(stored) {
       assertNotEmpty(alias, stored.length);
-      return encoding === 'raw' ? stored.slice() : decodeBase64(alias, stored, encoding);
+      // A copy: what is stored is wiped, and `slice` of a Buffer would share its memory.
+      return encoding === 'raw' ? new Uint8Array(stored) : decodeBase64(alias, stored, encoding);
     },
   });
 }

@@ -32,13 +32,13 @@ describe('a Kubernetes mount that another process writes', () => {
     await using writer = await startMountWriter({ content: PAIR });
     await using store = await openPair(writer.path);
     const writing = writer.swapUntilStopped({ names: ['user', 'password'] });
-    for (let round = 0; round < 2_000; round += 1) {
+    // Until both sides have had turns enough, however the machine deals them out.
+    for (let round = 0; round < 2_000 || store.generation < 20; round += 1) {
       await store.refresh();
       const snapshot = store.snapshot();
       expect(snapshot.reveal('user')).toBe(snapshot.reveal('password'));
     }
-    expect(await writing.stop()).toBeGreaterThan(100);
-    expect(store.generation).toBeGreaterThan(100);
+    expect(await writing.stop()).toBeGreaterThanOrEqual(19);
   });
 });
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { memory, SecretStore, type Source, secret } from 'hot-secrets';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
@@ -142,6 +143,8 @@ describe('an error', () => {
   });
 
   it('becomes a process warning where nobody listens, and breaks nothing where the listener throws', async () => {
+    // Warnings of the cases before are delivered late.
+    await setImmediate();
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => warnings.push(warning);
     process.on('warning', onWarning);
@@ -149,7 +152,7 @@ describe('an error', () => {
     await using store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     source.set({ user: '' });
     await store.refresh();
-    await expect.poll(() => warnings.map(String)).toEqual(['x']);
+    await expect.poll(() => warnings.length).toBe(1);
     expect(warnings[0]).toMatchObject({ name: 'HotSecretsWarning', code: 'VALUE_EMPTY' });
 
     store.on('error', () => {

@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { mountedFiles, SecretStore } from 'hot-secrets';
+import { createTestMount } from 'hot-secrets/testing';
+import { describe, expect, it } from 'vitest';
+import { waitFor } from '../support/wait-for';
+
+/** The watches of this process. Node does not count those that keep no process alive; the kernel does. */
+function watches(): number {
+  const descriptors = readdirSync('/proc/self/fdinfo').map((name) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${name}`, 'utf8');
+    } catch {
+      return '';
+    }
+  });
+  return descriptors.join('\n').match(/^inotify /gm)?.length ?? 0;
+}
+
+describe.skipIf(process.platform !== 'linux')('a store that was closed', () => {
+  it.each([
+    { layout: 'kubernetes', when: 'while nothing happens' },
+    { layout: 'plain', when: 'while nothing happens' },
+    { layout: 'kubernetes', when: 'in the middle of a rotation' },
+    { layout: 'plain', when: 'in the middle of a rotation' },
+  ] as const)('leaves no watch behind ($layout, $when)', async ({ layout, when }) => {
+    const before = watches();
+    await using mount = await createTestMount({ token: 'n0' }, { layout });
+    for (let round = 0; round < 3; round += 1) {
+      const store = await SecretStore.open({
+        secrets: { token: 'token' },
+        sources: [mountedFiles(mount.path, { pollIntervalMs: 10 })],
+      });
+      if (layout === 'kubernetes') expect(watches(), 'one, whatever the number of files').toBe(before + 1);
+      else await waitFor(() => watches() > before);
+      const changes: unknown[] = [];
+      store.on('change', (event) => changes.push(event));
+      await mount.rotate({ token: `round-${round}-1` });
+      if (when === 'while nothing happens') {
+        await waitFor(() => store.reveal('token') === `round-${round}-1`);
+        await store.close();
+      } else {
+        const refreshing = store.refresh();
+        await mount.destroy();
+        await mount.recreate();
+        await Promise.all([store.close(), store.close()]);
+        await refreshing;
+      }
+      await waitFor(() => watches() === before, { what: 'the watches to end' });
+      const count = changes.length;
+      await mount.rotate({ token: `round-${round}-2` });
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      expect(changes).toHaveLength(count);
+    }
+  });
+
+  it('leaves none behind after an open that failed', async () => {
+    const before = watches();
+    await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
+    for (let round = 0; round < 3; round += 1) {
+      const opening = SecretStore.open({
+        secrets: { token: 'token', other: 'other' },
+        sources: [mountedFiles(mount.path)],
+      });
+      await expect(opening).rejects.toMatchObject({ code: 'SECRET_MISSING' });
+    }
+    expect(watches()).toBe(before);
+  });
+});
+
+describe('many looks', () => {
+  it('of one store keep no memory', async () => {
+    const { default: v8 } = await import('node:v8');
+    v8.setFlagsFromString('--expose-gc');
+    const collect = (await import('node:vm')).runInNewContext('gc') as () => void;
+    await using mount = await createTestMount({ token: 'x'.repeat(1000) });
+    await using store = await SecretStore.open({
+      secrets: { token: 'token' },
+      sources: [mountedFiles(mount.path)],
+    });
+    const lookOften = async (times: number) => {
+      for (let look = 0; look < times; look += 1) await store.refresh();
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const warm = await lookOften(2000);
+    const later = await lookOften(5000);
+    // A kept reading alone would make 5 MB.
+    expect(later - warm).toBeLessThan(2_000_000);
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { describeError, errorCode } from '../../../src/internal/describe-error';
+
+const MARKER = 'marker-value';
+
+describe('the description of a foreign error', () => {
+  it('is its name, its code and where it was thrown, and no word of its message', () => {
+    const error = Object.assign(new TypeError(`bad input ${MARKER}`), { code: 'ERR_PARSE', value: MARKER });
+    expect(describeError(error)).toMatch(/^TypeError \(ERR_PARSE\) at \S*describe-error\.test\.ts:\d+:\d+$/);
+  });
+
+  it('is not taken in by messages that look like stack frames', () => {
+    const error = new Error(`first line\n    at ${MARKER} (/${MARKER}.ts:1:1)`);
+    expect(describeError(error)).not.toContain(MARKER);
+    error.stack = `Error: another text\n    at f (/${MARKER}.ts:1:1)`;
+    expect(describeError(error)).toBe('Error');
+  });
+
+  it('drops names and codes that are no identifiers', () => {
+    const error = Object.assign(new Error('x'), {
+      name: `a ${MARKER}`,
+      code: `b ${MARKER}`,
+      stack: undefined,
+    });
+    expect([describeError(error), errorCode(error)]).toEqual(['Error', undefined]);
+  });
+
+  it.each([
+    [MARKER, 'a thrown string'],
+    [null, 'a thrown null'],
+    [undefined, 'a thrown undefined'],
+    [{ message: MARKER }, 'a thrown object'],
+  ])('of something that is no error is its type', (thrown, expected) => {
+    expect(describeError(thrown)).toBe(expected);
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { assertNumber, closestNames, rejectUnknownOptions } from '../../../src/internal/options';
+
+describe('options', () => {
+  it('that are unknown are refused, with the nearest known one or with all of them', () => {
+    const known = ['pollIntervalMs', 'maxFileBytes'];
+    expect(() => rejectUnknownOptions('f', { pollInterval: 1 }, known)).toThrow(
+      'f has no option "pollInterval". Did you mean "pollIntervalMs"?',
+    );
+    expect(() => rejectUnknownOptions('f', { zzz: 1 }, known)).toThrow(
+      'The options are: pollIntervalMs, maxFileBytes.',
+    );
+    expect(() => rejectUnknownOptions('f', { maxFileBytes: 1 }, known)).not.toThrow();
+  });
+
+  it.each([Number.NaN, -1, '5', null, Number.NEGATIVE_INFINITY])(
+    'that are no numbers are refused: %s',
+    (value) => {
+      expect(() => assertNumber('f', 'waitMs', value)).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID' }),
+      );
+    },
+  );
+
+  it.each([0, 1, Number.POSITIVE_INFINITY])('that are numbers pass: %s', (value) => {
+    expect(() => assertNumber('f', 'waitMs', value)).not.toThrow();
+  });
+});
+
+describe('the nearest names', () => {
+  it('come first, whatever their case and separators, and strange ones not at all', () => {
+    const names = ['DATABASE_PASSWORD', 'database-user', 'unrelated'];
+    expect(closestNames('databasePasswort', names, 3)).toEqual(['DATABASE_PASSWORD']);
+    expect(closestNames('xyz', names, 3)).toEqual([]);
+  });
+});

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { backoffMs, bounded, deadline, delay, unrefTimer } from '../../../src/internal/time';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a deadline', () => {
+  it('aborts after its time, with its parent, and at once where the parent is aborted already', () => {
+    vi.useFakeTimers();
+    const parent = new AbortController();
+    const byTime = deadline(parent.signal, 100);
+    const byParent = deadline(parent.signal, 100_000);
+    vi.advanceTimersByTime(99);
+    expect(byTime.signal.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect([byTime.signal.aborted, byParent.signal.aborted]).toEqual([true, false]);
+    parent.abort();
+    expect([byParent.signal.aborted, deadline(parent.signal, 1).signal.aborted]).toEqual([true, true]);
+  });
+
+  it('leaves nothing behind once it is released', () => {
+    vi.useFakeTimers();
+    const parent = new AbortController();
+    const { signal, release } = deadline(parent.signal, 100);
+    release();
+    expect(vi.getTimerCount()).toBe(0);
+    parent.abort();
+    expect(signal.aborted).toBe(false);
+  });
+
+  it('fires also when nobody but a listener holds it while memory is collected', () => {
+    const module = fileURLToPath(new URL('../../../src/internal/time.ts', import.meta.url));
+    const script = `
+      import { deadline } from ${JSON.stringify(module)};
+      const parent = new AbortController();
+      deadline(parent.signal, 60).signal.addEventListener('abort', () => process.stdout.write('aborted'));
+      const collecting = setInterval(() => gc(), 5);
+      setTimeout(() => clearInterval(collecting), 150);
+    `;
+    const args = ['--expose-gc', '--import', 'tsx', '--input-type=module', '--eval', script];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })).toBe('aborted');
+  });
+});
+
+describe('waits', () => {
+  it('end early with their signal', async () => {
+    const controller = new AbortController();
+    const waiting = delay(600_000, controller.signal);
+    controller.abort();
+    await waiting;
+    await delay(600_000, controller.signal);
+  });
+
+  it('are bounded without touching what they wait for', async () => {
+    const late = () => new Error('late');
+    await expect(bounded(new Promise(() => {}), 5, late)).rejects.toThrow('late');
+    await expect(bounded(Promise.resolve(1), 5, late)).resolves.toBe(1);
+    await expect(bounded(Promise.reject(new Error('own')), 5, late)).rejects.toThrow('own');
+  });
+
+  it('may be endless, and longer than a timer of Node can be', () => {
+    vi.useFakeTimers();
+    const fired = vi.fn();
+    unrefTimer(Number.POSITIVE_INFINITY, fired);
+    expect(vi.getTimerCount()).toBe(0);
+    unrefTimer(2 ** 40, fired);
+    vi.advanceTimersByTime(1000);
+    expect(fired).not.toHaveBeenCalled();
+  });
+
+  it('back off at random below a doubling bound', () => {
+    for (let attempt = 0; attempt < 50; attempt += 1) {
+      const ms = backoffMs(attempt, 100, 5000);
+      expect(ms).toBeGreaterThanOrEqual(0);
+      expect(ms).toBeLessThanOrEqual(Math.min(5000, 100 * 2 ** attempt));
+    }
+  });
+});
