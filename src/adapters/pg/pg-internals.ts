@@ -14,8 +14,7 @@ export interface PendingItem {
 }
 
 /**
- * The part of pg-pool that has no public name. It has been the same from pg-pool 3.6 (pg 8.11) on; the tests run against
- * both ends of the supported range.
+ * The part of pg-pool that has no public name. Its names have been the same from pg-pool 3.6 (pg 8.11) on.
  */
 export interface PoolInternals {
   _clients: Client[];
