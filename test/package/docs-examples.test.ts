@@ -58,7 +58,7 @@ it('every TypeScript example in the documentation compiles', async () => {
     include: ['*.ts'],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
-  const { stdout } = await run(process.execPath, [
+  const { status, stdout } = await run(process.execPath, [
     fromRepository('node_modules/typescript/bin/tsc'),
     '--pretty',
     'false',
@@ -66,6 +66,7 @@ it('every TypeScript example in the documentation compiles', async () => {
     folder,
   ]);
   expect(stdout).toBe('');
+  expect(status).toBe(0);
 }, 120_000);
 
 /** The preamble goes onto the first line, so that the lines of an error are those of the block. */
