@@ -168,6 +168,15 @@ describe('a pool that follows its secrets', () => {
 });
 
 describe('createPool()', () => {
+  it('passes the failure of an onConnect hook on, whatever its code', async () => {
+    const role = await stage.role('first');
+    const failure = Object.assign(new Error('hook'), { code: '28P01' });
+    const onConnect = () => Promise.reject(failure);
+    const pool = (await cast(stage, role, 'first')).pool({ onConnect, max: 1 } as never);
+    for (const _call of [1, 2]) await expect(pool.query('select 1')).rejects.toBe(failure);
+    expect([pool.totalCount, pool.waitingCount]).toEqual([0, 0]);
+  });
+
   it('uses the pg that it is given', async () => {
     const role = await stage.role('first');
     class OwnPool extends pg.Pool {}
@@ -192,5 +201,14 @@ describe('createPool()', () => {
     expect(() => createPool(secrets, () => ({}), { retireOverMs: '1s' } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_INVALID' }),
     );
+  });
+
+  it('takes an option that is undefined for one that is not given', async () => {
+    const { secrets } = await cast(stage, await stage.role('first'), 'first');
+    const none = { name: undefined, verifyTimeoutMs: undefined, retireOverMs: undefined, pg: undefined };
+    const pool = createPool(secrets, () => ({ host: '127.0.0.1', port: 1 }), none as never);
+    const waiting = new Promise((resolve) => pool.connect(resolve));
+    await pool.end();
+    expect(await waiting).toMatchObject({ code: 'ECONNREFUSED' });
   });
 });

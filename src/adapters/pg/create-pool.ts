@@ -110,7 +110,7 @@ export function createPool<V>(
     name: 'pool',
     verifyTimeoutMs: 5_000,
     drainTimeoutMs: 3_600_000,
-    ...Object.fromEntries(Object.entries(options).filter(([key]) => ENGINE_OPTIONS.includes(key as never))),
+    ...Object.fromEntries(Object.entries(options).filter(isEngineOption)),
   });
   const { name } = engine;
   const pg = options.pg ?? loadPeer<PgModule>('pg');
@@ -198,6 +198,10 @@ export function createPool<V>(
     },
   };
   return Object.defineProperty(pool, 'rotation', { value: Object.freeze(face) }) as unknown as HotPool;
+}
+
+function isEngineOption([option, value]: [string, unknown]): boolean {
+  return value !== undefined && ENGINE_OPTIONS.includes(option as never);
 }
 
 function warnListener(name: string, error: unknown): void {

@@ -237,7 +237,8 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
 
     /** Closes what the end of the pool still waits for. */
     #abandon(): void {
-      for (const client of this.#open) this.#forceClient(client);
+      // Not what is open: one that was closed already may be checked out still.
+      for (const client of this._clients) this.#forceClient(client as StampedClient);
       this._pulseQueue();
     }
   }

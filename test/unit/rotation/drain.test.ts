@@ -115,6 +115,8 @@ describe('close()', () => {
     });
     const ready = expect(resource.ready).rejects.toMatchObject({ code: 'ROTATION_CLOSED' });
     const closing = resource.close();
+    const next = new Promise((resolve) => setImmediate(resolve, 'still open'));
+    expect(await Promise.race([closing, next])).toBe('still open');
     slow.resolve();
     await closing;
     await ready;

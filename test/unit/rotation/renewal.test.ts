@@ -71,21 +71,28 @@ describe('a rotating resource', () => {
   });
 
   it('is built again when a secret changed before an asynchronous build read it', async () => {
-    const { start, rotate, make, built, of } = await stage();
+    const { start, rotate, make, built, secrets } = await stage();
     const gate = deferred();
+    const seen: unknown[] = [];
     const resource = start({
       build: async (s) => {
-        await gate.promise;
+        if (s.reveal('user') !== 'u1') {
+          await gate.promise;
+          seen.push(s.reveal('extra'));
+        }
         return make(s);
       },
     });
+    await resource.ready;
 
-    await rotate({ other: 'o2' });
-    await rotate({ password: 'p2' });
+    await rotate({ user: 'u2' });
+    // Nobody has read it yet: neither what serves nor what is being built.
+    await rotate({ extra: 'e1' });
     gate.resolve();
-    expect(await resource.ready).toMatchObject({ password: 'p2', disposed: 0 });
-    await waitFor(() => built.filter(({ disposed }) => disposed === 0).length === 1);
-    expect(of('rotated')).toHaveLength(1);
+    await waitFor(() => resource.current.user === 'u2');
+    expect(seen).toEqual([undefined, 'e1']);
+    expect(resource.generation).toBe(secrets.generation);
+    expect(built.map(({ disposed }) => disposed)).toEqual([1, 1, 0]);
   });
 
   it('is built anew from the latest values when one that an unconcerned renewal will read changes', async () => {

@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HotPool } from 'hot-secrets/pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Cast, cast, type Stage, startStage } from '../support/pg-stage';
+import { seededRandom } from '../support/seeded-random';
+import { waitFor } from '../support/wait-for';
+
+const SEED = Number(process.env.STRESS_SEED ?? 20_26);
+const FOR_MS = Number(process.env.STRESS_MS ?? 7_000);
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage();
+});
+afterAll(() => stage.server.stop());
+
+/** Rotates in one of the ways of the field; when it returns, server and file agree. */
+async function rotate(mount: Cast['mount'], roles: readonly string[], round: number, random: () => number) {
+  const role = roles[Math.floor(random() * roles.length)] as string;
+  const password = `round-${round}`;
+  const write = () => mount.rotate({ user: role, password });
+  const alter = () => stage.alter(role, `password '${password}'`);
+  const way = Math.floor(random() * 4);
+  if (way === 0) {
+    await alter();
+    await sleep(random() * 900);
+    await write();
+  } else if (way === 1) {
+    await write();
+    await sleep(random() * 300);
+    await alter();
+  } else if (way === 2) {
+    await stage.alter(role, 'nologin');
+    await sleep(random() * 300);
+    await alter();
+    await stage.alter(role, 'login');
+    await write();
+  } else {
+    await Promise.all([alter(), write()]);
+  }
+}
+
+/** What an application does with a pool. */
+async function act(pool: HotPool, random: () => number): Promise<void> {
+  const kind = random();
+  if (kind < 0.6) {
+    await pool.query('select pg_sleep($1)', [random() * 0.004]);
+  } else if (kind < 0.8) {
+    await new Promise<void>((resolve, reject) => {
+      pool.query('select 1', (error) => (error ? reject(error) : resolve()));
+    });
+  } else {
+    const client = await pool.connect();
+    await client.query('begin');
+    await sleep(random() * (kind < 0.99 ? 10 : 400));
+    await client.query('commit');
+    client.release(kind > 0.97);
+  }
+}
+
+it(`fails nobody, whatever rotates when (seed ${SEED})`, async () => {
+  const random = seededRandom(SEED);
+  const roles = [await stage.role('round-0'), await stage.role('round-0'), await stage.role('round-0')];
+  const { mount, pool: make } = await cast(stage, roles[0] as string, 'round-0');
+  const engine = { retryBaseMs: 50, retryMaxMs: 500 };
+  const pools = [
+    make({ max: 8, maxUses: 7 }, engine),
+    make({ max: 1, connectionTimeoutMillis: 20_000 }, engine),
+    make({ max: 5, idleTimeoutMillis: 5, maxLifetimeSeconds: 1 }, { ...engine, retireOverMs: 0 }),
+  ];
+  for (const pool of pools) {
+    for (const event of ['refused', 'rejected'] as const) pool.rotation.on(event, () => {});
+  }
+  const failures: unknown[] = [];
+  const ended = new Set<HotPool>();
+  let asked = 0;
+  let answered = 0;
+  const callers = pools.flatMap((pool) =>
+    Array.from({ length: 15 }, async () => {
+      while (!ended.has(pool)) {
+        asked += 1;
+        try {
+          await act(pool, random);
+        } catch (error) {
+          if (!ended.has(pool)) failures.push(error);
+        }
+        answered += 1;
+        if (random() < 0.02) await sleep(random() * 200);
+      }
+    }),
+  );
+
+  const until = performance.now() + FOR_MS;
+  let rounds = 0;
+  while (performance.now() < until) {
+    rounds += 1;
+    await rotate(mount, roles, rounds, random);
+    await sleep(random() * 300);
+  }
+  const refused = roles.reduce((sum, role) => sum + stage.refused(role), 0);
+  await waitFor(() => new Set(pools.map(({ rotation }) => rotation.generation)).size === 1);
+
+  // The end comes in the middle of a rotation, too.
+  const last = rotate(mount, roles, rounds + 1, random);
+  await sleep(random() * 200);
+  for (const pool of pools) ended.add(pool);
+  await Promise.all(pools.map((pool) => pool.end()));
+  await Promise.all([last, ...callers]);
+  expect(failures).toEqual([]);
+  expect(answered).toBe(asked);
+  // Three pools, each with a test login or two and the logins that were under way.
+  expect(refused).toBeLessThanOrEqual(rounds * 12);
+  expect(pools.map(({ totalCount, waitingCount }) => [totalCount, waitingCount])).toEqual([
+    [0, 0],
+    [0, 0],
+    [0, 0],
+  ]);
+  for (const role of roles) await waitFor(async () => (await stage.backends(role)) === 0);
+});

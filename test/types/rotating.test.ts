@@ -1,0 +1,33 @@
+import { rotating, type SecretStore } from 'hot-secrets';
+import { expectTypeOf, test } from 'vitest';
+
+declare const secrets: SecretStore<{ readonly token: string; readonly beta: string | undefined }>;
+
+test('a rotating resource has the type of what is built', () => {
+  const make = () =>
+    rotating(secrets, {
+      build: async (s, signal) => {
+        expectTypeOf(s.reveal('token')).toEqualTypeOf<string>();
+        expectTypeOf(s.reveal('beta')).toEqualTypeOf<string | undefined>();
+        expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+        return new Map<string, number>();
+      },
+      verify: (resource) => expectTypeOf(resource).toEqualTypeOf<Map<string, number>>(),
+      drain: (resource) => resource.clear(),
+      dispose: (resource) => resource.clear(),
+    });
+  type Made = ReturnType<typeof make>;
+  expectTypeOf<Made['current']>().toEqualTypeOf<Map<string, number>>();
+  expectTypeOf<Made['ready']>().toEqualTypeOf<Promise<Map<string, number>>>();
+  const use = (resource: Made) => resource.use((map) => map.size);
+  expectTypeOf(use).returns.toEqualTypeOf<Promise<number>>();
+});
+
+test('names, options and events are checked', () => {
+  // @ts-expect-error A name that the store does not have.
+  () => rotating(secrets, { build: (s) => s.reveal('tokn') });
+  // @ts-expect-error A misspelt option.
+  () => rotating(secrets, { build: () => 1 }, { drainTimeout: 1 });
+  // @ts-expect-error No such event.
+  () => rotating(secrets, { build: () => 1 }).on('swapped', () => {});
+});
