@@ -119,16 +119,15 @@ async function decode(
   current: Serving | undefined,
   { index, source, now, timeoutMs }: Place,
 ): Promise<FindingKind> {
-  const digest = found.map(({ bytes }) => fingerprint(bytes)).join('.');
+  const digests = found.map(({ bytes }) => fingerprint(bytes));
+  const digest = digests.join('.');
   if (current?.digest === digest && current.sourceIndex === index) return { kind: 'kept' };
   try {
     const decoded = definition.decode(found.map(({ bytes }) => bytes));
     // A schema may be asynchronous, and one that never answers must not end all later looks.
     const value =
       decoded instanceof Promise ? await bounded(decoded, timeoutMs, () => slow(name, timeoutMs)) : decoded;
-    const version = found
-      .map((reading) => reading.version ?? fingerprint(reading.bytes).slice(0, 16))
-      .join('.');
+    const version = found.map((one, part) => one.version ?? digests[part]?.slice(0, 16)).join('.');
     const origin = found.map((reading) => reading.origin).join(', ');
     // The same bytes from a better source are no rotation: the date of the value stays.
     const same = current?.digest === digest;
