@@ -18,10 +18,13 @@ if (unknown.length > 0) {
 const selected = positionals.length > 0 ? positionals.filter(isFigureName) : figureNames;
 const size: Size = values.short ? 'short' : 'full';
 const scratch = makeScratch();
-process.once('SIGINT', () => {
-  rmSync(scratch.path, { recursive: true, force: true, maxRetries: 3 });
-  process.exit(130);
-});
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => process.exit(status));
+}
+process.on('exit', () => rmSync(scratch.path, { recursive: true, force: true, maxRetries: 3 }));
 
 console.log(
   `node ${process.version}, mounts on ${scratch.tmpfs ? 'tmpfs' : 'a disk'}${values.short ? ', short run' : ''}\n`,
@@ -40,7 +43,6 @@ for (const name of selected) {
     missed.push(`${name}: not measured. ${(error as Error).message}`);
   }
 }
-rmSync(scratch.path, { recursive: true, force: true, maxRetries: 3 });
 
 const pass = missed.length === 0;
 console.log(pass ? 'Every target is met.' : `Missed:\n${missed.map((line) => `  ${line}`).join('\n')}`);

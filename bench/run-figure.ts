@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { FigureName } from './figures';
 import type { FigureResult, Size } from './support/result';
 
+// Many times what the slowest figure takes: one that hangs must not hang the whole run.
+const FIGURE_TIMEOUT_MS = 600_000;
 const ENTRY = fileURLToPath(new URL('./figure-process.ts', import.meta.url));
 
 /** Runs one figure in a process of its own. Rejects when it ends without a result; it has said why on stderr. */
@@ -13,12 +15,16 @@ export function runFigure(name: FigureName, size: Size, scratch: string): Promis
   mkdirSync(own);
   return new Promise<FigureResult>((resolve, reject) => {
     let result: FigureResult | undefined;
-    const child = fork(ENTRY, [name, size, own]);
+    const child = fork(ENTRY, [name, size, own], { timeout: FIGURE_TIMEOUT_MS });
+    const stop = () => child.kill();
+    // Before the directory that it writes to goes.
+    process.prependOnceListener('exit', stop);
     child.on('message', (message) => {
       result = message as FigureResult;
     });
     child.on('error', reject);
     child.on('close', (code, signal) => {
+      process.off('exit', stop);
       if (result !== undefined && code === 0) resolve(result);
       else reject(new Error(`The figure "${name}" ended with ${signal ?? `status ${code}`}.`));
     });

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 const CHILD = fileURLToPath(new URL('./stamping-writer-child.mjs', import.meta.url));
 
 export interface StampingWriter extends AsyncDisposable {
+  readonly pid: number;
   /** Swaps to `content`; resolves with the monotonic time right before the rename of `..data`. */
   replace(content: Readonly<Record<string, string>>): Promise<bigint>;
 }
@@ -12,17 +13,22 @@ export interface StampingWriter extends AsyncDisposable {
 /** A process that writes one mount as the driver does. Unlike a time taken after the rename, its times come first. */
 export function startStampingWriter(path: string): StampingWriter {
   const child = fork(CHILD, [path], { execArgv: [], serialization: 'advanced' });
+  // Nobody would answer any more, and whoever waits would wait for ever.
+  const ended = once(child, 'exit').then((): never => {
+    throw new Error('The writer of the mount ended.');
+  });
+  ended.catch(() => {});
   return {
+    pid: child.pid as number,
     async replace(content) {
-      const reply = once(child, 'message');
+      const reply = once(child, 'message') as Promise<[{ renamedAt: bigint }]>;
       child.send(content);
-      const [{ renamedAt }] = (await reply) as [{ renamedAt: bigint }];
+      const [{ renamedAt }] = await Promise.race([reply, ended]);
       return renamedAt;
     },
     async [Symbol.asyncDispose]() {
-      const exited = once(child, 'exit');
-      child.disconnect();
-      await exited;
+      if (child.connected) child.disconnect();
+      await ended.catch(() => {});
     },
   };
 }

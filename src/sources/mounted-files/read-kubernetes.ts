@@ -6,8 +6,8 @@ import { errorCode } from '../../internal/describe-error';
 import { delay } from '../../internal/time';
 import type { ReadRequest } from '../source';
 import { DATA_LINK, dataTarget } from './layout';
-import { listFiles } from './list-files';
-import { type FileReading, readSecretFile } from './read-file';
+import type { FileReading, Place } from './read-file';
+import { readFiles } from './read-files';
 
 /** What was read of a mount. `readings` is undefined where nothing changed since `request.since`. */
 export interface MountReading {
@@ -46,7 +46,7 @@ export async function readKubernetes(
       continue;
     }
     if (revision === request.since) return { readings: undefined, revision };
-    const readings = readAll(root, base, maxFileBytes, request);
+    const readings = readGeneration({ root, base, maxFileBytes }, request);
     if (readings !== undefined && dataTarget(root) === target) return { readings, revision };
   }
   throw new SecretsError('MOUNT_UNSTABLE', `the mount ${root} was swapped during every attempt to read it`, {
@@ -55,22 +55,14 @@ export async function readKubernetes(
   });
 }
 
-function readAll(
-  root: string,
-  base: string,
-  maxFileBytes: number,
-  { lookups, list }: ReadRequest,
-): Map<string, FileReading> | undefined {
-  const place = { root, base, maxFileBytes };
-  const readings = new Map<string, FileReading>();
+/** Undefined when the directory was swapped away while it was listed. */
+function readGeneration(place: Place, request: ReadRequest): Map<string, FileReading> | undefined {
   try {
-    if (list) for (const file of listFiles(base)) readings.set(file, readSecretFile(place, file, file));
+    return readFiles(place, request);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-  for (const { name, file } of lookups) readings.set(name, readSecretFile(place, name, file));
-  return readings;
 }
 
 /** Name and identity of the directory: names repeat in hand-made mounts, an inode with its ctime does not. */

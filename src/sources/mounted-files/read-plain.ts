@@ -2,7 +2,8 @@ import { SecretsError } from '../../errors';
 import { delay } from '../../internal/time';
 import type { ReadRequest } from '../source';
 import { listFiles } from './list-files';
-import { type FileReading, markOf, readSecretFile } from './read-file';
+import { type FileReading, markOf } from './read-file';
+import { readFiles } from './read-files';
 import type { MountReading } from './read-kubernetes';
 
 const SETTLE_STEP_MS = 20;
@@ -24,10 +25,11 @@ export async function readPlain(
     return { readings: undefined, revision: request.since };
   }
   const deadline = Date.now() + SETTLE_BOUND_MS;
-  let previous = look(root, maxFileBytes, request);
+  const place = { root, base: root, maxFileBytes };
+  let previous = readFiles(place, request);
   for (;;) {
     if (newestChange(previous) > Date.now() - SETTLE_STEP_MS) await delay(SETTLE_STEP_MS, request.signal);
-    const current = look(root, maxFileBytes, request);
+    const current = readFiles(place, request);
     const late = Date.now() > deadline;
     const waiting = !late && [...current].some(([name, reading]) => isEmpty(reading) && hadValue(name));
     if (agree(previous, current) && !waiting) {
@@ -37,14 +39,6 @@ export async function readPlain(
     previous = current;
     await delay(SETTLE_STEP_MS, request.signal);
   }
-}
-
-function look(root: string, maxFileBytes: number, { lookups, list }: ReadRequest): Map<string, FileReading> {
-  const place = { root, base: root, maxFileBytes };
-  const readings = new Map<string, FileReading>();
-  if (list) for (const file of listFiles(root)) readings.set(file, readSecretFile(place, file, file));
-  for (const { name, file } of lookups) readings.set(name, readSecretFile(place, name, file));
-  return readings;
 }
 
 function agree(a: ReadonlyMap<string, FileReading>, b: ReadonlyMap<string, FileReading>): boolean {
