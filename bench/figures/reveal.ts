@@ -42,8 +42,7 @@ export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
   return {
     checks: [
       atMost(3, 'reveal() against Map.get, median ratio', medianRatio(times.reveal, times.map)),
-      // No object is smaller than 12 bytes; what the process does beside the calls shows as a fraction of one.
-      atMost(1, 'heap allocated per call', allocatedPerCall(readStore, calls), 'bytes'),
+      atMost(0.01, 'heap allocated per call', allocatedPerCall(readStore, calls), 'bytes'),
     ],
     details: {
       'reveal() ns': nanoseconds(times.reveal),

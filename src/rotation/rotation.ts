@@ -1,7 +1,7 @@
 import { isSecretsError, SecretsError } from '../errors';
-import { describeError } from '../internal/describe-error';
 import { Events } from '../internal/events';
 import { backoffMs, unrefTimer } from '../internal/time';
+import { listenerFailure, warn } from '../internal/warnings';
 import type { ChangeEvent, SecretStore } from '../store/types';
 import { build, verify } from './attempt';
 import { Readiness } from './readiness';
@@ -241,15 +241,8 @@ export class Rotation<R, V> implements Rotating<R> {
   }
 
   #listenerFailed(event: string, error: unknown): void {
-    const what = `a listener of "${event}" failed with ${describeError(error)}`;
-    const failure = new SecretsError('LISTENER_FAILED', what, {
-      next: 'The other listeners ran; mend this one.',
-    });
+    const failure = listenerFailure(event, error);
     if (event === 'error') warn(failure);
     else this.#say(failure);
   }
-}
-
-function warn(error: SecretsError): void {
-  process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
 }

@@ -1,7 +1,8 @@
 import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
-import { Events, isolate } from '../internal/events';
+import { Events } from '../internal/events';
+import { listenerFailure, warn } from '../internal/warnings';
 import { fingerprint } from '../secret/fingerprint';
 import { seal } from '../secret/secret';
 import type { SourceListener } from '../sources/source';
@@ -261,25 +262,14 @@ export class LiveStore<V> implements SecretStore<V> {
   #say(error: SecretsError): void {
     if (this.#opening !== undefined) this.#opening.push(error);
     else if (this.#events.has('error')) this.#events.emit('error', error);
-    else process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
+    else warn(error);
   }
 
   #listenerFailed(event: string, error: unknown): void {
-    const failure = new SecretsError(
-      'LISTENER_FAILED',
-      `a listener of "${event}" failed with ${describeError(error)}`,
-      {
-        next: 'The other listeners ran; mend this one.',
-      },
-    );
+    const failure = listenerFailure(event, error);
     // A failing error listener would be told of its own failure for ever.
-    if (event === 'error')
-      process.emitWarning(failure.message, { type: 'HotSecretsWarning', code: failure.code });
-    else
-      isolate(
-        () => this.#say(failure),
-        () => {},
-      );
+    if (event === 'error') warn(failure);
+    else this.#say(failure);
   }
 }
 

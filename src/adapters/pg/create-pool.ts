@@ -1,10 +1,10 @@
 import type { Pool } from 'pg';
-import { isSecretsError, SecretsError } from '../../errors';
-import { describeError } from '../../internal/describe-error';
+import { isSecretsError, type SecretsError } from '../../errors';
 import { Events } from '../../internal/events';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
 import { loadPeer } from '../../internal/peer';
 import { deadline } from '../../internal/time';
+import { listenerFailure, warn } from '../../internal/warnings';
 import { rotatingOptions } from '../../rotation/rotating';
 import { Rotation } from '../../rotation/rotation';
 import { track } from '../../rotation/tracked';
@@ -117,7 +117,7 @@ export function createPool<V>(
 
   const tracked = track(store.snapshot());
   const first = runRecipe(name, recipe, tracked.snapshot);
-  const events = new Events<PoolRotationEvents>((_event, error) => warnListener(name, error));
+  const events = new Events<PoolRotationEvents>((event, error) => warn(listenerFailure(event, error)));
   const ended = new AbortController();
   let { generation } = first;
   let refusedAt = 0;
@@ -132,8 +132,7 @@ export function createPool<V>(
       refusedAt = performance.now();
       const error = refusal(name, cause);
       events.emit('refused', { name, generation, waiting, error });
-      if (!events.has('refused'))
-        process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
+      if (!events.has('refused')) warn(error);
       lookNow();
     },
     accepted() {
@@ -202,12 +201,4 @@ export function createPool<V>(
 
 function isEngineOption([option, value]: [string, unknown]): boolean {
   return value !== undefined && ENGINE_OPTIONS.includes(option as never);
-}
-
-function warnListener(name: string, error: unknown): void {
-  const what = `a listener of the ${name} failed with ${describeError(error)}`;
-  const failure = new SecretsError('LISTENER_FAILED', what, {
-    next: 'The other listeners ran; mend this one.',
-  });
-  process.emitWarning(failure.message, { type: 'HotSecretsWarning', code: failure.code });
 }

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect, promisify } from 'node:util';
+import { inspect } from 'node:util';
 import {
   environment,
   isSecretsError,
@@ -85,32 +84,6 @@ describe('a mount', () => {
     expect(error.code).toBe(code);
     expect(error.message).toContain(path);
   });
-
-  it.runIf(process.getuid?.() === 0)(
-    'that may not be read is refused with its mode and the uid',
-    async () => {
-      const path = directory();
-      writeFileSync(join(path, 'one'), MARKER, { mode: 0o400 });
-      const child = join(import.meta.dirname, '../../support/open-as-nobody.ts');
-      const run = async (target: string) => {
-        const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', child, target]);
-        expect(stdout).not.toContain(MARKER);
-        return JSON.parse(stdout) as { code: string; message: string };
-      };
-      expect(await run(path)).toMatchObject({
-        code: 'MOUNT_UNREADABLE',
-        message: expect.stringMatching(/mode 0700.*uid 65534/),
-      });
-      const open = join(path, 'open');
-      mkdirSync(open);
-      await import('node:fs/promises').then(({ chmod }) => chmod(path, 0o755));
-      writeFileSync(join(open, 'one'), MARKER, { mode: 0o400 });
-      expect(await run(open)).toMatchObject({
-        code: 'FILE_UNREADABLE',
-        message: expect.stringMatching(/mode 0400.*uid 65534/),
-      });
-    },
-  );
 });
 
 describe('a file', () => {
