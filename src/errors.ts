@@ -28,6 +28,22 @@ export const errorCodes = {
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',
   VALUE_REFUSED: 'The schema of a secret refused its value.',
+  // what a certificate and its key are
+  CERTIFICATE_MISSING: 'A TLS secret holds no certificate where one is needed.',
+  CERTIFICATE_INVALID: 'A certificate cannot be parsed.',
+  CERTIFICATE_EXPIRED: 'A certificate has expired.',
+  CERTIFICATE_NOT_YET_VALID: 'A certificate is valid only from a later time on.',
+  CERTIFICATE_EXPIRING: 'A certificate, or another value with an end, expires soon.',
+  CERTIFICATE_HOST_MISMATCH: 'A certificate is not for a host name that it should serve.',
+  CERTIFICATE_UNRELATED: 'A certificate beside the leaf does not belong to its chain.',
+  PRIVATE_KEY_MISSING: 'A TLS secret holds no private key.',
+  PRIVATE_KEY_INVALID: 'A private key cannot be parsed.',
+  PRIVATE_KEY_AMBIGUOUS: 'A TLS secret holds more than one private key.',
+  PRIVATE_KEY_MISMATCH: 'A private key does not belong to the certificate beside it.',
+  PASSPHRASE_MISSING: 'A private key or PFX is encrypted, and no passphrase is declared.',
+  PASSPHRASE_WRONG: 'A passphrase does not open the private key or PFX.',
+  PFX_INVALID: 'A PFX (PKCS#12) cannot be parsed.',
+  PFX_UNSUPPORTED: 'A PFX uses encryption that OpenSSL 3 refuses.',
   // the store
   STORE_CLOSED: 'The store was used after close().',
   LISTENER_FAILED: 'A listener or a hook threw; the others ran.',
@@ -46,6 +62,7 @@ export const errorCodes = {
   PEER_MISSING: 'An optional package is not installed.',
   PEER_UNSUPPORTED: 'An installed package lacks what the adapter needs.',
   CREDENTIAL_REFUSED: 'The server refuses the current credential; new connections wait for a newer one.',
+  TLS_OPTIONS_INVALID: 'TLS options cannot serve: no pair, a mismatch, or a setting that OpenSSL refuses.',
   POOL_CLOSED: 'A pool was ended while a caller still waited for a connection.',
 } as const;
 

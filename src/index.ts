@@ -1,7 +1,10 @@
-export type { Definition, DefinitionOptions } from './definitions/definition';
+export type { Definition, DefinitionOptions, Expiry } from './definitions/definition';
 export { type BytesOptions, secret, type TextOptions } from './definitions/secret';
 export type { StandardSchema } from './definitions/standard-schema';
+export type { TlsMaterial, TlsTrust } from './definitions/tls/material';
+export type { TlsBundleOptions, TlsOptions, TlsPair, TlsPart, TrustOptions } from './definitions/tls/tls';
 export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';
+export type { Recipe } from './rotation/recipe';
 export { rotating } from './rotation/rotating';
 export type { RotationStore } from './rotation/rotation';
 export type {
@@ -32,6 +35,8 @@ export { SecretStore } from './store/open';
 export type {
   ChangeEvent,
   Definitions,
+  ExpiringEvent,
+  ExpiryReport,
   OpenOptions,
   SecretChange,
   SecretOf,

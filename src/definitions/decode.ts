@@ -13,6 +13,11 @@ export function decodeUtf8(alias: string, bytes: Uint8Array): string {
   }
 }
 
+/** People and `kubectl create secret --from-file` end a file with a newline that is no part of the value. */
+export function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
 export function assertNotEmpty(alias: string, length: number): void {
   if (length > 0) return;
   throw new SecretsError('VALUE_EMPTY', `the value of "${alias}" is empty`, {

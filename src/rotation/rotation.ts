@@ -36,6 +36,7 @@ export class Rotation<R, V> implements Rotating<R> {
   readonly #underWay = new Set<Promise<void>>();
   #serving: { readonly leased: Leased<R>; readonly tracked: TrackedSnapshot<V> } | undefined;
   #renewal: Renewal<V> | undefined;
+  #cancelGrace = () => {};
   #lastError: SecretsError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -56,6 +57,7 @@ export class Rotation<R, V> implements Rotating<R> {
     } else {
       const { resource, tracked } = initial;
       this.#serving = { leased: new Leased(resource, tracked.snapshot.generation), tracked };
+      this.#renewAfterGrace(tracked);
       this.#ready.resolve(resource);
     }
   }
@@ -112,6 +114,7 @@ export class Rotation<R, V> implements Rotating<R> {
 
   async #close(): Promise<void> {
     this.#unsubscribe();
+    this.#cancelGrace();
     this.#supersede();
     this.#ready.reject(this.#closed());
     if (this.#serving !== undefined) this.#retire(this.#serving.leased);
@@ -123,6 +126,15 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#renewal?.abort.abort();
     this.#renewal?.wake();
     this.#renewal = undefined;
+  }
+
+  /** A previous value that was read with `revealAll` is in the resource until the next build, also after its grace. */
+  #renewAfterGrace(tracked: TrackedSnapshot<V>): void {
+    this.#cancelGrace();
+    if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
+    // One that is under way will have read what is left.
+    const renew = () => this.#renewal === undefined && this.renew();
+    this.#cancelGrace = unrefTimer(Math.max(1, tracked.graceEndsAt - Date.now() + 1), renew);
   }
 
   #await(work: Promise<void>): void {
@@ -175,6 +187,7 @@ export class Rotation<R, V> implements Rotating<R> {
     const { generation } = tracked.snapshot;
     this.#serving = { leased: new Leased(resource, generation), tracked };
     this.#renewal = undefined;
+    this.#renewAfterGrace(tracked);
     this.#ready.resolve(resource);
     this.#events.emit('rotated', {
       name: this.#options.name,

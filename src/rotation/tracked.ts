@@ -6,12 +6,15 @@ export interface TrackedSnapshot<V> {
   readonly reads: ReadonlySet<string>;
   /** True when `names()` was asked: then every name counts as read. */
   readonly readsAll: boolean;
+  /** When `revealAll` returns less than it did: milliseconds since the epoch, `Infinity` for never. */
+  readonly graceEndsAt: number;
 }
 
 /** What a recipe reads is what it depends on. */
 export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
   const reads = new Set<string>();
   let readsAll = false;
+  let graceEndsAt = Number.POSITIVE_INFINITY;
   const note = <K extends string>(name: K): K => {
     reads.add(name);
     return name;
@@ -21,11 +24,18 @@ export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
     get readsAll() {
       return readsAll;
     },
+    get graceEndsAt() {
+      return graceEndsAt;
+    },
     snapshot: Object.freeze({
       generation: snapshot.generation,
       takenAt: snapshot.takenAt,
       reveal: <K extends keyof V & string>(name: K): V[K] => snapshot.reveal(note(name)),
-      revealAll: <K extends keyof V & string>(name: K) => snapshot.revealAll(note(name)),
+      revealAll: <K extends keyof V & string>(name: K) => {
+        graceEndsAt = Math.min(graceEndsAt, snapshot.graceEndsAt(name)?.getTime() ?? graceEndsAt);
+        return snapshot.revealAll(note(name));
+      },
+      graceEndsAt: (name: keyof V & string) => snapshot.graceEndsAt(note(name)),
       get: <K extends keyof V & string>(name: K): Boxes<V>[K] => snapshot.get(note(name)),
       has: (name: string) => snapshot.has(note(name)),
       names() {

@@ -140,11 +140,15 @@ async function decode(
     return { kind: 'value', serving: { secret, digest, sourceIndex: index, previous } };
   } catch (error) {
     const known = isSecretsError(error) ? error : undecodable(name, error);
-    const located = new SecretsError(known.code, `${known.what} (read from ${found[0]?.origin})`, {
-      secret: name,
-      source,
-      ...(known.next === undefined ? {} : { next: known.next }),
-    });
+    const located = new SecretsError(
+      known.code,
+      `${known.what} (read from ${found.map(({ origin }) => origin).join(', ')})`,
+      {
+        secret: name,
+        source,
+        ...(known.next === undefined ? {} : { next: known.next }),
+      },
+    );
     return { kind: 'problem', error: located, cause: digest, at: index };
   }
 }

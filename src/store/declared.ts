@@ -17,7 +17,7 @@ export function declared(definitions: Definitions): Map<string, Definition<unkno
         `the definition of "${name}" is neither an alias nor a definition`,
         {
           secret: name,
-          next: "Give an alias ('database-password') or secret.text, secret.bytes or secret.json.",
+          next: "Give an alias ('database-password') or secret.text, secret.bytes, secret.json or secret.tls.",
         },
       );
     }

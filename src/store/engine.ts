@@ -1,8 +1,6 @@
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, type SecretsError } from '../errors';
 import { deadline } from '../internal/time';
-import { lookup } from '../secret/lookup';
-import type { Reading } from '../sources/source';
 import { type Finding, find } from './assemble';
 import type { LookRequest } from './coalesce';
 import { discovered } from './declared';
@@ -186,18 +184,6 @@ function apply(
     });
   }
   return changes.length > 0 || moved ? { entries: next, changes } : { entries: current, changes };
-}
-
-/** Reads a name that nobody declared from sources that answer at once: the environment of a laptop, mostly. */
-export function readNow(state: EngineState, name: string): { reading: Reading; index: number } | undefined {
-  const wanted = lookup(name);
-  for (const [index, { source, failure }] of state.sources.entries()) {
-    // What failed is not passed: it might have it.
-    if (failure !== undefined) return undefined;
-    const reading = source.readNow?.(wanted);
-    if (reading !== undefined && reading.status !== 'missing') return { reading, index };
-  }
-  return undefined;
 }
 
 /** The first thing that keeps a store from opening, if any. */

@@ -16,9 +16,20 @@ interface Open {
 }
 
 const open = (async (options: OpenOptions = {}) => {
-  rejectUnknownOptions('SecretStore.open', options, ['secrets', 'sources', 'refreshTimeoutMs']);
-  const { secrets, sources = defaultSources(), refreshTimeoutMs = 30_000 } = options;
+  rejectUnknownOptions('SecretStore.open', options, [
+    'secrets',
+    'sources',
+    'refreshTimeoutMs',
+    'expiryThresholdsDays',
+  ]);
+  const {
+    secrets,
+    sources = defaultSources(),
+    refreshTimeoutMs = 30_000,
+    expiryThresholdsDays = [30, 14, 7, 1],
+  } = options;
   assertNumber('SecretStore.open', 'refreshTimeoutMs', refreshTimeoutMs, 1);
+  for (const days of expiryThresholdsDays) assertNumber('SecretStore.open', 'expiryThresholdsDays', days);
   if (sources.length === 0) {
     throw new SecretsError('OPTION_INVALID', 'sources of SecretStore.open is empty', {
       next: "Leave it out for the default, or give at least one: mountedFiles('/mnt/secrets-store').",
@@ -29,6 +40,7 @@ const open = (async (options: OpenOptions = {}) => {
     definitions: declared(secrets ?? {}),
     discovering: secrets === undefined,
     timeoutMs: refreshTimeoutMs,
+    expiryThresholdsDays,
   });
   return store.open();
 }) as Open;

@@ -42,4 +42,6 @@ export class Problems {
 }
 
 export const subjectOfSecret = (name: string): string => `secret ${name}`;
+/** Beside the one problem of a secret: what is wrong with a value that serves all the same. */
+export const subjectOfWarning = (name: string, code = ''): string => `warning ${name}\0${code}`;
 export const subjectOfSource = (index: number, what: string): string => `source ${index} ${what}`;

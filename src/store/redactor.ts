@@ -1,15 +1,22 @@
 import { isUint8Array } from 'node:util/types';
+import type { Definition } from '../definitions/definition';
 import type { Serving } from './snapshot';
 
 const SHORTEST = 6;
 const MAX_DEPTH = 16;
 
 /** Masks the values of `entries`: the function is built once per generation, on first use. */
-export function redactor(entries: ReadonlyMap<string, Serving>): (text: string) => string {
+export function redactor(
+  entries: ReadonlyMap<string, Serving>,
+  definitions: ReadonlyMap<string, Definition<unknown>>,
+): (text: string) => string {
   const names = new Map<string, string>();
   for (const [name, serving] of entries) {
+    const definition = definitions.get(name);
     for (const box of [serving.secret, ...serving.previous.map((one) => one.secret)]) {
-      for (const form of formsOf(box.reveal())) {
+      const value = box.reveal();
+      const sensitive = definition?.sensitive === undefined ? value : definition.sensitive(value);
+      for (const form of formsOf(sensitive)) {
         if (form.length >= SHORTEST && !names.has(form)) names.set(form, name);
       }
     }

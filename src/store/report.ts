@@ -1,7 +1,8 @@
+import type { SecretsErrorCode } from '../errors';
 import type { EngineState } from './engine';
-import { subjectOfSecret } from './problems';
+import { subjectOfSecret, subjectOfWarning } from './problems';
 import type { Serving } from './snapshot';
-import type { SecretReport, SourceReport, StoreHealth, StoreReport } from './types';
+import type { ExpiryReport, SecretReport, SourceReport, StoreHealth, StoreReport } from './types';
 
 type Entries = ReadonlyMap<string, Serving>;
 
@@ -14,15 +15,26 @@ export function reportOf(state: EngineState, generation: number, entries: Entrie
   };
 }
 
-export function healthOf(state: EngineState, generation: number): StoreHealth {
+export function healthOf(
+  state: EngineState,
+  generation: number,
+  certificates: readonly ExpiryReport[],
+): StoreHealth {
   const sources = state.sources.map((_, index) => reportSource(state, index));
   const secrets = [...state.definitions.keys()].flatMap((name) => {
     const problem = state.problems.get(subjectOfSecret(name))?.code;
-    return problem === undefined ? [] : [{ name, problem }];
+    const codes = [...(problem === undefined ? [] : [problem]), ...warningsOf(state, name)];
+    return codes.map((code) => ({ name, problem: code }));
   });
   const degraded = secrets.length > 0 || sources.some(({ status }) => status === 'degraded');
   const stale = sources.some(({ status }) => status === 'stale');
-  return { status: stale ? 'stale' : degraded ? 'degraded' : 'ok', generation, sources, secrets };
+  return {
+    status: stale ? 'stale' : degraded ? 'degraded' : 'ok',
+    generation,
+    sources,
+    secrets,
+    certificates,
+  };
 }
 
 function reportSecret(state: EngineState, name: string, serving: Serving | undefined): SecretReport {
@@ -40,7 +52,12 @@ function reportSecret(state: EngineState, name: string, serving: Serving | undef
       looked: (definition?.lookups ?? []).map((one) => looked.get(one.name) ?? one.name).join(', '),
     })),
     problem: state.problems.get(subjectOfSecret(name))?.code,
+    warnings: warningsOf(state, name),
   };
+}
+
+function warningsOf(state: EngineState, name: string): SecretsErrorCode[] {
+  return state.problems.startingWith(subjectOfWarning(name)).map(({ code }) => code);
 }
 
 function reportSource(state: EngineState, index: number): SourceReport {

@@ -3,26 +3,38 @@ import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { Events } from '../internal/events';
 import { listenerFailure, warn } from '../internal/warnings';
-import { fingerprint } from '../secret/fingerprint';
-import { seal } from '../secret/secret';
 import type { SourceListener } from '../sources/source';
+import { adopt } from './adopt';
 import { coalesce, type LookRequest } from './coalesce';
-import { discovered } from './declared';
-import { type EngineState, look, openProblem, readNow } from './engine';
+import { type EngineState, look, openProblem } from './engine';
+import { closed, defect } from './failures';
 import { missingError, unknownName } from './missing';
 import { Problems, subjectOfSecret, subjectOfSource } from './problems';
 import { redactor } from './redactor';
 import { healthOf, reportOf } from './report';
+import { expiringWarning, Reviews } from './reviews';
 import { type Miss, type Serving, StoreSnapshot } from './snapshot';
 import type { SourceState } from './source-state';
-import type { Boxes, Lists, SecretStore, Snapshot, StoreEvents, StoreHealth, StoreReport } from './types';
+import type {
+  Boxes,
+  ExpiringEvent,
+  Lists,
+  SecretStore,
+  Snapshot,
+  StoreEvents,
+  StoreHealth,
+  StoreReport,
+} from './types';
 
 interface Setup {
   readonly sources: readonly SourceState[];
   readonly definitions: Map<string, Definition<unknown>>;
   readonly discovering: boolean;
   readonly timeoutMs: number;
+  readonly expiryThresholdsDays: readonly number[];
 }
+
+const EVENTS: readonly (keyof StoreEvents)[] = ['change', 'error', 'recovered', 'expiring'];
 
 type Entries = ReadonlyMap<string, Serving>;
 
@@ -31,14 +43,15 @@ export class LiveStore<V> implements SecretStore<V> {
   readonly #state: EngineState;
   readonly #events: Events<StoreEvents>;
   readonly #abort = new AbortController();
+  readonly #reviews: Reviews;
   readonly #look: (request: LookRequest) => Promise<void>;
   readonly #stops: (() => void | Promise<void>)[] = [];
   #entries: Entries = new Map();
   #snapshot: StoreSnapshot<V>;
   #redact: ((text: string) => string) | undefined;
   #closing: Promise<void> | undefined;
-  /** Errors of an open that is under way: of one that fails, its rejection tells what matters. */
-  #opening: SecretsError[] | undefined = [];
+  /** What there is to say while an open is under way: of one that fails, its rejection tells what matters. */
+  #opening: (() => void)[] | undefined = [];
 
   constructor(setup: Setup) {
     this.#events = new Events((event, error) => this.#listenerFailed(event, error));
@@ -47,6 +60,12 @@ export class LiveStore<V> implements SecretStore<V> {
       (error) => this.#events.emit('recovered', error),
     );
     this.#state = { ...setup, problems, refused: new Set() };
+    this.#reviews = new Reviews({
+      thresholdsDays: setup.expiryThresholdsDays,
+      definitions: setup.definitions,
+      problems,
+      expiring: (event) => this.#tell(() => this.#expiring(event)),
+    });
     this.#look = coalesce((request) => this.#lookOnce(request));
     this.#snapshot = this.#next(0, this.#entries);
   }
@@ -66,7 +85,7 @@ export class LiveStore<V> implements SecretStore<V> {
         if (this.generation === 0) this.#snapshot = this.#next(1, this.#entries);
         const said = this.#opening ?? [];
         this.#opening = undefined;
-        for (const error of said) this.#say(error);
+        for (const say of said) say();
         return this;
       }
       if ('error' in problem) throw problem.error;
@@ -91,6 +110,10 @@ export class LiveStore<V> implements SecretStore<V> {
 
   get<K extends keyof V & string>(name: K): Boxes<V>[K] {
     return this.#snapshot.get(name);
+  }
+
+  graceEndsAt(name: keyof V & string): Date | undefined {
+    return this.#snapshot.graceEndsAt(name);
   }
 
   has(name: string): boolean {
@@ -123,9 +146,9 @@ export class LiveStore<V> implements SecretStore<V> {
 
   on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => void): () => void {
     this.#assertOpen();
-    if (event !== 'change' && event !== 'error' && event !== 'recovered') {
+    if (!EVENTS.includes(event)) {
       throw new SecretsError('OPTION_INVALID', `a store has no event "${String(event)}"`, {
-        next: 'The events are: change, error, recovered.',
+        next: `The events are: ${EVENTS.join(', ')}.`,
       });
     }
     return this.#events.on(event, listener);
@@ -141,11 +164,11 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   health(): StoreHealth {
-    return healthOf(this.#state, this.generation);
+    return healthOf(this.#state, this.generation, this.#reviews.certificates());
   }
 
   redact(text: string): string {
-    this.#redact ??= redactor(this.#entries);
+    this.#redact ??= redactor(this.#entries, this.#state.definitions);
     return this.#redact(text);
   }
 
@@ -160,6 +183,7 @@ export class LiveStore<V> implements SecretStore<V> {
 
   async #close(): Promise<void> {
     this.#abort.abort();
+    this.#reviews.close();
     this.#snapshot = new StoreSnapshot(this.generation, new Date(), new Map(), () => {
       throw closed();
     });
@@ -217,8 +241,11 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#entries = new Map([...adopted, ...entries]);
     this.#redact = undefined;
     this.#snapshot = this.#next(this.generation + (changes.length > 0 ? 1 : 0), this.#entries);
-    if (changes.length === 0 || request.trigger === 'open') return;
-    this.#events.emit('change', { generation: this.generation, trigger: request.trigger, changes });
+    if (changes.length > 0 && request.trigger !== 'open') {
+      this.#events.emit('change', { generation: this.generation, trigger: request.trigger, changes });
+    }
+    // After the listeners: they are to act on a rotation without delay. One of them may have closed.
+    if (this.#closing === undefined) this.#reviews.update(this.#entries);
   }
 
   #next(generation: number, entries: Entries): StoreSnapshot<V> {
@@ -240,19 +267,8 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   #adopt(name: string): Serving | undefined {
-    const found = readNow(this.#state, name);
-    if (found === undefined) return undefined;
-    if (found.reading.status === 'failed') throw found.reading.error;
-    if (found.reading.status === 'missing') return undefined;
-    const definition = discovered(name);
-    const { bytes, origin } = found.reading;
-    const value = definition.decode([bytes]);
-    const digest = fingerprint(bytes);
-    const source = (this.#state.sources[found.index] as SourceState).source.name;
-    const label = { name, version: digest.slice(0, 16), source, origin, loadedAt: new Date() };
-    const serving = { secret: seal(label, value), digest, sourceIndex: found.index, previous: [] };
-    // From now on it is read like any other: it moves up when its file appears.
-    this.#state.definitions.set(name, definition);
+    const serving = adopt(this.#state, name);
+    if (serving === undefined) return undefined;
     this.#entries = new Map(this.#entries).set(name, serving);
     this.#redact = undefined;
     if (this.#closing === undefined) this.#snapshot = this.#next(this.generation, this.#entries);
@@ -260,9 +276,17 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   #say(error: SecretsError): void {
-    if (this.#opening !== undefined) this.#opening.push(error);
-    else if (this.#events.has('error')) this.#events.emit('error', error);
-    else warn(error);
+    this.#tell(() => (this.#events.has('error') ? this.#events.emit('error', error) : warn(error)));
+  }
+
+  #expiring(event: ExpiringEvent): void {
+    if (this.#events.has('expiring')) this.#events.emit('expiring', event);
+    else warn(expiringWarning(event));
+  }
+
+  #tell(say: () => void): void {
+    if (this.#opening !== undefined) this.#opening.push(say);
+    else say();
   }
 
   #listenerFailed(event: string, error: unknown): void {
@@ -271,16 +295,4 @@ export class LiveStore<V> implements SecretStore<V> {
     if (event === 'error') warn(failure);
     else this.#say(failure);
   }
-}
-
-function closed(): SecretsError {
-  return new SecretsError('STORE_CLOSED', 'the store is closed', {
-    next: 'Close it after the last use; a snapshot taken before goes on working.',
-  });
-}
-
-function defect(error: unknown): SecretsError {
-  return new SecretsError('SOURCE_FAILED', `a look failed with ${describeError(error)}`, {
-    next: 'The last good values keep serving. Please report this.',
-  });
 }

@@ -43,6 +43,14 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return boxes.map((box) => box.reveal()) as unknown as Lists<V>[K];
   }
 
+  graceEndsAt(name: keyof V & string): Date | undefined {
+    const now = Date.now();
+    const ends = (this.#entries.get(name)?.previous ?? [])
+      .map(({ until }) => until)
+      .filter((until) => until > now);
+    return ends.length === 0 ? undefined : new Date(Math.min(...ends));
+  }
+
   get<K extends keyof V & string>(name: K): Boxes<V>[K] {
     return (this.#entries.get(name) ?? this.#miss(name))?.secret as Boxes<V>[K];
   }

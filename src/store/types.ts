@@ -1,4 +1,4 @@
-import type { Definition } from '../definitions/definition';
+import type { Definition, Expiry } from '../definitions/definition';
 import type { SecretsError, SecretsErrorCode } from '../errors';
 import type { Secret } from '../secret/secret';
 import type { Source } from '../sources/source';
@@ -29,6 +29,8 @@ export interface SecretReader<V> {
   revealAll<K extends keyof V & string>(name: K): Lists<V>[K];
   /** The box: name, version, source, loadedAt. */
   get<K extends keyof V & string>(name: K): Boxes<V>[K];
+  /** When `revealAll` will drop a value, by its `keepPreviousMs`; `undefined` while it returns the current one alone. */
+  graceEndsAt(name: keyof V & string): Date | undefined;
   /** True when the name has a value. */
   has(name: string): boolean;
   /** The names that have a value. */
@@ -57,6 +59,18 @@ export interface ChangeEvent {
   readonly changes: readonly SecretChange[];
 }
 
+/** A certificate with the time that it has left. */
+export interface ExpiryReport extends Expiry {
+  readonly name: string;
+  /** With fractions; negative once it has expired. */
+  readonly daysLeft: number;
+}
+
+export interface ExpiringEvent extends ExpiryReport {
+  /** The threshold of `expiryThresholdsDays` that was passed. */
+  readonly thresholdDays: number;
+}
+
 export interface StoreEvents {
   /** Once per generation, after the new snapshot is in place. */
   change: ChangeEvent;
@@ -64,6 +78,8 @@ export interface StoreEvents {
   error: SecretsError;
   /** The cause of an earlier `error` is gone. */
   recovered: SecretsError;
+  /** A certificate has few days left: once per certificate and threshold. Without a listener: `process.emitWarning`. */
+  expiring: ExpiringEvent;
 }
 
 /** A store of secrets that follows their rotation. */
@@ -108,6 +124,8 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   readonly sources?: readonly Source[];
   /** Bound of one look at all sources, in ms. Default: 30 000. */
   readonly refreshTimeoutMs?: number;
+  /** How many days before the end of a certificate an `expiring` event tells of it. Default: 30, 14, 7, 1. */
+  readonly expiryThresholdsDays?: readonly number[];
 }
 
 export interface SecretReport {
@@ -120,6 +138,8 @@ export interface SecretReport {
   /** Sources of higher precedence that do not have it, with what was looked for. */
   readonly passed: readonly { readonly source: string; readonly looked: string }[];
   readonly problem: SecretsErrorCode | undefined;
+  /** What is wrong with the value that serves: `CERTIFICATE_EXPIRED`, `CERTIFICATE_HOST_MISMATCH`, … */
+  readonly warnings: readonly SecretsErrorCode[];
 }
 
 export interface SourceReport {
@@ -144,5 +164,8 @@ export interface StoreHealth {
   readonly status: 'ok' | 'degraded' | 'stale';
   readonly generation: number;
   readonly sources: readonly SourceReport[];
+  /** What is wrong, problems and warnings alike; a name may come more than once. */
   readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
+  /** The certificates that serve, the first to end first. */
+  readonly certificates: readonly ExpiryReport[];
 }

@@ -18,12 +18,16 @@ const PREAMBLE: readonly (readonly [name: string, declaration: string])[] = [
     'secret',
   ].map((name) => [name, `import { ${name} } from 'hot-secrets';`] as const),
   ['pg', `import pg from 'pg';`],
+  ['tls', `import * as tls from 'node:tls';`],
+  ['https', `import * as https from 'node:https';`],
   ['z', `import * as z from 'zod';`],
   [
     'secrets',
     `declare const secrets: import('hot-secrets').SecretStore<{
       readonly dbUser: string; readonly dbPassword: string; readonly natsUser: string; readonly natsPass: string;
       readonly apiKey: string; readonly signingKey: Uint8Array; readonly beta: string | undefined;
+      readonly web: import('hot-secrets').TlsMaterial; readonly client: import('hot-secrets').TlsMaterial;
+      readonly ca: import('hot-secrets').TlsTrust;
     }>;`,
   ],
   ['pool', `declare const pool: import('hot-secrets/pg').HotPool;`],

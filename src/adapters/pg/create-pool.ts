@@ -12,7 +12,7 @@ import type { RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
 import type { PgModule } from './pg-internals';
 import { probe, refusal } from './probe';
-import { type Credential, type PoolRecipe, runRecipe } from './recipe';
+import { type Credential, type PoolRecipe, runPoolRecipe } from './recipe';
 import { createRotatingPool, type RotatingPool } from './rotating-pool';
 
 /** Durations are milliseconds. */
@@ -116,7 +116,7 @@ export function createPool<V>(
   const pg = options.pg ?? loadPeer<PgModule>('pg');
 
   const tracked = track(store.snapshot());
-  const first = runRecipe(name, recipe, tracked.snapshot);
+  const first = runPoolRecipe(name, recipe, tracked.snapshot);
   const events = new Events<PoolRotationEvents>((event, error) => warn(listenerFailure(event, error)));
   const ended = new AbortController();
   let { generation } = first;
@@ -159,7 +159,7 @@ export function createPool<V>(
   const rotation = new Rotation<Credential, V>(
     store,
     {
-      build: (snapshot) => runRecipe(name, recipe, snapshot),
+      build: (snapshot) => runPoolRecipe(name, recipe, snapshot),
       verify: (credential, signal) => probe(pg.Client, name, credential, signal),
       drain: ({ generation }, signal) => pool.drained(generation, signal),
       dispose: ({ generation }) => pool.force(generation, 'others'),

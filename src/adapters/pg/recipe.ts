@@ -1,11 +1,13 @@
 import type { PoolConfig } from 'pg';
-import { isSecretsError, SecretsError } from '../../errors';
+import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
 import { loadPeer } from '../../internal/peer';
+import { type Recipe, runRecipe } from '../../rotation/recipe';
 import type { Snapshot } from '../../store/types';
+import { checkedContext } from '../tls/checked-context';
 
 /** Turns one generation into the options of a pool. Synchronous; what it reads is what the pool depends on. */
-export type PoolRecipe<V> = (snapshot: Snapshot<V>) => PoolConfig;
+export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 
 /** Everything that one login needs, read from one generation at once. */
 export interface Credential {
@@ -13,29 +15,14 @@ export interface Credential {
   readonly config: PoolConfig;
 }
 
-/** Runs a recipe. Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, or what reading the snapshot threw. */
-export function runRecipe<V>(name: string, recipe: PoolRecipe<V>, snapshot: Snapshot<V>): Credential {
-  let config: unknown;
-  try {
-    config = recipe(snapshot);
-  } catch (error) {
-    if (isSecretsError(error)) throw error;
-    throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} threw ${describeError(error)}`, {
-      next: 'Its message is left out, because it may hold a value.',
-    });
-  }
-  if (config instanceof Promise || typeof (config as { then?: unknown } | null)?.then === 'function') {
-    (config as Promise<unknown>).then(undefined, () => {});
-    throw new SecretsError('RECIPE_ASYNC', `the recipe of the ${name} returned a promise`, {
-      next: 'Return plain options; do what takes time before, and read it from the snapshot.',
-    });
-  }
-  if (typeof config !== 'object' || config === null) {
-    throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} returned no options`, {
-      next: 'Return the options of a pg.Pool.',
-    });
-  }
-  return { generation: snapshot.generation, config: withoutConnectionString(config as PoolConfig) };
+/**
+ * Runs a recipe.
+ * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, or what
+ * reading the snapshot threw.
+ */
+export function runPoolRecipe<V>(name: string, recipe: PoolRecipe<V>, snapshot: Snapshot<V>): Credential {
+  const config = runRecipe(name, recipe, snapshot, 'a pg.Pool');
+  return { generation: snapshot.generation, config: withContext(name, withoutConnectionString(config)) };
 }
 
 /**
@@ -61,6 +48,17 @@ function dropEmpty(parsed: object): PoolConfig {
   return Object.fromEntries(
     Object.entries(parsed).filter(([, value]) => value !== null && value !== undefined),
   );
+}
+
+/**
+ * The private parts of `ssl` go into a context, which shows nothing. pg hides the key alone, not a PFX or a passphrase;
+ * and all of them stand in the options of each socket, where `inspect` finds them.
+ */
+function withContext(name: string, config: PoolConfig): PoolConfig {
+  const { ssl } = config;
+  if (typeof ssl !== 'object' || ssl === null) return config;
+  const { key, pfx, passphrase, secureContext = checkedContext(name, ssl, 'optional'), ...shown } = ssl;
+  return { ...config, ssl: { ...shown, secureContext } };
 }
 
 /** A copy for one client: pg makes `ssl.key` non-enumerable on the object that it is given. */

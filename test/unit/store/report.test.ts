@@ -35,6 +35,7 @@ describe('the report', () => {
         ageMs: 5000,
         passed: [],
         problem: 'VALUE_EMPTY',
+        warnings: [],
       },
       expect.objectContaining({
         name: 'key',

@@ -1,12 +1,12 @@
 import type { Snapshot } from 'hot-secrets';
 import { Pool, type PoolConfig } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { configForClient, type PoolRecipe, runRecipe } from '../../../../src/adapters/pg/recipe';
+import { configForClient, type PoolRecipe, runPoolRecipe } from '../../../../src/adapters/pg/recipe';
 import type { SecretsError } from '../../../../src/errors';
 
 const snapshot = { generation: 7 } as Snapshot;
 const run = (recipe: unknown) =>
-  runRecipe('pool', recipe as PoolRecipe<Readonly<Record<string, string>>>, snapshot);
+  runPoolRecipe('pool', recipe as PoolRecipe<Readonly<Record<string, string>>>, snapshot);
 
 function failure(recipe: unknown): SecretsError {
   try {

@@ -1,0 +1,81 @@
+import { SecretsError } from '../../errors';
+import { loadPeer } from '../../internal/peer';
+import { pemOf } from './pem';
+import { passphraseMissing, passphraseWrong } from './private-key';
+
+/** The part of node-forge that is used here. */
+interface Forge {
+  readonly asn1: {
+    fromDer(bytes: string): Asn1;
+    toDer(asn1: Asn1): { getBytes(): string };
+  };
+  readonly pki: {
+    readonly oids: Readonly<Record<'certBag' | 'keyBag' | 'pkcs8ShroudedKeyBag', string>>;
+    certificateToAsn1(certificate: object): Asn1;
+    privateKeyToAsn1(key: object): Asn1;
+  };
+  readonly pkcs12: {
+    pkcs12FromAsn1(
+      asn1: Asn1,
+      strict: boolean,
+      password: string,
+    ): { readonly safeContents: readonly SafeContents[] };
+  };
+}
+
+type Asn1 = object;
+
+interface SafeContents {
+  readonly safeBags: readonly Bag[];
+}
+
+interface Bag {
+  readonly type: string;
+  /** What forge does not know, anything on elliptic curves for one, is `null` here and has its structure in `asn1`. */
+  readonly cert?: object | null;
+  readonly key?: object | null;
+  readonly asn1?: Asn1;
+}
+
+/**
+ * Reads a PFX that is encrypted as Windows did until 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, with the
+ * optional package node-forge. Returns its certificates and its key as one PEM.
+ * @throws `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
+ */
+export function readLegacyPfx(alias: string, pfx: Buffer, passphrase: string | undefined): string {
+  const forge = loadForge(alias);
+  try {
+    const asn1 = forge.asn1.fromDer(pfx.toString('latin1'));
+    // Without a password forge needs the empty one: it is part of the key derivation.
+    const { safeContents } = forge.pkcs12.pkcs12FromAsn1(asn1, false, passphrase ?? '');
+    return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOfBag(forge, bag))).join('');
+  } catch {
+    // OpenSSL checked the MAC before it refused the cipher, so the passphrase is right where forge can read at all.
+    throw passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
+  }
+}
+
+function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Bag): string {
+  const der = (value: Asn1) => Buffer.from(asn1.toDer(value).getBytes(), 'latin1');
+  if (type === pki.oids.certBag) {
+    const known = cert ? pki.certificateToAsn1(cert) : structure;
+    return known === undefined ? '' : pemOf('CERTIFICATE', der(known));
+  }
+  // RSA keys come out as PKCS#1, all others as the PKCS#8 that they are stored in.
+  if (key) return pemOf('RSA PRIVATE KEY', der(pki.privateKeyToAsn1(key)));
+  return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
+}
+
+function loadForge(alias: string): Forge {
+  try {
+    return loadPeer<Forge>('node-forge');
+  } catch {
+    const what = `the PFX of "${alias}" is encrypted with RC2-40, which OpenSSL 3 refuses`;
+    throw new SecretsError('PFX_UNSUPPORTED', what, {
+      secret: alias,
+      next:
+        'Run: npm install node-forge. Or export it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ' +
+        'openssl pkcs12 -export -in ALL.pem -out NEW',
+    });
+  }
+}

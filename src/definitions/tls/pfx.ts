@@ -1,0 +1,107 @@
+import { X509Certificate } from 'node:crypto';
+import { duplexPair } from 'node:stream';
+import {
+  connect,
+  createSecureContext,
+  type DetailedPeerCertificate,
+  type SecureContext,
+  TLSSocket,
+} from 'node:tls';
+import { SecretsError } from '../../errors';
+import { errorCode } from '../../internal/describe-error';
+import { bounded } from '../../internal/time';
+import { readLegacyPfx } from './legacy-pfx';
+import { passphraseMissing, passphraseWrong } from './private-key';
+
+/** What a PFX turned out to be: one that OpenSSL opens, or PEM that was read out of one that it refuses. */
+export type OpenedPfx =
+  | { readonly pfx: Buffer; readonly leaf: X509Certificate; readonly issuers: readonly X509Certificate[] }
+  | { readonly pem: string };
+
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+
+/**
+ * Opens a PFX and checks that it holds a key and the certificate of that key.
+ * @throws `PFX_INVALID`, `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`, `CERTIFICATE_MISSING`,
+ * `PRIVATE_KEY_MISSING`.
+ */
+export async function openPfx(
+  alias: string,
+  pfx: Buffer,
+  passphrase: string | undefined,
+): Promise<OpenedPfx> {
+  let context: SecureContext;
+  try {
+    context = createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
+  } catch (error) {
+    if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
+      return { pem: readLegacyPfx(alias, pfx, passphrase) };
+    }
+    throw pfxProblem(alias, error as Error, passphrase);
+  }
+  const [leaf, ...issuers] = await shownBy(context, alias);
+  return { pfx, leaf: leaf as X509Certificate, issuers };
+}
+
+/** The texts are OpenSSL's and Node's own, the same on Node 20 to 26; only two of these errors have codes. */
+function pfxProblem(alias: string, { message }: Error, passphrase: string | undefined): SecretsError {
+  if (/mac verify failure/i.test(message)) {
+    return passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
+  }
+  if (/private key/i.test(message)) {
+    return new SecretsError('PRIVATE_KEY_MISSING', `the PFX of "${alias}" holds no private key`, {
+      secret: alias,
+      next: 'Export it again with its key.',
+    });
+  }
+  if (/certificate/i.test(message)) {
+    return new SecretsError('CERTIFICATE_MISSING', `the PFX of "${alias}" holds no certificate of its key`, {
+      secret: alias,
+      next: 'Export it again with its certificate.',
+    });
+  }
+  return pfxInvalid(alias);
+}
+
+function pfxInvalid(alias: string): SecretsError {
+  return new SecretsError('PFX_INVALID', `the PFX of "${alias}" cannot be parsed`, {
+    secret: alias,
+    next: 'Check it where it is stored: openssl pkcs12 -in FILE -info -noout',
+  });
+}
+
+/**
+ * The certificates that a context shows to the other side, leaf first. Node has no way to read them out of a PFX, so a
+ * handshake in memory asks for them; a pair that cannot serve shows here too.
+ */
+async function shownBy(context: SecureContext, alias: string): Promise<X509Certificate[]> {
+  const [near, far] = duplexPair();
+  const server = new TLSSocket(far, { isServer: true, secureContext: context });
+  const client = connect({ socket: near, rejectUnauthorized: false });
+  try {
+    const shown = new Promise<X509Certificate[]>((resolve, reject) => {
+      server.on('error', reject);
+      client.on('error', reject);
+      client.once('secureConnect', () => resolve(chainOf(client.getPeerCertificate(true))));
+    });
+    return await bounded(shown, HANDSHAKE_TIMEOUT_MS, () => pfxInvalid(alias));
+  } catch {
+    throw pfxInvalid(alias);
+  } finally {
+    client.destroy();
+    server.destroy();
+  }
+}
+
+function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
+  const chain = [new X509Certificate(leaf.raw)];
+  // The last one is its own issuer, or has none.
+  for (
+    let at = leaf;
+    at.issuerCertificate !== undefined && at.issuerCertificate !== at;
+    at = at.issuerCertificate
+  ) {
+    chain.push(new X509Certificate(at.issuerCertificate.raw));
+  }
+  return chain;
+}

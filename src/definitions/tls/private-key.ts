@@ -1,0 +1,65 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { SecretsError } from '../../errors';
+
+export interface PrivateKey {
+  readonly key: KeyObject;
+  /** Decrypted. */
+  readonly pem: string;
+}
+
+/**
+ * Reads the one private key among `keys`; the same key twice counts once.
+ * @throws `PRIVATE_KEY_AMBIGUOUS`, `PRIVATE_KEY_INVALID`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
+ */
+export function readPrivateKey(
+  alias: string,
+  keys: readonly string[],
+  passphrase: string | undefined,
+): PrivateKey | undefined {
+  const [first, ...others] = keys.map((pem) => readKey(alias, pem, passphrase));
+  if (first !== undefined && others.some(({ key }) => !key.equals(first.key))) {
+    throw new SecretsError(
+      'PRIVATE_KEY_AMBIGUOUS',
+      `"${alias}" holds ${keys.length} different private keys`,
+      {
+        secret: alias,
+        next: 'Leave only the key of the certificate that is to be served.',
+      },
+    );
+  }
+  return first;
+}
+
+function readKey(alias: string, pem: string, passphrase: string | undefined): PrivateKey {
+  const encrypted = /BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(pem);
+  if (encrypted && passphrase === undefined) throw passphraseMissing(alias, 'private key');
+  try {
+    const key = createPrivateKey({ key: pem, format: 'pem', ...(encrypted ? { passphrase } : {}) });
+    return { key, pem: encrypted ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : pem };
+  } catch {
+    // A wrong passphrase shows as bad padding, or as garbage where a key should be.
+    if (encrypted) throw passphraseWrong(alias, 'private key');
+    throw new SecretsError('PRIVATE_KEY_INVALID', `the private key of "${alias}" cannot be parsed`, {
+      secret: alias,
+      next: 'Check it where it is stored: openssl pkey -in FILE -noout',
+    });
+  }
+}
+
+export function passphraseMissing(alias: string, what: string): SecretsError {
+  return new SecretsError(
+    'PASSPHRASE_MISSING',
+    `the ${what} of "${alias}" does not open without a passphrase`,
+    {
+      secret: alias,
+      next: "Declare the secret that holds its passphrase: secret.tls(…, { passphrase: 'name' }).",
+    },
+  );
+}
+
+export function passphraseWrong(alias: string, what: string): SecretsError {
+  return new SecretsError('PASSPHRASE_WRONG', `the passphrase does not open the ${what} of "${alias}"`, {
+    secret: alias,
+    next: 'Store both again, together: they may be of different generations.',
+  });
+}

@@ -1,0 +1,128 @@
+import type { Definition, Expiry } from '../definitions/definition';
+import { SecretsError } from '../errors';
+import { unrefTimer } from '../internal/time';
+import { type Problems, subjectOfWarning } from './problems';
+import type { Serving } from './snapshot';
+import type { ExpiringEvent, ExpiryReport } from './types';
+
+const DAY_MS = 86_400_000;
+/** Timers of days drift, and machines sleep. */
+const LOOK_AT_LEAST_EVERY_MS = DAY_MS / 24;
+
+interface Options {
+  readonly thresholdsDays: readonly number[];
+  readonly definitions: ReadonlyMap<string, Definition<unknown>>;
+  readonly problems: Problems;
+  readonly expiring: (event: ExpiringEvent) => void;
+}
+
+interface Review {
+  readonly serving: Serving;
+  readonly expiries: readonly Expiry[];
+  /** By expiry, the threshold that was told last. */
+  readonly told: Map<Expiry, number>;
+  warnings: readonly string[];
+}
+
+/** Says what is worth knowing of the values that serve: what is wrong with them, and how long they last. */
+export class Reviews {
+  readonly #options: Options;
+  #reviews = new Map<string, Review>();
+  #cancel = () => {};
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Takes over the entries of a look; values that were reviewed before are not told of again. */
+  update(entries: ReadonlyMap<string, Serving>): void {
+    const before = this.#reviews;
+    this.#reviews = new Map();
+    for (const [name, serving] of entries) {
+      const known = before.get(name);
+      if (known?.serving.secret === serving.secret) {
+        this.#reviews.set(name, known);
+        continue;
+      }
+      const expiries =
+        this.#options.definitions.get(name)?.expiries?.(serving.secret.reveal() as object) ?? [];
+      this.#reviews.set(name, { serving, expiries, told: new Map(), warnings: known?.warnings ?? [] });
+    }
+    this.#look();
+  }
+
+  /** Every certificate that serves, the first to end first. */
+  certificates(): ExpiryReport[] {
+    const now = Date.now();
+    return [...this.#reviews]
+      .flatMap(([name, { expiries }]) => expiries.map((expiry) => report(name, expiry, now)))
+      .sort((a, b) => a.expiresAt.getTime() - b.expiresAt.getTime());
+  }
+
+  close(): void {
+    this.#cancel();
+  }
+
+  #look(): void {
+    this.#cancel();
+    const now = Date.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [name, review] of this.#reviews) {
+      this.#warn(name, review);
+      for (const expiry of review.expiries) {
+        this.#tell(name, expiry, review.told, now);
+        next = Math.min(next, this.#nextChange(expiry, now));
+      }
+    }
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.#cancel = unrefTimer(Math.min(next - now, LOOK_AT_LEAST_EVERY_MS), () => this.#look());
+  }
+
+  #warn(name: string, review: Review): void {
+    const { definitions, problems } = this.#options;
+    const { secret } = review.serving;
+    const warnings = definitions.get(name)?.warnings?.(secret.reveal() as object) ?? [];
+    for (const warning of warnings) {
+      const { code, what, next } = warning;
+      const facts = { secret: name, source: secret.source, ...(next === undefined ? {} : { next }) };
+      problems.set(subjectOfWarning(name, code), new SecretsError(code, what, facts), secret.version);
+    }
+    const codes = warnings.map(({ code }) => code as string);
+    for (const code of review.warnings) {
+      if (!codes.includes(code)) problems.clear(subjectOfWarning(name, code));
+    }
+    review.warnings = codes;
+  }
+
+  #tell(name: string, expiry: Expiry, told: Map<Expiry, number>, now: number): void {
+    const current = report(name, expiry, now);
+    const passed = this.#options.thresholdsDays.filter((days) => current.daysLeft <= days);
+    if (passed.length === 0) return;
+    const thresholdDays = Math.min(...passed);
+    if (thresholdDays >= (told.get(expiry) ?? Number.POSITIVE_INFINITY)) return;
+    told.set(expiry, thresholdDays);
+    this.#options.expiring({ ...current, thresholdDays });
+  }
+
+  /** When a threshold is passed next, or the end. */
+  #nextChange({ expiresAt }: Expiry, now: number): number {
+    const times = [0, ...this.#options.thresholdsDays].map((days) => expiresAt.getTime() - days * DAY_MS);
+    return Math.min(...times.filter((time) => time > now));
+  }
+}
+
+function report(name: string, expiry: Expiry, now: number): ExpiryReport {
+  return { name, ...expiry, daysLeft: (expiry.expiresAt.getTime() - now) / DAY_MS };
+}
+
+/** For an event that nobody listens to. */
+export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: ExpiringEvent): SecretsError {
+  const place =
+    what === 'leaf' ? `the certificate of "${name}"` : `a certificate of "${name}" (${what}, ${subject})`;
+  const end = expiresAt.toISOString();
+  const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
+  return new SecretsError('CERTIFICATE_EXPIRING', `${place} ${when}`, {
+    secret: name,
+    next: 'Renew it where it is issued; it is followed like any rotation.',
+  });
+}
