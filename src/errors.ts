@@ -28,12 +28,12 @@ export const errorCodes = {
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',
   VALUE_REFUSED: 'The schema of a secret refused its value.',
+  VALUE_EXPIRING: 'A certificate, or another value with an end, expires soon.',
   // what a certificate and its key are
   CERTIFICATE_MISSING: 'A TLS secret holds no certificate where one is needed.',
   CERTIFICATE_INVALID: 'A certificate cannot be parsed.',
   CERTIFICATE_EXPIRED: 'A certificate has expired.',
   CERTIFICATE_NOT_YET_VALID: 'A certificate is valid only from a later time on.',
-  CERTIFICATE_EXPIRING: 'A certificate, or another value with an end, expires soon.',
   CERTIFICATE_HOST_MISMATCH: 'A certificate is not for a host name that it should serve.',
   CERTIFICATE_UNRELATED: 'A certificate beside the leaf does not belong to its chain.',
   PRIVATE_KEY_MISSING: 'A TLS secret holds no private key.',

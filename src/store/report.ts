@@ -18,7 +18,7 @@ export function reportOf(state: EngineState, generation: number, entries: Entrie
 export function healthOf(
   state: EngineState,
   generation: number,
-  certificates: readonly ExpiryReport[],
+  expiries: readonly ExpiryReport[],
 ): StoreHealth {
   const sources = state.sources.map((_, index) => reportSource(state, index));
   const secrets = [...state.definitions.keys()].flatMap((name) => {
@@ -33,7 +33,7 @@ export function healthOf(
     generation,
     sources,
     secrets,
-    certificates,
+    expiries,
   };
 }
 

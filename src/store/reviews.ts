@@ -51,8 +51,8 @@ export class Reviews {
     this.#look();
   }
 
-  /** Every certificate that serves, the first to end first. */
-  certificates(): ExpiryReport[] {
+  /** What of the values ends, the first to end first. */
+  expiries(): ExpiryReport[] {
     const now = Date.now();
     return [...this.#reviews]
       .flatMap(([name, { expiries }]) => expiries.map((expiry) => report(name, expiry, now)))
@@ -121,7 +121,7 @@ export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: Ex
     what === 'leaf' ? `the certificate of "${name}"` : `a certificate of "${name}" (${what}, ${subject})`;
   const end = expiresAt.toISOString();
   const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
-  return new SecretsError('CERTIFICATE_EXPIRING', `${place} ${when}`, {
+  return new SecretsError('VALUE_EXPIRING', `${place} ${when}`, {
     secret: name,
     next: 'Renew it where it is issued; it is followed like any rotation.',
   });

@@ -164,7 +164,7 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   health(): StoreHealth {
-    return healthOf(this.#state, this.generation, this.#reviews.certificates());
+    return healthOf(this.#state, this.generation, this.#reviews.expiries());
   }
 
   redact(text: string): string {

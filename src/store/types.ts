@@ -166,6 +166,6 @@ export interface StoreHealth {
   readonly sources: readonly SourceReport[];
   /** What is wrong, problems and warnings alike; a name may come more than once. */
   readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
-  /** The certificates that serve, the first to end first. */
-  readonly certificates: readonly ExpiryReport[];
+  /** What of the values ends, certificates mostly, the first to end first. */
+  readonly expiries: readonly ExpiryReport[];
 }

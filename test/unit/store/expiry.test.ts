@@ -44,14 +44,14 @@ describe('the days that a certificate has left', () => {
       sources: [memory({ web: chain + key, 'ca.crt': trusted })],
       expiryThresholdsDays: [],
     });
-    const { certificates, status } = store.health();
+    const { expiries, status } = store.health();
     expect(status).toBe('ok');
-    expect(certificates.map(({ name, what, subject }) => [name, what, subject])).toEqual([
+    expect(expiries.map(({ name, what, subject }) => [name, what, subject])).toEqual([
       ['web', 'leaf', 'shop'],
       ['trust', 'ca', 'Test Authority'],
     ]);
-    expect(certificates[0]?.daysLeft).toBeCloseTo(12, 3);
-    expect(certificates[0]?.expiresAt.getTime()).toBe(Math.floor((Date.now() + 12 * DAY_MS) / 1000) * 1000);
+    expect(expiries[0]?.daysLeft).toBeCloseTo(12, 3);
+    expect(expiries[0]?.expiresAt.getTime()).toBe(Math.floor((Date.now() + 12 * DAY_MS) / 1000) * 1000);
   });
 
   it('are told once for each threshold that is passed, and the end as an error', async () => {
@@ -102,7 +102,7 @@ describe('the days that a certificate has left', () => {
     expect(warn.mock.calls.map(([message, options]) => [message, options])).toEqual([
       [
         expect.stringMatching(/^the certificate of "web" expires at .*, in 5\.0 days\. Renew it/),
-        { type: 'HotSecretsWarning', code: 'CERTIFICATE_EXPIRING' },
+        { type: 'HotSecretsWarning', code: 'VALUE_EXPIRING' },
       ],
     ]);
   });
