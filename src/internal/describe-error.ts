@@ -17,7 +17,8 @@ export function errorCode(error: unknown): string | undefined {
 }
 
 function isIdentifier(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9_]{1,64}$/.test(value);
+  // With a slash since OpenSSL 3.2: ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED.
+  return typeof value === 'string' && /^[A-Za-z0-9_/]{1,64}$/.test(value);
 }
 
 function firstFrame(error: Error): string | undefined {

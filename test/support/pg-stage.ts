@@ -8,6 +8,8 @@ import { type PostgresOptions, type PostgresServer, startPostgres } from './post
 /** One server for a test file, with what it wrote to its log. */
 export interface Stage {
   readonly server: PostgresServer;
+  /** Lines of the server's log that match. */
+  logged(pattern: RegExp): number;
   /** Logins of a role that the server refused. */
   refused(role: string): number;
   /** Connections of a role, as the server sees them. */
@@ -36,6 +38,7 @@ export async function startStage(options: PostgresOptions = {}): Promise<Stage> 
   return {
     server,
     alter,
+    logged: count,
     refused: (role) => count(new RegExp(`FATAL: .*(authentication failed for user|role) "${role}"`)),
     accepted: (role) => count(new RegExp(`connection authorized: user=${role} `)),
     async backends(role) {

@@ -1,17 +1,27 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, lchownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, lchownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
+import { administrator } from './postgres-administrator';
 import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard';
 import { locatePostgres } from './postgres-binaries/locate';
+import { waitFor } from './wait-for';
+
+/** What a server shows and trusts, as PEM text. With `ca`, clients may present certificates of those authorities. */
+export interface PostgresCertificates {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
+}
 
 /** Options of `startPostgres`. */
 export interface PostgresOptions {
-  /** Certificates as PEM text. With `ca`, clients may present certificates of that authority. */
-  readonly ssl?: { readonly cert: string; readonly key: string; readonly ca?: string };
+  readonly ssl?: PostgresCertificates;
+  /** Lines of `pg_hba.conf` that go before those of `initdb`: passwords for everybody. */
+  readonly hba?: readonly string[];
   /** Default: 100. */
   readonly maxConnections?: number;
   /** Further server settings, for example `{ log_connections: 'on' }`. */
@@ -32,6 +42,8 @@ export interface PostgresServer {
     sql: string,
     values?: unknown[],
   ): Promise<pg.QueryResult<Row>>;
+  /** Shows and trusts something else from now on; resolves when the next connection finds it so. */
+  renewCertificates(ssl: PostgresCertificates): Promise<void>;
   /** Stops the server and removes its data. May be called again. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -56,19 +68,40 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const runAs = process.getuid?.() === 0 ? NOBODY : undefined;
   const directory = mkdtempSync(join(tmpdir(), 'hot-secrets-postgres-'));
   const password = randomBytes(18).toString('hex');
+  let reloads = 0;
+  const onLog = (line: string) => {
+    if (line.includes('reloading configuration files')) reloads += 1;
+    options.onLog?.(line);
+  };
   try {
     own(directory, runAs);
     const bin = usableBinaries(directory, runAs);
     await initialise(bin, directory, password, runAs);
-    const { server, port } = await listen(bin, directory, options, runAs);
-    return present(server, port, password, directory);
+    allow(directory, options.hba ?? []);
+    const { server, port } = await listen(bin, directory, { ...options, onLog }, runAs);
+    const presented = present(server, port, password, directory);
+    return {
+      ...presented,
+      async renewCertificates(ssl) {
+        const before = reloads;
+        certificateFiles(directory, ssl, runAs);
+        await presented.query('select pg_reload_conf()');
+        // The process that says so is the one that takes connections: it does nothing else before it has reloaded.
+        await waitFor(() => reloads > before, { what: 'the server to reload' });
+      },
+    };
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
 }
 
-function present(server: Guarded, port: number, password: string, directory: string): PostgresServer {
+function present(
+  server: Guarded,
+  port: number,
+  password: string,
+  directory: string,
+): Omit<PostgresServer, 'renewCertificates'> {
   const admin = administrator({ host: HOST, port, user: SUPERUSER, password, database: 'postgres' });
   let stopping: Promise<void> | undefined;
   const stop = () => {
@@ -90,44 +123,6 @@ function present(server: Guarded, port: number, password: string, directory: str
   };
 }
 
-// Public methods of pg that its types leave out.
-type AdminClient = pg.Client & { ref(): void; unref(): void };
-
-function administrator(config: pg.ClientConfig) {
-  let connected: Promise<AdminClient> | undefined;
-  let running = 0;
-  const connect = async () => {
-    const client = new pg.Client(config) as AdminClient;
-    // The server may be stopped under an idle connection.
-    client.on('error', () => {
-      connected = undefined;
-    });
-    await client.connect();
-    return client;
-  };
-  return {
-    async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) {
-      connected ??= connect().catch((error: unknown) => {
-        connected = undefined;
-        throw error;
-      });
-      const client = await connected;
-      running += 1;
-      client.ref();
-      try {
-        return await client.query<Row>(sql, values);
-      } finally {
-        running -= 1;
-        if (running === 0) client.unref();
-      }
-    },
-    async end() {
-      const client = await connected?.catch(() => undefined);
-      await client?.end().catch(() => {});
-    },
-  };
-}
-
 async function initialise(bin: string, directory: string, password: string, runAs: RunAs | undefined) {
   const passwordFile = secretFile(directory, 'password', password, runAs);
   const output: string[] = [];
@@ -144,6 +139,12 @@ async function initialise(bin: string, directory: string, password: string, runA
   const status = await initdb.exited;
   if (status !== 0) throw new Error(`initdb failed:\n${output.join('\n')}`);
   rmSync(passwordFile);
+}
+
+/** The first line that fits a connection decides. */
+function allow(directory: string, lines: readonly string[]): void {
+  const path = join(directory, 'data', 'pg_hba.conf');
+  writeFileSync(path, [...lines, readFileSync(path, 'utf8')].join('\n'));
 }
 
 async function listen(
@@ -198,13 +199,20 @@ function serverSettings(directory: string, options: PostgresOptions, runAs: RunA
     max_connections: String(maxConnections),
     ...options.settings,
   };
-  if (ssl !== undefined) {
-    settings.ssl = 'on';
-    settings.ssl_cert_file = secretFile(directory, 'server.crt', ssl.cert, runAs);
-    settings.ssl_key_file = secretFile(directory, 'server.key', ssl.key, runAs);
-    if (ssl.ca !== undefined) settings.ssl_ca_file = secretFile(directory, 'ca.crt', ssl.ca, runAs);
-  }
+  if (ssl !== undefined) Object.assign(settings, { ssl: 'on', ...certificateFiles(directory, ssl, runAs) });
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+function certificateFiles(
+  directory: string,
+  { cert, key, ca }: PostgresCertificates,
+  runAs: RunAs | undefined,
+): Record<string, string> {
+  return {
+    ssl_cert_file: secretFile(directory, 'server.crt', cert, runAs),
+    ssl_key_file: secretFile(directory, 'server.key', key, runAs),
+    ...(ca === undefined ? {} : { ssl_ca_file: secretFile(directory, 'ca.crt', ca, runAs) }),
+  };
 }
 
 // A package below a home directory may be out of reach for the user that the server runs as.

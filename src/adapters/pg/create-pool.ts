@@ -80,7 +80,11 @@ const ENGINE_OPTIONS = ['name', 'verifyTimeoutMs', 'drainTimeoutMs', 'retryBaseM
  *
  * Settings of the pool itself (`max`, `idleTimeoutMillis`, …) are taken from the first run of the recipe.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
+ * Client certificates and authorities are a part of the credential: what `ssl` holds is checked, and made into a context, so
+ * that no key is in anything that the pool prints.
+ *
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, `PEER_MISSING`,
+ * `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
  * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers who wait when the pool ends:
  * `POOL_CLOSED`.
  *
@@ -161,8 +165,8 @@ export function createPool<V>(
     {
       build: (snapshot) => runPoolRecipe(name, recipe, snapshot),
       verify: (credential, signal) => probe(pg.Client, name, credential, signal),
-      drain: ({ generation }, signal) => pool.drained(generation, signal),
-      dispose: ({ generation }) => pool.force(generation, 'others'),
+      drain: (credential, signal) => pool.drained(credential, signal),
+      dispose: (credential) => pool.force(credential, 'others'),
     },
     engine,
     { resource: first, tracked },

@@ -1,5 +1,6 @@
 import type { Client, ClientConfig, Pool, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
+import { certificateAlert } from '../tls/alert';
 
 /** What is used of the `pg` package: the caller's own copy, or the one that is installed. */
 export interface PgModule {
@@ -44,10 +45,13 @@ export function assertInternals(pool: object): void {
   });
 }
 
-/** SQLSTATE invalid_password and invalid_authorization_specification: the login was refused. */
+/**
+ * The login was refused: SQLSTATE invalid_password or invalid_authorization_specification, or a TLS alert about the
+ * client's certificate.
+ */
 export function isRefusal(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
-  return code === '28P01' || code === '28000';
+  return code === '28P01' || code === '28000' || certificateAlert(error) !== undefined;
 }
 
 /** Ends a login that is under way. `end()` would end the connection and never answer who waits for the login. */

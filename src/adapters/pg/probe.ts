@@ -1,11 +1,12 @@
 import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
+import { certificateAlert } from '../tls/alert';
 import { abortLogin, isRefusal, type PgModule } from './pg-internals';
-import { type Credential, configForClient } from './recipe';
+import type { Credential } from './recipe';
 
 /**
  * Logs in once with a credential, outside the pool, and out again.
- * @throws `CREDENTIAL_REFUSED` for SQLSTATE 28P01 and 28000, `VERIFY_FAILED` for everything else.
+ * @throws `CREDENTIAL_REFUSED` for SQLSTATE 28P01 and 28000 and a refused certificate, `VERIFY_FAILED` for everything else.
  */
 export async function probe(
   Client: PgModule['Client'],
@@ -13,7 +14,7 @@ export async function probe(
   { config }: Credential,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new Client(configForClient(config));
+  const client = new Client(config);
   // After its end a socket may still fail; nobody else listens.
   client.on('error', () => {});
   const stop = () => abortLogin(client);
@@ -29,7 +30,10 @@ export async function probe(
 }
 
 export function refusal(name: string, error: unknown): SecretsError {
-  const what = `the server refuses the credential of the ${name} (SQLSTATE ${errorCode(error)})`;
+  const alert = certificateAlert(error);
+  const why =
+    alert === undefined ? `SQLSTATE ${errorCode(error)}` : `TLS alert ${alert} about its certificate`;
+  const what = `the server refuses the credential of the ${name} (${why})`;
   return new SecretsError('CREDENTIAL_REFUSED', what, {
     next: 'Connections that are open go on; new ones wait for a newer credential. Compare the secret with the server.',
   });

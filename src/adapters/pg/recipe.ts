@@ -12,8 +12,12 @@ export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 /** Everything that one login needs, read from one generation at once. */
 export interface Credential {
   readonly generation: number;
+  /** Tells it from every other one: when a grace window ends, the same generation makes another credential. */
+  readonly id: number;
   readonly config: PoolConfig;
 }
+
+let credentials = 0;
 
 /**
  * Runs a recipe.
@@ -21,8 +25,9 @@ export interface Credential {
  * reading the snapshot threw.
  */
 export function runPoolRecipe<V>(name: string, recipe: PoolRecipe<V>, snapshot: Snapshot<V>): Credential {
-  const config = runRecipe(name, recipe, snapshot, 'a pg.Pool');
-  return { generation: snapshot.generation, config: withContext(name, withoutConnectionString(config)) };
+  const config = withoutConnectionString(runRecipe(name, recipe, snapshot, 'a pg.Pool'));
+  credentials += 1;
+  return { generation: snapshot.generation, id: credentials, config: withContext(name, config) };
 }
 
 /**
@@ -59,12 +64,4 @@ function withContext(name: string, config: PoolConfig): PoolConfig {
   if (typeof ssl !== 'object' || ssl === null) return config;
   const { key, pfx, passphrase, secureContext = checkedContext(name, ssl, 'optional'), ...shown } = ssl;
   return { ...config, ssl: { ...shown, secureContext } };
-}
-
-/** A copy for one client: pg makes `ssl.key` non-enumerable on the object that it is given. */
-export function configForClient({ ssl, ...rest }: PoolConfig): PoolConfig {
-  if (typeof ssl !== 'object' || ssl === null) return ssl === undefined ? rest : { ...rest, ssl };
-  const descriptors = Object.getOwnPropertyDescriptors(ssl) as Record<string, PropertyDescriptor>;
-  for (const descriptor of Object.values(descriptors)) descriptor.enumerable = true;
-  return { ...rest, ssl: Object.defineProperties({}, descriptors) as NonNullable<PoolConfig['ssl']> };
 }

@@ -12,7 +12,7 @@ import {
   type PgModule,
   type PoolInternals,
 } from './pg-internals';
-import { type Credential, configForClient } from './recipe';
+import type { Credential } from './recipe';
 import { type StampedClient, stampedClientClass } from './stamped-client';
 
 /** What surrounds the pool: the engine's side and the caller's settings. */
@@ -36,10 +36,10 @@ export interface RotatingPool extends Pool {
   switchTo(credential: Credential): void;
   /** Open connections whose credential is not the current one. */
   stale(): StampedClient[];
-  /** Resolves when no connection of a generation is left, but for those that hold a LISTEN. */
-  drained(generation: number, signal: AbortSignal): Promise<void>;
-  /** Closes what is left of a generation, in use or not. */
-  force(generation: number, which: 'listening' | 'others'): void;
+  /** Resolves when no connection of a credential is left, but for those that hold a LISTEN. */
+  drained(credential: Credential, signal: AbortSignal): Promise<void>;
+  /** Closes what is left of a credential, in use or not. */
+  force(credential: Credential, which: 'listening' | 'others'): void;
 }
 
 /** The pool's methods in the form in which they are overridden: pg declares them with overloads. */
@@ -61,13 +61,13 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
     readonly #lanes = new LoginLanes(() => this.#pump());
     readonly #gate: CredentialGate;
     readonly #retirement: PacedRetirement;
-    /** What logins were refused with: a hook of the user may fail with the same code. */
+    /** What logins failed with that are tried again: a hook of the user may fail with the same code. */
     readonly #refusals = new WeakSet<Error>();
     readonly #timers = new Set<() => void>();
     #ended: Promise<void> | undefined;
 
     constructor() {
-      super(poolConfig(first));
+      super(first.config);
       assertInternals(this);
       const Client = (first.config as { Client?: PgModule['Client'] }).Client ?? pg.Client;
       (this as unknown as { Client: PgModule['Client'] }).Client = stampedClientClass(Client, {
@@ -97,7 +97,7 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
     }
 
     switchTo(credential: Credential): void {
-      const previous = this.#credential.generation;
+      const previous = this.#credential;
       this.#credential = credential;
       applyTo(this.options as PoolConfig, credential);
       this.#retirement.start();
@@ -110,9 +110,8 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       return [...this.#open].filter((client) => this.#isStale(client));
     }
 
-    drained(generation: number, signal: AbortSignal): Promise<void> {
-      const left = () =>
-        [...this.#open].some((one) => one.credentialGeneration === generation && !one.listening);
+    drained({ id }: Credential, signal: AbortSignal): Promise<void> {
+      const left = () => [...this.#open].some((one) => one.credentialId === id && !one.listening);
       return new Promise((resolve) => {
         const check = () => {
           if (left() && !signal.aborted) return;
@@ -126,9 +125,9 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       });
     }
 
-    force(generation: number, which: 'listening' | 'others'): void {
+    force({ id }: Credential, which: 'listening' | 'others'): void {
       for (const client of this.#open) {
-        if (client.credentialGeneration !== generation) continue;
+        if (client.credentialId !== id) continue;
         if (client.listening === (which === 'listening')) this.#forceClient(client);
       }
       if (this.ending) this._pulseQueue();
@@ -142,7 +141,7 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       return this.#gate.holds() || this.#lanes.full || super._isFull();
     }
 
-    /** A caller whose login is refused goes back into the queue: the gate, or a newer credential, decides. */
+    /** A caller whose login is refused, or was overtaken, goes back into the queue: the gate, or a newer credential, decides. */
     override newClient(item: PendingItem): void {
       const answer = item.callback;
       item.callback = (error, client, release) => {
@@ -181,8 +180,8 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
     // — inside —
 
     #isStale(client: Client | undefined): boolean {
-      const generation = (client as StampedClient | undefined)?.credentialGeneration;
-      return generation !== undefined && generation !== this.#credential.generation;
+      const id = (client as StampedClient | undefined)?.credentialId;
+      return id !== undefined && id !== this.#credential.id;
     }
 
     #connecting(client: StampedClient): (error: Error | undefined) => void {
@@ -190,7 +189,8 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       return (error) => {
         const refused = isRefusal(error);
         leave(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
-        if (error !== undefined && refused) this.#refused(client, error);
+        // What was replaced meanwhile is tried again with what replaced it, whatever it failed of.
+        if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
         // The pool notes the outcome after this call; then another lane may be free.
         queueMicrotask(() => this.#pump());
       };
@@ -198,7 +198,6 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
 
     #refused(client: StampedClient, error: Error): void {
       this.#refusals.add(error);
-      // What was replaced meanwhile is tried again with what replaced it.
       if (this.#isStale(client) || this.ending) return;
       const first = !this.#gate.closed;
       this.#gate.close(error);
@@ -246,16 +245,10 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
   return new HotSecretsPool() as unknown as RotatingPool;
 }
 
-function poolConfig({ config }: Credential): PoolConfig {
-  return configForClient(config);
-}
-
-/** ORMs read `pool.options`; like pg-pool itself this keeps password and key out of printed options. */
+/** ORMs read `pool.options`; like pg-pool itself this keeps the password out of printed options. */
 function applyTo(options: PoolConfig, { config }: Credential): void {
-  const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = configForClient(config);
+  const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = config;
   Object.assign(options, rest);
-  const { ssl } = options;
-  if (typeof ssl === 'object' && ssl?.key) Object.defineProperty(ssl, 'key', { enumerable: false });
   Object.defineProperty(options, 'password', {
     configurable: true,
     enumerable: false,

@@ -1,10 +1,10 @@
 import type { Client } from 'pg';
 import type { PgModule } from './pg-internals';
-import { type Credential, configForClient } from './recipe';
+import type { Credential } from './recipe';
 
-/** A connection with the generation that its user, password, host and TLS came from, together. */
+/** A connection with the credential that its user, password, host and TLS came from, together. */
 export interface StampedClient extends Client {
-  readonly credentialGeneration: number;
+  readonly credentialId: number;
   /** True from the start of its login to the end of it. */
   readonly loggingIn: boolean;
   /** True while it holds a LISTEN: such a client is checked out for good, and never drains by itself. */
@@ -26,14 +26,14 @@ type ConnectCallback = (error: Error) => void;
 /** The class that the pool makes its clients of: it reads one credential, in its constructor. */
 export function stampedClientClass(Base: PgModule['Client'], observer: ClientObserver): PgModule['Client'] {
   class CredentialClient extends Base {
-    readonly credentialGeneration: number;
+    readonly credentialId: number;
     loggingIn = false;
     listening = false;
 
     constructor() {
-      const { config, generation } = observer.credential();
-      super(configForClient(config));
-      this.credentialGeneration = generation;
+      const { config, id } = observer.credential();
+      super(config);
+      this.credentialId = id;
       observer.opened(this.#self);
       this.once('end', () => observer.closed(this.#self));
     }

@@ -1,8 +1,10 @@
+import { createSecureContext } from 'node:tls';
 import type { Snapshot } from 'hot-secrets';
-import { Pool, type PoolConfig } from 'pg';
+import { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { configForClient, type PoolRecipe, runPoolRecipe } from '../../../../src/adapters/pg/recipe';
+import { type PoolRecipe, runPoolRecipe } from '../../../../src/adapters/pg/recipe';
 import type { SecretsError } from '../../../../src/errors';
+import { createAuthority } from '../../../support/certificates';
 
 const snapshot = { generation: 7 } as Snapshot;
 const run = (recipe: unknown) =>
@@ -46,7 +48,7 @@ describe('a recipe', () => {
 
   it('means what it names beside a connectionString', () => {
     const connectionString = 'postgres://url-user:url-password@url-host:6543/url-db?application_name=app';
-    expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toEqual({
+    expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toMatchObject({
       generation: 7,
       config: {
         user: 'named',
@@ -60,27 +62,35 @@ describe('a recipe', () => {
   });
 });
 
-describe('the configuration of a client', () => {
-  it('leaves an ssl object as it is, so that a second pool from it has its key', () => {
-    const ssl = { ca: 'ca', key: 'key', cert: 'cert' };
-    const config: PoolConfig = { host: 'db', ssl };
-    for (const _pool of [1, 2]) {
-      const copy = configForClient(config);
-      new Pool(copy);
-      expect(Object.keys(copy.ssl as object)).toEqual(['ca', 'cert']);
-      expect((copy.ssl as typeof ssl).key).toBe('key');
-    }
-    expect(Object.keys(ssl)).toEqual(['ca', 'key', 'cert']);
-  });
-
-  it('finds the key of an ssl object that pg has had before', () => {
-    const ssl = { key: 'key', cert: 'cert' };
+describe('the ssl options of a recipe', () => {
+  it('become a context, and stay as they are for others', async () => {
+    const { cert, key } = await (await createAuthority()).issue();
+    const ssl = { cert, key, servername: 'db' };
+    // pg makes the key of an object that it is given non-enumerable.
     new Pool({ ssl });
-    expect(Object.keys(ssl)).toEqual(['cert']);
-    expect(configForClient({ ssl })).toEqual({ ssl: { key: 'key', cert: 'cert' } });
+    for (const _pool of [1, 2]) {
+      const { config } = run(() => ({ ssl }));
+      expect(config.ssl).toEqual({ cert, servername: 'db', secureContext: expect.any(Object) });
+    }
+    expect(ssl.key).toBe(key);
   });
 
-  it.each([{}, { ssl: true }, { ssl: false }])('passes %o on', (config) => {
-    expect(configForClient(config)).toEqual(config);
+  it('are refused with half a pair, or with a key of another certificate', async () => {
+    const authority = await createAuthority();
+    const [one, other] = await Promise.all([authority.issue(), authority.issue()]);
+    expect(failure(() => ({ ssl: { cert: one.cert } })).code).toBe('PRIVATE_KEY_MISSING');
+    expect(failure(() => ({ ssl: { key: one.key } })).code).toBe('CERTIFICATE_MISSING');
+    expect(failure(() => ({ ssl: { cert: one.cert, key: other.key } })).code).toBe('TLS_OPTIONS_INVALID');
+  });
+
+  it('keep a context that they have', () => {
+    const secureContext = createSecureContext();
+    expect(run(() => ({ ssl: { secureContext, key: 'fictitious' } })).config).toEqual({
+      ssl: { secureContext },
+    });
+  });
+
+  it.each([{}, { ssl: true }, { ssl: false }])('pass as %o', (config) => {
+    expect(run(() => config).config).toEqual(config);
   });
 });

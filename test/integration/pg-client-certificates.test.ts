@@ -1,0 +1,287 @@
+import { X509Certificate } from 'node:crypto';
+import { inspect } from 'node:util';
+import { mountedFiles, SecretStore, secret } from 'hot-secrets';
+import { type CreatePoolOptions, createPool } from 'hot-secrets/pg';
+import { createTestMount } from 'hot-secrets/testing';
+import type { PoolConfig } from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type Authority, createAuthority, type Issued } from '../support/certificates';
+import { startHoldingProxy } from '../support/holding-proxy';
+import { startLoad } from '../support/load';
+import { createPfx } from '../support/pfx';
+import { type Stage, startStage } from '../support/pg-stage';
+import { waitFor } from '../support/wait-for';
+
+/** Long enough for the server to change its certificate, short enough to wait for. */
+const GRACE_MS = 2000;
+
+let clients: Authority;
+let servers: Authority;
+let stage: Stage;
+beforeAll(async () => {
+  [clients, servers] = await Promise.all([createAuthority('Clients'), createAuthority('Servers 0')]);
+  const { chain: cert, key } = await servers.issue();
+  stage = await startStage({
+    ssl: { cert, key, ca: clients.cert },
+    hba: ['hostssl all all 127.0.0.1/32 cert clientcert=verify-full'],
+  });
+});
+afterAll(() => stage.server.stop());
+
+const PASSPHRASE = 'fictitious passphrase';
+
+/** What the mount holds of a certificate. */
+function files({ chain: cert, key }: Issued, format: 'PEM' | 'PFX' = 'PEM'): Record<string, string | Buffer> {
+  if (format === 'PEM') return { 'client.crt': cert, 'client.key': key };
+  return { 'client.pfx': createPfx({ cert, key, password: PASSPHRASE }), 'client.password': PASSPHRASE };
+}
+
+/** A role, its first certificate, and what follows the files of both. */
+async function certified(format: 'PEM' | 'PFX' = 'PEM') {
+  const role = await stage.role('unused');
+  const first = await clients.issue({ commonName: role });
+  const mount = await createTestMount({ ...files(first, format), 'ca.crt': servers.cert });
+  const secrets = await SecretStore.open({
+    secrets: {
+      client:
+        format === 'PEM'
+          ? secret.tls({ cert: 'client.crt', key: 'client.key' })
+          : secret.tls('client.pfx', { passphrase: 'client.password' }),
+      ca: secret.tls({ ca: 'ca.crt' }, { keepPreviousMs: GRACE_MS }),
+    },
+    sources: [mountedFiles(mount.path)],
+  });
+  onTestFinished(async () => {
+    await secrets.close();
+    await mount.cleanup();
+  });
+  const { host, port, database } = stage.server;
+  const pool = (config: PoolConfig = {}, options: CreatePoolOptions = {}) => {
+    const made = createPool(
+      secrets,
+      (s) => ({
+        ...{ host, port, database, user: role, max: 8, ...config },
+        ssl: { ...s.reveal('client'), ca: s.revealAll('ca').flatMap(({ ca }) => ca) },
+      }),
+      { retireOverMs: 100, ...options },
+    );
+    onTestFinished(() => void made.end());
+    return made;
+  };
+  return { role, first, mount, secrets, pool };
+}
+
+/** Waits until all connections of a role, as many as the pool may have, have shown this certificate. */
+async function shownByAll(role: string, { cert }: Issued): Promise<void> {
+  const serial = BigInt(`0x${new X509Certificate(cert).serialNumber}`).toString();
+  await waitFor(async () => {
+    const all = await serials(role);
+    return all.length === 8 && all.every((one) => one === serial);
+  });
+}
+
+/** The serials of the certificates that a role's connections have shown, as the server saw them. */
+async function serials(role: string): Promise<string[]> {
+  const sql = `select client_serial::text as serial from pg_stat_ssl
+    join pg_stat_activity using (pid) where usename = $1`;
+  return (await stage.server.query<{ serial: string }>(sql, [role])).rows.map(({ serial }) => serial);
+}
+
+const QUERY = 'select pg_sleep(0.003)';
+
+describe('a client certificate', () => {
+  it('that rotates under load fails nothing, and the server sees the new one on every connection', async () => {
+    const { role, mount, pool: make } = await certified();
+    const pool = make();
+    const load = startLoad(16, () => pool.query(QUERY));
+    await waitFor(() => load.done > 100);
+
+    for (const round of [1, 2, 3]) {
+      const next = await clients.issue({ commonName: role, key: round === 2 ? 'rsa' : 'ec' });
+      await mount.rotate(files(next));
+      await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
+      await shownByAll(role, next);
+    }
+    expect((await load.stop()).failures).toEqual([]);
+    expect(stage.refused(role)).toBe(0);
+  });
+
+  const strangers = async (role: string) => (await createAuthority('Clients')).issue({ commonName: role });
+  const nobodys = () => clients.issue({ commonName: 'nobody' });
+  it.each([
+    ['from an authority that the server does not trust', strangers, 'CREDENTIAL_REFUSED', 'TLS alert 48'],
+    ['of another name than the role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
+  ])('%s stays out of use and is told once, and the right one is taken', async (_kind, issue, code, says) => {
+    const { role, mount, pool: make } = await certified();
+    // New connections all the time: they go on with the old certificate.
+    const pool = make({ maxUses: 20 }, { retryBaseMs: 10, retryMaxMs: 20 });
+    const rejected: { generation: number; error: unknown }[] = [];
+    pool.rotation.on('rejected', ({ generation, error }) => rejected.push({ generation, error }));
+    const load = startLoad(16, () => pool.query(QUERY));
+    await waitFor(() => load.done > 100);
+
+    const refused = await issue(role);
+    const refusal = new RegExp(`certificate verify failed|authentication failed for user "${role}"`);
+    const before = stage.logged(refusal);
+    await mount.rotate(files(refused));
+    await waitFor(() => stage.logged(refusal) >= before + 3);
+    const reached = load.done + 200;
+    await waitFor(() => load.done > reached);
+    expect(rejected).toMatchObject([{ generation: 2, error: { code } }]);
+    expect(`${rejected[0]?.error}`).toContain(says);
+    expect(inspect(rejected, { depth: 12, showHidden: true }).includes(lineOf(refused.key))).toBe(false);
+
+    const right = await clients.issue({ commonName: role });
+    await mount.rotate(files(right));
+    await waitFor(() => pool.rotation.generation === 3 && pool.rotation.staleCount === 0);
+    await shownByAll(role, right);
+    expect((await load.stop()).failures).toEqual([]);
+    expect(rejected).toHaveLength(1);
+  });
+
+  it('that the server refuses before the new one is there costs a busy, churning pool no query', async () => {
+    const { role, mount, pool: make } = await certified();
+    const pool = make({ maxUses: 5 });
+    const refused: string[] = [];
+    pool.rotation.on('refused', ({ error }) => refused.push(error.message));
+    const load = startLoad(40, () => pool.query(QUERY));
+    await waitFor(() => load.done > 100);
+
+    for (const round of [1, 2, 3]) {
+      clients = await createAuthority('Clients');
+      const { chain: cert, key } = await servers.issue();
+      await stage.server.renewCertificates({ cert, key, ca: clients.cert });
+      await waitFor(() => refused.length === round && pool.waitingCount >= 30);
+      await mount.rotate(files(await clients.issue({ commonName: role })));
+      await waitFor(() => pool.rotation.generation === round + 1);
+      const reached = load.done + 200;
+      await waitFor(() => load.done > reached);
+    }
+    expect((await load.stop()).failures).toEqual([]);
+    for (const message of refused) expect(message).toContain('TLS alert 48');
+  });
+
+  it('without its own key never reaches the server', async () => {
+    const { role, mount, secrets, pool: make } = await certified();
+    const errors: unknown[] = [];
+    secrets.on('error', (error) => errors.push(error.code));
+    const pool = make();
+    await pool.query('select 1');
+    const [one, other] = await Promise.all([1, 2].map(() => clients.issue({ commonName: role })));
+    await mount.rotate({ 'client.crt': one?.chain ?? '', 'client.key': other?.key ?? '' });
+    await waitFor(() => errors.length > 0);
+    expect(errors).toEqual(['PRIVATE_KEY_MISMATCH']);
+    expect((await pool.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
+    expect(pool.rotation.generation).toBe(1);
+  });
+});
+
+describe("the server's authority", () => {
+  it('rotates under load: old and new are trusted while the server changes, and then the new one alone', async () => {
+    const { role, mount, pool: make } = await certified();
+    const pool = make({ maxUses: 20 });
+    const load = startLoad(16, () => pool.query(QUERY));
+    await waitFor(() => load.done > 100);
+    const trusted = () =>
+      (pool.options.ssl as { ca: string[] }).ca.map((ca) => new X509Certificate(ca).subject);
+
+    for (const round of [1, 2, 3]) {
+      const next = await createAuthority(`Servers ${round}`);
+      await mount.rotate({ 'ca.crt': next.cert });
+      await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
+      expect(trusted()).toEqual([`CN=Servers ${round}`, `CN=Servers ${round - 1}`]);
+
+      const { chain: cert, key } = await next.issue();
+      await stage.server.renewCertificates({ cert, key, ca: clients.cert });
+      const logins = stage.accepted(role);
+      await waitFor(() => stage.accepted(role) >= logins + 8);
+      await waitFor(() => trusted().length === 1, { timeoutMs: GRACE_MS + 5000 });
+      expect(trusted()).toEqual([`CN=Servers ${round}`]);
+      servers = next;
+    }
+    const reached = load.done + 200;
+    await waitFor(() => load.done > reached);
+    expect((await load.stop()).failures).toEqual([]);
+  });
+
+  it('retires what trusted the old one when its grace ends, and leaves alone what took its place', async () => {
+    const { mount, pool: make } = await certified();
+    const pool = make({ max: 3 }, { drainTimeoutMs: 200 });
+    const drained: unknown[] = [];
+    pool.rotation.on('drained', ({ generation, forced }) => drained.push([generation, forced]));
+    const backends = async () => {
+      const asked = [1, 2, 3].map(() =>
+        pool.query<{ pid: number }>('select pg_backend_pid() as pid, pg_sleep(0.1)'),
+      );
+      return (await Promise.all(asked)).map(({ rows }) => rows[0]?.pid);
+    };
+    await mount.rotate({ 'ca.crt': servers.cert + (await createAuthority()).cert });
+    await waitFor(() => drained.length === 1);
+    const overlapping = await backends();
+    await waitFor(() => drained.length === 2, { timeoutMs: GRACE_MS + 5000 });
+    expect(pool.rotation.staleCount).toBe(0);
+    const alone = await backends();
+    for (const pid of alone) expect(overlapping).not.toContain(pid);
+    // Longer than the deadline of the old ones.
+    await pool.query('select pg_sleep(0.5)');
+    expect(new Set(await backends())).toEqual(new Set(alone));
+    expect(drained).toEqual([
+      [1, false],
+      [2, false],
+    ]);
+  });
+
+  it('may change while a connection logs in that trusts the old one: it is tried again', async () => {
+    const { role, mount, secrets } = await certified();
+    await using proxy = await startHoldingProxy(stage.server);
+    const { host, port, database } = stage.server;
+    const pool = createPool(secrets, (s) => ({
+      ...{ host, database, user: role, port: s.generation === 1 ? proxy.port : port },
+      ssl: { ...s.reveal('client'), ca: s.reveal('ca').ca },
+    }));
+    onTestFinished(() => void pool.end());
+    proxy.hold();
+    const query = pool.query('select 1 as n');
+    await waitFor(() => proxy.held === 1);
+    const next = await createAuthority('Servers of late');
+    const { chain: cert, key } = await next.issue();
+    await stage.server.renewCertificates({ cert, key, ca: clients.cert });
+    await mount.rotate({ 'ca.crt': next.cert });
+    await waitFor(() => pool.rotation.generation === 2);
+    servers = next;
+    proxy.release();
+    expect((await query).rows).toEqual([{ n: 1 }]);
+  });
+});
+
+describe('the private parts of a certificate', () => {
+  it.each(['PEM', 'PFX'] as const)('as %s are in nothing that a pool prints', async (format) => {
+    const { role, first, mount, pool: make } = await certified(format);
+    const pool = make();
+    const expectHidden = async ({ key }: Issued) => {
+      const client = await pool.connect();
+      for (const shown of [pool, pool.options, pool.rotation, client]) {
+        const text = inspect(shown, { depth: 20, getters: true, maxStringLength: null });
+        // Not the texts themselves: a failure must not print what it found.
+        expect([text.includes(lineOf(key)), text.includes(PASSPHRASE)]).toEqual([false, false]);
+      }
+      expect(Object.keys(pool.options.ssl as object)).toEqual(
+        expect.arrayContaining(['ca', 'secureContext']),
+      );
+      expect(pool.options.ssl).not.toHaveProperty('pfx');
+      client.release();
+    };
+    await expectHidden(first);
+    for (const round of [1, 2, 3]) {
+      const next = await clients.issue({ commonName: role });
+      await mount.rotate(files(next, format));
+      await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
+      await expectHidden(next);
+    }
+  });
+});
+
+/** A line of a key that nothing else has. */
+function lineOf(pem: string): string {
+  return pem.split('\n')[1] ?? '';
+}
