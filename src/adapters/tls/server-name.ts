@@ -1,0 +1,31 @@
+import { isIP } from 'node:net';
+import { SecretsError } from '../../errors';
+
+const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
+const NAME = new RegExp(`^(\\*\\.)?(${LABEL}\\.)*${LABEL}$`);
+const LONGEST = 253;
+
+/**
+ * The form under which a name is kept: lower case. Throws `OPTION_INVALID`.
+ */
+export function serverName(name: string): string {
+  const normal = String(name).toLowerCase();
+  if (isIP(normal) !== 0) {
+    throw invalid(name, 'Clients name no IP address; the default context serves those.');
+  }
+  if (normal.length > LONGEST || !NAME.test(normal)) {
+    throw invalid(name, 'Give a host name in ASCII (xn--…), or "*." and one: the star stands for one label.');
+  }
+  return normal;
+}
+
+/** The names that serve a host, the closest first. */
+export function namesFor(host: string): string[] {
+  const normal = host.toLowerCase();
+  const dot = normal.indexOf('.');
+  return dot === -1 ? [normal] : [normal, `*${normal.slice(dot)}`];
+}
+
+function invalid(name: string, next: string): SecretsError {
+  return new SecretsError('OPTION_INVALID', `"${name}" cannot be a server name`, { next });
+}

@@ -1,0 +1,104 @@
+import type { Agent, buildConnector, Dispatcher } from 'undici';
+import { SecretsError } from '../../errors';
+import { describeError } from '../../internal/describe-error';
+import type { ClientGeneration } from '../../rotation/follow-secrets';
+import { OpenSockets } from '../../rotation/open-sockets';
+import type { SecureOptions } from '../https/secure-options';
+import { connectorMaker, type MakeConnector } from './connector-maker';
+
+/** What is needed of the `undici` package. */
+export type UndiciModule = Pick<typeof import('undici'), 'Agent' | 'Dispatcher' | 'Pool' | 'buildConnector'>;
+
+/** Every dispatcher of undici says that it was destroyed; one that a factory of the user made may not. */
+type PoolLike = Dispatcher & { readonly destroyed?: boolean };
+
+/** One undici.Agent for each generation: closed, it finishes what it has and takes no more. */
+export class DispatcherGeneration implements ClientGeneration {
+  readonly generation: number;
+  readonly agent: Agent;
+  readonly #makeConnector: MakeConnector;
+  readonly #current: () => DispatcherGeneration;
+  /** The agent forgets a pool when its last connection ends, and all of them when it closes; requests may wait in them. */
+  readonly #pools = new Set<PoolLike>();
+  readonly #sockets = new OpenSockets();
+  #dialing = 0;
+  #destroying: Promise<unknown> | undefined;
+  #tellDestroyed = () => {};
+  readonly #destroyed = new Promise<void>((resolve) => {
+    this.#tellDestroyed = resolve;
+  });
+
+  /**
+   * `current`: the generation of then, which new connections are opened with: an old agent that still has a queue must not
+   * use replaced secrets. Throws what `contextFor` throws, and `RECIPE_FAILED` for options that no agent takes.
+   */
+  constructor(
+    undici: UndiciModule,
+    name: string,
+    generation: number,
+    { connect, tls, ...options }: Agent.Options,
+    current: () => DispatcherGeneration,
+  ) {
+    this.generation = generation;
+    this.#current = current;
+    this.#makeConnector =
+      typeof connect === 'function'
+        ? () => connect
+        : connectorMaker(undici, name, { ...(tls as object | undefined), ...connect } as SecureOptions);
+    const { factory = (origin, settings) => new undici.Pool(origin, settings) } = options;
+    try {
+      this.agent = new undici.Agent({
+        ...options,
+        factory: (origin, settings) =>
+          this.#note(factory(origin, { ...settings, connect: this.#connector(settings) })),
+      });
+    } catch (error) {
+      const what = `an undici.Agent refuses the options of the ${name} with ${describeError(error)}`;
+      throw new SecretsError('RECIPE_FAILED', what, { next: 'Return the options of an undici.Agent.' });
+    }
+  }
+
+  get openCount(): number {
+    return this.#sockets.size + this.#dialing;
+  }
+
+  /** Requests under way and in its queues are finished. */
+  async drained(): Promise<void> {
+    const living = [...this.#pools, this.agent].filter(({ destroyed }) => destroyed !== true);
+    const closed = Promise.allSettled(living.map(async (one) => one.close()));
+    // A close that is overtaken by a destroy may never settle.
+    await Promise.race([closed, this.#destroyed]);
+  }
+
+  destroy(error: Error | null = null): Promise<unknown> {
+    this.#destroying ??= Promise.allSettled(
+      [...this.#pools, this.agent].map(async (one) => one.destroy(error)),
+    ).then(this.#tellDestroyed);
+    return this.#destroying;
+  }
+
+  #note(pool: PoolLike): PoolLike {
+    for (const one of this.#pools) if (one.destroyed === true) this.#pools.delete(one);
+    this.#pools.add(pool);
+    return pool;
+  }
+
+  /** Opens the connections of one pool. `settings`: those of the pool. */
+  #connector(settings: Agent.Options): buildConnector.connector {
+    let maker: DispatcherGeneration | undefined;
+    let open: buildConnector.connector;
+    return (where, callback) => {
+      const current = this.#current();
+      // One for each pool and generation: it remembers TLS sessions.
+      if (maker !== current) open = current.#makeConnector(settings);
+      maker = current;
+      this.#dialing += 1;
+      open(where, (...result) => {
+        this.#dialing -= 1;
+        const [, socket] = result;
+        if (socket) this.#sockets.add(socket);
+        callback(...result);
+      });
+    };
+  }
+}

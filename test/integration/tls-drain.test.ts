@@ -1,0 +1,456 @@
+import { once } from 'node:events';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  createSecureServer,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { Agent, createServer as createHttpsServer, request as httpsRequest } from 'node:https';
+import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls';
+import { type AttachOptions, attachSecureContext, createServerNames } from 'hot-secrets/tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { deferred } from '../support/deferred';
+import { startLoad } from '../support/load';
+import { connectWithoutHandshake, handshake, listen, tlsCast } from '../support/tls-stage';
+import { waitFor } from '../support/wait-for';
+
+const LONG_MS = 60_000;
+const SHORT_MS = 100;
+
+/** A server that follows its pair, with what it tells. */
+async function stage(server: Server, options: AttachOptions) {
+  const cast = await tlsCast();
+  const context = attachSecureContext(server, cast.secrets, (s) => s.reveal('web'), options);
+  const said: [string, unknown][] = [];
+  for (const event of ['rotated', 'drained', 'rejected', 'error'] as const) {
+    context.on(event, (payload) => said.push([event, payload]));
+  }
+  const of = (event: string) => said.filter(([name]) => name === event).map(([, payload]) => payload);
+  const port = await listen(server);
+  let round = 1;
+  return {
+    ...cast,
+    context,
+    port,
+    ca: cast.authority.cert,
+    of,
+    /** Puts the next pair into the mount, and waits until it is served. Returns its common name. */
+    async next() {
+      round += 1;
+      await cast.rotate('web', `web-${round}`);
+      await waitFor(() => of('rotated').length === round - 1);
+      return `web-${round}`;
+    },
+  };
+}
+
+interface Answer {
+  readonly commonName: string;
+  readonly connection: string | undefined;
+  readonly body: string;
+}
+
+/** An HTTP/1 request over an agent. */
+async function ask(port: number, agent: Agent): Promise<Answer> {
+  const request = httpsRequest({ port, agent, path: '/' }).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const { subject } = (response.socket as TLSSocket).getPeerCertificate();
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) body += chunk;
+  return { commonName: String(subject?.CN), connection: response.headers.connection, body };
+}
+
+function agentOf(ca: string, maxSockets = 1): Agent {
+  // Without sessions: a resumed one shows no certificate.
+  const agent = new Agent({ keepAlive: true, maxSockets, ca, maxCachedSessions: 0 });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+/** One client of HTTP/2, which opens a session when it has none that takes requests. */
+function client(port: number, ca: string) {
+  let session: ClientHttp2Session | undefined;
+  const names = new Set<string>();
+  onTestFinished(() => session?.destroy());
+  return {
+    names,
+    close: () => session?.close(),
+    async ask(path = '/'): Promise<string> {
+      if (session === undefined || session.closed || session.destroyed) {
+        session = connectHttp2(`https://localhost:${port}`, { ca });
+        session.on('error', () => {});
+      }
+      const stream = session.request({ ':path': path });
+      const [headers] = await once(stream, 'response');
+      names.add(String((session.socket as TLSSocket).getPeerCertificate()?.subject?.CN));
+      let body = '';
+      for await (const chunk of stream.setEncoding('utf8')) body += chunk;
+      if (headers[':status'] !== 200) throw new Error(`status ${headers[':status']}`);
+      // How Node tells of a stream that was cut off.
+      if (stream.rstCode !== 0) throw new Error(`reset with ${stream.rstCode}`);
+      return body;
+    },
+  };
+}
+
+const hello: RequestListener = (_request, response) => response.end('hello');
+
+describe('with drainTimeoutMs, HTTP/1 clients', () => {
+  it('that never pause lose no request in five rotations, and all come to the new certificate', async () => {
+    const { port, ca, next, context, of } = await stage(createHttpsServer(hello), {
+      drainTimeoutMs: LONG_MS,
+    });
+    const agents = [agentOf(ca, 2), agentOf(ca, 2), agentOf(ca, 4)];
+    let index = 0;
+    const seen = new Set<string>();
+    const load = startLoad(8, async () => {
+      index += 1;
+      const { commonName, body } = await ask(port, agents[index % agents.length] as Agent);
+      if (body !== 'hello') throw new Error(`got "${body}"`);
+      seen.add(commonName);
+    });
+    for (let round = 1; round <= 5; round += 1) {
+      const reached = load.done + 50;
+      await waitFor(() => load.done > reached);
+      await next();
+      await waitFor(() => context.staleCount === 0 && of('drained').length === round);
+    }
+    const { failures, done } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(done).toBeGreaterThan(250);
+    expect([...seen].sort()).toEqual([1, 2, 3, 4, 5, 6].map((round) => `web-${round}`));
+    expect(of('error')).toEqual([]);
+    expect(of('drained')).toEqual(Array(5).fill(expect.objectContaining({ forced: false })));
+  });
+
+  it('are left alone while they are idle, and come to the new certificate after their next request', async () => {
+    const { port, ca, next, context } = await stage(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
+    const agent = agentOf(ca);
+    let current = 'web-1';
+    for (const _round of [1, 2, 3]) {
+      expect(await ask(port, agent)).toMatchObject({ commonName: current, connection: 'keep-alive' });
+      const old = current;
+      current = await next();
+      expect(context.staleCount).toBe(1);
+      expect(await ask(port, agent)).toMatchObject({ commonName: old, connection: 'close' });
+      await waitFor(() => context.staleCount === 0);
+    }
+    expect((await ask(port, agent)).commonName).toBe(current);
+  });
+
+  it('get the answers that are under way, begun or not', async () => {
+    const answers: ServerResponse[] = [];
+    const server = createHttpsServer((_request, response) => void answers.push(response));
+    const { port, ca, next, context } = await stage(server, { drainTimeoutMs: LONG_MS });
+    for (const _round of [1, 2, 3]) {
+      const [waiting, reading] = [agentOf(ca), agentOf(ca)];
+      const first = ask(port, waiting);
+      await waitFor(() => answers.length === 1);
+      const second = ask(port, reading);
+      await waitFor(() => answers.length === 2);
+      answers[1]?.write('begun, ');
+      await next();
+      answers[0]?.end('whole');
+      answers[1]?.end('ended');
+      expect(await first).toMatchObject({ body: 'whole', connection: 'close' });
+      expect(await second).toMatchObject({ body: 'begun, ended', connection: 'keep-alive' });
+      answers.length = 0;
+      await waitFor(() => context.staleCount === 1);
+      const third = ask(port, reading);
+      await waitFor(() => answers.length === 1);
+      answers.pop()?.end();
+      expect((await third).connection).toBe('close');
+      await waitFor(() => context.staleCount === 0);
+    }
+  });
+
+  it('whose handshake was under way at the swap count as stale', async () => {
+    const { port, ca, next, context } = await stage(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
+    for (const round of [1, 2, 3]) {
+      const early = await connectWithoutHandshake(port);
+      const second = await connectWithoutHandshake(port);
+      await next();
+      const late = await handshake(port, { ca });
+      const { socket, commonName } = await early.secure({ ca });
+      expect([commonName, late.commonName]).toEqual([`web-${round}`, `web-${round + 1}`]);
+      await waitFor(() => context.staleCount === 1);
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      let answer = '';
+      for await (const chunk of socket.setEncoding('utf8')) answer += chunk;
+      expect(answer).toMatch(/^HTTP\/1.1 200.*Connection: close.*hello/is);
+      await waitFor(() => context.staleCount === 0);
+      second.destroy();
+      late.socket.destroy();
+    }
+  });
+});
+
+describe('with drainTimeoutMs, HTTP/2 clients', () => {
+  it('that never pause lose no request in five rotations, and a stream that is open goes on', async () => {
+    const streams: ServerHttp2Stream[] = [];
+    const server = createSecureServer({}, (request, response) => {
+      if (request.url !== '/slow') return response.end('hello');
+      response.write('begun, ');
+      streams.push(response.stream);
+    });
+    const { port, ca, next, context, of } = await stage(server, { drainTimeoutMs: LONG_MS });
+    const clients = Array.from({ length: 6 }, () => client(port, ca));
+    let index = 0;
+    const load = startLoad(clients.length, async () => {
+      const own = clients[index % clients.length] as (typeof clients)[number];
+      index += 1;
+      clients.splice(clients.indexOf(own), 1);
+      try {
+        if ((await own.ask()) !== 'hello') throw new Error('no hello');
+      } finally {
+        clients.push(own);
+      }
+    });
+    for (let round = 1; round <= 5; round += 1) {
+      const slow = client(port, ca);
+      const body = slow.ask('/slow');
+      await waitFor(() => streams.length === 1);
+      const reached = load.done + 50;
+      await waitFor(() => load.done > reached);
+      await next();
+      await waitFor(() => context.staleCount === 1);
+      streams.pop()?.end('ended');
+      expect(await body).toBe('begun, ended');
+      expect(await slow.ask()).toBe('hello');
+      expect([...slow.names]).toEqual([`web-${round}`, `web-${round + 1}`]);
+      slow.close();
+      await waitFor(() => context.staleCount === 0 && of('drained').length === round);
+    }
+    const { failures } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(new Set(clients.flatMap(({ names }) => [...names]))).toEqual(
+      new Set([1, 2, 3, 4, 5, 6].map((round) => `web-${round}`)),
+    );
+    expect(of('error')).toEqual([]);
+  });
+
+  it('that stay idle are told halfway to the deadline, and nothing is said of force', async () => {
+    const server = createSecureServer({}, (_request, response) => response.end('hello'));
+    const { port, ca, next, of, context } = await stage(server, { drainTimeoutMs: 2000 });
+    const own = client(port, ca);
+    for (const round of [1, 2, 3]) {
+      expect(await own.ask()).toBe('hello');
+      await next();
+      expect(context.staleCount).toBe(1);
+      await waitFor(() => of('drained').length === round);
+      expect(of('drained').at(-1)).toMatchObject({ forced: false });
+    }
+    expect(of('error')).toEqual([]);
+    expect([...own.names]).toEqual(['web-1', 'web-2', 'web-3']);
+  });
+
+  it('and HTTP/1 clients of the same server are told each in their way', async () => {
+    const server = createSecureServer({ allowHTTP1: true });
+    const { port, ca, next, context } = await stage(server, { drainTimeoutMs: LONG_MS });
+    // Later than the attachment, as an application is set up after its server.
+    server.on('request', (_request, response) => response.end('hello'));
+    const [young, agent] = [client(port, ca), agentOf(ca)];
+    for (const _round of [1, 2, 3]) {
+      await Promise.all([young.ask(), ask(port, agent)]);
+      await next();
+      expect(context.staleCount).toBe(2);
+      expect(await young.ask()).toBe('hello');
+      expect((await ask(port, agent)).connection).toBe('close');
+      await waitFor(() => context.staleCount === 0);
+    }
+    expect([...young.names]).toEqual(['web-1', 'web-2', 'web-3']);
+  });
+
+  it('get streams from a server that listens for nothing else', async () => {
+    const server = createSecureServer();
+    server.on('stream', (stream) => {
+      stream.respond({ ':status': 200 });
+      stream.end('stream');
+    });
+    const listeners = server.listenerCount('stream');
+    const { port, ca, next, context } = await stage(server, { drainTimeoutMs: LONG_MS });
+    expect(server.listenerCount('stream')).toBe(listeners);
+    const own = client(port, ca);
+    for (const _round of [1, 2, 3]) {
+      expect(await own.ask()).toBe('stream');
+      await next();
+      expect(await own.ask()).toBe('stream');
+      await waitFor(() => context.staleCount === 0);
+    }
+    expect([...own.names]).toEqual(['web-1', 'web-2', 'web-3']);
+  });
+});
+
+describe('at drainTimeoutMs', () => {
+  const echo = (socket: TLSSocket) => socket.pipe(socket);
+
+  it('what is left is closed and reported, whatever it does; new connections are not touched', async () => {
+    const { port, ca, next, of, context } = await stage(createTlsServer(echo), { drainTimeoutMs: SHORT_MS });
+    for (const round of [1, 2, 3]) {
+      const old = await Promise.all([handshake(port, { ca }), handshake(port, { ca })]);
+      const closed = old.map(({ socket }) => once(socket.resume(), 'close'));
+      const early = await connectWithoutHandshake(port);
+      await next();
+      const late = await early.secure({ ca });
+      closed.push(once(late.socket.resume(), 'close'));
+      const young = await handshake(port, { ca });
+      await Promise.all(closed);
+      await waitFor(() => of('drained').length === round);
+      expect(of('drained').at(-1)).toMatchObject({ name: 'TLS server', forced: true });
+      expect(of('error')).toEqual(Array(round).fill(expect.objectContaining({ code: 'DRAIN_TIMEOUT' })));
+      young.socket.end('still here');
+      expect(String(await once(young.socket, 'data'))).toBe('still here');
+      await waitFor(() => context.staleCount === 0);
+    }
+  });
+
+  it('upgraded connections are closed, and not before', async () => {
+    const server = createHttpsServer();
+    server.on('upgrade', (_request, socket) => {
+      socket.on('error', () => {});
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      socket.pipe(socket);
+    });
+    const { port, ca, next, of } = await stage(server, { drainTimeoutMs: 500 });
+    for (const _round of [1, 2, 3]) {
+      const request = httpsRequest({
+        port,
+        ca,
+        agent: false,
+        headers: { Connection: 'Upgrade', Upgrade: 'echo' },
+      }).end();
+      const [, socket] = (await once(request, 'upgrade')) as [IncomingMessage, TLSSocket];
+      const closed = once(socket, 'close');
+      await next();
+      const count = of('drained').length;
+      socket.write('after the swap');
+      expect(String(await once(socket, 'data'))).toBe('after the swap');
+      socket.resume();
+      await closed;
+      await waitFor(() => of('drained').length === count + 1);
+    }
+    expect(of('error')).toEqual(Array(3).fill(expect.objectContaining({ code: 'DRAIN_TIMEOUT' })));
+  });
+
+  it('requests are cut off that take longer, of HTTP/1 and HTTP/2', async () => {
+    const begun: unknown[] = [];
+    const server = createSecureServer({ allowHTTP1: true }, (_request, response) => {
+      begun.push(response.write('begun'));
+    });
+    const { port, ca, next, of, context } = await stage(server, { drainTimeoutMs: SHORT_MS });
+    for (const round of [1, 2, 3]) {
+      const cut = [ask(port, agentOf(ca)), client(port, ca).ask()].map((answer) =>
+        answer.then(
+          () => 'whole',
+          () => 'cut',
+        ),
+      );
+      await waitFor(() => begun.length === 2 * round);
+      await next();
+      expect(await Promise.all(cut)).toEqual(['cut', 'cut']);
+      await waitFor(() => of('drained').length === round && context.staleCount === 0);
+    }
+  });
+
+  it('what its owner writes after that breaks nothing', async () => {
+    const uncaught = deferred<unknown>();
+    process.once('uncaughtExceptionMonitor', uncaught.resolve);
+    onTestFinished(() => void process.off('uncaughtExceptionMonitor', uncaught.resolve));
+    const sockets: TLSSocket[] = [];
+    const { port, ca, next, of } = await stage(
+      createTlsServer((socket) => void sockets.push(socket)),
+      { drainTimeoutMs: 0 },
+    );
+    // Does not end its side when the server ends.
+    const deaf = await handshake(port, { ca, ...{ allowHalfOpen: true } });
+    const ended = once(deaf.socket.resume(), 'end');
+    await waitFor(() => sockets.length === 1);
+    await next();
+    await ended;
+    sockets[0]?.write('too late');
+    await waitFor(() => of('drained').length === 1);
+    expect(await Promise.race([uncaught.promise, Promise.resolve('nothing')])).toBe('nothing');
+  });
+});
+
+describe('without drainTimeoutMs', () => {
+  it('old connections live on, and the last one to go is told', async () => {
+    const { port, ca, next, of, context } = await stage(createHttpsServer(hello), {});
+    const agents = [agentOf(ca), agentOf(ca)];
+    await Promise.all(agents.map((agent) => ask(port, agent)));
+    await next();
+    await next();
+    for (const agent of agents) {
+      expect(await ask(port, agent)).toMatchObject({ commonName: 'web-1', connection: 'keep-alive' });
+    }
+    expect(context.staleCount).toBe(2);
+    // The second pair was shown to nobody.
+    await waitFor(() => of('drained').length === 1);
+    expect(of('drained')).toEqual([expect.objectContaining({ generation: 2, forced: false })]);
+    agents[0]?.destroy();
+    await waitFor(() => context.staleCount === 1);
+    expect(of('drained')).toHaveLength(1);
+    agents[1]?.destroy();
+    await waitFor(() => of('drained').length === 2);
+    expect(of('drained').at(-1)).toMatchObject({ generation: 1, forced: false });
+  });
+});
+
+describe('the connections of a name', () => {
+  it('drain by the drainTimeoutMs of the names', async () => {
+    const { secrets, authority, rotate } = await tlsCast();
+    const names = createServerNames(
+      secrets,
+      { 'api.test': (s) => s.reveal('api') },
+      { drainTimeoutMs: SHORT_MS },
+    );
+    const connections: TLSSocket[] = [];
+    const server = createTlsServer({ SNICallback: names.SNICallback }, (socket) => {
+      connections.push(socket.pipe(socket));
+    });
+    attachSecureContext(server, secrets, (s) => s.reveal('web'), { names });
+    const said: string[] = [];
+    names.on('drained', ({ name, forced }) => said.push(`${name} ${forced}`));
+    names.on('error', ({ code }) => said.push(code));
+    const port = await listen(server);
+    const ca = authority.cert;
+    const other = await handshake(port, { ca });
+    for (const round of [2, 3, 4]) {
+      const { socket } = await handshake(port, { ca, servername: 'api.test' });
+      const closed = once(socket.resume(), 'close');
+      await waitFor(() => connections.length === round);
+      await rotate('api', `api-${round}`);
+      await closed;
+    }
+    // One whose handshake is under way when its name is deleted has a deadline of its own.
+    const early = await connectWithoutHandshake(port);
+    const last = await handshake(port, { ca, servername: 'api.test' });
+    const closed = [once(last.socket.resume(), 'close')];
+    await waitFor(() => connections.length === 5);
+    names.delete('api.test');
+    const { socket } = await early.secure({ ca });
+    closed.push(once(socket.resume(), 'close'));
+    await Promise.all(closed);
+    await waitFor(() => said.length === 8);
+    expect(said).toEqual(Array(4).fill(['DRAIN_TIMEOUT', 'api.test true']).flat());
+    other.socket.end('still here');
+    expect(String(await once(other.socket, 'data'))).toBe('still here');
+  });
+});
+
+describe('close()', () => {
+  it('during a drain waits for nobody and closes no connection', async () => {
+    const { port, ca, next, context } = await stage(
+      createTlsServer((socket) => socket.pipe(socket)),
+      { drainTimeoutMs: LONG_MS },
+    );
+    const { socket } = await handshake(port, { ca });
+    await next();
+    expect(context.staleCount).toBe(1);
+    await context.close();
+    expect(context.staleCount).toBe(0);
+    socket.write('still here');
+    expect(String(await once(socket, 'data'))).toBe('still here');
+  });
+});

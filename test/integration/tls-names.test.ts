@@ -1,0 +1,265 @@
+import { createServer } from 'node:tls';
+import { inspect } from 'node:util';
+import { memory, SecretStore, secret } from 'hot-secrets';
+import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createAuthority, type Issued } from '../support/certificates';
+import {
+  connectWithoutHandshake,
+  files,
+  handshake,
+  linesOf,
+  listen,
+  served,
+  tlsCast,
+} from '../support/tls-stage';
+import { waitFor } from '../support/wait-for';
+
+const anyHost = { checkServerIdentity: () => undefined };
+
+/** A server with the name `api.test` and the wildcard `*.wild.test` beside its default. */
+async function stage() {
+  const cast = await tlsCast();
+  const { secrets, authority } = cast;
+  const names = createServerNames(secrets, {
+    'api.test': (s) => s.reveal('api'),
+    '*.Wild.test': (s) => s.reveal('api'),
+  });
+  const server = createServer({ SNICallback: names.SNICallback }, (socket) => socket.pipe(socket));
+  const context = attachSecureContext(server, secrets, (s) => s.reveal('web'), { names });
+  const port = await listen(server);
+  const to = (servername: string) => ({ ...anyHost, ca: authority.cert, servername });
+  const ask = (servername: string) => served(port, to(servername));
+  return { ...cast, names, server, context, port, to, ask };
+}
+
+/** Two names whose pairs come from plain texts, which nobody checks before the server does. */
+async function unchecked() {
+  const authority = await createAuthority();
+  const issue = (commonName: string) => authority.issue({ commonName });
+  const pair = (name: string, { cert, key }: Issued) => ({ [`${name}.crt`]: cert, [`${name}.key`]: key });
+  const [a, b] = await Promise.all([issue('a-1'), issue('b-1')]);
+  const source = memory({ ...pair('a', a), ...pair('b', b) });
+  const secrets = await SecretStore.open({
+    secrets: {
+      aCert: secret.text('a.crt'),
+      aKey: secret.text('a.key'),
+      bCert: secret.text('b.crt'),
+      bKey: secret.text('b.key'),
+    },
+    sources: [source],
+  });
+  const runs = { a: 0, b: 0, web: 0 };
+  const names = createServerNames(secrets, {
+    'a.test': (s) => {
+      runs.a += 1;
+      return { cert: s.reveal('aCert'), key: s.reveal('aKey') };
+    },
+    'b.test': (s) => {
+      runs.b += 1;
+      return { cert: s.reveal('bCert'), key: s.reveal('bKey') };
+    },
+  });
+  const server = createServer({ SNICallback: names.SNICallback }, (socket) => socket.resume());
+  attachSecureContext(
+    server,
+    secrets,
+    () => {
+      runs.web += 1;
+      return { cert: b.cert, key: b.key };
+    },
+    { names },
+  );
+  onTestFinished(() => secrets.close());
+  const port = await listen(server);
+  const ask = (servername: string) => served(port, { ...anyHost, ca: authority.cert, servername });
+  return { issue, pair, source, names, runs, ask };
+}
+
+describe('server names', () => {
+  it('serve the exact name, then its wildcard of one label, then the default, through every rotation', async () => {
+    const { names, ask, rotate, mount, issue } = await stage();
+    const all = (...hosts: string[]) => Promise.all(hosts.map(ask));
+    expect(names.names()).toEqual(['*.wild.test', 'api.test']);
+    expect(await all('api.test', 'API.Test', 'a.wild.test', 'A.WILD.test')).toEqual(Array(4).fill('api-1'));
+    expect(await all('localhost', 'other.test', 'wild.test', 'a.b.wild.test', 'xapi.test')).toEqual(
+      Array(5).fill('web-1'),
+    );
+    names.set('exact.wild.test', (s) => s.reveal('web'));
+    expect(await all('exact.wild.test', 'other.wild.test')).toEqual(['web-1', 'api-1']);
+    for (const round of [2, 3, 4]) {
+      await rotate('api', `api-${round}`);
+      await waitFor(async () => (await all('api.test', 'a.wild.test')).every((cn) => cn === `api-${round}`));
+      expect(await ask('localhost')).toBe('web-1');
+    }
+    await mount.rotate({ ...files('web', await issue('web-2')), ...files('api', await issue('api-5')) });
+    await waitFor(async () => (await ask('localhost')) === 'web-2' && (await ask('api.test')) === 'api-5');
+    expect(await ask('exact.wild.test')).toBe('web-2');
+  });
+
+  it('keep the old pair of the one whose new pair is bad, and leave the others alone', async () => {
+    const { names, source, pair, issue, ask, runs } = await unchecked();
+    const said: unknown[] = [];
+    const rotated: string[] = [];
+    names.on('rejected', (event) => said.push(event));
+    names.on('rotated', ({ name }) => rotated.push(name));
+    for (const round of [1, 2, 3]) {
+      const [bad, other] = [await issue('bad'), await issue('other')];
+      source.set({ 'a.crt': bad.cert, 'a.key': other.key, ...pair('b', await issue(`b-${round + 1}`)) });
+      await waitFor(
+        () => said.length === round && rotated.filter((name) => name === 'b.test').length === round,
+      );
+      expect(await ask('a.test')).toBe(`a-${round}`);
+      expect(await ask('b.test')).toBe(`b-${round + 1}`);
+      expect(said.at(-1)).toMatchObject({ name: 'a.test', error: { code: 'TLS_OPTIONS_INVALID' } });
+      const shown = inspect([said, names], { depth: 20, showHidden: true });
+      for (const line of [...linesOf(bad.key), ...linesOf(other.key)]) expect(shown).not.toContain(line);
+
+      source.set(pair('a', await issue(`a-${round + 1}`)));
+      await waitFor(async () => (await ask('a.test')) === `a-${round + 1}`);
+    }
+    // Once for each of its own rotations, and never for those of the other or for retries of the other.
+    expect(runs).toMatchObject({ b: 4, web: 1 });
+  });
+
+  it('change at run time', async () => {
+    const { names, ask } = await stage();
+    for (const round of [1, 2, 3]) {
+      names.set(`New-${round}.test`, (s) => s.reveal('api'));
+      expect(await ask(`new-${round}.test`)).toBe('api-1');
+      names.set(`new-${round}.test`, (s) => s.reveal('web'));
+      expect(await ask(`new-${round}.test`)).toBe('web-1');
+      names.set(`new-${round}.test`, (s) => s.reveal('api'));
+      expect(names.delete(`new-${round}.TEST`)).toBe(true);
+      expect(names.delete(`new-${round}.test`)).toBe(false);
+      expect(await ask(`new-${round}.test`)).toBe('web-1');
+    }
+    expect(names.names()).toEqual(['*.wild.test', 'api.test']);
+  });
+
+  it('follow their secrets also when they were set later or replaced', async () => {
+    const { names, ask, rotate } = await stage();
+    names.set('late.test', (s) => s.reveal('web'));
+    names.set('late.test', (s) => s.reveal('api'));
+    const rotated: string[] = [];
+    names.on('rotated', ({ name }) => rotated.push(name));
+    for (const round of [2, 3, 4]) {
+      await rotate('web', `web-${round}`);
+      await rotate('api', `api-${round}`);
+      await waitFor(async () => (await ask('late.test')) === `api-${round}`);
+    }
+    expect(rotated.filter((name) => name === 'late.test')).toHaveLength(3);
+  });
+
+  it('refuse what no client can ask for, and a first recipe that fails; nothing has changed then', async () => {
+    const { names, ask, secrets } = await stage();
+    const bad = [
+      '',
+      '*',
+      '*.',
+      'a..b',
+      '10.0.0.1',
+      '::1',
+      '-a.test',
+      'a.test.',
+      'x*.test',
+      'a.*.test',
+      'ö.test',
+    ];
+    for (const name of [...bad, `${'a'.repeat(64)}.test`, `${'a.'.repeat(127)}test`]) {
+      const refusal = expect.objectContaining({ code: 'OPTION_INVALID' });
+      expect(() => names.set(name, (s) => s.reveal('web')), name).toThrow(refusal);
+      expect(() => createServerNames(secrets, { [name]: (s) => s.reveal('web') }), name).toThrow(refusal);
+    }
+    const twice = { 'Api.test': () => ({}), 'api.test': () => ({}) };
+    expect(() => createServerNames(secrets, twice)).toThrow(
+      expect.objectContaining({ code: 'CERTIFICATE_MISSING' }),
+    );
+    expect(() =>
+      createServerNames(secrets, { 'Api.test': (s) => s.reveal('api'), 'api.test': (s) => s.reveal('api') }),
+    ).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
+    expect(() => createServerNames(secrets, {}, { drainTimeout: 1 } as never)).toThrow(
+      expect.objectContaining({ code: 'OPTION_UNKNOWN' }),
+    );
+    expect(() => createServerNames(secrets, {}, { drainTimeoutMs: -1 })).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID' }),
+    );
+    const mixed = () =>
+      names.set('api.test', (s) => ({
+        cert: s.reveal('web').cert as string,
+        key: s.reveal('api').key as string,
+      }));
+    expect(mixed).toThrow(expect.objectContaining({ code: 'TLS_OPTIONS_INVALID' }));
+    expect(await ask('api.test')).toBe('api-1');
+    expect(names.names()).toEqual(['*.wild.test', 'api.test']);
+  });
+
+  it('check the clients of a name against the ca of its recipe', async () => {
+    const { secrets, authority, issue } = await tlsCast();
+    const { cert, key } = await issue('client');
+    const names = createServerNames(secrets, {
+      'api.test': (s) => ({ ...s.reveal('api'), ca: authority.cert }),
+      'other.test': (s) => s.reveal('api'),
+    });
+    const options = { ca: authority.cert, requestCert: true, rejectUnauthorized: false };
+    const server = createServer({ ...options, SNICallback: names.SNICallback }, (socket) => socket.resume());
+    attachSecureContext(server, secrets, (s) => s.reveal('web'), { names });
+    const authorized: boolean[] = [];
+    server.on('secureConnection', (socket) => authorized.push(socket.authorized));
+    const port = await listen(server);
+    for (const servername of ['localhost', 'api.test', 'other.test']) {
+      await handshake(port, { ca: authority.cert, cert, key, servername });
+    }
+    await waitFor(() => authorized.length === 3);
+    expect(authorized).toEqual([true, true, false]);
+  });
+
+  it('count the connections of a name that rotated as stale, and only those', async () => {
+    const { names, context, port, to, rotate } = await stage();
+    const rotations = { web: 0, api: 0 };
+    context.on('rotated', () => {
+      rotations.web += 1;
+    });
+    names.on('rotated', ({ name }) => {
+      if (name === 'api.test') rotations.api += 1;
+    });
+    const old = await Promise.all(['api.test', 'localhost'].map((host) => handshake(port, to(host))));
+    const early = await connectWithoutHandshake(port);
+    expect(context.staleCount).toBe(0);
+    for (const round of [1, 2, 3]) {
+      await rotate('api', `api-${round + 1}`);
+      await waitFor(() => rotations.api === round);
+      expect(context.staleCount).toBe(round);
+      old.push(await handshake(port, to('api.test')));
+      expect(context.staleCount).toBe(round);
+    }
+    // It came before the rotation: what it got is taken for old.
+    await early.secure(to('api.test'));
+    await waitFor(() => context.staleCount === 4);
+    await rotate('web', 'web-2');
+    await waitFor(() => rotations.web === 1);
+    expect(context.staleCount).toBe(5);
+    names.delete('api.test');
+    expect(context.staleCount).toBe(6);
+    for (const { socket } of old) socket.destroy();
+    await waitFor(() => context.staleCount === 1);
+  });
+
+  it('close with the last server that they are attached to, and stay on their pairs', async () => {
+    const { secrets, names, context, ask, rotate } = await stage();
+    const second = createServer({ SNICallback: names.SNICallback });
+    const other = attachSecureContext(second, secrets, (s) => s.reveal('web'), { names });
+    await context.close();
+    await rotate('api', 'api-2');
+    await waitFor(async () => (await ask('api.test')) === 'api-2');
+    await other.close();
+    await names.close();
+    const { generation } = secrets;
+    await rotate('api', 'api-3');
+    await waitFor(() => secrets.generation > generation);
+    expect(await ask('api.test')).toBe('api-2');
+    expect(() => names.set('late.test', (s) => s.reveal('api'))).toThrow(
+      expect.objectContaining({ code: 'ROTATION_CLOSED' }),
+    );
+  });
+});

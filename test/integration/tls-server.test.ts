@@ -1,0 +1,278 @@
+import { createServer as createHttpServer } from 'node:http';
+import { createSecureServer } from 'node:http2';
+import { createServer as createHttpsServer, get } from 'node:https';
+import { createServer as createTlsServer, type Server, type TlsOptions } from 'node:tls';
+import { inspect } from 'node:util';
+import { mountedFiles, SecretStore, secret } from 'hot-secrets';
+import { attachSecureContext } from 'hot-secrets/tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createAuthority, type Issued } from '../support/certificates';
+import { files, handshake, linesOf, listen, served, tlsCast } from '../support/tls-stage';
+import { waitFor } from '../support/wait-for';
+
+const makers: Record<string, (options?: TlsOptions) => Server> = {
+  https: (options = {}) => createHttpsServer(options, (_request, response) => response.end('hello')),
+  http2: (options = {}) => createSecureServer(options, (_request, response) => response.end('hello')),
+  tls: (options = {}) => createTlsServer(options, (socket) => socket.pipe(socket)),
+};
+
+/** Everything that the process says while a test runs. */
+function warnings(): Error[] {
+  const said: Error[] = [];
+  const note = (warning: Error) => said.push(warning);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  return said;
+}
+
+describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => {
+  it('that was created without a certificate shows each new one, while old connections live on', async () => {
+    const { secrets, authority, rotate } = await tlsCast();
+    const server = make();
+    const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    const port = await listen(server);
+    const ca = authority.cert;
+    const old = [await handshake(port, { ca })];
+    expect(old[0]?.commonName).toBe('web-1');
+    for (const commonName of ['web-2', 'web-3', 'web-4', 'web-5']) {
+      await rotate('web', commonName);
+      await waitFor(async () => (await served(port, { ca })) === commonName);
+      old.push(await handshake(port, { ca }));
+      expect(context.staleCount).toBe(old.length - 1);
+      expect(context.generation).toBe(secrets.generation);
+    }
+    expect(old.map(({ commonName }) => commonName)).toEqual(['web-1', 'web-2', 'web-3', 'web-4', 'web-5']);
+    expect(old.some(({ socket }) => socket.destroyed || socket.readableEnded)).toBe(false);
+    for (const { socket } of old) socket.destroy();
+    await waitFor(() => context.staleCount === 0);
+  });
+
+  it('keeps what it was created with: minVersion, and the ca of its clients', async () => {
+    const { secrets, authority, rotate, issue } = await tlsCast();
+    const server = make({
+      minVersion: 'TLSv1.3',
+      ca: authority.cert,
+      requestCert: true,
+      rejectUnauthorized: true,
+    });
+    attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    const port = await listen(server);
+    const { cert, key } = await issue('client');
+    const client = { ca: authority.cert, cert, key };
+    const stranger = await (await createAuthority()).issue();
+    const authorized: boolean[] = [];
+    server.on('secureConnection', (socket) => authorized.push(socket.authorized));
+    for (const commonName of ['web-1', 'web-2', 'web-3', 'web-4']) {
+      if (commonName !== 'web-1') await rotate('web', commonName);
+      await waitFor(async () => (await served(port, client)) === commonName);
+      await expect(handshake(port, { ...client, maxVersion: 'TLSv1.2' })).rejects.toMatchObject({
+        code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+      });
+      // With TLS 1.3 a client learns that it is refused only after its side of the handshake.
+      const refused = await handshake(port, { ca: authority.cert, cert: stranger.cert, key: stranger.key });
+      await waitFor(() => refused.socket.destroyed);
+      expect(server).toMatchObject({ minVersion: 'TLSv1.3', ca: authority.cert });
+    }
+    expect(authorized).not.toContain(false);
+  });
+
+  it('takes what the recipe names over what it was created with', async () => {
+    const { secrets, authority } = await tlsCast();
+    const server = make({ minVersion: 'TLSv1.3' });
+    attachSecureContext(server, secrets, (s) => ({
+      ...s.reveal('web'),
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.2',
+    }));
+    const port = await listen(server);
+    expect((await handshake(port, { ca: authority.cert })).protocol).toBe('TLSv1.2');
+  });
+});
+
+describe('a bad pair', () => {
+  const spoilers: Record<string, (good: Issued, other: Issued) => Partial<Issued>> = {
+    mismatched: (good, other) => ({ chain: good.chain, key: other.key }),
+    'with a truncated key': ({ chain, key }) => ({ chain, key: key.slice(0, key.length / 2) }),
+    'with a truncated certificate': ({ chain, key }) => ({ chain: chain.slice(0, chain.length / 2), key }),
+    'of garbage': () => ({ chain: 'no certificate', key: 'no key' }),
+    'with an empty key': ({ chain }) => ({ chain, key: '' }),
+    'with an empty certificate': ({ key }) => ({ chain: '', key }),
+  };
+
+  it.each(Object.entries(spoilers))(
+    '(%s) leaves the old one serving, the server untouched and the key unsaid; the next good one is taken',
+    async (_how, spoil) => {
+      const { secrets, authority, mount, rotate, issue } = await tlsCast();
+      const warned = warnings();
+      // Two ways to the same server: a definition that checks, and plain texts that do not.
+      const texts = await SecretStore.open({
+        secrets: { cert: secret.text('web.crt'), key: secret.text('web.key') },
+        sources: [mountedFiles(mount.path)],
+      });
+      onTestFinished(() => texts.close());
+      const [checked, plain] = [makers.https?.() as Server, makers.https?.() as Server];
+      const said: unknown[] = [];
+      const contexts = [
+        attachSecureContext(checked, secrets, (s) => s.reveal('web')),
+        attachSecureContext(plain, texts, (s) => ({ cert: s.reveal('cert'), key: s.reveal('key') })),
+      ];
+      for (const store of [secrets, texts]) store.on('error', (error) => said.push(error));
+      for (const context of contexts) context.on('rejected', (event) => said.push(event));
+      const ports = [await listen(checked), await listen(plain)];
+      const ca = authority.cert;
+      const both = () => Promise.all(ports.map((port) => served(port, { ca })));
+      for (const round of [1, 2, 3]) {
+        const before = [checked, plain].map(({ key, cert }: Server & Partial<Issued>) => ({ key, cert }));
+        const [bad, other] = [await issue('bad'), await issue('other')];
+        const count = said.length;
+        await mount.rotate(files('web', { chain: bad.chain, key: bad.key, ...spoil(bad, other) }));
+        await waitFor(() => said.length >= count + 2);
+        expect(await both()).toEqual([`web-${round}`, `web-${round}`]);
+        expect([checked, plain].map(({ key, cert }: Server & Partial<Issued>) => ({ key, cert }))).toEqual(
+          before,
+        );
+        const shown = inspect([said, warned, contexts], { depth: 20, showHidden: true });
+        for (const line of [...linesOf(bad.key), ...linesOf(other.key)]) expect(shown).not.toContain(line);
+
+        await rotate('web', `web-${round + 1}`);
+        await waitFor(async () => (await both()).every((name) => name === `web-${round + 1}`));
+      }
+      expect(warned).toEqual([]);
+    },
+  );
+
+  it('that has expired is not taken from a definition', async () => {
+    const { secrets, authority, mount, rotate } = await tlsCast();
+    const server = makers.https?.() as Server;
+    attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    const codes: string[] = [];
+    secrets.on('error', ({ code }) => codes.push(code));
+    const port = await listen(server);
+    const ca = authority.cert;
+    for (const round of [1, 2, 3]) {
+      const expired = await authority.issue({ notAfter: new Date(Date.now() - 60_000) });
+      await mount.rotate(files('web', expired));
+      await waitFor(() => codes.length === round);
+      expect(await served(port, { ca })).toBe(`web-${round}`);
+      await rotate('web', `web-${round + 1}`);
+      await waitFor(async () => (await served(port, { ca })) === `web-${round + 1}`);
+    }
+    expect(new Set(codes)).toEqual(new Set(['CERTIFICATE_EXPIRED']));
+  });
+});
+
+describe('attachSecureContext', () => {
+  it.each([
+    ['a server without TLS', 'OPTION_INVALID', createHttpServer() as unknown as Server, {}],
+    ['no server', 'OPTION_INVALID', undefined as unknown as Server, {}],
+    ['names of another kind', 'OPTION_INVALID', createTlsServer(), { names: {} as never }],
+    ['a duration that is none', 'OPTION_INVALID', createTlsServer(), { drainTimeoutMs: '1s' as never }],
+    ['a misspelt option', 'OPTION_UNKNOWN', createTlsServer(), { drainTimeout: 1 } as never],
+  ])('refuses %s (%s)', async (_what, code, server, options) => {
+    const { secrets } = await tlsCast();
+    const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'), options);
+    expect(attach).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('throws what is wrong with the first pair at once, and leaves the server untouched', async () => {
+    const { secrets, authority, issue } = await tlsCast();
+    const { cert, key } = await issue('own');
+    const server = createTlsServer({ cert, key });
+    const listeners = () => server.eventNames().map((event) => server.listenerCount(event));
+    const before = listeners();
+    const recipes = {
+      CERTIFICATE_MISSING: () => ({ key }),
+      PRIVATE_KEY_MISSING: () => ({ cert }),
+      TLS_OPTIONS_INVALID: () => ({ cert: authority.cert, key }),
+      RECIPE_FAILED: () => {
+        throw new Error(key);
+      },
+      RECIPE_ASYNC: (async () => ({ cert, key })) as never,
+    };
+    for (const [code, recipe] of Object.entries(recipes)) {
+      let thrown: unknown;
+      try {
+        attachSecureContext(server, secrets, recipe);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toMatchObject({ code });
+      for (const line of linesOf(key)) expect(inspect(thrown, { showHidden: true })).not.toContain(line);
+    }
+    expect(listeners()).toEqual(before);
+    const port = await listen(server);
+    expect(await served(port, { ca: authority.cert })).toBe('own');
+  });
+
+  it('refuses a server that is attached already, until that is closed', async () => {
+    const { secrets } = await tlsCast();
+    const server = createTlsServer();
+    const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    const first = attach();
+    expect(attach).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
+    await first.close();
+    await attach().close();
+  });
+});
+
+describe('close()', () => {
+  it('leaves the server on its last pair, and nothing else', async () => {
+    const { secrets, authority, rotate } = await tlsCast();
+    const server = makers.https?.() as Server;
+    const listeners = () => server.eventNames().map((event) => [event, server.listenerCount(event)]);
+    const before = listeners();
+    const said: unknown[] = [];
+    const context = attachSecureContext(server, secrets, (s) => s.reveal('web'), { drainTimeoutMs: 60_000 });
+    for (const event of ['rotated', 'drained', 'rejected', 'error'] as const) {
+      context.on(event, (payload) => said.push(payload));
+    }
+    const closing = context.close();
+    expect(context.close()).toBe(closing);
+    await closing;
+    await context[Symbol.asyncDispose]();
+    expect(listeners()).toEqual(before);
+    const port = await listen(server);
+    await rotate('web', 'web-2');
+    await waitFor(() => secrets.generation === 2);
+    expect(await served(port, { ca: authority.cert })).toBe('web-1');
+    expect(said).toEqual([]);
+    expect(context.generation).toBe(1);
+  });
+
+  it('comes by itself when the server closes', async () => {
+    const { secrets, rotate } = await tlsCast();
+    const server = createTlsServer();
+    const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    server.listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.close(resolve));
+    await rotate('web', 'web-2');
+    await waitFor(() => secrets.generation === 2);
+    expect(context.generation).toBe(1);
+    await attachSecureContext(server, secrets, (s) => s.reveal('web')).close();
+  });
+});
+
+describe('a private key', () => {
+  it('is not printed with a request, a socket or the server', async () => {
+    const { secrets, authority, rotate } = await tlsCast();
+    const shown: string[] = [];
+    const server = createHttpsServer({ ticketKeys: Buffer.alloc(48, 'ticket-key') }, (request, response) => {
+      shown.push(inspect(request, { depth: 6 }), inspect(request.socket, { depth: 6 }));
+      response.end();
+    });
+    const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    const port = await listen(server);
+    const keys = [secrets.reveal('web').key as string];
+    for (const commonName of ['web-2', 'web-3', 'web-4']) {
+      keys.push((await rotate('web', commonName)).key);
+      await waitFor(async () => (await served(port, { ca: authority.cert })) === commonName);
+      await new Promise((resolve, reject) => {
+        get({ port, ca: authority.cert, agent: false }, resolve).on('error', reject);
+      });
+      shown.push(inspect(server, { depth: 6 }), inspect(context, { depth: 6, showHidden: true }));
+    }
+    expect(shown).toHaveLength(12);
+    for (const line of keys.flatMap(linesOf)) expect(shown.join()).not.toContain(line);
+    expect(shown.join()).not.toContain(Buffer.from('ticket-key').toString('hex', 0, 4));
+  });
+});

@@ -1,0 +1,263 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as tlsConnect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import { createDispatcher } from 'hot-secrets/undici';
+import * as undici from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type ClientStage, pairAndTrust, settled, startClientStage } from '../support/tls-client-stage';
+import { waitFor } from '../support/wait-for';
+
+const CHILD = fileURLToPath(new URL('../support/undici-exit-child.ts', import.meta.url));
+
+function dispatcherOf({ secrets }: ClientStage, settings: object = {}) {
+  const dispatcher = createDispatcher(secrets, (s) => ({ ...settings, connect: pairAndTrust(s) }));
+  onTestFinished(() => dispatcher.destroy());
+  return dispatcher;
+}
+
+async function get(dispatcher: undici.Dispatcher, url: string): Promise<string> {
+  return (await undici.request(url, { dispatcher })).body.text();
+}
+
+const closed = expect.objectContaining({ code: expect.stringMatching(/^UND_ERR_(CLOSED|DESTROYED)$/) });
+
+describe('a dispatcher that follows its secrets', () => {
+  it('is a Dispatcher, in promises, callbacks and streams', async () => {
+    const stage = await startClientStage();
+    const { origin } = stage.server;
+    const dispatcher = dispatcherOf(stage);
+    expect(dispatcher).toBeInstanceOf(undici.Dispatcher);
+    for (const _round of [1, 2, 3]) {
+      const serial = await stage.rotate();
+      await settled(dispatcher, stage.secrets);
+      const options = { origin, path: '/', method: 'GET' } as const;
+      expect(await (await dispatcher.request(options)).body.text()).toBe(serial);
+      const called = await new Promise<undici.Dispatcher.ResponseData>((resolve, reject) => {
+        dispatcher.request(options, (error, data) => (error ? reject(error) : resolve(data)));
+      });
+      expect(await called.body.text()).toBe(serial);
+      const piped = dispatcher.pipeline(options, ({ body }) => body);
+      piped.end();
+      let text = '';
+      for await (const chunk of piped) text += chunk;
+      expect(text).toBe(serial);
+    }
+  });
+
+  it('goes on under interceptors', async () => {
+    const stage = await startClientStage();
+    const { server, secrets } = stage;
+    const dispatcher = dispatcherOf(stage);
+    const composed = dispatcher.compose(undici.interceptors.retry(), undici.interceptors.redirect());
+    for (const _round of [1, 2, 3]) {
+      const serial = await stage.rotate();
+      await settled(dispatcher, secrets);
+      expect(await get(composed, server.origin)).toBe(serial);
+    }
+    await composed.close();
+    await expect(get(dispatcher, server.origin)).rejects.toEqual(closed);
+  });
+
+  it('passes the events of its agents on as its own', async () => {
+    const stage = await startClientStage();
+    const dispatcher = dispatcherOf(stage);
+    const seen: unknown[][] = [];
+    for (const event of ['connect', 'disconnect'] as const) {
+      dispatcher.on(event as 'connect', (origin, targets) => {
+        seen.push([event, origin.origin, targets[0] === dispatcher]);
+      });
+    }
+    const { origin } = stage.server;
+    await get(dispatcher, origin);
+    await stage.rotate();
+    await settled(dispatcher, stage.secrets);
+    await get(dispatcher, origin);
+    expect(seen).toEqual([
+      ['connect', origin, true],
+      ['disconnect', origin, true],
+      ['connect', origin, true],
+    ]);
+    const refused = once(dispatcher, 'connectionError');
+    await expect(get(dispatcher, 'https://localhost:1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect((await refused)[2]).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('shows a key nowhere', async () => {
+    const stage = await startClientStage();
+    const dispatcher = dispatcherOf(stage);
+    const things: unknown[] = [dispatcher, dispatcher.rotation];
+    dispatcher.on('connect', (_origin, targets) => things.push(targets));
+    dispatcher.on('connectionError', (...all) => things.push(all));
+    const keys: string[] = [];
+    for (const _round of [1, 2, 3]) {
+      keys.push(stage.secrets.reveal('client').key as string);
+      await get(dispatcher, stage.server.origin);
+      await get(dispatcher, 'https://localhost:1').catch((error) => things.push(error));
+      await stage.rotate();
+      await settled(dispatcher, stage.secrets);
+    }
+    const shown = things.map((thing) => inspect(thing, { depth: 12, showHidden: true })).join();
+    expect(things.length).toBeGreaterThanOrEqual(8);
+    const lines = keys.flatMap((key) => key.split('\n')).filter((line) => /^[\w+/=]{20,}$/.test(line));
+    expect(lines.length).toBeGreaterThanOrEqual(6);
+    for (const line of lines) expect(shown).not.toContain(line);
+  });
+
+  it('takes a connect function, and calls that of now', async () => {
+    const stage = await startClientStage();
+    const { server, secrets } = stage;
+    const dispatcher = createDispatcher(secrets, (s) => {
+      const pair = pairAndTrust(s);
+      return {
+        connect({ hostname, port }, callback) {
+          const socket = tlsConnect({ ...pair, host: hostname, port: Number(port), servername: 'localhost' });
+          socket.once('secureConnect', () => callback(null, socket));
+          socket.once('error', (error) => callback(error, null));
+        },
+      };
+    });
+    onTestFinished(() => dispatcher.destroy());
+    expect(await get(dispatcher, server.origin)).toBe(stage.firstSerial);
+    for (const _round of [1, 2, 3]) {
+      const serial = await stage.rotate();
+      await settled(dispatcher, secrets);
+      expect(await get(dispatcher, server.origin)).toBe(serial);
+    }
+  });
+
+  it.each(['promise', 'callback'] as const)('closes when its requests are over (%s)', async (form) => {
+    const stage = await startClientStage();
+    const { server, secrets } = stage;
+    const dispatcher = dispatcherOf(stage, { connections: 1 });
+    const old = get(dispatcher, `${server.origin}/held`);
+    await waitFor(() => server.heldCount === 1);
+    await stage.rotate();
+    await settledGeneration(dispatcher, secrets);
+    const [busy, waiting] = [get(dispatcher, `${server.origin}/held`), get(dispatcher, server.origin)];
+    await waitFor(() => server.heldCount === 2);
+
+    const close = () =>
+      form === 'promise'
+        ? dispatcher.close()
+        : new Promise<void>((resolve) => {
+            dispatcher.close(resolve);
+          });
+    const closing = [close(), close()];
+    expect(dispatcher.closed).toBe(true);
+    await expect(get(dispatcher, server.origin)).rejects.toEqual(closed);
+    server.release();
+    await Promise.all([old, busy, waiting, ...closing]);
+    await close();
+    await waitFor(() => server.openCount === 0);
+    expect(dispatcher).toMatchObject({ destroyed: true, rotation: { generation: 2, staleCount: 0 } });
+    await stage.rotate();
+    expect(dispatcher.rotation.generation).toBe(2);
+  });
+
+  it.each(['promise', 'callback', 'error and callback'] as const)(
+    'is destroyed at once (%s)',
+    async (form) => {
+      const stage = await startClientStage();
+      const { server, secrets } = stage;
+      const dispatcher = dispatcherOf(stage, { connections: 1 });
+      const old = get(dispatcher, `${server.origin}/held`);
+      await waitFor(() => server.heldCount === 1);
+      await stage.rotate();
+      await settledGeneration(dispatcher, secrets);
+      const failures = Promise.allSettled([
+        old,
+        get(dispatcher, `${server.origin}/held`),
+        get(dispatcher, server.origin),
+      ]);
+      await waitFor(() => server.heldCount === 2);
+      const closing = dispatcher.close();
+      const cause = Object.assign(new Error('enough'), { code: 'ENOUGH' });
+      if (form === 'promise') await dispatcher.destroy();
+      else {
+        await new Promise<void>((resolve) => {
+          if (form === 'callback') dispatcher.destroy(resolve);
+          else dispatcher.destroy(cause, resolve);
+        });
+      }
+      await dispatcher.destroy();
+      await closing;
+      const expected = form === 'error and callback' ? 'ENOUGH' : 'UND_ERR_DESTROYED';
+      for (const one of await failures) {
+        expect(one).toMatchObject({ status: 'rejected', reason: { code: expected } });
+      }
+      await expect(get(dispatcher, server.origin)).rejects.toEqual(closed);
+      await waitFor(() => server.openCount === 0);
+    },
+  );
+
+  it('goes on with what it has when the store is closed', async () => {
+    const stage = await startClientStage();
+    const dispatcher = dispatcherOf(stage);
+    await stage.secrets.close();
+    expect(await get(dispatcher, stage.server.origin)).toBe(stage.firstSerial);
+  });
+
+  it('lets a process exit that never closes it', async () => {
+    const stage = await startClientStage();
+    const { chain, key } = await stage.authority.issue();
+    const child = spawn(process.execPath, ['--import', 'tsx', CHILD], { stdio: ['pipe', 'pipe', 'inherit'] });
+    child.stdin.end(JSON.stringify({ url: stage.server.origin, chain, key, ca: stage.authority.cert }));
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    const [status] = await once(child, 'close');
+    expect([status, output]).toEqual([0, 'done\n']);
+  });
+});
+
+describe('createDispatcher()', () => {
+  it('throws at once when its first options cannot serve', async () => {
+    const { secrets, authority } = await startClientStage();
+    const [one, other] = [await authority.issue(), await authority.issue()];
+    const made = (recipe: () => unknown) => () => createDispatcher(secrets, recipe as () => object);
+    const code = (expected: string) => expect.objectContaining({ code: expected });
+    expect(made(() => ({ connect: { cert: one.cert, key: other.key } }))).toThrow(
+      code('TLS_OPTIONS_INVALID'),
+    );
+    expect(made(() => ({ connect: { cert: one.cert } }))).toThrow(code('PRIVATE_KEY_MISSING'));
+    expect(made(() => ({ maxOrigins: 0, maxRedirections: -1 }))).toThrow(code('RECIPE_FAILED'));
+    expect(made(() => undefined)).toThrow(code('RECIPE_FAILED'));
+    expect(made(async () => ({}))).toThrow(code('RECIPE_ASYNC'));
+  });
+
+  it('uses the undici that it is given', async () => {
+    const { secrets } = await startClientStage();
+    class OwnDispatcher extends undici.Dispatcher {}
+    const own = { ...undici, Dispatcher: OwnDispatcher as typeof undici.Dispatcher };
+    const dispatcher = createDispatcher(secrets, () => ({}), { undici: own });
+    expect(dispatcher).toBeInstanceOf(OwnDispatcher);
+    await dispatcher.close();
+  });
+
+  it('refuses a module that lacks what it builds on', async () => {
+    const { secrets } = await startClientStage();
+    const { Agent, Dispatcher } = undici;
+    expect(() => createDispatcher(secrets, () => ({}), { undici: { Agent, Dispatcher } as never })).toThrow(
+      expect.objectContaining({ code: 'PEER_UNSUPPORTED', what: expect.stringContaining('buildConnector') }),
+    );
+  });
+
+  it('checks its options', async () => {
+    const { secrets } = await startClientStage();
+    expect(() => createDispatcher(secrets, () => ({}), { drainTimeout: 1 } as never)).toThrow(
+      expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),
+    );
+    const none = { name: undefined, undici: undefined };
+    await createDispatcher(secrets, () => ({}), none as never).close();
+  });
+});
+
+function settledGeneration(
+  { rotation }: ReturnType<typeof dispatcherOf>,
+  { generation }: ClientStage['secrets'],
+): Promise<boolean> {
+  return waitFor(() => rotation.generation === generation);
+}

@@ -1,0 +1,75 @@
+import { type MemorySource, memory, SecretStore, secret, type TlsMaterial, type TlsTrust } from 'hot-secrets';
+import { onTestFinished } from 'vitest';
+import { type Authority, createAuthority, type Issued } from './certificates';
+import { type MutualTlsServer, serialOf, startMutualTlsServer } from './mutual-tls';
+import { waitFor } from './wait-for';
+
+export interface ClientValues {
+  readonly client: TlsMaterial;
+  readonly ca: TlsTrust;
+}
+
+/** A server that demands client certificates, and a store that holds one for it. */
+export interface ClientStage {
+  readonly authority: Authority;
+  readonly server: MutualTlsServer;
+  readonly source: MemorySource;
+  readonly secrets: SecretStore<ClientValues>;
+  /** Rotates the client certificate, and returns the serial number of the new one when the store has it. */
+  rotate(): Promise<string>;
+  /** Puts this pair in. */
+  put(pair: Pick<Issued, 'key'> & { readonly chain: string }): Promise<void>;
+  /** Serial number of the first certificate. */
+  readonly firstSerial: string;
+}
+
+/** `keepPreviousMs`: how long an authority that was replaced is still trusted. */
+export async function startClientStage({ keepPreviousMs = 0 } = {}): Promise<ClientStage> {
+  const authority = await createAuthority();
+  const server = await startMutualTlsServer(await authority.issue(), authority);
+  const first = await authority.issue({ commonName: 'client' });
+  const source = memory({ 'tls.crt': first.chain, 'tls.key': first.key, 'ca.crt': authority.cert });
+  const secrets = await SecretStore.open({
+    secrets: {
+      client: secret.tls({ cert: 'tls.crt', key: 'tls.key' }),
+      ca: secret.tls({ ca: 'ca.crt' }, { keepPreviousMs }),
+    },
+    sources: [source],
+  });
+  onTestFinished(() => secrets.close());
+  const put = async ({ chain, key }: Pick<Issued, 'chain' | 'key'>) => {
+    source.set({ 'tls.crt': chain, 'tls.key': key });
+    await secrets.refresh();
+  };
+  return {
+    authority,
+    server,
+    source,
+    secrets,
+    put,
+    firstSerial: serialOf(first),
+    async rotate() {
+      const next = await authority.issue({ commonName: 'client' });
+      await put(next);
+      return serialOf(next);
+    },
+  };
+}
+
+/** The options of a client in the tests: its pair, and whom it trusts. */
+export function pairAndTrust(s: {
+  reveal(name: 'client'): TlsMaterial;
+  revealAll(name: 'ca'): readonly TlsTrust[];
+}): TlsMaterial & TlsTrust {
+  return { ...s.reveal('client'), ca: s.revealAll('ca').flatMap(({ ca }) => ca) };
+}
+
+/** Waits until a client serves the store's generation, and no connection of an older one is left. */
+export async function settled(
+  { rotation }: { readonly rotation: { readonly generation: number; readonly staleCount: number } },
+  secrets: { readonly generation: number },
+): Promise<void> {
+  await waitFor(() => rotation.generation === secrets.generation && rotation.staleCount === 0, {
+    what: 'the rotation to be over',
+  });
+}

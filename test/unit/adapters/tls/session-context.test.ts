@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { sessionContext } from '../../../../src/adapters/tls/session-context';
+
+const served = { cert: 'leaf', ca: ['one', 'two'], key: 'of the leaf' };
+const first = sessionContext('app', [served]);
+
+describe('the session context', () => {
+  it('is the same in every process that serves the same', () => {
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect(sessionContext('app', [{ ...served, cert: Buffer.from('leaf') }])).toBe(first);
+    expect(sessionContext('app', [{ ...served, cert: ['leaf'] }])).toBe(first);
+  });
+
+  it('does not depend on the key', () => {
+    expect(sessionContext('app', [{ ...served, key: 'another' } as typeof served])).toBe(first);
+  });
+
+  it.each([
+    ['certificate', sessionContext('app', [{ ...served, cert: 'renewed' }])],
+    ['PFX', sessionContext('app', [{ ...served, pfx: Buffer.from('pfx') }])],
+    ['PFX in an object', sessionContext('app', [{ ...served, pfx: [{ buf: Buffer.from('other') }] }])],
+    ['authority', sessionContext('app', [{ ...served, ca: ['one'] }])],
+    ['revocation list', sessionContext('app', [{ ...served, crl: 'revoked' }])],
+    ['application', sessionContext('other', [served])],
+    ['name beside it', sessionContext('app', [served, { cert: 'api' }])],
+  ])('is another one with another %s', (_what, other) => {
+    expect(other).toMatch(/^[0-9a-f]{32}$/);
+    expect(other).not.toBe(first);
+  });
+});
