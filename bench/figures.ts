@@ -10,6 +10,10 @@ export const figures = {
   import: async () => (await import('./figures/import')).importCost,
   rotations: async () => (await import('./figures/rotations')).rotations,
   torn: async () => (await import('./figures/torn')).torn,
+  'tls-handshakes': async () => (await import('./figures/tls-handshakes')).tlsHandshakes,
+  'tls-bad-pairs': async () => (await import('./figures/tls-bad-pairs')).tlsBadPairs,
+  'tls-served': async () => (await import('./figures/tls-served')).tlsServed,
+  'tls-memory': async () => (await import('./figures/tls-memory')).tlsMemory,
 } satisfies Record<string, () => Promise<Figure>>;
 
 export type FigureName = keyof typeof figures;

@@ -1,6 +1,6 @@
 import type { Check, FigureResult } from './support/result';
 
-const NAME_WIDTH = 12;
+const NAME_WIDTH = 16;
 
 /** The lines of one figure: its checks with their targets, then what they are made of. */
 export function renderFigure(name: string, { checks, details }: FigureResult): string {

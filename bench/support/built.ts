@@ -5,6 +5,8 @@ async function load<T>(file: string): Promise<T> {
   return (await import(new URL(file, dist).href)) as T;
 }
 
-export const { SecretStore, environment, memory, mountedFiles } =
+export const { SecretStore, environment, memory, mountedFiles, secret } =
   await load<typeof import('../../src/index')>('index.js');
 export const { createTestMount } = await load<typeof import('../../src/testing/index')>('testing.js');
+export const { attachSecureContext, createServerNames } =
+  await load<typeof import('../../src/adapters/tls/index')>('tls.js');

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startMountWriter } from '../../test/support/mount-writer';
-import { startClock } from './clock';
+import { startMountWriter } from '../../../test/support/mount-writer';
+import { startClock } from '../clock';
+import type { Progress } from '../progress';
 import type { Database } from './database';
 import { type Load, startLoad } from './load';
 import type { Recording } from './measure';
-import type { Progress } from './progress';
 import { type Rotation, rotate, type Stage, type Way, wayTitles } from './rotations';
 import type { StartService } from './service';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PostgresServer, startPostgres } from '../../test/support/postgres';
+import { type PostgresServer, startPostgres } from '../../../test/support/postgres';
 
 export const ROLES = ['app_blue', 'app_green'] as const;
 export type Role = (typeof ROLES)[number];

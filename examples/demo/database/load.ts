@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import type { Clock } from './clock';
+import type { Clock } from '../clock';
 
 /** One request of the service. It settles when it does; `ms` is then what its caller waited. */
 export interface Request {

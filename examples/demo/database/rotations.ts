@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MountWriter } from '../../test/support/mount-writer';
-import type { Clock } from './clock';
+import type { MountWriter } from '../../../test/support/mount-writer';
+import type { Clock } from '../clock';
 import { type Connection, type Database, newPassword, type Role, untilGone } from './database';
 
 /** How a rotation reaches the service. */

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { count, renderTable } from '../table';
 import type { Figures, Summary } from './measure';
 import { type Way, wayTitles } from './rotations';
 
@@ -42,7 +42,7 @@ export function renderReport({ hotSecrets, naive }: Comparison, color: boolean):
     return [title, outcome(ours), theirs === undefined ? '' : outcome(theirs)];
   });
   const heading = ['during rotation: failed / hung / p99, ms', '', ''];
-  return table([...rows, [], heading, ...ways], color);
+  return renderTable([...rows, [], heading, ...ways], color);
 }
 
 const outcome = ({ failed, hung, rotationP99Ms }: Figures) =>
@@ -50,20 +50,4 @@ const outcome = ({ failed, hung, rotationP99Ms }: Figures) =>
 
 function gone({ oldConnectionsGoneMedianMs }: Figures): string {
   return oldConnectionsGoneMedianMs === null ? 'some stayed' : String(Math.round(oldConnectionsGoneMedianMs));
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-function table(rows: readonly string[][], color: boolean): string {
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  const [first = 0, ...others] = widths;
-  return rows
-    .map(([title = '', ...cells]) => {
-      const columns = cells.map((cell, index) => cell.padStart((others[index] ?? 0) + 4));
-      if (color && columns[0] !== undefined && cells[0] !== '') columns[0] = styleText('green', columns[0]);
-      return `  ${title.padEnd(first)}${columns.join('')}`.trimEnd();
-    })
-    .join('\n');
 }

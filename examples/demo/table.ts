@@ -1,0 +1,21 @@
+import { styleText } from 'node:util';
+
+/** Rows of a title and its cells as text, in columns. The first column of cells is the one to look at. */
+export function renderTable(rows: readonly (readonly string[])[], color: boolean): string {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const [first = 0, ...others] = widths;
+  return rows
+    .map(([title = '', ...cells]) => {
+      const padded = cells.map((cell, index) => cell.padStart((others[index] ?? 0) + 4));
+      if (color && padded[0] !== undefined && cells[0] !== '') padded[0] = styleText('green', padded[0]);
+      return `  ${title.padEnd(first)}${padded.join('')}`.trimEnd();
+    })
+    .join('\n');
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,32 @@
+import { watch } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:https';
+import { join } from 'node:path';
+import type { ServeCertificate } from './service';
+
+export const REREAD_EVERY_MS = 500;
+
+/** The usual way: watch the file, and load the pair again when it changes. */
+export const serveWithWatch: ServeCertificate = async (server, mountPath, log) => {
+  await load(server, mountPath);
+  const watcher = watch(join(mountPath, 'tls.crt'), () => {
+    load(server, mountPath).catch(log.uncaught);
+  });
+  return { close: async () => watcher.close() };
+};
+
+/** The other usual way: load the pair again and again. */
+export const serveWithInterval: ServeCertificate = async (server, mountPath, log) => {
+  await load(server, mountPath);
+  const timer = setInterval(() => {
+    load(server, mountPath).catch(log.uncaught);
+  }, REREAD_EVERY_MS);
+  return { close: async () => clearInterval(timer) };
+};
+
+/** One file after the other: the swap may come in between. */
+async function load(server: Server, mountPath: string): Promise<void> {
+  const cert = await readFile(join(mountPath, 'tls.crt'));
+  const key = await readFile(join(mountPath, 'tls.key'));
+  server.setSecureContext({ cert, key });
+}
