@@ -1,4 +1,4 @@
-import type { Server } from 'node:tls';
+import type { SecureContextOptions, Server } from 'node:tls';
 import { SecretsError } from '../../errors';
 import { rejectUnknownOptions } from '../../internal/options';
 import { rotatingOptions } from '../../rotation/rotating';
@@ -9,7 +9,7 @@ import type { SecretStore, Snapshot } from '../../store/types';
 import { ConnectionWatch } from './connection-watch';
 import { ContextSlot, type SwapCount } from './context-slot';
 import { HttpWatch } from './http-watch';
-import { hidePrivateOptions, inheritedOptions } from './inherited-options';
+import { hidePrivateOptions, inheritedOptions, rememberOptions } from './inherited-options';
 import { insideOf, type NamesInside } from './name-table';
 import { buildContext, type ContextRecipe, type ServedContext } from './served-context';
 import type { ServerNames } from './server-names';
@@ -93,17 +93,18 @@ class Attachment<V> implements AttachedContext {
     const engine = rotatingOptions(WHERE, engineOptions(options));
     const names = options.names === undefined ? undefined : insideOrThrow(options.names);
     const inherited = inheritedOptions(server);
-    const build = (snapshot: Snapshot<V>) => buildContext(engine.name, recipe, snapshot, inherited);
+    // Tried on the server itself, and not on a context beside it: to make one takes a millisecond.
+    const build = (snapshot: Snapshot<V>) =>
+      buildContext(engine.name, recipe, snapshot, inherited, (built) => this.#tryOn(built));
     const tracked = track(store.snapshot());
+    this.#server = server;
+    this.#names = names;
     const first = build(tracked.snapshot);
     const count: SwapCount = names?.count ?? { swaps: 0 };
     const slot = new ContextSlot(count, first, options.drainTimeoutMs);
 
-    this.#server = server;
-    this.#names = names;
     this.#slot = slot;
     this.#generation = tracked.snapshot.generation;
-    this.#serve();
     hidePrivateOptions(server);
     Object.defineProperty(server, ATTACHED, { value: true, configurable: true });
 
@@ -111,18 +112,17 @@ class Attachment<V> implements AttachedContext {
     this.#connections = new ConnectionWatch(server, count, slotOf);
     const drains = options.drainTimeoutMs !== undefined || names?.drainTimeoutMs !== undefined;
     this.#http = drains ? new HttpWatch(server, this.#connections) : undefined;
-    this.#leaveNames = names?.join(() => this.#serve());
+    this.#leaveNames = names?.join(() => this.#tryOn(slot.current.options));
     this.#rotation = new Rotation(
       store,
-      { build, drain: (served) => slot.drain(served), dispose: (served) => slot.force(served) },
+      { build, drain: (served) => slot.drain(served), dispose: (served) => this.#dispose(served) },
       engine,
       { resource: first, tracked },
     );
-    // Before any listener of the user: whoever hears of the rotation finds the server switched.
+    // In the turn of the build: no connection has come since. Before any listener of the user.
     this.#rotation.on('rotated', () => {
       this.#generation = this.#rotation.generation;
       slot.swap(this.#rotation.current);
-      this.#serve();
     });
     server.on('close', this.#serverClosed);
   }
@@ -162,12 +162,26 @@ class Attachment<V> implements AttachedContext {
 
   readonly #serverClosed = () => void this.close();
 
-  /** Also after the swap of a name: it is the default context that decides which sessions are resumed. */
-  #serve(): void {
-    const { options } = this.#slot.current;
+  /**
+   * Gives the server these options, or throws and leaves it as it was. Also after the swap of a name: it is the default
+   * context that decides which sessions are resumed.
+   */
+  #tryOn(options: SecureContextOptions): undefined {
     const served = [options, ...(this.#names?.served() ?? [])];
     const sessionIdContext = sessionContext(options.sessionIdContext, served);
-    this.#server.setSecureContext({ ...options, sessionIdContext });
+    const restore = rememberOptions(this.#server);
+    try {
+      this.#server.setSecureContext({ ...options, sessionIdContext });
+    } catch (error) {
+      restore();
+      throw error;
+    }
+  }
+
+  #dispose(served: ServedContext): Promise<void> {
+    // Overtaken before it was swapped in: the server has it, and goes back.
+    if (served.from === 0 && this.#slot.current !== served) this.#tryOn(this.#slot.current.options);
+    return this.#slot.force(served);
   }
 }
 

@@ -10,13 +10,27 @@ import { describeError } from '../../internal/describe-error';
  * Node takes empty strings, a certificate without its key, and a `ca` that it cannot read, in silence, and then refuses
  * every handshake.
  *
+ * `make`: what OpenSSL sees the options in, where that is not a context of its own.
+ *
  * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
 export function checkedContext(
   name: string,
   options: SecureContextOptions,
   pair: 'required' | 'optional',
-): SecureContext {
+): SecureContext;
+export function checkedContext<T>(
+  name: string,
+  options: SecureContextOptions,
+  pair: 'required' | 'optional',
+  make: (options: SecureContextOptions) => T,
+): T;
+export function checkedContext(
+  name: string,
+  options: SecureContextOptions,
+  pair: 'required' | 'optional',
+  make: (options: SecureContextOptions) => unknown = createSecureContext,
+): unknown {
   const { cert, key, pfx, ca } = options;
   if (isEmpty(pfx)) {
     const some = !isEmpty(cert) || !isEmpty(key) || cert !== undefined || key !== undefined;
@@ -34,7 +48,7 @@ export function checkedContext(
     );
   }
   try {
-    return createSecureContext(options);
+    return make(options);
   } catch (error) {
     throw new SecretsError(
       'TLS_OPTIONS_INVALID',

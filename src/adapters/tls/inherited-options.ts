@@ -28,6 +28,25 @@ export function inheritedOptions(server: Server): SecureContextOptions {
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
+/** What `setSecureContext` notes on the server before it finds out that the pair does not match. */
+const NOTED = [
+  ...INHERITED,
+  ...PRIVATE,
+  'cert',
+  'clientCertEngine',
+  'privateKeyEngine',
+  'privateKeyIdentifier',
+];
+
+/** Returns what puts the options of now back. The context that the server serves is replaced last, and needs nothing. */
+export function rememberOptions(server: Server): () => void {
+  const own = server as unknown as Record<string, unknown>;
+  const noted = NOTED.filter((option) => option in own).map((option) => [option, own[option]] as const);
+  return () => {
+    for (const [option, value] of noted) own[option] = value;
+  };
+}
+
 /** Printing a request would print the key: `request.socket.server.key`. */
 export function hidePrivateOptions(server: Server): void {
   for (const option of PRIVATE) {

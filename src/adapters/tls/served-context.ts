@@ -1,12 +1,13 @@
-import type { SecureContext, SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { type Recipe, runRecipe } from '../../rotation/recipe';
 import type { Snapshot } from '../../store/types';
 import { checkedContext } from './checked-context';
 
-/** A checked context, and the swaps between which new connections got it: from `from` on, before `until`. */
+/** Checked options, and the swaps between which new connections got them: from `from` on, before `until`. */
 export interface ServedContext {
   readonly options: SecureContextOptions;
-  readonly context: SecureContext;
+  /** Made of them; `undefined` where the server makes its own. */
+  readonly context: SecureContext | undefined;
   from: number;
   until: number;
 }
@@ -15,7 +16,8 @@ export interface ServedContext {
 export type ContextRecipe<V> = Recipe<V, SecureContextOptions>;
 
 /**
- * Runs a recipe and checks what comes of it. `beneath`: options that hold unless the recipe names them.
+ * Runs a recipe and checks what comes of it. `beneath`: options that hold unless the recipe names them. `make`: what has to
+ * succeed with them.
  * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, or what
  * reading the snapshot threw.
  */
@@ -24,12 +26,13 @@ export function buildContext<V>(
   recipe: ContextRecipe<V>,
   snapshot: Snapshot<V>,
   beneath: SecureContextOptions = {},
+  make: (options: SecureContextOptions) => SecureContext | undefined = createSecureContext,
 ): ServedContext {
   const named = Object.entries(runRecipe(name, recipe, snapshot, 'tls.createSecureContext'));
   const options = {
     ...beneath,
     ...Object.fromEntries(named.filter(([, value]) => value !== undefined)),
   } as SecureContextOptions;
-  const context = checkedContext(name, options, 'required');
+  const context = checkedContext(name, options, 'required', make);
   return { options, context, from: 0, until: Number.POSITIVE_INFINITY };
 }
