@@ -4,6 +4,11 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     pg: 'src/adapters/pg/index.ts',
+    tls: 'src/adapters/tls/index.ts',
+    https: 'src/adapters/https/index.ts',
+    undici: 'src/adapters/undici/index.ts',
+    'key-vault': 'src/sources/key-vault/index.ts',
+    triggers: 'src/triggers/index.ts',
     testing: 'src/testing/index.ts',
   },
   format: ['esm', 'cjs'],

@@ -6,7 +6,9 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^hot-secrets\/pg$/, replacement: source('adapters/pg/index.ts') },
+      { find: /^hot-secrets\/(pg|tls|https|undici)$/, replacement: source('adapters/$1/index.ts') },
+      { find: /^hot-secrets\/key-vault$/, replacement: source('sources/key-vault/index.ts') },
+      { find: /^hot-secrets\/triggers$/, replacement: source('triggers/index.ts') },
       { find: /^hot-secrets\/testing$/, replacement: source('testing/index.ts') },
       { find: /^hot-secrets$/, replacement: source('index.ts') },
     ],

@@ -30,9 +30,9 @@ export interface ValueTraits<T> {
 
 /** The end of a value, or of a part of it. */
 export interface Expiry {
-  /** The certificate that the other side is shown, one of its chain, or one that is trusted. */
-  readonly what: 'leaf' | 'chain' | 'ca';
-  /** Whose: the common name of a certificate, else its first host name. */
+  /** The certificate that the other side is shown, one of its chain, one that is trusted; or a value whose source says so. */
+  readonly what: 'leaf' | 'chain' | 'ca' | 'secret';
+  /** Whose: the common name of a certificate, else its first host name; the name of a secret. */
   readonly subject: string;
   readonly expiresAt: Date;
 }

@@ -14,7 +14,7 @@ export interface BytesOptions extends DefinitionOptions {
   readonly encoding?: 'raw' | 'base64' | 'base64url';
 }
 
-const COMMON = ['file', 'env', 'keepPreviousMs'] as const;
+const COMMON = ['file', 'env', 'vault', 'keepPreviousMs'] as const;
 
 function text(alias: string, options: TextOptions = {}): Definition<string> {
   rejectUnknownOptions(`secret.text("${alias}")`, options, [...COMMON, 'trim']);

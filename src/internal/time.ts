@@ -13,8 +13,8 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** Full jitter: a random part of the exponential step, so that a fleet does not retry in step. */
-export function backoffMs(attempt: number, baseMs: number, maxMs: number): number {
-  return Math.random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
+export function backoffMs(attempt: number, baseMs: number, maxMs: number, random = Math.random): number {
+  return random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
 }
 
 /** A timer that keeps no process alive. Node fires at once for anything above 2^31-1; `Infinity` means never. */

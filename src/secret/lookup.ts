@@ -8,7 +8,7 @@ export interface Lookup {
   readonly file: string;
   /** Environment variables, in order: the first one that is set and not empty wins. */
   readonly env: readonly string[];
-  /** Name of the secret in a vault that allows `[0-9A-Za-z-]` only. */
+  /** Name of the secret in a vault, which allows `[0-9A-Za-z-]` only; `name/version` where a version is pinned. */
   readonly vault: string;
 }
 
@@ -18,9 +18,12 @@ export interface LookupOptions {
   readonly file?: string;
   /** Environment variables, the first one set wins; `[]` for none. Default: the alias as `UPPER_CASE`. */
   readonly env?: string | readonly string[];
+  /** Name in a vault, with `/version` to pin one. Default: the alias with `-` for all that a vault does not allow. */
+  readonly vault?: string;
 }
 
 const ALIAS = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
+const VAULT = /^[0-9A-Za-z-]{1,127}(\/[0-9A-Za-z]{1,64})?$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** `database-password` → `DATABASE_PASSWORD`, `tls.crt` → `TLS_CRT`, `db/primary/password` → `DB_PRIMARY_PASSWORD`. */
@@ -55,9 +58,16 @@ export function lookup(alias: string, options: LookupOptions = {}): Lookup {
       });
     }
   }
+  const vault = options.vault ?? vaultName(alias);
+  if (options.vault !== undefined && !VAULT.test(vault)) {
+    throw new SecretsError('NAME_INVALID', `${quote(vault)} cannot be the name of a secret in a vault`, {
+      secret: alias,
+      next: 'Use up to 127 letters, digits and "-"; a version follows after "/".',
+    });
+  }
   const file = options.file ?? alias;
   assertInsideMount(alias, file);
-  return Object.freeze({ name: alias, file, env: Object.freeze(env), vault: vaultName(alias) });
+  return Object.freeze({ name: alias, file, env: Object.freeze(env), vault });
 }
 
 function assertInsideMount(alias: string, file: string): void {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { SecretAttributes } from './attributes';
 
 const BRAND = Symbol.for('hot-secrets.secret');
 
@@ -15,6 +16,8 @@ export interface Secret<T> {
   /** Where exactly: a path, a variable's name. */
   readonly origin: string;
   readonly loadedAt: Date;
+  /** What its source says of it: tags, content type, dates. Files and variables have none. */
+  readonly attributes: SecretAttributes;
   /** The value. Bytes and objects are shared, not copied: treat them as read-only. */
   reveal(): T;
 }
@@ -28,6 +31,7 @@ class Box<T> implements Secret<T> {
   readonly source: string;
   readonly origin: string;
   readonly loadedAt: Date;
+  readonly attributes: SecretAttributes;
   readonly #value: T;
 
   constructor(label: SecretLabel, value: T) {
@@ -36,6 +40,7 @@ class Box<T> implements Secret<T> {
     this.source = label.source;
     this.origin = label.origin;
     this.loadedAt = label.loadedAt;
+    this.attributes = label.attributes;
     this.#value = value;
     Object.defineProperty(this, BRAND, { value: true });
     Object.freeze(this);

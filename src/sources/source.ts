@@ -1,4 +1,5 @@
 import type { SecretsError } from '../errors';
+import type { SecretAttributes } from '../secret/attributes';
 import type { Lookup } from '../secret/lookup';
 
 /**
@@ -76,6 +77,8 @@ export interface FoundReading {
   readonly origin: string;
   /** The source's own version id; without it the store makes one from a keyed hash. */
   readonly version?: string;
+  /** What else the source knows of the value. A change of `tags` is a rotation, as one of the bytes is. */
+  readonly attributes?: SecretAttributes;
 }
 
 export interface MissingReading {

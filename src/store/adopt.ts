@@ -1,3 +1,4 @@
+import { NO_ATTRIBUTES } from '../secret/attributes';
 import { fingerprint } from '../secret/fingerprint';
 import { lookup } from '../secret/lookup';
 import { seal } from '../secret/secret';
@@ -21,7 +22,14 @@ export function adopt(state: EngineState, name: string): Serving | undefined {
   const digest = fingerprint(bytes);
   const source = (state.sources[found.index] as SourceState).source.name;
   state.definitions.set(name, definition);
-  const label = { name, version: digest.slice(0, 16), source, origin, loadedAt: new Date() };
+  const label = {
+    name,
+    version: digest.slice(0, 16),
+    source,
+    origin,
+    loadedAt: new Date(),
+    attributes: NO_ATTRIBUTES,
+  };
   return { secret: seal(label, value), digest, sourceIndex: found.index, previous: [] };
 }
 

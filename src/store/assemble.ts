@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { bounded } from '../internal/time';
+import { NO_ATTRIBUTES, type SecretAttributes } from '../secret/attributes';
 import { fingerprint } from '../secret/fingerprint';
 import { seal } from '../secret/secret';
 import type { FoundReading, Reading } from '../sources/source';
@@ -120,8 +122,10 @@ async function decode(
   { index, source, now, timeoutMs }: Place,
 ): Promise<FindingKind> {
   const digests = found.map(({ bytes }) => fingerprint(bytes));
-  const digest = digests.join('.');
-  if (current?.digest === digest && current.sourceIndex === index) return { kind: 'kept' };
+  const attributes = found.find((one) => one.attributes !== undefined)?.attributes ?? NO_ATTRIBUTES;
+  const digest = [...digests, ...tagDigest(attributes)].join('.');
+  const told = current === undefined || isDeepStrictEqual(current.secret.attributes, attributes);
+  if (current?.digest === digest && current.sourceIndex === index && told) return { kind: 'kept' };
   try {
     const decoded = definition.decode(found.map(({ bytes }) => bytes));
     // A schema may be asynchronous, and one that never answers must not end all later looks.
@@ -133,7 +137,7 @@ async function decode(
     const same = current?.digest === digest;
     const loadedAt = same ? current.secret.loadedAt : now;
     const secret = seal(
-      { name, version: same ? current.secret.version : version, source, origin, loadedAt },
+      { name, version: same ? current.secret.version : version, source, origin, loadedAt, attributes },
       value,
     );
     const previous = same ? current.previous : previousOf(current, definition.keepPreviousMs, now);
@@ -151,6 +155,12 @@ async function decode(
     );
     return { kind: 'problem', error: located, cause: digest, at: index };
   }
+}
+
+/** Tags hold the other half of some credentials: a user name that alternates. */
+function tagDigest({ tags }: SecretAttributes): string[] {
+  const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.length === 0 ? [] : [fingerprint(Buffer.from(JSON.stringify(entries)))];
 }
 
 const MOST_PREVIOUS = 8;

@@ -24,7 +24,7 @@ const open = (async (options: OpenOptions = {}) => {
   ]);
   const {
     secrets,
-    sources = defaultSources(),
+    sources = await defaultSources(),
     refreshTimeoutMs = 30_000,
     expiryThresholdsDays = [30, 14, 7, 1],
   } = options;
@@ -45,15 +45,18 @@ const open = (async (options: OpenOptions = {}) => {
   return store.open();
 }) as Open;
 
-function defaultSources(): Source[] {
-  const named = process.env.SECRETS_PATH;
+async function defaultSources(): Promise<Source[]> {
+  const { SECRETS_PATH: named, AZURE_KEY_VAULT_ENDPOINT: vaultUrl } = process.env;
   const mount = named ? mountedFiles(named) : mountedFiles(DEFAULT_MOUNT, { optional: true });
-  return [mount, environment()];
+  if (!vaultUrl) return [mount, environment()];
+  const { keyVault } = await import('../sources/key-vault/key-vault');
+  return [mount, keyVault({ vaultUrl, list: true }), environment()];
 }
 
 /**
  * Opens stores. `SecretStore.open()` needs no options: the mount at `$SECRETS_PATH` (else `/mnt/secrets-store`), the
- * environment as fallback, every file a text secret under its own name. With `secrets` names and values are typed.
+ * Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` where that is set, the environment as fallback, every file a text secret under its
+ * own name. With `secrets` names and values are typed.
  *
  * Rejects with `SECRET_MISSING`, a code of the mount (`MOUNT_…`, `FILE_…`), of a value (`VALUE_…`), of the
  * definitions (`NAME_…`), `OPTION_UNKNOWN` or `OPTION_INVALID`.

@@ -44,8 +44,7 @@ export class Reviews {
         this.#reviews.set(name, known);
         continue;
       }
-      const expiries =
-        this.#options.definitions.get(name)?.expiries?.(serving.secret.reveal() as object) ?? [];
+      const expiries = this.#expiriesOf(name, serving);
       this.#reviews.set(name, { serving, expiries, told: new Map(), warnings: known?.warnings ?? [] });
     }
     this.#look();
@@ -61,6 +60,14 @@ export class Reviews {
 
   close(): void {
     this.#cancel();
+  }
+
+  /** A certificate says itself when it ends; of other values only their source may know. */
+  #expiriesOf(name: string, { secret }: Serving): readonly Expiry[] {
+    const definition = this.#options.definitions.get(name);
+    if (definition?.expiries !== undefined) return definition.expiries(secret.reveal() as object);
+    const { expiresOn } = secret.attributes;
+    return expiresOn === undefined ? [] : [{ what: 'secret', subject: name, expiresAt: expiresOn }];
   }
 
   #look(): void {
@@ -117,8 +124,8 @@ function report(name: string, expiry: Expiry, now: number): ExpiryReport {
 
 /** For an event that nobody listens to. */
 export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: ExpiringEvent): SecretsError {
-  const place =
-    what === 'leaf' ? `the certificate of "${name}"` : `a certificate of "${name}" (${what}, ${subject})`;
+  const places = { secret: `"${name}"`, leaf: `the certificate of "${name}"` };
+  const place = what in places ? places[what as 'leaf'] : `a certificate of "${name}" (${what}, ${subject})`;
   const end = expiresAt.toISOString();
   const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
   return new SecretsError('VALUE_EXPIRING', `${place} ${when}`, {

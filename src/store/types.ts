@@ -119,7 +119,7 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   readonly secrets?: D;
   /**
    * In order of precedence. Default: the mount at `$SECRETS_PATH`, which must be there (else `/mnt/secrets-store`,
-   * which may be missing), then the environment.
+   * which may be missing), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT`, where that is set, then the environment.
    */
   readonly sources?: readonly Source[];
   /** Bound of one look at all sources, in ms. Default: 30 000. */

@@ -1,3 +1,14 @@
+export { createKeyVaultEmulator } from './key-vault-emulator/create-key-vault-emulator';
+export type {
+  KeyVaultEmulator,
+  KeyVaultEmulatorOptions,
+  KeyVaultFault,
+  KeyVaultFaultKind,
+  KeyVaultRequest,
+  KeyVaultSecretAttributes,
+  ProjectedToken,
+  WorkloadIdentityFiles,
+} from './key-vault-emulator/types';
 export {
   type ContractCase,
   type ContractValues,

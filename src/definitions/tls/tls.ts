@@ -54,7 +54,7 @@ const PAIR_OPTIONS = ['passphrase', 'expired', 'hostNames', 'keepPreviousMs'];
 
 function bundle(alias: string, options: TlsBundleOptions): Definition<TlsMaterial> {
   const where = `secret.tls("${alias}")`;
-  rejectUnknownOptions(where, options, [...PAIR_OPTIONS, 'file', 'env']);
+  rejectUnknownOptions(where, options, [...PAIR_OPTIONS, 'file', 'env', 'vault']);
   return material(where, { pair: [lookup(alias, options)] }, options);
 }
 

@@ -1,8 +1,10 @@
 'use strict';
 const main = require('hot-secrets');
+const https = require('hot-secrets/https');
 const adapter = require('hot-secrets/pg');
 const testing = require('hot-secrets/testing');
+const tls = require('hot-secrets/tls');
 const pg = require('pg');
 const { scenario } = require('./scenario.cjs');
 
-scenario({ main, pg: adapter, testing }, pg).then(() => console.log('ok'));
+scenario({ main, https, pg: adapter, testing, tls }, pg).then(() => console.log('ok'));

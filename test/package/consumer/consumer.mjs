@@ -1,8 +1,10 @@
 import * as main from 'hot-secrets';
+import * as https from 'hot-secrets/https';
 import * as adapter from 'hot-secrets/pg';
 import * as testing from 'hot-secrets/testing';
+import * as tls from 'hot-secrets/tls';
 import pg from 'pg';
 import { scenario } from './scenario.cjs';
 
-await scenario({ main, pg: adapter, testing }, pg);
+await scenario({ main, https, pg: adapter, testing, tls }, pg);
 console.log('ok');

@@ -19,6 +19,8 @@ async function packages() {
 }
 
 const { SecretStore, mountedFiles } = await load('hot-secrets');
+for (const entry of ['https', 'key-vault', 'pg', 'tls', 'triggers', 'undici'])
+  await load(`hot-secrets/${entry}`);
 const imported = await packages();
 const { createTestMount } = await load('hot-secrets/testing');
 

@@ -1,5 +1,8 @@
 'use strict';
 const assert = require('node:assert/strict');
+const { X509Certificate } = require('node:crypto');
+const { once } = require('node:events');
+const { createServer, get } = require('node:https');
 
 /** What a service does with the package: open, read, rotate, see the change, make a pool, close. */
 exports.scenario = async function scenario(copy, peer) {
@@ -10,6 +13,7 @@ exports.scenario = async function scenario(copy, peer) {
   await followRotations(copy, peer);
   await rotatingWithMemory(copy.main);
   await plainDirectory(copy.main, copy.testing);
+  await followCertificates(copy);
   clearTimeout(alive);
 };
 
@@ -69,6 +73,40 @@ async function rotatingWithMemory({ SecretStore, memory, rotating }) {
   await rotated;
   assert.equal(client.current.token, 'second-token');
   await client.close();
+  await store.close();
+}
+
+/** A server that demands client certificates, and a client: both follow the same pair. */
+async function followCertificates({ main, tls, https }) {
+  const { ca, pairs } = require('./pairs.json');
+  const source = main.memory({ 'tls.crt': pairs[0].chain, 'tls.key': pairs[0].key, 'ca.crt': ca });
+  const store = await main.SecretStore.open({
+    secrets: {
+      web: main.secret.tls({ cert: 'tls.crt', key: 'tls.key' }),
+      ca: main.secret.tls({ ca: 'ca.crt' }, { keepPreviousMs: 60_000 }),
+    },
+    sources: [source],
+  });
+  const trusted = (s) => ({ ...s.reveal('web'), ca: s.revealAll('ca').flatMap((value) => value.ca) });
+  const server = createServer({ requestCert: true, minVersion: 'TLSv1.3' }, (request, response) => {
+    response.end(request.socket.getPeerCertificate().serialNumber);
+  });
+  const attached = tls.attachSecureContext(server, store, trusted);
+  const agent = https.createAgent(store, (s) => ({ ...trusted(s), keepAlive: true }));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  for (const pair of [...pairs, pairs[0]]) {
+    source.set({ 'tls.crt': pair.chain, 'tls.key': pair.key });
+    await store.refresh();
+    await new Promise(setImmediate);
+    const { serialNumber } = new X509Certificate(pair.cert);
+    const [response] = await once(get({ agent, host: 'localhost', port: server.address().port }), 'response');
+    assert.equal(response.socket.getPeerX509Certificate().serialNumber, serialNumber);
+    assert.equal((await response.setEncoding('utf8').toArray()).join(''), serialNumber);
+  }
+  assert.equal(store.health().expiries.length, 2);
+  agent.destroy();
+  await new Promise((closed) => server.close(closed));
+  await attached.close();
   await store.close();
 }
 

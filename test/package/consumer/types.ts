@@ -1,12 +1,28 @@
+import { createServer } from 'node:https';
 import { type Secret, SecretStore, type Snapshot, secret } from 'hot-secrets';
+import { createAgent } from 'hot-secrets/https';
+import { keyVault } from 'hot-secrets/key-vault';
 import { createPool, type HotPool } from 'hot-secrets/pg';
 import { createTestMount } from 'hot-secrets/testing';
+import { attachSecureContext } from 'hot-secrets/tls';
+import { eventGridHandler } from 'hot-secrets/triggers';
+import { createDispatcher } from 'hot-secrets/undici';
 
 export async function typed(): Promise<HotPool> {
   const mount = await createTestMount({ user: 'app' });
   const secrets = await SecretStore.open({
-    secrets: { user: 'user', key: secret.bytes('key'), beta: secret.text('beta').optional() },
+    secrets: {
+      user: 'user',
+      key: secret.bytes('key'),
+      beta: secret.text('beta').optional(),
+      web: secret.tls('web'),
+    },
+    sources: [keyVault({ vaultUrl: 'https://shop.vault.azure.net' })],
   });
+  attachSecureContext(createServer(), secrets, (s) => s.reveal('web'));
+  createAgent(secrets, (s) => ({ ...s.reveal('web'), keepAlive: true })).destroy();
+  await createDispatcher(secrets, (s) => ({ connect: { ...s.reveal('web') } })).close();
+  eventGridHandler(secrets, { authorize: () => false });
   const user: string = secrets.reveal('user');
   const key: Uint8Array = secrets.reveal('key');
   const beta: string | undefined = secrets.reveal('beta');

@@ -9,9 +9,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
+import { createAuthority } from '../../support/certificates';
 import { fromRepository, repository, succeed } from './repository';
 
 const CACHE = fromRepository('.tmp/package');
@@ -53,7 +55,14 @@ export async function installedConsumer(tarball: string, packages: readonly stri
   const install = ['install', '--prefix', folder, '--legacy-peer-deps', ...quiet, tarball, ...packages];
   await succeed('npm', install, { cwd: folder });
   cpSync(fromRepository('test/package/consumer'), folder, { recursive: true });
+  writeFileSync(join(folder, 'pairs.json'), JSON.stringify(await certificates()));
   return folder;
+}
+
+/** Two certificates of one authority: what issues them is no part of the package. */
+async function certificates() {
+  const authority = await createAuthority();
+  return { ca: authority.cert, pairs: [await authority.issue(), await authority.issue()] };
 }
 
 /** Another run may be using a tarball that is not the newest. */

@@ -1,0 +1,60 @@
+import { LIMIT, type Outcome, type Scenario, simulate, WINDOW_MS } from './simulation';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const SECRETS = 20;
+
+/** A scenario under a name, with the part of it that counts: before `from` the fleet comes to rest. */
+export interface NamedScenario extends Scenario {
+  readonly name: string;
+  readonly from: number;
+  /** Whether the limit has to hold. Where it cannot, the figure shows how far it is passed, and how long. */
+  readonly mustHold: boolean;
+}
+
+interface Fleet {
+  readonly pods: number;
+  readonly refreshIntervalMs?: number;
+  /** How long the starts of a restart and the looks after a push are spread. */
+  readonly spreadMs: number;
+}
+
+/** A thousand pods with the default settings. Their starts take a minute, as those of a rollout do at the least. */
+export const thousand: Fleet = { pods: 1_000, spreadMs: MINUTE };
+/** Ten thousand with the settings that hold the limit. */
+export const tenThousand: Fleet = { pods: 10_000, refreshIntervalMs: HOUR, spreadMs: 15 * MINUTE };
+
+export function scenariosOf({ pods, refreshIntervalMs, spreadMs }: Fleet): NamedScenario[] {
+  const interval = refreshIntervalMs === undefined ? {} : { refreshIntervalMs };
+  const running = { pods, secrets: SECRETS, durationMs: 4 * HOUR, startWithinMs: HOUR, ...interval };
+  const at = 3 * HOUR;
+  return [
+    { ...running, name: 'steady', from: 2 * HOUR, mustHold: true },
+    { ...running, name: 'restart', startWithinMs: spreadMs, durationMs: HOUR, from: 0, mustHold: true },
+    {
+      ...running,
+      name: 'after a minute of 429',
+      storm: { from: at, to: at + MINUTE },
+      from: at,
+      mustHold: true,
+    },
+    { ...running, name: 'push', push: { at, spreadMs }, from: at, mustHold: true },
+    { ...running, name: 'all start at once', startWithinMs: 0, durationMs: HOUR, from: 0, mustHold: false },
+  ];
+}
+
+/** What a scenario comes to, in the part that counts. */
+export interface Curve {
+  readonly scenario: NamedScenario;
+  readonly perWindow: readonly number[];
+  readonly peak: number;
+  readonly windowsAbove: number;
+  readonly outcome: Outcome;
+}
+
+export function run(scenario: NamedScenario): Curve {
+  const outcome = simulate(scenario);
+  const perWindow = outcome.perWindow.slice(scenario.from / WINDOW_MS);
+  const windowsAbove = perWindow.filter((requests) => requests > LIMIT).length;
+  return { scenario, perWindow, peak: Math.max(...perWindow), windowsAbove, outcome };
+}

@@ -1,0 +1,106 @@
+import { PACE_DEFAULTS } from '../../src/sources/key-vault/key-vault';
+import { Pace } from '../../src/sources/key-vault/pace';
+import { seededRandom } from '../../test/support/seeded-random';
+import { EventQueue } from './event-queue';
+
+/** A fleet and what happens to it. Times are milliseconds of the simulated clock. */
+export interface Scenario {
+  readonly pods: number;
+  readonly secrets: number;
+  readonly durationMs: number;
+  /** Default: that of the source. */
+  readonly refreshIntervalMs?: number;
+  /** The processes start at random times within this. */
+  readonly startWithinMs: number;
+  /** Meanwhile the vault answers every request with 429. */
+  readonly storm?: { readonly from: number; readonly to: number };
+  /** A push reaches every process at this time; each looks within `spreadMs` of it. */
+  readonly push?: { readonly at: number; readonly spreadMs: number };
+}
+
+export interface Outcome {
+  /** Requests in each window of ten seconds, refused ones too. */
+  readonly perWindow: readonly number[];
+  readonly refused: number;
+  /** When the last process had its secrets. */
+  readonly allStartedAt: number;
+  /** The longest time between two good looks of one process. */
+  readonly longestGapMs: number;
+}
+
+export const WINDOW_MS = 10_000;
+/** Secret transactions per vault and region in ten seconds, by Microsoft's documentation of service limits. */
+export const LIMIT = 4_000;
+/** As many as one process has in flight: what goes out before the first refusal is heard. */
+const IN_FLIGHT = 8;
+
+interface Pod {
+  readonly pace: Pace;
+  /** Counts up with every schedule, so that the one before is void. */
+  turn: number;
+  lastGoodAt: number | undefined;
+}
+
+/** Runs the scheduling code of the Key Vault source for every process, against a vault that refuses above its limit. */
+export function simulate(scenario: Scenario): Outcome {
+  const { pods, secrets, durationMs, startWithinMs, storm, push } = scenario;
+  const { refreshIntervalMs = PACE_DEFAULTS.refreshIntervalMs } = scenario;
+  const random = seededRandom(1);
+  const perWindow = new Array<number>(Math.ceil(durationMs / WINDOW_MS)).fill(0);
+  const queue = new EventQueue<{ readonly pod: Pod; readonly turn: number }>();
+  let refused = 0;
+  let allStartedAt = 0;
+  let longestGapMs = 0;
+
+  const fleet = Array.from({ length: pods }, (): Pod => {
+    return {
+      pace: new Pace({ ...PACE_DEFAULTS, refreshIntervalMs, random }),
+      turn: 0,
+      lastGoodAt: undefined,
+    };
+  });
+  const schedule = (pod: Pod, at: number) => {
+    pod.turn += 1;
+    if (at < durationMs) queue.add(at, { pod, turn: pod.turn });
+  };
+  for (const pod of fleet) {
+    schedule(pod, random() * startWithinMs);
+    // Beside the turn that is scheduled, as a hint from outside comes.
+    if (push !== undefined) queue.add(push.at + random() * push.spreadMs, { pod, turn: -1 });
+  }
+
+  for (let next = queue.take(); next !== undefined; next = queue.take()) {
+    const { at: now, event } = next;
+    const { pod, turn } = event;
+    if (turn !== -1 && turn !== pod.turn) continue;
+    if (now < pod.pace.pausedUntil) {
+      schedule(pod, pod.pace.pausedUntil);
+      continue;
+    }
+    const window = Math.floor(now / WINDOW_MS);
+    const before = perWindow[window] ?? 0;
+    const closed = storm !== undefined && now >= storm.from && now < storm.to;
+    const room = closed ? 0 : Math.max(0, LIMIT - before);
+    // The first request of a look goes alone: where that is refused, no other follows.
+    const sent = room === 0 ? 1 : Math.min(secrets, room >= secrets ? secrets : room + IN_FLIGHT);
+    perWindow[window] = before + sent;
+    if (room < secrets) {
+      refused += sent - room;
+      pod.pace.throttled(now);
+      schedule(pod, now + pod.pace.failed(now));
+      continue;
+    }
+    const first = pod.lastGoodAt === undefined;
+    if (first) allStartedAt = now;
+    else longestGapMs = Math.max(longestGapMs, now - (pod.lastGoodAt ?? now));
+    pod.lastGoodAt = now;
+    schedule(pod, now + (first ? pod.pace.first() : pod.pace.succeeded()));
+  }
+  const started = fleet.every(({ lastGoodAt }) => lastGoodAt !== undefined);
+  return {
+    perWindow,
+    refused,
+    allStartedAt: started ? allStartedAt : Number.POSITIVE_INFINITY,
+    longestGapMs,
+  };
+}

@@ -1,0 +1,95 @@
+import type { Answer } from './answer';
+
+/** What the errors of a vault name beside what went wrong. */
+export interface VaultContext {
+  readonly name: string;
+  readonly tenantId: string;
+  /** `appid=…;oid=…;iss=…`, as the service writes a caller. */
+  readonly caller: string;
+}
+
+export const VAULT_RESOURCE = 'https://vault.azure.net';
+export const REGION = 'westeurope';
+
+/** The shape of every error. The client hands `innererror` on as `innerError`. */
+export function vaultError(status: number, code: string, message: string, innerCode?: string): Answer {
+  const innererror = innerCode === undefined ? {} : { innererror: { code: innerCode } };
+  return { status, body: { error: { code, message, ...innererror } } };
+}
+
+// The texts are the service's own, from its public recordings and from errors that users posted.
+
+/** Where to get a token, and for what: every 401 says so. */
+export function unauthorized(tenantId: string, message: string): Answer {
+  const challenge = `Bearer authorization="https://login.microsoftonline.com/${tenantId}", resource="${VAULT_RESOURCE}"`;
+  return { ...vaultError(401, 'Unauthorized', message), headers: { 'WWW-Authenticate': challenge } };
+}
+
+export function secretNotFound(id: string): Answer {
+  return vaultError(
+    404,
+    'SecretNotFound',
+    `A secret with (name/id) ${id} was not found in this key vault. If you recently deleted this secret you may be able ` +
+      'to recover it using the correct recovery command. For help resolving this issue, please see ' +
+      'https://go.microsoft.com/fwlink/?linkid=2125182',
+  );
+}
+
+export function secretDisabled(): Answer {
+  return vaultError(403, 'Forbidden', 'Operation get is not allowed on a disabled secret.', 'SecretDisabled');
+}
+
+export function forbiddenByRbac({ name, caller }: VaultContext, secret: string | undefined): Answer {
+  const action = secret === undefined ? 'readMetadata' : 'getSecret';
+  const resource =
+    '/subscriptions/00000000-0000-4000-8000-000000000003/resourcegroups/emulator/providers/microsoft.keyvault' +
+    `/vaults/${name}${secret === undefined ? '' : `/secrets/${secret}`}`;
+  return vaultError(
+    403,
+    'Forbidden',
+    'Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role ' +
+      'definitions were changed recently, please observe propagation time.\r\n' +
+      `Caller: ${caller}\r\nAction: 'Microsoft.KeyVault/vaults/secrets/${action}/action'\r\n` +
+      `Resource: '${resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n` +
+      `Vault: ${name};location=${REGION}\r\n`,
+    'ForbiddenByRbac',
+  );
+}
+
+export function forbiddenByFirewall({ name, caller }: VaultContext): Answer {
+  return vaultError(
+    403,
+    'Forbidden',
+    'Client address is not authorized and caller is not a trusted service.\r\nClient address: 127.0.0.1\r\n' +
+      `Caller: ${caller}\r\nVault: ${name};location=${REGION}`,
+    'ForbiddenByFirewall',
+  );
+}
+
+export function forbiddenByPolicy({ name, caller }: VaultContext, secret: string | undefined): Answer {
+  return vaultError(
+    403,
+    'Forbidden',
+    `The user, group or application '${caller}' does not have secrets ${secret === undefined ? 'list' : 'get'} ` +
+      `permission on key vault '${name};location=${REGION}'. For help resolving this issue, please see ` +
+      'https://go.microsoft.com/fwlink/?linkid=2125287',
+    'AccessDenied',
+  );
+}
+
+export function throttled(): Answer {
+  return vaultError(
+    429,
+    'Throttled',
+    'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
+  );
+}
+
+export function tokenExpired(tenantId: string): Answer {
+  return unauthorized(tenantId, "[TokenExpired] Error validating token: 'S2S12086'.");
+}
+
+/** The one text here that no recording has. */
+export function unavailable(status: number): Answer {
+  return vaultError(status, 'ServiceUnavailable', 'The service is unavailable.');
+}

@@ -1,0 +1,162 @@
+import { Agent, fetch as undiciFetch } from 'undici';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { bearerToken, eventGridHandler } from '../../src/triggers/index';
+import { createAuthority } from '../support/certificates';
+import {
+  AUDIENCE,
+  EVENT_GRID,
+  startTenant,
+  TENANT,
+  type Tenant,
+  type TokenOptions,
+  V1_ISSUER,
+} from '../support/entra-tenant';
+import { delivery, gridSample } from '../support/event-grid';
+import { countingStore, recordWarnings } from '../unit/triggers/stage';
+
+function endpoint(tenant: Tenant, options: object = {}) {
+  const store = countingStore();
+  const authorize = bearerToken({
+    tenantId: TENANT,
+    audience: AUDIENCE,
+    jwksUrl: tenant.jwksUrl,
+    ...options,
+  });
+  const handler = eventGridHandler(store, { authorize, minIntervalMs: 0, requestTimeoutMs: 8_000 });
+  const send = async (authorization: string) =>
+    (await handler(delivery([gridSample], { headers: { authorization } }))).status;
+  return {
+    store,
+    send,
+    withToken: async (token: TokenOptions = {}) => send(`Bearer ${await tenant.token(token)}`),
+  };
+}
+
+describe('a bearer token', () => {
+  it.each<{ title: string; token: TokenOptions }>([
+    { title: 'v2', token: {} },
+    { title: 'v1', token: { claims: { iss: V1_ISSUER, azp: undefined, appid: EVENT_GRID } } },
+    { title: 'for several audiences', token: { claims: { aud: ['api://other', AUDIENCE] } } },
+    { title: 'of a clock that is two minutes ahead', token: { claims: { nbf: Date.now() / 1000 + 120 } } },
+    { title: 'that expired two minutes ago', token: { expiresInS: -120 } },
+  ])('of the tenant is taken ($title)', async ({ token }) => {
+    const { store, withToken } = endpoint(await startTenant());
+    expect(await withToken(token)).toBe(200);
+    expect(store.triggers).toEqual(['event-grid']);
+  });
+
+  it.each<{ title: string; token: TokenOptions; told: string | undefined }>([
+    {
+      title: 'for another audience',
+      token: { claims: { aud: 'api://other' } },
+      told: '"aud" says "api://other"',
+    },
+    {
+      title: 'of another tenant, signed with a key that both share',
+      token: { claims: { iss: V1_ISSUER.replace('72f9', '82f9') } },
+      told: '"iss" says',
+    },
+    { title: 'of another application', token: { claims: { azp: TENANT } }, told: `"azp" says "${TENANT}"` },
+    { title: 'of no application', token: { claims: { azp: undefined } }, told: '"appid" cannot be printed' },
+    {
+      title: 'for an audience that would break a log',
+      token: { claims: { aud: 'a\nb' } },
+      told: '"aud" cannot be printed',
+    },
+    { title: 'that has expired', token: { expiresInS: -3_600 }, told: undefined },
+    { title: 'that never expires', token: { claims: { exp: undefined } }, told: undefined },
+    {
+      title: 'that is valid from tomorrow on',
+      token: { claims: { nbf: Date.now() / 1000 + 86_400 } },
+      told: undefined,
+    },
+  ])('is refused $title', async ({ token, told }) => {
+    using warnings = recordWarnings();
+    const { store, withToken } = endpoint(await startTenant());
+    expect([await withToken(token), await withToken(token)]).toEqual([401, 401]);
+    expect(store.triggers).toEqual([]);
+    expect(warnings.codes()).toEqual(told === undefined ? [] : ['OPTION_INVALID']);
+    if (told !== undefined) expect(warnings.text()).toContain(told);
+  });
+
+  it('is refused when it is forged, and nothing is said of it', async () => {
+    using warnings = recordWarnings();
+    const tenant = await startTenant();
+    const stranger = await startTenant({ strange: true });
+    const { store, send } = endpoint(tenant);
+    const genuine = await tenant.token();
+    await tenant.rotate('ES256');
+    const [header, payload = '', signature] = genuine.split('.');
+    const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), aud: 'api://other' };
+    const none = Buffer.from('{"alg":"none","kid":"key-1"}').toString('base64url');
+    const forged = [
+      await stranger.token({ kid: 'key-1' }),
+      await stranger.token({ kid: 'key-9' }),
+      await tenant.token({ alg: 'ES256' }),
+      await tenant.token({ alg: 'HS256', key: Buffer.from('a secret of thirty-two bytes or so') }),
+      `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${signature}`,
+      `${none}.${payload}.`,
+      'abc',
+      'a.b.c',
+    ];
+    for (const token of forged) expect(await send(`Bearer ${token}`)).toBe(401);
+    for (const odd of ['', 'Bearer', 'Basic YTpi', `Bearer ${genuine} x`, genuine]) {
+      expect(await send(odd)).toBe(401);
+    }
+    expect([store.triggers, warnings.codes()]).toEqual([[], []]);
+    expect(await send(`bearer ${genuine}`)).toBe(200);
+  });
+});
+
+describe('the keys of the tenant', () => {
+  it('are fetched once for many tokens, and again when a new key signs, over three rotations', async () => {
+    const tenant = await startTenant();
+    const { withToken } = endpoint(tenant);
+    expect(await Promise.all(Array.from({ length: 50 }, () => withToken()))).toEqual(Array(50).fill(200));
+    expect(tenant.fetches).toBe(1);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    for (const round of [1, 2, 3]) {
+      // Sooner, jose would not ask again: whoever makes up key ids must not make it ask for each.
+      vi.setSystemTime(Date.now() + 31_000);
+      await tenant.rotate();
+      expect([await withToken(), await withToken(), tenant.fetches]).toEqual([200, 200, 1 + round]);
+    }
+  });
+
+  it('may be out of reach: the sender is told to try again, and once they are back it works', async () => {
+    using warnings = recordWarnings();
+    const tenant = await startTenant();
+    const { store, withToken } = endpoint(tenant);
+    tenant.behave('fail');
+    expect([await withToken(), await withToken()]).toEqual([503, 503]);
+    tenant.behave('hang');
+    expect(await withToken()).toBe(503);
+    expect(store.triggers).toEqual([]);
+    expect(warnings.codes()).toEqual(['LISTENER_FAILED', 'LISTENER_FAILED']);
+    expect(warnings.text()).toMatch(/ERR_JWKS_TIMEOUT/);
+    tenant.behave('serve');
+    expect(await withToken()).toBe(200);
+  });
+
+  it('may come over https, from an authority of your own', async () => {
+    const authority = await createAuthority();
+    const tenant = await startTenant({ tls: await authority.issue() });
+    const dispatcher = new Agent({ connect: { ca: authority.cert } });
+    onTestFinished(() => dispatcher.close());
+    const fetch = ((url: string, init: object) =>
+      undiciFetch(url, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
+    expect(await endpoint(tenant, { fetch }).withToken()).toBe(200);
+    using warnings = recordWarnings();
+    expect(await endpoint(tenant).withToken()).toBe(503);
+    expect(warnings.codes()).toEqual(['LISTENER_FAILED']);
+  });
+});
+
+it('other applications, issuers and audiences can be named', async () => {
+  const tenant = await startTenant();
+  const named = { appIds: [TENANT.toUpperCase()], issuer: 'https://issuer.example/', audience: ['x', 'y'] };
+  const { withToken } = endpoint(tenant, named);
+  const claims = { azp: TENANT, iss: 'https://issuer.example/', aud: 'y' };
+  expect(await withToken({ claims })).toBe(200);
+});

@@ -1,0 +1,177 @@
+import type { SecretsErrorCode } from 'hot-secrets';
+import { memory, SecretStore } from 'hot-secrets';
+import type { KeyVaultFault } from 'hot-secrets/testing';
+import { describe, expect, it } from 'vitest';
+import { startVault } from '../support/key-vault-clients';
+import { expectNothingSecret, openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+import { waitFor } from '../support/wait-for';
+
+const FIRST = 'value-that-nobody-may-see';
+const SECOND = 'value-that-nobody-may-see-either';
+const NAMES = { key: 'key', other: 'other' };
+const values = { key: FIRST, other: SECOND };
+
+type Row = [fault: KeyVaultFault, code: SecretsErrorCode, what: string, next: string];
+
+const OF_THE_VAULT: Row[] = [
+  [
+    { kind: 'unauthorized' },
+    'VAULT_UNAUTHORIZED',
+    'does not take the token',
+    'az keyvault show --name emulator --query properties.tenantId',
+  ],
+  [
+    { kind: 'rbac' },
+    'VAULT_DENIED',
+    'for lack of a role',
+    'az role assignment create --role "Key Vault Secrets User"',
+  ],
+  [
+    { kind: 'policy' },
+    'VAULT_DENIED',
+    'denies',
+    'az keyvault set-policy --name emulator --secret-permissions get',
+  ],
+  [
+    { kind: 'firewall' },
+    'VAULT_FIREWALL',
+    'refuses the network',
+    'az keyvault network-rule add --name emulator',
+  ],
+  [{ kind: 'throttled' }, 'VAULT_THROTTLED', 'too many requests', 'Raise refreshIntervalMs'],
+  [{ kind: 'unavailable' }, 'VAULT_UNAVAILABLE', 'answered with status 503', 'asks again'],
+  [{ kind: 'unavailable', status: 500 }, 'VAULT_UNAVAILABLE', 'answered with status 500', 'asks again'],
+  [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'asks again'],
+  // The client loses the status.
+  [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'TypeError', 'asks again'],
+  [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'no JSON', 'A proxy on the way'],
+  [{ kind: 'reset' }, 'VAULT_UNAVAILABLE', 'ECONNRESET', 'asks again'],
+  [{ kind: 'hang-before-headers' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'asks again'],
+  [{ kind: 'hang-in-body' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'asks again'],
+];
+
+/** Asked again after a minute, not after a second. */
+const BY_HAND: SecretsErrorCode[] = ['VAULT_UNAUTHORIZED', 'VAULT_DENIED', 'VAULT_FIREWALL'];
+
+describe('a vault that fails', () => {
+  it.each(OF_THE_VAULT)('(%o) is %s; the last good value serves on', async (fault, code, what, next) => {
+    const vault = await startVault({ secrets: values });
+    const source = sourceOf(vault, { requestTimeoutMs: 300 });
+    const { store, log } = await openStore({ key: 'key' }, source, memory({ key: 'of memory' }));
+    await vault.set('key', SECOND);
+    const lift = vault.fail(fault);
+    await store.refresh();
+    await store.refresh();
+    expect(store.reveal('key')).toBe(FIRST);
+    expect(log.errors).toMatchObject([{ code, source: 'key-vault', what: expect.stringContaining(what) }]);
+    expect(log.errors[0]?.message).toContain(vault.vaultUrl);
+    expect(log.errors[0]?.next).toContain(next);
+    expect(store.health().status).toBe('degraded');
+    const said = [log, store.report(), store.health(), store, source];
+    expectNothingSecret(vault, [FIRST, SECOND], said);
+
+    lift();
+    if (BY_HAND.includes(code)) await store.refresh();
+    await waitFor(() => store.reveal('key') === SECOND);
+    expect(log.recovered.map((error) => error.code)).toEqual([code]);
+    expectNothingSecret(vault, [FIRST, SECOND], said);
+  });
+
+  it('with every request is one problem of the vault, with one of them one of that secret', async () => {
+    const vault = await startVault({ secrets: values });
+    const { store, log } = await openStore(NAMES, sourceOf(vault));
+    const lift = vault.fail({ kind: 'rbac' });
+    await store.refresh();
+    expect(store.report()).toMatchObject({
+      secrets: [{ problem: undefined }, { problem: undefined }],
+      sources: [{ problems: [{ code: 'VAULT_DENIED' }] }],
+    });
+    lift();
+    vault.fail({ kind: 'rbac', names: ['other'] });
+    await store.refresh();
+    expect(store.report()).toMatchObject({
+      secrets: [{ problem: undefined }, { name: 'other', problem: 'VAULT_DENIED' }],
+      sources: [{ problems: [] }],
+    });
+    expect(log.codes()).toEqual(['VAULT_DENIED', 'VAULT_DENIED']);
+  });
+
+  it('to list says so: that is a right of its own', async () => {
+    const vault = await startVault({ secrets: values });
+    vault.fail({ kind: 'policy' });
+    const opening = SecretStore.open({ sources: [sourceOf(vault, { list: true })] });
+    await expect(opening).rejects.toMatchObject({
+      code: 'VAULT_DENIED',
+      what: expect.stringContaining('the list of its secrets'),
+      next: expect.stringContaining('--secret-permissions list'),
+    });
+  });
+});
+
+describe('a secret that is denied or disabled', () => {
+  it.each([
+    [{ kind: 'rbac' }, 'VAULT_DENIED', 'role'],
+    [{ kind: 'policy' }, 'VAULT_DENIED', 'set-policy'],
+    [
+      { kind: 'disabled' },
+      'VAULT_SECRET_DISABLED',
+      'az keyvault secret set-attributes --vault-name emulator --name key --enabled true',
+    ],
+  ] as const)('(%o) comes from no other source: not at first, and not later', async (fault, code, next) => {
+    const vault = await startVault({ secrets: values });
+    const below = memory({ key: 'of memory', other: 'of memory' });
+    const lift = vault.fail({ ...fault, names: ['key'] });
+    const error = await refusal(NAMES, sourceOf(vault), below);
+    expect(error).toMatchObject({ code, secret: 'key', next: expect.stringContaining(next) });
+    expectNothingSecret(vault, [FIRST, SECOND], error);
+
+    lift();
+    const { store, log } = await openStore(NAMES, sourceOf(vault), below);
+    vault.fail({ ...fault, names: ['key'] });
+    await vault.set('other', 'rotated');
+    await store.refresh();
+    expect(log.codes()).toEqual([code]);
+    // Both or none: the one that is refused may be the other half of a pair.
+    expect([store.reveal('key'), store.reveal('other')]).toEqual([FIRST, SECOND]);
+  });
+
+  it('and is denied for another reason later, is told of again', async () => {
+    const vault = await startVault({ secrets: values });
+    const { store, log } = await openStore(NAMES, sourceOf(vault));
+    const lift = vault.fail({ kind: 'rbac', names: ['key'] });
+    await store.refresh();
+    lift();
+    vault.fail({ kind: 'disabled', names: ['key'] });
+    await store.refresh();
+    expect(log.codes()).toEqual(['VAULT_DENIED', 'VAULT_SECRET_DISABLED']);
+  });
+});
+
+describe('a vault that cannot be reached', () => {
+  it('because its name is not known, says so', async () => {
+    const vault = await startVault();
+    const { agent, ...options } = vault.options;
+    const error = await refusal(
+      NAMES,
+      sourceOf(vault, {
+        ...options,
+        vaultUrl: 'https://emulator.invalid',
+        agent: undefined as never,
+        startTimeoutMs: 200,
+      }),
+    );
+    expect(error).toMatchObject({
+      code: 'VAULT_UNAVAILABLE',
+      what: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/),
+    });
+  });
+
+  it('never falls through to the next source, not even where that has the value', async () => {
+    const vault = await startVault({ secrets: values });
+    vault.fail({ kind: 'unavailable' });
+    const requests = requestsOf(vault);
+    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 300 }), memory(values));
+    expect(error).toMatchObject({ code: 'VAULT_UNAVAILABLE' });
+    expect(requests.at('other')).toBe(0);
+  });
+});

@@ -1,0 +1,211 @@
+import { rmSync } from 'node:fs';
+import type { SecretsErrorCode } from 'hot-secrets';
+import type { ProjectedToken } from 'hot-secrets/testing';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { credentialOf, startVault } from '../support/key-vault-clients';
+import { expectNothingSecret, openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+
+const VALUE = 'value-that-nobody-may-see';
+const NAMES = { key: 'key' };
+
+type Row = [token: ProjectedToken, code: SecretsErrorCode, what: string, next: string];
+
+const FEDERATE = 'az identity federated-credential create';
+const REFUSED: Row[] = [
+  [
+    { subject: 'system:serviceaccount:other:app' },
+    'IDENTITY_SUBJECT_UNKNOWN',
+    'no federated credential for the subject system:serviceaccount:other:app (AADSTS700213)',
+    `${FEDERATE} --name NAME --identity-name IDENTITY --resource-group GROUP --issuer https://westeurope.oic.prod-aks.azure.com/emulator/ --subject system:serviceaccount:other:app --audiences api://AzureADTokenExchange`,
+  ],
+  [
+    { subject: 'system:serviceaccount:default:App' },
+    'IDENTITY_SUBJECT_UNKNOWN',
+    'system:serviceaccount:default:App (AADSTS7002138)',
+    FEDERATE,
+  ],
+  [
+    { issuer: 'https://issuer.example/' },
+    'IDENTITY_ISSUER_UNKNOWN',
+    'no federated credential for the issuer https://issuer.example/ (AADSTS700211)',
+    '--issuer https://issuer.example/',
+  ],
+  [
+    { audience: 'api://other' },
+    'IDENTITY_AUDIENCE_UNKNOWN',
+    'no federated credential for the audience api://other (AADSTS700212)',
+    'api://AzureADTokenExchange',
+  ],
+  [{ expiresInMs: -60_000 }, 'IDENTITY_ASSERTION_EXPIRED', 'has expired (at 20', 'check the clocks'],
+  [{ forged: true }, 'IDENTITY_FAILED', 'AADSTS700027', 'https://login.microsoftonline.com/error'],
+  [{ content: '' }, 'IDENTITY_TOKEN_FILE', 'is empty', 'azure.workload.identity/use'],
+  [
+    { content: 'not-a-token-but-private' },
+    'IDENTITY_TOKEN_FILE',
+    'holds no token',
+    'azure.workload.identity/use',
+  ],
+];
+
+describe('a workload identity that gets no token', () => {
+  it.each(REFUSED)('(%o) is %s, with the command that mends it', async (token, code, what, next) => {
+    const vault = await startVault({ secrets: { key: VALUE } });
+    await vault.projectToken(token);
+    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 2_000 }));
+    expect(error).toMatchObject({ code, source: 'key-vault' });
+    expect(error.what).toContain(what);
+    expect(error.next).toContain(next);
+    expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], error);
+
+    // What was read of the file before is not held on to.
+    await vault.projectToken();
+    const { store, log } = await openStore(NAMES, sourceOf(vault));
+    await vault.projectToken(token);
+    vault.revokeTokens();
+    await store.refresh();
+    expect(log.codes()).toEqual([code]);
+    await vault.projectToken();
+    await store.refresh();
+    expect(log.recovered.map((one) => one.code)).toEqual([code]);
+    expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], [log, store.report()]);
+  });
+
+  it('because its file is not there, says so', async () => {
+    const vault = await startVault({ secrets: { key: VALUE } });
+    const tokenFilePath = `${vault.workloadIdentity.tokenFilePath}-of-nobody`;
+    const workloadIdentity = { ...vault.workloadIdentity, tokenFilePath };
+    expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
+      code: 'IDENTITY_TOKEN_FILE',
+      what: `the projected token ${tokenFilePath} does not exist`,
+    });
+  });
+
+  it('because Entra ID does not know the client, says which', async () => {
+    const vault = await startVault({ secrets: { key: VALUE } });
+    const clientId = '00000000-0000-4000-8000-00000000000f';
+    const workloadIdentity = { ...vault.workloadIdentity, clientId };
+    const error = await refusal(NAMES, sourceOf(vault, { workloadIdentity }));
+    expect(error).toMatchObject({
+      code: 'IDENTITY_UNKNOWN',
+      next: expect.stringContaining('az identity show'),
+    });
+    expect(error.what).toContain(`client ${clientId} in the tenant ${vault.workloadIdentity.tenantId}`);
+  });
+
+  it('because the vault is of another tenant, says of which', async () => {
+    const vault = await startVault({ secrets: { key: VALUE } });
+    const workloadIdentity = { ...vault.workloadIdentity, tenantId: '00000000-0000-4000-8000-00000000000e' };
+    expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
+      code: 'VAULT_UNAUTHORIZED',
+      what: `the vault is of the tenant ${vault.workloadIdentity.tenantId}, and the identity of another one`,
+    });
+  });
+
+  it('because the webhook did not set all of it, says what is missing', async () => {
+    const vault = await startVault();
+    const { AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE } = vault.environment;
+    stub({ AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID: undefined });
+    const { workloadIdentity, ...options } = vault.options;
+    expect(
+      await refusal(NAMES, sourceOf(vault, { ...options, workloadIdentity: undefined as never })),
+    ).toMatchObject({
+      code: 'IDENTITY_MISSING',
+      what: 'the workload identity lacks AZURE_CLIENT_ID',
+      next: expect.stringContaining('azure.workload.identity/client-id'),
+    });
+  });
+});
+
+describe('an identity', () => {
+  it('is by default the one of the environment', async () => {
+    const vault = await startVault({ secrets: { key: 'value' } });
+    const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = vault.environment;
+    stub({ AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE });
+    const { store } = await openStore(NAMES, sourceOf(vault, { workloadIdentity: undefined as never }));
+    expect(store.reveal('key')).toBe('value');
+  });
+
+  it('may be any credential of @azure/identity, or of your own', async () => {
+    const vault = await startVault({ secrets: { key: 'value' } });
+    const theirs = credentialOf(vault);
+    const asked = vi.fn();
+    const yours = {
+      getToken(...request: Parameters<typeof theirs.getToken>) {
+        asked(...request);
+        return theirs.getToken(...request);
+      },
+    };
+    for (const credential of [theirs, yours]) {
+      const { store } = await openStore(NAMES, sourceOf(vault, { credential }));
+      await vault.set('key', 'next');
+      await store.refresh();
+      expect(store.reveal('key')).toBe('next');
+    }
+    // One token for both looks.
+    expect(asked.mock.calls.map(([scope]) => scope)).toEqual([['https://vault.azure.net/.default']]);
+  });
+
+  it('that fails in ways of its own is told by kind, not by message', async () => {
+    const vault = await startVault({ secrets: { key: VALUE } });
+    class OwnError extends Error {
+      override readonly name = 'OwnError';
+    }
+    const credential = {
+      async getToken(): Promise<never> {
+        throw new OwnError('with the password hunter2');
+      },
+    };
+    const error = await refusal(NAMES, sourceOf(vault, { credential, startTimeoutMs: 100 }));
+    expect(error).toMatchObject({ code: 'IDENTITY_FAILED', what: expect.stringContaining('OwnError') });
+    expectNothingSecret(vault, ['hunter2'], error);
+  });
+});
+
+describe('a token', () => {
+  it('is asked for once, however many secrets and looks there are', async () => {
+    const secrets = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`key-${index}`, 'value']));
+    const vault = await startVault({ secrets });
+    const requests = requestsOf(vault);
+    const { store } = await openStore(
+      Object.fromEntries(Object.keys(secrets).map((name) => [name, name])),
+      sourceOf(vault),
+    );
+    for (let round = 0; round < 3; round += 1) await store.refresh();
+    expect(requests.at('token')).toBe(1);
+  });
+
+  it('that the vault refuses is dropped, and the look goes on with a new one', async () => {
+    const vault = await startVault({ secrets: { key: 'value-0' } });
+    const { store, log } = await openStore(NAMES, sourceOf(vault));
+    for (const round of [1, 2, 3]) {
+      vault.revokeTokens();
+      await vault.set('key', `value-${round}`);
+      const requests = requestsOf(vault);
+      await store.refresh();
+      expect(store.reveal('key')).toBe(`value-${round}`);
+      expect(requests.all.filter((one) => one.startsWith('token'))).toEqual(['token 200']);
+    }
+    expect(log.errors).toEqual([]);
+  });
+
+  it('is renewed with the file that the pod has by then', async () => {
+    const vault = await startVault({ secrets: { key: 'value-0' } });
+    await vault.projectToken({ subject: 'system:serviceaccount:other:app' });
+    const { tokenFilePath } = vault.workloadIdentity;
+    expect(await refusal(NAMES, sourceOf(vault))).toMatchObject({ code: 'IDENTITY_SUBJECT_UNKNOWN' });
+    await vault.projectToken();
+    const { store, log } = await openStore(NAMES, sourceOf(vault));
+    rmSync(tokenFilePath);
+    vault.revokeTokens();
+    await store.refresh();
+    expect(log.codes()).toEqual(['IDENTITY_TOKEN_FILE']);
+    expect(store.reveal('key')).toBe('value-0');
+  });
+});
+
+function stub(variables: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+}

@@ -1,0 +1,150 @@
+import { memory, mountedFiles, SecretStore, secret } from 'hot-secrets';
+import { createTestMount } from 'hot-secrets/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startVault } from '../support/key-vault-clients';
+import { openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+import { simulateTime } from '../support/simulated-time';
+import { waitFor } from '../support/wait-for';
+
+const NAMES = { key: 'key' };
+
+/** Rejections that nobody handled, until the test is over. */
+function unhandled(): readonly unknown[] {
+  const reasons: unknown[] = [];
+  const listener = (reason: unknown) => reasons.push(reason);
+  process.on('unhandledRejection', listener);
+  onTestFinished(() => {
+    process.off('unhandledRejection', listener);
+  });
+  return reasons;
+}
+
+describe('an outage of Entra ID', () => {
+  it('of half an hour, in which all tokens end, costs no value and no process', async () => {
+    const vault = await startVault({ secrets: { key: 'value-0' }, tokenLifetimeMs: 600_000 });
+    const rejections = unhandled();
+    const { pass, watched } = simulateTime();
+    const { store, log } = await openStore(NAMES, watched(sourceOf(vault, { refreshIntervalMs: 60_000 })));
+    await pass(90);
+
+    const lift = vault.fail({ at: 'entra', kind: 'unavailable' });
+    const requests = requestsOf(vault);
+    await vault.set('key', 'value-1');
+    await pass(120);
+    expect(store.reveal('key'), 'the token is still good').toBe('value-1');
+    await pass(240);
+    expect(requests.at('token 503'), 'it is asked for ahead of its end').toBeGreaterThan(0);
+    expect(log.errors, 'which does no harm when it fails').toEqual([]);
+
+    await pass(200);
+    await vault.set('key', 'value-2');
+    await pass(1_800 - 560);
+    expect(store.reveal('key')).toBe('value-1');
+    expect(log.errors).toMatchObject([
+      { code: 'IDENTITY_FAILED', what: 'Entra ID gave no token: AADSTS90033' },
+    ]);
+    expect(store.health().status).toBe('stale');
+    // Full jitter over 16 s is every 8 s.
+    expect(requests.at('token 503')).toBeGreaterThan(60);
+    expect(requests.at('token 503')).toBeLessThan(300);
+
+    lift();
+    await pass(17);
+    expect(store.reveal('key')).toBe('value-2');
+    expect(log.recovered.map(({ code }) => code)).toEqual(['IDENTITY_FAILED']);
+    expect(store.health().status).toBe('ok');
+    expect(rejections).toEqual([]);
+  });
+
+  it('of one request does not keep a process from starting', async () => {
+    const vault = await startVault({ secrets: { key: 'value' } });
+    for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
+      vault.fail({ at: 'entra', kind, times: 1 });
+      const { store } = await openStore(NAMES, sourceOf(vault));
+      expect(store.reveal('key')).toBe('value');
+    }
+  });
+});
+
+describe('an outage of the vault', () => {
+  it('of an hour costs no value, and is over within seconds of its end', async () => {
+    const vault = await startVault({ secrets: { key: 'value-0' } });
+    const rejections = unhandled();
+    const { pass, watched } = simulateTime();
+    const { store, log } = await openStore(NAMES, watched(sourceOf(vault)));
+    const lift = vault.fail({ kind: 'unavailable' });
+    await vault.set('key', 'value-1');
+    await pass(3_600);
+    expect(store.reveal('key')).toBe('value-0');
+    expect(log.codes()).toEqual(['VAULT_UNAVAILABLE']);
+    expect(store.health().status).toBe('stale');
+    lift();
+    await pass(17);
+    expect(store.reveal('key')).toBe('value-1');
+    expect(log.recovered).toHaveLength(1);
+    expect(rejections).toEqual([]);
+  });
+
+  it('of a moment does not keep a process from starting', async () => {
+    const vault = await startVault({ secrets: { key: 'value' } });
+    for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
+      vault.fail({ kind, times: 2 });
+      const { store, log } = await openStore(NAMES, sourceOf(vault));
+      expect(store.reveal('key')).toBe('value');
+      expect(log.errors).toEqual([]);
+    }
+  });
+
+  it.each(['unavailable', 'hang-before-headers', 'reset'] as const)(
+    'at the start is waited for within its bound, and then said (%s)',
+    async (kind) => {
+      const vault = await startVault({ secrets: { key: 'value' } });
+      vault.fail({ kind });
+      const start = performance.now();
+      const source = sourceOf(vault, { startTimeoutMs: 1_000, requestTimeoutMs: 300 });
+      const error = await refusal(NAMES, source, memory({ key: 'of memory' }));
+      expect(performance.now() - start).toBeGreaterThan(900);
+      expect(performance.now() - start).toBeLessThan(2_000);
+      const code = kind === 'hang-before-headers' ? 'VAULT_TIMEOUT' : 'VAULT_UNAVAILABLE';
+      expect(error).toMatchObject({ code, message: expect.stringContaining(vault.vaultUrl) });
+    },
+  );
+
+  it('at the start is no obstacle where the mount above has all that is required; the rest comes later', async () => {
+    const vault = await startVault({ secrets: { later: 'of the vault' } });
+    await using mount = await createTestMount({ key: 'of the mount' });
+    const lift = vault.fail({ kind: 'unavailable' });
+    const secrets = { key: 'key', later: secret.text('later').optional() };
+    const source = sourceOf(vault, { startTimeoutMs: 500 });
+    const { store, log } = await openStore(secrets, mountedFiles(mount.path), source);
+    expect([store.reveal('key'), store.reveal('later')]).toEqual(['of the mount', undefined]);
+    expect(store.health().status).toBe('degraded');
+    lift();
+    await waitFor(() => store.reveal('later') === 'of the vault', { timeoutMs: 20_000 });
+    expect(log.changes).toMatchObject([{ trigger: 'retry', changes: [{ name: 'later', kind: 'added' }] }]);
+    expect(store.health().status).toBe('ok');
+  });
+
+  it('leaves the rotations of the mount alone', async () => {
+    const vault = await startVault({ secrets: { vaulted: 'v-0' } });
+    await using mount = await createTestMount({ mounted: 'm-0' });
+    const secrets = { mounted: 'mounted', vaulted: 'vaulted' };
+    const { store, log } = await openStore(secrets, mountedFiles(mount.path), sourceOf(vault));
+    vault.fail({ kind: 'unavailable' });
+    await store.refresh();
+    for (const round of [1, 2, 3]) {
+      await mount.rotate({ mounted: `m-${round}` });
+      await waitFor(() => store.reveal('mounted') === `m-${round}`);
+    }
+    expect(store.reveal('vaulted')).toBe('v-0');
+    expect(log.codes()).toEqual(['VAULT_UNAVAILABLE']);
+  });
+
+  it('stops the search of a store that has no names declared', async () => {
+    const vault = await startVault({ secrets: { key: 'value' } });
+    vault.fail({ kind: 'unavailable' });
+    const source = sourceOf(vault, { list: true, startTimeoutMs: 300 });
+    const opening = SecretStore.open({ sources: [source, memory({ other: 'value' })] });
+    await expect(opening).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE' });
+  });
+});

@@ -1,0 +1,79 @@
+import { SecretStore } from 'hot-secrets';
+import { createPool } from 'hot-secrets/pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startVault } from '../support/key-vault-clients';
+import { sourceOf } from '../support/key-vault-stage';
+import { startLoad } from '../support/load';
+import { type Stage, startStage } from '../support/pg-stage';
+import { record } from '../support/store-log';
+import { waitFor } from '../support/wait-for';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage();
+});
+afterAll(() => stage.server.stop());
+
+async function poolOf(role: string) {
+  const vault = await startVault();
+  await vault.set('db', 'first', { tags: { user: role } });
+  const secrets = await SecretStore.open({
+    secrets: { db: 'db' },
+    sources: [sourceOf(vault, { refreshIntervalMs: 1_000 })],
+  });
+  const { host, port, database } = stage.server;
+  const pool = createPool(
+    secrets,
+    (s) => ({
+      host,
+      port,
+      database,
+      max: 10,
+      user: s.get('db').attributes.tags.user,
+      password: s.reveal('db'),
+    }),
+    { retireOverMs: 100 },
+  );
+  onTestFinished(async () => {
+    await pool.end();
+    await secrets.close();
+  });
+  return { vault, secrets, pool };
+}
+
+describe('a pool whose user name is a tag of its password in a vault', () => {
+  it('follows versions that alternate between two roles, and fails no query', async () => {
+    const roles = [await stage.role('first'), await stage.role('first')] as const;
+    const { vault, secrets, pool } = await poolOf(roles[0]);
+    const log = record(secrets);
+    const load = startLoad(20, () => pool.query('select pg_sleep(0.003)'));
+    await waitFor(() => load.done > 200);
+    for (const round of [1, 2, 3, 4]) {
+      const [user, old] = round % 2 === 1 ? [roles[1], roles[0]] : roles;
+      // As rotation with dual credentials does it: the role that rests gets its new password first.
+      await stage.alter(user, `password 'round-${round}'`);
+      await vault.set('db', `round-${round}`, { tags: { user } });
+      await waitFor(async () => (await stage.backends(old)) === 0 && pool.rotation.staleCount === 0);
+    }
+    const { failures, done } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(done).toBeGreaterThan(500);
+    expect(roles.map(stage.refused)).toEqual([0, 0]);
+    expect(log.errors).toEqual([]);
+  });
+
+  it('waits for the vault where the database is ahead of it', async () => {
+    const role = await stage.role('first');
+    const { vault, pool } = await poolOf(role);
+    pool.rotation.on('refused', () => {});
+    await pool.query('select 1');
+    for (const round of [1, 2, 3]) {
+      await stage.alter(role, `password 'round-${round}'`);
+      const queries = Promise.all(Array.from({ length: 20 }, () => pool.query('select pg_sleep(0.02)')));
+      await waitFor(() => stage.refused(role) >= round);
+      await vault.set('db', `round-${round}`, { tags: { user: role } });
+      expect(await queries).toHaveLength(20);
+      await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
+    }
+  });
+});

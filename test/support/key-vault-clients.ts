@@ -1,0 +1,87 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { request } from 'node:https';
+import { WorkloadIdentityCredential } from '@azure/identity';
+import { SecretClient } from '@azure/keyvault-secrets';
+import {
+  createKeyVaultEmulator,
+  type KeyVaultEmulator,
+  type KeyVaultEmulatorOptions,
+} from 'hot-secrets/testing';
+import { onTestFinished } from 'vitest';
+
+/** Their own retries take seconds. */
+const retryOptions = { maxRetries: 0 };
+
+/** An emulator that ends with the test. */
+export async function startVault(options?: KeyVaultEmulatorOptions): Promise<KeyVaultEmulator> {
+  const vault = await createKeyVaultEmulator(options);
+  onTestFinished(() => vault.close());
+  return vault;
+}
+
+/** The real client, with every check of its own left on, signed in as the workload. */
+export function clientOf(vault: KeyVaultEmulator): SecretClient {
+  return new SecretClient(vault.vaultUrl, credentialOf(vault), { agent: vault.agent, retryOptions });
+}
+
+export function credentialOf({ agent, workloadIdentity }: KeyVaultEmulator): WorkloadIdentityCredential {
+  return new WorkloadIdentityCredential({ ...workloadIdentity, agent, retryOptions });
+}
+
+/** A token for the vault, or for another resource. */
+export async function tokenFor(
+  vault: KeyVaultEmulator,
+  resource = 'https://vault.azure.net',
+): Promise<string> {
+  return (await credentialOf(vault).getToken(`${resource}/.default`)).token;
+}
+
+export interface RawAnswer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: unknown;
+}
+
+/** One request without a client in between. */
+export function ask(
+  { agent }: KeyVaultEmulator,
+  url: string,
+  { token, method = 'GET', body }: { token?: string; method?: string; body?: string } = {},
+): Promise<RawAnswer> {
+  const headers = {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    'x-ms-client-request-id': 'of-the-client',
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { agent, method, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({ status: response.statusCode, headers: response.headers, body: text && JSON.parse(text) }),
+      );
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
+
+/** What a failed call says of itself: with the inner code, which alone tells one 403 from another. */
+export async function failureOf(call: Promise<unknown>): Promise<Record<string, unknown>> {
+  const error = await call.then(
+    () => {
+      throw new Error('It did not fail.');
+    },
+    (reason) => reason,
+  );
+  const inner = error.details?.error?.innerError?.code;
+  return {
+    name: error.name,
+    code: error.code,
+    status: error.statusCode,
+    ...(inner === undefined ? {} : { inner }),
+  };
+}

@@ -1,0 +1,9 @@
+import { get } from 'node:https';
+import { createKeyVaultEmulator } from '../../src/testing/index';
+
+/** Uses an emulator, and leaves it and a connection to it open. */
+createKeyVaultEmulator({ secrets: { 'api-key': 'first' } }).then(({ agent, vaultUrl }) => {
+  get(`${vaultUrl}/secrets/api-key?api-version=2025-07-01`, { agent }, (response) => {
+    response.resume().on('end', () => console.log('asked'));
+  });
+});

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { type Definitions, SecretStore, type Source } from 'hot-secrets';
+import { type KeyVaultOptions, keyVault } from 'hot-secrets/key-vault';
+import type { KeyVaultEmulator } from 'hot-secrets/testing';
+import { expect, onTestFinished } from 'vitest';
+import { record } from './store-log';
+
+/** The source under test, with its requests led to the emulator. */
+export function sourceOf(vault: KeyVaultEmulator, options: Partial<KeyVaultOptions> = {}): Source {
+  return keyVault({ ...vault.options, ...options });
+}
+
+/** A store that ends with the test, and all that it says. */
+export async function openStore<D extends Definitions>(secrets: D, ...sources: readonly Source[]) {
+  const store = await SecretStore.open({ secrets, sources });
+  onTestFinished(() => store.close());
+  return { store, log: record(store) };
+}
+
+/** What an open was refused with. */
+export async function refusal(secrets: Definitions, ...sources: readonly Source[]) {
+  return SecretStore.open({ secrets, sources }).then(
+    async (store) => {
+      await store.close();
+      throw new Error('It opened.');
+    },
+    (error) => error,
+  );
+}
+
+/** The requests since this was called, as `token 200`, `api-key 401` or `list 200`. */
+export function requestsOf(vault: KeyVaultEmulator): { readonly all: string[]; at(what: string): number } {
+  const before = vault.requests.length;
+  const own = () =>
+    vault.requests.slice(before).map(({ path, status }) => {
+      const [first, second] = path.split('/').slice(1);
+      const what = first !== 'secrets' ? 'token' : second || 'list';
+      return `${what} ${status ?? 'no answer'}`;
+    });
+  return {
+    get all() {
+      return own();
+    },
+    at: (what) => own().filter((one) => one.startsWith(what)).length,
+  };
+}
+
+/** That nothing which was said holds a value, a token or the assertion of the pod. */
+export function expectNothingSecret(vault: KeyVaultEmulator, values: readonly string[], said: unknown): void {
+  const shown = inspect(said, { showHidden: true, depth: 20, getters: true, maxStringLength: null });
+  const text = `${shown}\n${JSON.stringify(said)}`;
+  for (const value of values) expect(text).not.toContain(value);
+  const assertion = readFileSync(vault.workloadIdentity.tokenFilePath, 'utf8').split('.');
+  for (const part of assertion) if (part.length > 8) expect(text).not.toContain(part);
+  // How every JWT begins.
+  expect(text).not.toContain('eyJ');
+}
+
+/** Times of the vault are whole seconds: what it holds counts as just written for two of them. */
+export const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3_100));

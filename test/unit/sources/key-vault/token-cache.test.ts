@@ -1,0 +1,148 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SecretsError } from '../../../../src/errors';
+import { TokenCache } from '../../../../src/sources/key-vault/token-cache';
+import { deferred } from '../../../support/deferred';
+
+const SCOPE = 'https://vault.azure.net/.default';
+const HOUR_MS = 3_600_000;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Credentials that count up their tokens; `fails` and `answer` change what they do. */
+function stage() {
+  const closing = new AbortController();
+  const state = {
+    created: 0,
+    asked: [] as unknown[],
+    answer: async (): Promise<{ token: string; expiresOnTimestamp: number } | null> => ({
+      token: `token-${state.asked.length}`,
+      expiresOnTimestamp: Date.now() + HOUR_MS,
+    }),
+  };
+  const cache = new TokenCache({
+    create() {
+      state.created += 1;
+      return {
+        getToken(...request) {
+          state.asked.push(request);
+          return state.answer();
+        },
+      };
+    },
+    timeoutMs: 5_000,
+    closing: closing.signal,
+    explain: (error) => new SecretsError('IDENTITY_FAILED', (error as Error).name),
+  });
+  return { cache, state, closing, next: () => cache.getToken(SCOPE).then(({ token }) => token) };
+}
+
+describe('a token', () => {
+  it('has always expired for the client, so that it asks in the call that needs one', async () => {
+    const { cache } = stage();
+    expect(await cache.getToken(SCOPE)).toEqual({ token: 'token-1', expiresOnTimestamp: 0 });
+  });
+
+  it('is asked for once by all who need it', async () => {
+    const { state, next } = stage();
+    expect(await Promise.all([next(), next(), next()])).toEqual(['token-1', 'token-1', 'token-1']);
+    expect(state.asked).toHaveLength(1);
+  });
+
+  it('is renewed five minutes ahead of its end', async () => {
+    const { next } = stage();
+    await next();
+    vi.advanceTimersByTime(HOUR_MS - 300_001);
+    expect(await next()).toBe('token-1');
+    vi.advanceTimersByTime(1);
+    expect(await next()).toBe('token-2');
+  });
+
+  it('serves to its end when it cannot be renewed, which is tried every 30 s', async () => {
+    const { state, next } = stage();
+    await next();
+    state.answer = () => Promise.reject(new Error('an outage'));
+    vi.advanceTimersByTime(HOUR_MS - 60_000);
+    for (let second = 0; second < 60; second += 1) {
+      expect(await next()).toBe('token-1');
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(state.asked).toHaveLength(3);
+    await expect(next()).rejects.toMatchObject({ code: 'IDENTITY_FAILED' });
+  });
+
+  it('that the vault refused is not handed out again, nor one of the same credential', async () => {
+    const { cache, state, next } = stage();
+    await next();
+    cache.drop();
+    expect(await next()).toBe('token-2');
+    expect(state.created).toBe(2);
+  });
+
+  it('that should say more is another one', async () => {
+    const { cache, state } = stage();
+    await cache.getToken(SCOPE, { tenantId: 'tenant', enableCae: true, abortSignal: 'of one request' });
+    await cache.getToken(SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true });
+    expect(state.asked).toEqual([
+      [SCOPE, { claims: undefined, tenantId: 'tenant', enableCae: true }],
+      [SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true }],
+    ]);
+  });
+});
+
+describe('a request for a token', () => {
+  it('that fails is told in words of ours, and made anew with a fresh credential', async () => {
+    const { state, next } = stage();
+    const good = state.answer;
+    for (const failure of [Promise.reject(new RangeError('private')), Promise.resolve(null)]) {
+      state.answer = () => failure;
+      await expect(next()).rejects.toMatchObject({
+        code: 'IDENTITY_FAILED',
+        message: expect.not.stringContaining('private'),
+      });
+    }
+    state.answer = good;
+    expect(await next()).toBe('token-3');
+    expect(state.created).toBe(3);
+  });
+
+  it('that gets no answer is given up, and the next one does not wait for it', async () => {
+    const { state, next } = stage();
+    const good = state.answer;
+    state.answer = () => new Promise(() => {});
+    const hanging = expect(next()).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });
+    await vi.advanceTimersByTimeAsync(5_000);
+    await hanging;
+    state.answer = good;
+    expect(await next()).toBe('token-2');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('that is answered too late changes nothing', async () => {
+    const { state, next } = stage();
+    const good = state.answer;
+    const late = deferred<{ token: string; expiresOnTimestamp: number }>();
+    state.answer = () => late.promise;
+    const hanging = expect(next()).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });
+    await vi.advanceTimersByTimeAsync(5_000);
+    await hanging;
+    state.answer = good;
+    expect(await next()).toBe('token-2');
+    late.resolve({ token: 'late', expiresOnTimestamp: Date.now() + HOUR_MS });
+    await late.promise;
+    expect(await next()).toBe('token-2');
+  });
+
+  it('ends when nobody waits for it any more', async () => {
+    const { state, next, closing } = stage();
+    state.answer = () => new Promise(() => {});
+    const hanging = expect(next()).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });
+    closing.abort();
+    await hanging;
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
