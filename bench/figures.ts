@@ -14,6 +14,7 @@ export const figures = {
   'tls-bad-pairs': async () => (await import('./figures/tls-bad-pairs')).tlsBadPairs,
   'tls-served': async () => (await import('./figures/tls-served')).tlsServed,
   'tls-memory': async () => (await import('./figures/tls-memory')).tlsMemory,
+  'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
 } satisfies Record<string, () => Promise<Figure>>;
 

@@ -7,6 +7,8 @@ async function load<T>(file: string): Promise<T> {
 
 export const { SecretStore, environment, memory, mountedFiles, secret } =
   await load<typeof import('../../src/index')>('index.js');
-export const { createTestMount } = await load<typeof import('../../src/testing/index')>('testing.js');
+export const { createKeyVaultEmulator, createTestMount } =
+  await load<typeof import('../../src/testing/index')>('testing.js');
 export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
+export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createKeyVaultEmulator, keyVault, SecretStore } from '../support/built';
+import { definitionsOf, manySecrets } from '../support/content';
+import { atMost, type FigureOptions, type FigureResult } from '../support/result';
+import { alternate, median, medianRatio } from '../support/statistics';
+
+const ROUNDS = { full: 15, short: 5 };
+const SECRETS = 20;
+const REFRESHES = { full: 100, short: 20 };
+const CHILD = fileURLToPath(new URL('../support/first-secret-child.mjs', import.meta.url));
+
+/** A fresh process to its first secret against one with the bare clients, and what a look costs that finds nothing new. */
+export async function keyVaultFigure({ size }: FigureOptions): Promise<FigureResult> {
+  const content = manySecrets(SECRETS);
+  await using vault = await createKeyVaultEmulator({ secrets: content });
+
+  const first = (side: 'bare' | 'store') => async () => {
+    // The vault is in this process, which has to answer meanwhile.
+    const env = { ...process.env, ...vault.environment };
+    const { stdout } = await promisify(execFile)(process.execPath, [CHILD, side, vault.vaultUrl], { env });
+    return Number(stdout);
+  };
+  const sides = { bare: first('bare'), store: first('store') };
+  await alternate(1, sides);
+  const times = await alternate(ROUNDS[size], sides);
+
+  await using store = await SecretStore.open({
+    secrets: definitionsOf(content),
+    sources: [keyVault(vault.options)],
+  });
+  let heard = 0;
+  store.on('change', () => {
+    heard += 1;
+  });
+  const requests = vault.requests.length;
+  const before = process.cpuUsage();
+  const start = performance.now();
+  for (let refresh = 0; refresh < REFRESHES[size]; refresh += 1) await store.refresh();
+  const took = performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+
+  return {
+    checks: [
+      atMost(
+        1.2,
+        'fresh process to its first secret, against the bare clients, median ratio',
+        medianRatio(times.store, times.bare),
+      ),
+      atMost(
+        SECRETS,
+        `requests of a look at ${SECRETS} secrets`,
+        (vault.requests.length - requests) / REFRESHES[size],
+      ),
+      atMost(0, 'listeners called by looks that found nothing new', heard),
+    ],
+    details: {
+      'first secret ms': median(times.store),
+      'first secret with the bare clients ms': median(times.bare),
+      'one look, with the vault in the same process ms': took / REFRESHES[size],
+      'CPU of one look, with the vault in the same process ms': (user + system) / 1000 / REFRESHES[size],
+    },
+  };
+}
