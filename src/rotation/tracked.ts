@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Secret } from '../secret/secret';
 import type { Boxes, Snapshot } from '../store/types';
 
 /** A snapshot that notes which names are read through it. */
@@ -46,18 +48,19 @@ export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
   };
 }
 
-/** True when a name that was read has another value in `now`. */
+/** True when a name that was read has another value in `now`, or other tags, which may hold half of a credential. */
 export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): boolean {
   const { snapshot, reads, readsAll } = tracked;
   if (readsAll) return snapshot.generation !== now.generation;
-  return [...reads].some((name) => versionIn(snapshot, name) !== versionIn(now, name));
+  return [...reads].some((name) => !isDeepStrictEqual(markIn(snapshot, name), markIn(now, name)));
 }
 
 /** Asks as a recipe would: a snapshot finds names that nobody declared when they are read. */
-function versionIn<V>(snapshot: Snapshot<V>, name: string): string | undefined {
+function markIn<V>(snapshot: Snapshot<V>, name: string): unknown {
   try {
-    return (snapshot.get(name as keyof V & string) as { version: string } | undefined)?.version;
+    const box = snapshot.get(name as keyof V & string) as Secret<unknown> | undefined;
+    return [box?.version, box?.attributes.tags];
   } catch {
-    return undefined;
+    return [undefined, undefined];
   }
 }

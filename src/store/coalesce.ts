@@ -1,4 +1,4 @@
-/** One look at the sources: why, which of them, and whether `unchanged` answers are welcome. */
+/** A request to look: why, at which sources, and whether `unchanged` answers are not welcome. */
 export interface LookRequest {
   readonly trigger: string;
   readonly sources: ReadonlySet<number>;
@@ -6,7 +6,7 @@ export interface LookRequest {
 }
 
 /**
- * Runs one look at a time. Requests that come while one runs are merged into the next, and settle with it: a look
+ * Runs one at a time. Requests that come while one runs are merged into the next, and settle with it: a look
  * that began before a request may have read what the request is about too early.
  */
 export function coalesce(

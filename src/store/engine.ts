@@ -2,7 +2,6 @@ import type { Definition } from '../definitions/definition';
 import { isSecretsError, type SecretsError } from '../errors';
 import { deadline } from '../internal/time';
 import { type Finding, find } from './assemble';
-import type { LookRequest } from './coalesce';
 import { discovered } from './declared';
 import { type Problems, subjectOfSecret, subjectOfSource } from './problems';
 import type { Serving } from './snapshot';
@@ -27,18 +26,46 @@ export interface LookResult {
   readonly changes: readonly SecretChange[];
 }
 
-/**
- * One look: reads the sources, compares bytes, validates, and proposes the next generation. A source whose new
- * picture is not whole (a value failed, was refused, or a required one vanished) is held back as a whole, so that no
- * generation mixes its old values with its new ones.
- */
-export async function look(
+/** Reads one source, and says when that begins or ceases to fail. */
+export async function readSource(
   state: EngineState,
   current: ReadonlyMap<string, Serving>,
-  request: LookRequest,
+  { index, force }: { readonly index: number; readonly force: boolean },
   signal: AbortSignal,
+): Promise<Outcome> {
+  // Closed meanwhile: what waits its turn is no longer wanted.
+  if (signal.aborted) return { kind: 'unchanged' };
+  const source = state.sources[index] as SourceState;
+  const wanted = [...state.definitions].filter(([name]) => {
+    const servedBy = current.get(name)?.sourceIndex;
+    // A discovered name without a value is read for as long as it is listed: nobody is known to want it.
+    if (servedBy === undefined) return !state.discovering;
+    // A name never moves down, so what lies below is not asked for: in a vault that would be a request.
+    return servedBy >= index;
+  });
+  const lookups = wanted.flatMap(([, definition]) => definition.lookups);
+  const since = force ? undefined : source.revision;
+  const timeout = deadline(signal, state.timeoutMs);
+  const request = { lookups, list: state.discovering, since, signal: timeout.signal };
+  const outcome = await source.look(request, state.timeoutMs);
+  timeout.release();
+  if (signal.aborted) return outcome;
+  const subject = subjectOfSource(index, 'read');
+  if (outcome.kind === 'failed') state.problems.set(subject, outcome.error, outcome.error.message);
+  else state.problems.clear(subject);
+  return outcome;
+}
+
+/**
+ * Compares bytes, validates, and proposes the next generation. A source whose new picture is not whole (a value failed,
+ * was refused, or a required one vanished) is held back as a whole, so that no generation mixes its old values with its
+ * new ones.
+ */
+export async function assemble(
+  state: EngineState,
+  current: ReadonlyMap<string, Serving>,
+  outcomes: ReadonlyMap<number, Outcome>,
 ): Promise<LookResult> {
-  const outcomes = await readSources(state, current, request, signal);
   if ([...outcomes.values()].every((outcome) => outcome.kind === 'unchanged')) {
     return { entries: current, changes: [] };
   }
@@ -56,34 +83,6 @@ export async function look(
   for (const index of [...held, ...torn]) (state.sources[index] as SourceState).revision = undefined;
   reportProblems(state, findings);
   return apply(current, findings, held, torn);
-}
-
-async function readSources(
-  state: EngineState,
-  current: ReadonlyMap<string, Serving>,
-  { sources, force }: LookRequest,
-  signal: AbortSignal,
-): Promise<Map<number, Outcome>> {
-  // A discovered name without a value is read for as long as it is listed: nobody is known to want it.
-  const wanted = [...state.definitions].filter(([name]) => !state.discovering || current.has(name));
-  const lookups = wanted.flatMap(([, definition]) => definition.lookups);
-  const timeout = deadline(signal, state.timeoutMs);
-  const outcomes = new Map<number, Outcome>();
-  await Promise.all(
-    [...sources].map(async (index) => {
-      const source = state.sources[index] as SourceState;
-      const since = force ? undefined : source.revision;
-      const request = { lookups, list: state.discovering, since, signal: timeout.signal };
-      const outcome = await source.look(request, state.timeoutMs);
-      outcomes.set(index, outcome);
-      if (signal.aborted) return;
-      const subject = subjectOfSource(index, 'read');
-      if (outcome.kind === 'failed') state.problems.set(subject, outcome.error, outcome.error.message);
-      else state.problems.clear(subject);
-    }),
-  );
-  timeout.release();
-  return outcomes;
 }
 
 /** Names that lie in a source and were not declared. */

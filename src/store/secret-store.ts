@@ -5,16 +5,16 @@ import { Events } from '../internal/events';
 import { listenerFailure, warn } from '../internal/warnings';
 import type { SourceListener } from '../sources/source';
 import { adopt } from './adopt';
-import { coalesce, type LookRequest } from './coalesce';
-import { type EngineState, look, openProblem } from './engine';
+import { assemble, type EngineState, openProblem, readSource } from './engine';
 import { closed, defect } from './failures';
+import { type Look, looks } from './looks';
 import { missingError, unknownName } from './missing';
 import { Problems, subjectOfSecret, subjectOfSource } from './problems';
 import { redactor } from './redactor';
 import { healthOf, reportOf } from './report';
 import { expiringWarning, Reviews } from './reviews';
 import { type Miss, type Serving, StoreSnapshot } from './snapshot';
-import type { SourceState } from './source-state';
+import type { Outcome, SourceState } from './source-state';
 import type {
   Boxes,
   ExpiringEvent,
@@ -44,7 +44,7 @@ export class LiveStore<V> implements SecretStore<V> {
   readonly #events: Events<StoreEvents>;
   readonly #abort = new AbortController();
   readonly #reviews: Reviews;
-  readonly #look: (request: LookRequest) => Promise<void>;
+  readonly #look: Look;
   readonly #stops: (() => void | Promise<void>)[] = [];
   #entries: Entries = new Map();
   #snapshot: StoreSnapshot<V>;
@@ -66,7 +66,10 @@ export class LiveStore<V> implements SecretStore<V> {
       problems,
       expiring: (event) => this.#tell(() => this.#expiring(event)),
     });
-    this.#look = coalesce((request) => this.#lookOnce(request));
+    this.#look = looks(setup.sources.length, {
+      read: (index, force) => readSource(this.#state, this.#entries, { index, force }, this.#abort.signal),
+      assemble: (outcomes, trigger) => this.#assemble(outcomes, trigger),
+    });
     this.#snapshot = this.#next(0, this.#entries);
   }
 
@@ -74,11 +77,10 @@ export class LiveStore<V> implements SecretStore<V> {
   async open(): Promise<this> {
     try {
       const all = this.#allSources();
-      const signal = this.#abort.signal;
-      await Promise.all(this.#state.sources.map((source) => source.open(signal)));
+      await Promise.all(this.#state.sources.map((source) => source.open(this.#abort.signal)));
       // Before the first read: what changes between the two is then hinted at.
       for (const [index, state] of this.#state.sources.entries()) this.#watchSource(state, index);
-      await this.#look({ trigger: 'open', sources: all, force: true });
+      await this.#look({ trigger: 'open', sources: all, force: true }, Number.POSITIVE_INFINITY);
       const problem = openProblem(this.#state, this.#entries);
       if (problem === undefined) {
         // A store that opened has a generation, also where it found nothing yet.
@@ -231,18 +233,18 @@ export class LiveStore<V> implements SecretStore<V> {
     }
   }
 
-  async #lookOnce(request: LookRequest): Promise<void> {
+  async #assemble(outcomes: ReadonlyMap<number, Outcome>, trigger: string): Promise<void> {
     if (this.#closing !== undefined) return;
     const before = this.#entries;
-    const { entries, changes } = await look(this.#state, before, request, this.#abort.signal);
+    const { entries, changes } = await assemble(this.#state, before, outcomes);
     if (this.#closing !== undefined || entries === before) return;
     // Names that were adopted while the look was under way.
     const adopted = this.#entries === before ? [] : [...this.#entries].filter(([name]) => !before.has(name));
     this.#entries = new Map([...adopted, ...entries]);
     this.#redact = undefined;
     this.#snapshot = this.#next(this.generation + (changes.length > 0 ? 1 : 0), this.#entries);
-    if (changes.length > 0 && request.trigger !== 'open') {
-      this.#events.emit('change', { generation: this.generation, trigger: request.trigger, changes });
+    if (changes.length > 0 && trigger !== 'open') {
+      this.#events.emit('change', { generation: this.generation, trigger, changes });
     }
     // After the listeners: they are to act on a rotation without delay. One of them may have closed.
     if (this.#closing === undefined) this.#reviews.update(this.#entries);

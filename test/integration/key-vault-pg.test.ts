@@ -62,6 +62,17 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     expect(log.errors).toEqual([]);
   });
 
+  it('follows the tag alone, where both roles have the same password', async () => {
+    const roles = [await stage.role('first'), await stage.role('first')] as const;
+    const { vault, pool } = await poolOf(roles[0]);
+    const load = startLoad(5, () => pool.query('select pg_sleep(0.003)'));
+    for (const user of [roles[1], roles[0], roles[1]]) {
+      await vault.update('db', { tags: { user } });
+      await waitFor(async () => (await pool.query('select current_user as who')).rows[0].who === user);
+    }
+    expect((await load.stop()).failures).toEqual([]);
+  });
+
   it('waits for the vault where the database is ahead of it', async () => {
     const role = await stage.role('first');
     const { vault, pool } = await poolOf(role);

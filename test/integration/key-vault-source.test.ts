@@ -212,6 +212,9 @@ describe('what is missing from the vault', () => {
       'mounted-files',
       'key-vault',
     ]);
+    const requests = requestsOf(vault);
+    await store.refresh();
+    expect(requests.all).toEqual(['in-vault 200']);
   });
 });
 
