@@ -9,14 +9,15 @@ import {
 import { Agent, createServer as createHttpsServer, request as httpsRequest } from 'node:https';
 import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls';
 import { type AttachOptions, attachSecureContext, createServerNames } from 'hot-secrets/tls';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { deferred } from '../support/deferred';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startLoad } from '../support/load';
 import { connectWithoutHandshake, handshake, listen, tlsCast } from '../support/tls-stage';
 import { waitFor } from '../support/wait-for';
 
 const LONG_MS = 60_000;
 const SHORT_MS = 100;
+// No other timer has it.
+const UNUSUAL_MS = 54_321;
 
 /** A server that follows its pair, with what it tells. */
 async function stage(server: Server, options: AttachOptions) {
@@ -353,24 +354,26 @@ describe('at drainTimeoutMs', () => {
     }
   });
 
-  it('what its owner writes after that breaks nothing', async () => {
-    const uncaught = deferred<unknown>();
-    process.once('uncaughtExceptionMonitor', uncaught.resolve);
-    onTestFinished(() => void process.off('uncaughtExceptionMonitor', uncaught.resolve));
+  it('a connection is closed also when the other side does not answer, and whatever its owner writes', async () => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', note);
+    onTestFinished(() => void process.off('uncaughtExceptionMonitor', note));
     const sockets: TLSSocket[] = [];
-    const { port, ca, next, of } = await stage(
-      createTlsServer((socket) => void sockets.push(socket)),
-      { drainTimeoutMs: 0 },
-    );
-    // Does not end its side when the server ends.
-    const deaf = await handshake(port, { ca, ...{ allowHalfOpen: true } });
-    const ended = once(deaf.socket.resume(), 'end');
-    await waitFor(() => sockets.length === 1);
-    await next();
-    await ended;
-    sockets[0]?.write('too late');
-    await waitFor(() => of('drained').length === 1);
-    expect(await Promise.race([uncaught.promise, Promise.resolve('nothing')])).toBe('nothing');
+    const server = createTlsServer((socket) => void sockets.push(socket));
+    const { port, ca, next, of, context } = await stage(server, { drainTimeoutMs: 0 });
+    for (const round of [1, 2, 3]) {
+      const deaf = await Promise.all([1, 2].map(() => handshake(port, { ca, ...{ allowHalfOpen: true } })));
+      const ended = deaf.map(({ socket }) => once(socket.resume(), 'end'));
+      await waitFor(() => sockets.length === 2 * round);
+      await next();
+      await Promise.all(ended);
+      sockets.at(-1)?.write('too late');
+      await waitFor(() => of('drained').length === round);
+      expect(sockets.every(({ destroyed }) => destroyed)).toBe(true);
+      expect(context.staleCount).toBe(0);
+    }
+    expect(uncaught).toEqual([]);
   });
 });
 
@@ -440,17 +443,32 @@ describe('the connections of a name', () => {
 });
 
 describe('close()', () => {
-  it('during a drain waits for nobody and closes no connection', async () => {
+  it('during a drain waits for nobody, closes no connection and leaves no timer', async () => {
+    const started = vi.spyOn(globalThis, 'setTimeout');
+    const cleared = vi.spyOn(globalThis, 'clearTimeout');
+    onTestFinished(() => void vi.restoreAllMocks());
     const { port, ca, next, context } = await stage(
       createTlsServer((socket) => socket.pipe(socket)),
-      { drainTimeoutMs: LONG_MS },
+      { drainTimeoutMs: UNUSUAL_MS },
     );
-    const { socket } = await handshake(port, { ca });
+    const old = await handshake(port, { ca });
+    const early = await connectWithoutHandshake(port);
     await next();
-    expect(context.staleCount).toBe(1);
+    const late = await early.secure({ ca });
+    await waitFor(() => context.staleCount === 2);
     await context.close();
     expect(context.staleCount).toBe(0);
-    socket.write('still here');
-    expect(String(await once(socket, 'data'))).toBe('still here');
+
+    const ended = cleared.mock.calls.map(([timer]) => timer);
+    const ours = started.mock.calls.flatMap(([, ms], index) =>
+      ms === UNUSUAL_MS || ms === UNUSUAL_MS / 2 ? [started.mock.results[index]?.value] : [],
+    );
+    // At least the deadline of the drain, its half, and the deadline of the late one.
+    expect(ours.length).toBeGreaterThanOrEqual(3);
+    expect(ours.filter((timer) => !ended.includes(timer))).toEqual([]);
+    for (const { socket } of [old, late]) {
+      socket.write('still here');
+      expect(String(await once(socket, 'data'))).toBe('still here');
+    }
   });
 });

@@ -3,10 +3,11 @@ import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer, get } from 'node:https';
 import { createServer as createTlsServer, type Server, type TlsOptions } from 'node:tls';
 import { inspect } from 'node:util';
-import { mountedFiles, SecretStore, secret } from 'hot-secrets';
+import { memory, mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { attachSecureContext } from 'hot-secrets/tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority, type Issued } from '../support/certificates';
+import { createPfx } from '../support/pfx';
 import { files, handshake, linesOf, listen, served, tlsCast } from '../support/tls-stage';
 import { waitFor } from '../support/wait-for';
 
@@ -55,7 +56,8 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
       requestCert: true,
       rejectUnauthorized: true,
     });
-    attachSecureContext(server, secrets, (s) => s.reveal('web'));
+    // What is undefined is not named.
+    attachSecureContext(server, secrets, (s) => ({ ...s.reveal('web'), minVersion: undefined }) as object);
     const port = await listen(server);
     const { cert, key } = await issue('client');
     const client = { ca: authority.cert, cert, key };
@@ -87,6 +89,31 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     const port = await listen(server);
     expect((await handshake(port, { ca: authority.cert })).protocol).toBe('TLSv1.2');
   });
+});
+
+it('a server may get a PFX, and a pair again', async () => {
+  const { authority, issue } = await tlsCast();
+  const issued = await Promise.all(['first', 'second', 'third', 'fourth'].map((name) => issue(name)));
+  const pfx = (index: number) => createPfx({ ...(issued[index] as Issued), password: 'p' });
+  const pem = (index: number) => `${issued[index]?.chain}${issued[index]?.key}`;
+  const source = memory({ web: pfx(0), passphrase: 'p' });
+  await using secrets = await SecretStore.open({
+    secrets: { web: secret.tls('web', { passphrase: 'passphrase' }) },
+    sources: [source],
+  });
+  const server = createTlsServer((socket) => socket.resume());
+  await using _context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
+  const port = await listen(server);
+  const ca = authority.cert;
+  expect(await served(port, { ca })).toBe('first');
+  for (const [web, commonName] of [
+    [pem(1), 'second'],
+    [pfx(2), 'third'],
+    [pem(3), 'fourth'],
+  ] as const) {
+    source.set({ web });
+    await waitFor(async () => (await served(port, { ca })) === commonName);
+  }
 });
 
 describe('a bad pair', () => {
@@ -237,6 +264,23 @@ describe('close()', () => {
     expect(await served(port, { ca: authority.cert })).toBe('web-1');
     expect(said).toEqual([]);
     expect(context.generation).toBe(1);
+  });
+
+  it('in the middle of a rotation leaves the server on the pair that was told last', async () => {
+    const { secrets, authority, rotate } = await tlsCast();
+    const server = createTlsServer((socket) => socket.resume());
+    const port = await listen(server);
+    for (const round of [2, 3, 4]) {
+      const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
+      // After the rotation has heard of the change, and before it has swapped.
+      const stop = secrets.on('change', () => void context.close());
+      await rotate('web', `web-${round}`);
+      await waitFor(() => secrets.generation === round);
+      stop();
+      await context.close();
+      expect(context.generation).toBe(round - 1);
+      expect(await served(port, { ca: authority.cert })).toBe(`web-${round - 1}`);
+    }
   });
 
   it('comes by itself when the server closes', async () => {

@@ -22,8 +22,9 @@ export interface AttachOptions {
   /** Certificates by name, whose `SNICallback` the server was created with. They close with it. */
   readonly names?: Pick<ServerNames<unknown>, 'SNICallback'>;
   /**
-   * How long connections may stay on the old certificate. HTTP/1 is closed after its next answer and HTTP/2 by a GOAWAY at
-   * its next request; what is left then is closed by force, with a `DRAIN_TIMEOUT`. Default: they live on.
+   * How long connections may stay on the old certificate. HTTP/1 closes after its next answer, HTTP/2 with a GOAWAY at
+   * its next request, or halfway when there is none. What is left at the end is closed by force, with a
+   * `DRAIN_TIMEOUT`. Default: they live on.
    */
   readonly drainTimeoutMs?: number;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
@@ -49,16 +50,16 @@ const ENGINE_OPTIONS = ['name', 'drainTimeoutMs', 'retryBaseMs', 'retryMaxMs'] a
 const ATTACHED = Symbol.for('hot-secrets.attached');
 
 /**
- * Lets an https, http2 or tls server follow the secrets that the recipe reads, from now until the server closes. A new pair is
- * built and checked before the server is touched; then new connections get it, and no session of the old one is resumed.
- * A pair that is bad leaves the server as it is.
+ * Lets an https, http2 or tls server follow the secrets that the recipe reads, from now until the server closes. New
+ * connections get a new pair at once, old ones live on, and no session of the old pair is resumed. A pair that is bad
+ * leaves the server as it is.
  *
  * What the server was created with (`minVersion`, `ca`, `ciphers`, …) holds unless the recipe names it. Attach before the
  * server listens.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
- * `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first six are `rejected` events;
- * `DRAIN_TIMEOUT` is an `error` event.
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first six are
+ * `rejected` events; `DRAIN_TIMEOUT` is an `error` event.
  *
  * @example
  * ```ts
@@ -87,6 +88,8 @@ class Attachment<V> implements AttachedContext {
   readonly #http: HttpWatch | undefined;
   readonly #leaveNames: (() => Promise<void>) | undefined;
   #generation: number;
+  /** What the server has: what the slot serves, but for the moment between a build and its swap. */
+  #worn: SecureContextOptions | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(server: Server, store: SecretStore<V>, recipe: ContextRecipe<V>, options: AttachOptions) {
@@ -112,7 +115,7 @@ class Attachment<V> implements AttachedContext {
     this.#connections = new ConnectionWatch(server, count, slotOf);
     const drains = options.drainTimeoutMs !== undefined || names?.drainTimeoutMs !== undefined;
     this.#http = drains ? new HttpWatch(server, this.#connections) : undefined;
-    this.#leaveNames = names?.join(() => this.#tryOn(slot.current.options));
+    this.#leaveNames = names?.join(() => this.#tryOn(this.#worn ?? slot.current.options));
     this.#rotation = new Rotation(
       store,
       { build, drain: (served) => slot.drain(served), dispose: (served) => this.#dispose(served) },
@@ -155,7 +158,6 @@ class Attachment<V> implements AttachedContext {
     this.#server.off('close', this.#serverClosed);
     this.#connections.stop();
     this.#http?.stop();
-    this.#slot.stop();
     delete (this.#server as { [ATTACHED]?: true })[ATTACHED];
     await Promise.all([this.#rotation.close(), this.#leaveNames?.()]);
   }
@@ -172,6 +174,7 @@ class Attachment<V> implements AttachedContext {
     const restore = rememberOptions(this.#server);
     try {
       this.#server.setSecureContext({ ...options, sessionIdContext });
+      this.#worn = options;
     } catch (error) {
       restore();
       throw error;
@@ -179,8 +182,9 @@ class Attachment<V> implements AttachedContext {
   }
 
   #dispose(served: ServedContext): Promise<void> {
-    // Overtaken before it was swapped in: the server has it, and goes back.
-    if (served.from === 0 && this.#slot.current !== served) this.#tryOn(this.#slot.current.options);
+    const { current } = this.#slot;
+    // Overtaken before it was swapped in: the server goes back.
+    if (served !== current && served.options === this.#worn) this.#tryOn(current.options);
     return this.#slot.force(served);
   }
 }

@@ -13,17 +13,17 @@ interface Watched extends Connection {
 }
 
 /**
- * Follows the connections of a server from the moment they come. Node fixes the default context of one then, however long
- * its handshake takes. That of a name is fixed within the handshake, but counts from then too: who is taken for stale is
- * renewed once too often, who is taken for fresh would stay.
+ * Follows the connections of a server from the moment they come. Node fixes the default context of one then, however
+ * long its handshake takes. That of a name is fixed within the handshake, but counts from then too: who is taken for
+ * stale is renewed once too often, who is taken for fresh would stay.
  */
 export class ConnectionWatch {
   readonly #server: Server;
   readonly #count: SwapCount;
   readonly #slotOf: SlotOf;
   readonly #open = new Map<TLSSocket, Watched>();
-  /** How many swaps there had been when a connection came, by its addresses, until its handshake is over. */
-  readonly #handshakes = new Map<string, number>();
+  /** How many swaps there had been when a connection came, by its addresses. */
+  readonly #arrivals = new Map<string, number>();
   #newest: Watched | undefined;
 
   constructor(server: Server, count: SwapCount, slotOf: SlotOf) {
@@ -52,22 +52,22 @@ export class ConnectionWatch {
   stop(): void {
     this.#server.off('connection', this.#accepted);
     this.#server.off('secureConnection', this.#secured);
-    this.#handshakes.clear();
+    this.#arrivals.clear();
     for (const connection of this.#open.values()) this.#forget(connection);
   }
 
   readonly #accepted = (raw: Socket) => {
     const addresses = addressesOf(raw);
     if (addresses === undefined) return;
-    this.#handshakes.set(addresses, this.#count.swaps);
-    raw.once('close', () => this.#handshakes.delete(addresses));
+    this.#arrivals.set(addresses, this.#count.swaps);
+    raw.once('close', () => this.#arrivals.delete(addresses));
   };
 
   readonly #secured = (socket: TLSSocket) => {
     const addresses = addressesOf(socket) ?? '';
     const { servername } = socket as { servername?: string | false | null };
     // Unix sockets have no addresses: they count from the end of their handshake.
-    const acceptedAt = this.#handshakes.get(addresses) ?? this.#count.swaps;
+    const acceptedAt = this.#arrivals.get(addresses) ?? this.#count.swaps;
     const connection: Watched = {
       socket,
       slot: this.#slotOf(servername || '', acceptedAt),
@@ -82,7 +82,6 @@ export class ConnectionWatch {
       // The drain of what it got began without it.
       connection.cancel = unrefTimer(drainTimeoutMs, () => void closeByForce(connection));
     }
-    this.#handshakes.delete(addresses);
     this.#open.set(socket, connection);
     this.#newest = connection;
     connection.slot.opened(connection);

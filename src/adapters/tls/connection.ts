@@ -51,8 +51,6 @@ export function closeByForce({ socket, response, session }: Connection): Promise
       cancel();
       resolve();
     });
-    // What its owner still writes must not become an error that nobody handles.
-    socket.on('error', () => {});
     if (session !== undefined) session.destroy();
     else if (response !== undefined) socket.destroy();
     else socket.end();

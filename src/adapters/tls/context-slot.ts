@@ -62,8 +62,8 @@ export class ContextSlot {
   }
 
   /**
-   * Settles when those that got `served` are gone, and asks them to leave, where they have to. At once for what serves, or
-   * never did.
+   * Settles when those that got `served` are gone, and asks them to leave, where they have to. At once for what serves,
+   * or never did.
    */
   drain(served: ServedContext): Promise<void> {
     const left = new Set(this.#whoGot(served));

@@ -38,10 +38,10 @@ const NOTED = [
   'privateKeyIdentifier',
 ];
 
-/** Returns what puts the options of now back. The context that the server serves is replaced last, and needs nothing. */
+/** Returns what puts the options of now back. The context itself is replaced last, and needs nothing. */
 export function rememberOptions(server: Server): () => void {
   const own = server as unknown as Record<string, unknown>;
-  const noted = NOTED.filter((option) => option in own).map((option) => [option, own[option]] as const);
+  const noted = NOTED.map((option) => [option, own[option]] as const);
   return () => {
     for (const [option, value] of noted) own[option] = value;
   };

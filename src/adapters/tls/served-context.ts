@@ -12,14 +12,17 @@ export interface ServedContext {
   until: number;
 }
 
-/** Turns one generation into what a server shows: certificate, key, `ca`. Synchronous; what it reads is what the server depends on. */
+/**
+ * Turns one generation into what a server shows: certificate, key, `ca`. Synchronous; what it reads is what the server
+ * depends on.
+ */
 export type ContextRecipe<V> = Recipe<V, SecureContextOptions>;
 
 /**
- * Runs a recipe and checks what comes of it. `beneath`: options that hold unless the recipe names them. `make`: what has to
- * succeed with them.
- * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, or what
- * reading the snapshot threw.
+ * Runs a recipe and checks what comes of it. `beneath`: options that hold unless the recipe names them. `make`: what has
+ * to succeed with them.
+ * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, or what reading the snapshot threw.
  */
 export function buildContext<V>(
   name: string,

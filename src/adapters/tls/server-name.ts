@@ -5,9 +5,7 @@ const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
 const NAME = new RegExp(`^(\\*\\.)?(${LABEL}\\.)*${LABEL}$`);
 const LONGEST = 253;
 
-/**
- * The form under which a name is kept: lower case. Throws `OPTION_INVALID`.
- */
+/** The form under which a name is kept: lower case. Throws `OPTION_INVALID`. */
 export function serverName(name: string): string {
   const normal = String(name).toLowerCase();
   if (isIP(normal) !== 0) {

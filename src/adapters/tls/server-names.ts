@@ -41,8 +41,9 @@ export interface ServerNames<V> extends AsyncDisposable {
  * Of what a recipe returns, the pair and `ca` count: versions and ciphers are the server's. Where client certificates are
  * demanded, each name needs the `ca` that they are checked against.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
- * `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first six are `rejected` events.
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first six are
+ * `rejected` events.
  *
  * @example
  * ```ts

@@ -5,11 +5,11 @@ import type { SecureContextOptions } from 'node:tls';
 const LENGTH = 32;
 
 /**
- * The `sessionIdContext` of a server that shows these certificates and trusts these authorities. OpenSSL resumes a session
- * only within the context that it was made in, so that none outlives the certificate that its client saw, or the
- * authority that its client was checked against: neither a ticket, whoever holds the `ticketKeys`, nor a session in a
- * cache of the user. All processes that serve the same have the same context, and go on to share sessions. nginx derives it
- * so too.
+ * The `sessionIdContext` of a server that shows these certificates and trusts these authorities. OpenSSL resumes a
+ * session only within the context that it was made in, so that none outlives the certificate that its client saw, or
+ * the authority that its client was checked against: neither a ticket, whoever holds the `ticketKeys`, nor a session in
+ * a cache of the user. Processes that serve the same have the same context, and go on to share sessions. nginx derives
+ * it so too.
  */
 export function sessionContext(
   base: string | undefined,
