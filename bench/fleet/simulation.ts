@@ -1,5 +1,4 @@
-import { PACE_DEFAULTS } from '../../src/sources/key-vault/key-vault';
-import { Pace } from '../../src/sources/key-vault/pace';
+import { PACE_DEFAULTS, Pace } from '../../src/sources/key-vault/pace';
 import { seededRandom } from '../../test/support/seeded-random';
 import { EventQueue } from './event-queue';
 

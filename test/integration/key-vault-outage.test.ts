@@ -125,20 +125,26 @@ describe('an outage of the vault', () => {
     expect(store.health().status).toBe('ok');
   });
 
-  it('leaves the rotations of the mount alone', async () => {
-    const vault = await startVault({ secrets: { vaulted: 'v-0' } });
-    await using mount = await createTestMount({ mounted: 'm-0' });
-    const secrets = { mounted: 'mounted', vaulted: 'vaulted' };
-    const { store, log } = await openStore(secrets, mountedFiles(mount.path), sourceOf(vault));
-    vault.fail({ kind: 'unavailable' });
-    await store.refresh();
-    for (const round of [1, 2, 3]) {
-      await mount.rotate({ mounted: `m-${round}` });
-      await waitFor(() => store.reveal('mounted') === `m-${round}`);
-    }
-    expect(store.reveal('vaulted')).toBe('v-0');
-    expect(log.codes()).toEqual(['VAULT_UNAVAILABLE']);
-  });
+  it.each(['unavailable', 'hang-before-headers'] as const)(
+    'neither stops nor delays the rotations of the mount (%s)',
+    async (kind) => {
+      const vault = await startVault({ secrets: { vaulted: 'v-0' } });
+      await using mount = await createTestMount({ mounted: 'm-0' });
+      const secrets = { mounted: 'mounted', vaulted: 'vaulted' };
+      const { store, log } = await openStore(secrets, mountedFiles(mount.path), sourceOf(vault));
+      vault.fail({ kind });
+      const requests = requestsOf(vault);
+      const looking = store.refresh();
+      await waitFor(() => requests.all.length > 0);
+      for (const round of [1, 2, 3]) {
+        await mount.rotate({ mounted: `m-${round}` });
+        await waitFor(() => store.reveal('mounted') === `m-${round}`, { timeoutMs: 1_000 });
+      }
+      await looking;
+      expect(store.reveal('vaulted')).toBe('v-0');
+      expect(log.codes()).toEqual([kind === 'unavailable' ? 'VAULT_UNAVAILABLE' : 'VAULT_TIMEOUT']);
+    },
+  );
 
   it('stops the search of a store that has no names declared', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });

@@ -24,15 +24,41 @@ export function createAgent(): Agent {
   return new Agent({ keepAlive: true, timeout: IDLE_MS });
 }
 
-/**
- * Bounds every request, also those to which the clients hand no signal (a token, the second page of a list), and ends them
- * with `closing`. The agent comes this late so that the proxy of the environment, where there is one, goes before it.
- */
-export function requestPolicy(agent: Agent, timeoutMs: number, closing: AbortSignal): RequestPolicy {
+/** Options that the clients of the vault and of Entra ID have in common. */
+export interface ClientOptions {
+  readonly agent?: Agent;
+  readonly additionalPolicies: readonly RequestPolicy[];
+  readonly retryOptions: { readonly maxRetries: number };
+}
+
+/** What the connections of one vault are made of. */
+export interface Connections {
+  readonly timeoutMs: number;
+  /** Ends every request. */
+  readonly closing: AbortSignal;
+  /** Goes before the proxy of the environment. */
+  readonly given: Agent | undefined;
+  /** Goes after it. */
+  readonly own: Agent;
+}
+
+/** No retries: the client does not know how long the look may take, nor that the vault is to be left alone. */
+export function clientOptions(connections: Connections): ClientOptions {
+  const { given } = connections;
+  return {
+    ...(given === undefined ? {} : { agent: given }),
+    additionalPolicies: [requestPolicy(connections)],
+    retryOptions: { maxRetries: 0 },
+  };
+}
+
+/** Bounds every request, also those to which the clients hand no signal: of a token, and of the second page of a list. */
+function requestPolicy({ own, timeoutMs, closing }: Connections): RequestPolicy {
   const policy: RequestPolicy['policy'] = {
     name: 'hotSecretsRequestPolicy',
     sendRequest(request, next) {
-      if (request.tlsSettings === undefined) request.agent ??= agent;
+      // This late, because the clients take no proxy where they find an agent.
+      if (request.tlsSettings === undefined) request.agent ??= own;
       const signals = request.abortSignal === undefined ? [closing] : [closing, request.abortSignal];
       return withDeadline(signals, timeoutMs, (abortSignal) => {
         request.abortSignal = abortSignal;

@@ -1,5 +1,5 @@
 import { loadPeer } from '../../internal/peer';
-import type { RequestPolicy } from './connections';
+import type { ClientOptions } from './connections';
 import { identityProblem, type WorkloadIdentity } from './identity-errors';
 import type { TokenCredential } from './token-cache';
 
@@ -25,11 +25,10 @@ export function workloadIdentityOf(given: WorkloadIdentity | undefined): Workloa
  */
 export function createCredential(
   identity: WorkloadIdentity | undefined,
-  requests: RequestPolicy,
+  options: ClientOptions,
 ): TokenCredential {
   const { DefaultAzureCredential, WorkloadIdentityCredential } =
     loadPeer<Record<'DefaultAzureCredential' | 'WorkloadIdentityCredential', Made>>('@azure/identity');
-  const options = { additionalPolicies: [requests], retryOptions: { maxRetries: 0 } };
   if (identity === undefined) return new DefaultAzureCredential(options);
   return new WorkloadIdentityCredential({ ...identity, ...options });
 }

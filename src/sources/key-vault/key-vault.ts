@@ -9,8 +9,6 @@ import { readSettled } from './settled-read';
 import { VaultClient } from './vault-client';
 import { OUTAGE, throttled, vaultError } from './vault-errors';
 
-export { PACE_DEFAULTS } from './pace';
-
 /**
  * Secrets of an Azure Key Vault, read directly: one request for each, with the credential of the pod. Needs the packages
  * `@azure/keyvault-secrets` and, unless a credential is given, `@azure/identity`; they are loaded when the store opens.
@@ -50,11 +48,14 @@ export function keyVault(options: KeyVaultOptions): Source {
     return Math.max(0, pace.pausedUntil - Date.now());
   }
 
-  /** The next look, unless another one comes first. */
+  /** The next look, unless another one comes first. What it leads to is a read, which sets the time anew. */
   function schedule(inMs: number, trigger: 'poll' | 'retry'): void {
     cancel();
     if (listener === undefined) return;
-    cancel = unrefTimer(inMs, () => listener?.hint(trigger));
+    cancel = unrefTimer(inMs, () => {
+      schedule(refreshIntervalMs, 'poll');
+      listener?.hint(trigger);
+    });
   }
 
   async function read(request: ReadRequest): Promise<ReadResult> {

@@ -28,9 +28,12 @@ export interface KeyVaultOptions {
   readonly startTimeoutMs?: number;
   /** Most requests at a time. Default: 8. */
   readonly concurrency?: number;
-  /** The connections to the vault and to Entra ID. Default: an agent of its own, closed with the store. */
+  /**
+   * For the connections to the vault and, unless a credential is given, to Entra ID. Default: the proxy of the environment
+   * (`$HTTPS_PROXY`) where there is one, else an agent of its own, which is closed with the store.
+   */
   readonly agent?: Agent;
-  /** Further options for `SecretClient`. */
+  /** Further options for `SecretClient`. Its retries stay off: the source has its own. */
   readonly clientOptions?: object;
 }
 

@@ -52,7 +52,7 @@ export async function readRound(lookups: readonly Lookup[], options: ReadOptions
     const lane = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await ask(next);
     };
-    await Promise.all(Array.from({ length: options.concurrency }, lane));
+    await Promise.all(Array.from({ length: Math.min(options.concurrency, waiting.length) }, lane));
   } catch (error) {
     // The other lanes would only add to it.
     round.abort();

@@ -2,6 +2,7 @@ import { SecretsError } from '../../errors';
 import { delay } from '../../internal/time';
 import type { Lookup } from '../../secret/lookup';
 import { type ReadOptions, type Round, readRound } from './read-vault';
+import { OUTAGE } from './vault-errors';
 
 const MOST_ROUNDS = 6;
 /** Of a pair that is being written, the other half comes within this. */
@@ -31,6 +32,6 @@ export async function readSettled(
 function unstable(vaultUrl: string): SecretsError {
   return new SecretsError('VAULT_UNSTABLE', `secrets of the vault ${vaultUrl} changed during every look`, {
     source: 'key-vault',
-    next: 'Find out what writes to it without pause. The last good values keep serving.',
+    next: `Find out what writes to it without pause. ${OUTAGE}`,
   });
 }

@@ -2,7 +2,7 @@ import type { Agent } from 'node:https';
 import { loadPeer } from '../../internal/peer';
 import type { SecretAttributes } from '../../secret/attributes';
 import { untilAborted } from './bounded-work';
-import { createAgent, requestPolicy } from './connections';
+import { type ClientOptions, clientOptions, createAgent } from './connections';
 import { createCredential, workloadIdentityOf } from './credentials';
 import { identityError, type WorkloadIdentity } from './identity-errors';
 import { TokenCache, type TokenCredential } from './token-cache';
@@ -59,31 +59,29 @@ interface Peer {
 export class VaultClient {
   readonly #client: SecretClient;
   readonly #tokens: TokenCache;
-  /** Ours, where none was given: its connections end with us. */
-  readonly #ownAgent: Agent | undefined;
+  readonly #agent = createAgent();
   readonly #closing = new AbortController();
   readonly #onThrottled: (retryAfterMs: number | undefined) => void;
 
   /** @throws `PEER_MISSING`, `IDENTITY_MISSING`. */
-  constructor(options: VaultClientOptions) {
-    const { vaultUrl, credential, requestTimeoutMs, agent = createAgent(), clientOptions = {} } = options;
+  constructor({ vaultUrl, credential, requestTimeoutMs: timeoutMs, ...options }: VaultClientOptions) {
     this.#onThrottled = options.onThrottled;
-    this.#ownAgent = options.agent === undefined ? agent : undefined;
     const closing = this.#closing.signal;
-    const requests = requestPolicy(agent, requestTimeoutMs, closing);
+    const shared = clientOptions({ timeoutMs, closing, given: options.agent, own: this.#agent });
     const identity = credential === undefined ? workloadIdentityOf(options.workloadIdentity) : undefined;
     this.#tokens = new TokenCache({
-      create: () => credential ?? createCredential(identity, requests),
-      timeoutMs: requestTimeoutMs,
+      create: () => credential ?? createCredential(identity, shared),
+      timeoutMs,
       closing,
       explain: (error) => identityError(error, identity),
     });
     const { SecretClient } = loadPeer<Peer>('@azure/keyvault-secrets');
-    const { additionalPolicies = [] } = clientOptions as { additionalPolicies?: object[] };
+    const further = options.clientOptions as Partial<ClientOptions> | undefined;
+    const policies = [...(further?.additionalPolicies ?? []), ...shared.additionalPolicies];
     this.#client = new SecretClient(vaultUrl, this.#tokens, {
-      ...clientOptions,
-      additionalPolicies: [...additionalPolicies, requests],
-      retryOptions: { maxRetries: 0 },
+      ...further,
+      ...shared,
+      additionalPolicies: policies,
     });
   }
 
@@ -99,7 +97,7 @@ export class VaultClient {
 
   close(): void {
     this.#closing.abort();
-    this.#ownAgent?.destroy();
+    this.#agent.destroy();
   }
 
   async #ask<T>(request: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { Agent } from 'node:https';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { requestPolicy } from '../../../../src/sources/key-vault/connections';
+import { type Connections, clientOptions } from '../../../../src/sources/key-vault/connections';
 import { createCredential, workloadIdentityOf } from '../../../../src/sources/key-vault/credentials';
 
 const POD = {
@@ -16,9 +16,17 @@ function stub(variables: Readonly<Record<string, string | undefined>>): void {
   });
 }
 
+const optionsOf = (given: Partial<Connections> = {}) =>
+  clientOptions({
+    timeoutMs: 1_000,
+    closing: new AbortController().signal,
+    given: undefined,
+    own: new Agent(),
+    ...given,
+  });
+
 const made = () => {
-  const requests = requestPolicy(new Agent(), 1_000, new AbortController().signal);
-  return createCredential(workloadIdentityOf(undefined), requests).constructor.name;
+  return createCredential(workloadIdentityOf(undefined), optionsOf()).constructor.name;
 };
 
 describe('the credential', () => {
@@ -53,32 +61,30 @@ describe('the workload identity', () => {
 });
 
 describe('a request of the clients', () => {
-  const never = new AbortController().signal;
+  const send = async (options: Partial<Connections>, request: object, next: Next) =>
+    optionsOf(options).additionalPolicies[0]?.policy.sendRequest(request, next);
+  type Next = (request: { agent?: unknown; abortSignal?: AbortSignal }) => Promise<unknown>;
 
-  it('gets our agent where neither a proxy nor other TLS settings took it', async () => {
-    const agent = new Agent();
-    const proxy = new Agent();
-    const { policy } = requestPolicy(agent, 1_000, never);
-    const agentOf = (request: object) => policy.sendRequest(request, async (sent) => sent.agent);
-    expect(await agentOf({})).toBe(agent);
+  it('goes through the agent that was given, else through a proxy, else through ours', async () => {
+    const [given, own, proxy] = [new Agent(), new Agent(), new Agent()];
+    const agentOf = (request: object) => send({ own }, request, async ({ agent }) => agent);
+    expect(optionsOf({ given, own }).agent).toBe(given);
+    expect(optionsOf({ own })).not.toHaveProperty('agent');
     expect(await agentOf({ agent: proxy })).toBe(proxy);
+    expect(await agentOf({})).toBe(own);
     expect(await agentOf({ tlsSettings: {} })).toBeUndefined();
   });
 
   it('ends with its bound, with its own signal and with the source', async () => {
-    const closing = new AbortController();
-    const own = new AbortController();
-    const hang = (signal: AbortSignal) =>
-      new Promise<string>((resolve) => signal.addEventListener('abort', () => resolve('ended')));
-    const send = (timeoutMs: number, request: object = {}) =>
-      requestPolicy(new Agent(), timeoutMs, closing.signal).policy.sendRequest(request, (sent) =>
-        hang(sent.abortSignal as AbortSignal),
-      );
-    expect(await send(10)).toBe('ended');
-    const signalled = send(60_000, { abortSignal: own.signal });
-    own.abort();
-    expect(await signalled).toBe('ended');
-    const closed = send(60_000);
+    const [closing, caller] = [new AbortController(), new AbortController()];
+    const hang: Next = ({ abortSignal }) =>
+      new Promise((resolve) => abortSignal?.addEventListener('abort', () => resolve('ended')));
+    const options = { closing: closing.signal, timeoutMs: 60_000 };
+    expect(await send({ ...options, timeoutMs: 10 }, {}, hang)).toBe('ended');
+    const called = send(options, { abortSignal: caller.signal }, hang);
+    caller.abort();
+    expect(await called).toBe('ended');
+    const closed = send(options, {}, hang);
     closing.abort();
     expect(await closed).toBe('ended');
   });
