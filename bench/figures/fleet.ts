@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { fleetChart } from '../fleet/chart';
+import { curveLine } from '../fleet/curve-line';
 import { type Curve, run, scenariosOf, tenThousand, thousand } from '../fleet/scenarios';
 import { LIMIT } from '../fleet/simulation';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
@@ -16,6 +17,8 @@ export async function fleet({ size }: FigureOptions): Promise<FigureResult> {
   const curves = Object.entries(fleets).flatMap(([pods, settings]) =>
     scenariosOf(settings).map((scenario) => ({ pods, curve: run(scenario) })),
   );
+  console.log(`requests in 10 s over an hour; a full bar is the limit of ${LIMIT}, ! is above it`);
+  for (const { pods, curve } of curves) console.log(curveLine(pods, curve));
   mkdirSync(REPORT, { recursive: true });
   for (const pods of Object.keys(fleets)) {
     const own = curves.filter((one) => one.pods === pods).map(({ curve }) => curve);

@@ -9,6 +9,12 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^VALUE_EMPTY: /,
     /^recovered from VALUE_EMPTY$/,
   ],
+  'key-vault': [
+    /^app_blue logs in with version/,
+    /^generation 2, found by refresh: database$/,
+    /^app_green logs in with version \w+, health is degraded$/,
+    /^recovered from VAULT_THROTTLED$/,
+  ],
   'https-server': [
     /^clients see [0-9A-F]+, 90 days left$/,
     /^the server uses generation 3$/,
