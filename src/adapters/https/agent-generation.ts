@@ -4,7 +4,12 @@ import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
 import type { ClientGeneration } from '../../rotation/follow-secrets';
 import { OpenSockets } from '../../rotation/open-sockets';
-import { contextFor, contextOptionsOf, type SecureOptions, withoutContextOptions } from './secure-options';
+import {
+  contextFor,
+  contextOptionsOf,
+  type SecureOptions,
+  withoutContextOptions,
+} from '../tls/secure-options';
 
 /** Where the options of a connection say which generation they are of: Node copies them from the agent's to each. */
 export const GENERATION = Symbol('hot-secrets.generation');

@@ -1,5 +1,5 @@
 import type { Agent, buildConnector } from 'undici';
-import { contextFor, type SecureOptions, withoutContextOptions } from '../https/secure-options';
+import { contextFor, type SecureOptions, withoutContextOptions } from '../tls/secure-options';
 import type { UndiciModule } from './dispatcher-generation';
 
 /** Makes what opens connections for a pool with these settings. */

@@ -3,7 +3,7 @@ import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
 import type { ClientGeneration } from '../../rotation/follow-secrets';
 import { OpenSockets } from '../../rotation/open-sockets';
-import type { SecureOptions } from '../https/secure-options';
+import type { SecureOptions } from '../tls/secure-options';
 import { connectorMaker, type MakeConnector } from './connector-maker';
 
 /** What is needed of the `undici` package. */

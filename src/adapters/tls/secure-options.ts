@@ -1,5 +1,5 @@
 import type { SecureContext, SecureContextOptions } from 'node:tls';
-import { checkedContext } from '../tls/checked-context';
+import { checkedContext } from './checked-context';
 
 /** What Node makes a context of; given a context, it looks at none of these. */
 const CONTEXT_OPTIONS = [
