@@ -16,8 +16,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // Most tests wait for servers and timers: two cores have room for more than two of them.
-    maxWorkers: 4,
+    // Most tests wait for servers and timers: two cores have room for three of them.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

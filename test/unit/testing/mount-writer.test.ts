@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createTestMount } from '../../../src/testing/test-mount';
 import { startMountWriter } from '../../support/mount-writer';
+import { waitFor } from '../../support/wait-for';
 
 /** Everything below a directory, with the generation's own name masked. */
 function layoutOf(path: string): string[] {
@@ -71,7 +71,8 @@ describe('the mount writer in its own process', () => {
   it('swaps without pause until it is told to stop', async () => {
     await using writer = await startMountWriter({ content: { a: '0' } });
     const swapping = writer.swapUntilStopped({ names: ['a'], prefix: 'n' });
-    await sleep(50);
+    const swapsSoFar = () => Number(readFileSync(join(writer.path, 'a'), 'utf8').slice(1));
+    await waitFor(() => swapsSoFar() > 5);
     const swaps = await swapping.stop();
     expect(swaps).toBeGreaterThan(5);
     expect(readFileSync(join(writer.path, 'a'), 'utf8')).toBe(`n${swaps}`);
