@@ -16,6 +16,7 @@ export type {
   RotatingOptions,
   RotationEvents,
 } from './rotation/types';
+export type { SecretAttributes } from './secret/attributes';
 export type { Lookup, LookupOptions } from './secret/lookup';
 export { isSecret, type Secret } from './secret/secret';
 export { environment } from './sources/environment';

@@ -1,5 +1,5 @@
 import { createServer } from 'node:https';
-import { type Secret, SecretStore, type Snapshot, secret } from 'hot-secrets';
+import { type Secret, type SecretAttributes, SecretStore, type Snapshot, secret } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
 import { keyVault } from 'hot-secrets/key-vault';
 import { createPool, type HotPool } from 'hot-secrets/pg';
@@ -31,10 +31,11 @@ export async function typed(): Promise<HotPool> {
   const absent: Secret<string> = secrets.get('beta');
   // @ts-expect-error Nobody declared it.
   secrets.reveal('pasword');
+  const { tags }: SecretAttributes = secrets.get('user').attributes;
   const generation: number = (secrets.snapshot() as Pick<Snapshot, 'generation'>).generation;
   await mount.cleanup();
   return createPool(secrets, (s) => ({
     user: s.reveal('user'),
-    max: [user, key, beta, box, absent, generation].length,
+    max: [user, key, beta, box, absent, tags, generation].length,
   }));
 }
