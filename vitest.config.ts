@@ -8,8 +8,14 @@ export default defineConfig({
     alias: [
       { find: /^hot-secrets\/(pg|tls|https|undici)$/, replacement: source('adapters/$1/index.ts') },
       { find: /^hot-secrets\/key-vault$/, replacement: source('sources/key-vault/index.ts') },
-      { find: /^hot-secrets\/triggers$/, replacement: source('triggers/index.ts') },
-      { find: /^hot-secrets\/testing$/, replacement: source('testing/index.ts') },
+      {
+        find: /^hot-secrets\/(express|fastify|koa|hono|nestjs)$/,
+        replacement: source('frameworks/$1/index.ts'),
+      },
+      {
+        find: /^hot-secrets\/(triggers|health|status|opentelemetry|testing)$/,
+        replacement: source('$1/index.ts'),
+      },
       { find: /^hot-secrets$/, replacement: source('index.ts') },
     ],
   },

@@ -4,6 +4,15 @@ export type { StandardSchema } from './definitions/standard-schema';
 export type { TlsMaterial, TlsTrust } from './definitions/tls/material';
 export type { TlsBundleOptions, TlsOptions, TlsPair, TlsPart, TrustOptions } from './definitions/tls/tls';
 export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';
+export {
+  type AccessAudit,
+  type AccessAuditOptions,
+  type AccessReport,
+  type AuditedStore,
+  auditAccess,
+  type SecretReads,
+} from './observe/audit';
+export type { ChannelMessages, ChannelName } from './observe/channels';
 export type { Recipe } from './rotation/recipe';
 export { rotating } from './rotation/rotating';
 export type { RotationStore } from './rotation/rotation';

@@ -69,10 +69,11 @@ export function clientRotationOptions(
 
 /**
  * Makes a client around the generation of now, synchronously, and switches it to each later one. `build` must leave no
- * connection behind: it only says what to connect with.
+ * connection behind: it only says what to connect with. `kind`: what telemetry calls such clients.
  */
 export function followSecrets<G extends ClientGeneration, C extends object, V>(
   store: RotationStore<V>,
+  kind: string,
   options: Required<RotatingOptions>,
   build: (snapshot: Snapshot<V>) => G,
   make: (first: G, control: ClientControl<G>) => { readonly client: C; switchTo(next: G): void },
@@ -82,6 +83,10 @@ export function followSecrets<G extends ClientGeneration, C extends object, V>(
   const replaced = new Set<G>();
   let serving = first;
 
+  const connections = () => {
+    const stale = [...replaced].reduce((count, old) => count + old.openCount, 0);
+    return { open: stale + serving.openCount, stale };
+  };
   const { client, switchTo } = make(first, {
     generations: () => [...replaced, serving],
     stop: () => rotation.close(),
@@ -97,7 +102,7 @@ export function followSecrets<G extends ClientGeneration, C extends object, V>(
       },
     },
     options,
-    { resource: first, tracked },
+    { initial: { resource: first, tracked }, face: { kind, connections } },
   );
   // Before any listener of the user: whoever hears of the rotation finds the client switched.
   rotation.on('rotated', () => {
@@ -111,7 +116,7 @@ export function followSecrets<G extends ClientGeneration, C extends object, V>(
       return serving.generation;
     },
     get staleCount() {
-      return [...replaced].reduce((count, old) => count + old.openCount, 0);
+      return connections().stale;
     },
     on: (event, listener) => rotation.on(event, listener),
   };

@@ -1,11 +1,14 @@
 import { isSecretsError, SecretsError } from '../errors';
+import { detached } from '../internal/detached';
 import { Events } from '../internal/events';
 import { backoffMs, unrefTimer } from '../internal/time';
 import { listenerFailure, warn } from '../internal/warnings';
+import type { OfResource } from '../observe/channels';
 import type { ChangeEvent, SecretStore } from '../store/types';
 import { build, verify } from './attempt';
 import { Readiness } from './readiness';
 import { dispose, Leased, retire } from './retirement';
+import { type RenewalTrace, type ResourceFace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
 import type { Lifecycle, Rotating, RotatingOptions, RotationEvents } from './types';
 
@@ -15,13 +18,19 @@ export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
 /** One renewal: from the first attempt until it served or a newer generation took its place. */
 interface Renewal<V> {
   readonly abort: AbortController;
-  readonly startedAt: number;
+  readonly trace: RenewalTrace;
   /** The causes of failure that were told. */
   readonly said: Set<string>;
-  attempts: number;
   tracked: TrackedSnapshot<V> | undefined;
   /** Ends the wait before the next attempt. */
   wake: () => void;
+}
+
+/** What a rotation begins with. */
+export interface RotationStart<R, V> {
+  /** A resource that serves at once, unverified; without it the first one is built and verified. */
+  readonly initial?: { readonly resource: R; readonly tracked: TrackedSnapshot<V> };
+  readonly face?: ResourceFace;
 }
 
 /** The engine: build → verify → swap → drain → dispose, for one resource. */
@@ -32,6 +41,7 @@ export class Rotation<R, V> implements Rotating<R> {
   readonly #events = new Events<RotationEvents>((event, error) => this.#listenerFailed(event, error));
   readonly #unsubscribe: () => void;
   readonly #ready = new Readiness<R>();
+  readonly #trace: Trace;
   /** What `close` waits for: attempts, old resources on their way out. */
   readonly #underWay = new Set<Promise<void>>();
   #serving: { readonly leased: Leased<R>; readonly tracked: TrackedSnapshot<V> } | undefined;
@@ -40,16 +50,16 @@ export class Rotation<R, V> implements Rotating<R> {
   #lastError: SecretsError | undefined;
   #closing: Promise<void> | undefined;
 
-  /** `initial`: a resource that serves at once, unverified; without it the first one is built and verified. */
   constructor(
     store: RotationStore<V>,
     lifecycle: Lifecycle<R, V>,
     options: Required<RotatingOptions>,
-    initial?: { readonly resource: R; readonly tracked: TrackedSnapshot<V> },
+    { initial, face = { kind: 'resource' } }: RotationStart<R, V> = {},
   ) {
     this.#store = store;
     this.#lifecycle = lifecycle;
     this.#options = options;
+    this.#trace = new Trace(store, options.name, face, () => this.#serving?.leased.generation);
     this.#unsubscribe = store.on('change', (change) => this.#changed(change));
     if (initial === undefined) {
       this.#ready.within(options.readyTimeoutMs, () => this.#lastError ?? this.#notReady());
@@ -82,15 +92,19 @@ export class Rotation<R, V> implements Rotating<R> {
     return this.#events.on(event, listener);
   }
 
+  /** What telemetry calls it. */
+  get identity(): OfResource {
+    return this.#trace.identity;
+  }
+
   /** Starts a renewal from the store's snapshot of now; one that is under way is superseded. */
   renew(): void {
     if (this.#closing !== undefined) return;
     this.#supersede();
     const renewal: Renewal<V> = {
       abort: new AbortController(),
-      startedAt: performance.now(),
+      trace: this.#trace.begin(),
       said: new Set(),
-      attempts: 0,
       tracked: undefined,
       wake: () => {},
     };
@@ -119,12 +133,14 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#ready.reject(this.#closed());
     if (this.#serving !== undefined) this.#retire(this.#serving.leased);
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    this.#trace.close();
     this.#events.clear();
   }
 
   #supersede(): void {
     this.#renewal?.abort.abort();
     this.#renewal?.wake();
+    this.#renewal?.trace.end('superseded');
     this.#renewal = undefined;
   }
 
@@ -134,7 +150,8 @@ export class Rotation<R, V> implements Rotating<R> {
     if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
     // One that is under way will have read what is left.
     const renew = () => this.#renewal === undefined && this.renew();
-    this.#cancelGrace = unrefTimer(Math.max(1, tracked.graceEndsAt - Date.now() + 1), renew);
+    const wait = Math.max(1, tracked.graceEndsAt - Date.now() + 1);
+    this.#cancelGrace = unrefTimer(wait, () => detached(renew));
   }
 
   #await(work: Promise<void>): void {
@@ -157,16 +174,23 @@ export class Rotation<R, V> implements Rotating<R> {
   }
 
   async #run(renewal: Renewal<V>): Promise<void> {
+    const { trace } = renewal;
     const { signal } = renewal.abort;
     while (!signal.aborted) {
-      renewal.attempts += 1;
+      trace.attempt();
       let resource: R | undefined;
       try {
         const tracked = track<V>(this.#store.snapshot());
         renewal.tracked = tracked;
         const late = (built: R) => this.#discard(built);
-        resource = await build(this.#lifecycle, tracked.snapshot, this.#options, signal, late);
-        await verify(this.#lifecycle, resource, this.#options, signal);
+        const { generation } = tracked.snapshot;
+        const built = await trace.step('build', generation, () =>
+          build(this.#lifecycle, tracked.snapshot, this.#options, signal, late),
+        );
+        resource = built;
+        if (this.#lifecycle.verify !== undefined) {
+          await trace.step('verify', generation, () => verify(this.#lifecycle, built, this.#options, signal));
+        }
         // A late or superseded build never serves.
         if (!signal.aborted && !outdated(tracked, this.#store.snapshot())) {
           this.#swap(resource, tracked, renewal);
@@ -176,7 +200,10 @@ export class Rotation<R, V> implements Rotating<R> {
       } catch (error) {
         if (resource !== undefined) this.#discard(resource);
         if (signal.aborted) return;
-        if (isSecretsError(error, 'STORE_CLOSED')) return this.#ready.reject(error);
+        if (isSecretsError(error, 'STORE_CLOSED')) {
+          trace.end('superseded');
+          return this.#ready.reject(error);
+        }
         await this.#rejected(renewal, error as SecretsError);
       }
     }
@@ -189,12 +216,13 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#renewal = undefined;
     this.#renewAfterGrace(tracked);
     this.#ready.resolve(resource);
+    renewal.trace.swapped(generation, old?.generation);
     this.#events.emit('rotated', {
       name: this.#options.name,
       generation,
       previousGeneration: old?.generation,
-      attempts: renewal.attempts,
-      tookMs: performance.now() - renewal.startedAt,
+      attempts: renewal.trace.attempts,
+      tookMs: renewal.trace.elapsedMs,
     });
     if (old !== undefined) this.#retire(old);
   }
@@ -203,21 +231,30 @@ export class Rotation<R, V> implements Rotating<R> {
     const { name, drainTimeoutMs } = this.#options;
     const onError = (error: SecretsError) => this.#say(error);
     const retired = retire(leased, this.#lifecycle, { name, drainTimeoutMs, onError });
-    this.#await(retired.then((event) => this.#events.emit('drained', event)));
+    this.#trace.draining();
+    this.#await(
+      retired.then((event) => {
+        this.#trace.drained(event);
+        this.#trace.disposed(event.generation);
+        this.#events.emit('drained', event);
+      }),
+    );
   }
 
   #discard(resource: R): void {
-    this.#await(dispose(resource, this.#lifecycle, this.#options.name, (error) => this.#say(error)));
+    const disposed = dispose(resource, this.#lifecycle, this.#options.name, (error) => this.#say(error));
+    this.#await(disposed.then(() => this.#trace.disposed(undefined)));
   }
 
   async #rejected(renewal: Renewal<V>, error: SecretsError): Promise<void> {
     this.#lastError = error;
     const { name, retryBaseMs, retryMaxMs } = this.#options;
-    const retryInMs = Math.round(backoffMs(renewal.attempts - 1, retryBaseMs, retryMaxMs));
+    const retryInMs = Math.round(backoffMs(renewal.trace.attempts - 1, retryBaseMs, retryMaxMs));
     const generation = renewal.tracked?.snapshot.generation ?? 0;
     const cause = `${generation} ${error.code} ${error.message}`;
     if (!renewal.said.has(cause)) {
       renewal.said.add(cause);
+      renewal.trace.rejected(error, generation, retryInMs);
       this.#events.emit('rejected', { name, generation, error, retryInMs });
       if (!this.#events.has('rejected')) warn(error);
     }
@@ -249,6 +286,7 @@ export class Rotation<R, V> implements Rotating<R> {
   }
 
   #say(error: SecretsError): void {
+    this.#trace.error(error);
     if (this.#events.has('error')) this.#events.emit('error', error);
     else warn(error);
   }

@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import { callerOutside } from '../observe/caller';
+import { accessChannel, type OfStore, type SecretAccessed } from '../observe/channels';
 import type { SecretAttributes } from './attributes';
 
 const BRAND = Symbol.for('hot-secrets.secret');
@@ -33,8 +35,14 @@ class Box<T> implements Secret<T> {
   readonly loadedAt: Date;
   readonly attributes: SecretAttributes;
   readonly #value: T;
+  readonly #owner: OfStore;
 
-  constructor(label: SecretLabel, value: T) {
+  /** The value, without a word to those who audit reads. */
+  static peek<T>(secret: Secret<T>): T {
+    return #value in secret ? (secret as unknown as Box<T>).#value : secret.reveal();
+  }
+
+  constructor(label: SecretLabel, value: T, owner: OfStore) {
     this.name = label.name;
     this.version = label.version;
     this.source = label.source;
@@ -42,11 +50,14 @@ class Box<T> implements Secret<T> {
     this.loadedAt = label.loadedAt;
     this.attributes = label.attributes;
     this.#value = value;
+    this.#owner = owner;
     Object.defineProperty(this, BRAND, { value: true });
     Object.freeze(this);
   }
 
   reveal(): T {
+    // Nothing is made of it while nobody listens: this is the one line that every read has to pay.
+    if (accessChannel.hasSubscribers) accessChannel.publish(new Access(this, this.#owner));
     return this.#value;
   }
 
@@ -71,9 +82,35 @@ class Box<T> implements Secret<T> {
   }
 }
 
-/** Puts a value into its box. */
-export function seal<T>(label: SecretLabel, value: T): Secret<T> {
-  return new Box(label, value);
+/** A stack is dear: it is taken when `caller` is asked for, and not by printing or copying the message. */
+class Access implements SecretAccessed {
+  readonly store: string;
+  readonly storeId: string;
+  readonly name: string;
+  readonly version: string;
+  readonly source: string;
+
+  constructor({ name, version, source }: SecretLabel, { store, storeId }: OfStore) {
+    this.store = store;
+    this.storeId = storeId;
+    this.name = name;
+    this.version = version;
+    this.source = source;
+  }
+
+  get caller(): string | undefined {
+    return callerOutside(Box.prototype.reveal);
+  }
+}
+
+/** Puts a value into its box. `owner`: whose reads an audit counts. */
+export function seal<T>(label: SecretLabel, value: T, owner: OfStore): Secret<T> {
+  return new Box(label, value, owner);
+}
+
+/** Reads a box for the store's own work: masking, checking. An audit is about who uses a value. */
+export function unseal<T>(secret: Secret<T>): T {
+  return Box.peek(secret);
 }
 
 /** Tells whether `value` is a secret's box, whichever copy of the package made it. */

@@ -30,7 +30,7 @@ export function adopt(state: EngineState, name: string): Serving | undefined {
     loadedAt: new Date(),
     attributes: NO_ATTRIBUTES,
   };
-  return { secret: seal(label, value), digest, sourceIndex: found.index, previous: [] };
+  return { secret: seal(label, value, state.owner), digest, sourceIndex: found.index, previous: [] };
 }
 
 /** Reads a name that nobody declared from sources that answer at once: the environment of a laptop, mostly. */

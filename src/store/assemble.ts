@@ -3,6 +3,7 @@ import type { Definition } from '../definitions/definition';
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { bounded } from '../internal/time';
+import type { OfStore } from '../observe/channels';
 import { NO_ATTRIBUTES, type SecretAttributes } from '../secret/attributes';
 import { fingerprint } from '../secret/fingerprint';
 import { seal } from '../secret/secret';
@@ -35,6 +36,7 @@ type FindingKind =
   | ({ readonly kind: 'problem' } & Trouble);
 
 interface Look {
+  readonly owner: OfStore;
   readonly sources: readonly SourceState[];
   readonly outcomes: ReadonlyMap<number, Outcome>;
   readonly now: Date;
@@ -103,11 +105,13 @@ async function inSource(
     const error = incomplete(name, state, found.length, definition.lookups.length);
     return { kind: 'problem', error, cause: 'incomplete', at: index };
   }
-  const { now, timeoutMs } = look;
-  return decode(name, definition, found, current, { index, source: state.source.name, now, timeoutMs });
+  const { owner, now, timeoutMs } = look;
+  const place = { owner, index, source: state.source.name, now, timeoutMs };
+  return decode(name, definition, found, current, place);
 }
 
 interface Place {
+  readonly owner: OfStore;
   readonly index: number;
   readonly source: string;
   readonly now: Date;
@@ -119,7 +123,7 @@ async function decode(
   definition: Definition<unknown>,
   found: readonly FoundReading[],
   current: Serving | undefined,
-  { index, source, now, timeoutMs }: Place,
+  { owner, index, source, now, timeoutMs }: Place,
 ): Promise<FindingKind> {
   const digests = found.map(({ bytes }) => fingerprint(bytes));
   const attributes = found.find((one) => one.attributes !== undefined)?.attributes ?? NO_ATTRIBUTES;
@@ -139,6 +143,7 @@ async function decode(
     const secret = seal(
       { name, version: same ? current.secret.version : version, source, origin, loadedAt, attributes },
       value,
+      owner,
     );
     const previous = same ? current.previous : previousOf(current, definition.keepPreviousMs, now);
     return { kind: 'value', serving: { secret, digest, sourceIndex: index, previous } };

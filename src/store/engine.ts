@@ -1,6 +1,7 @@
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, type SecretsError } from '../errors';
 import { deadline } from '../internal/time';
+import type { OfStore } from '../observe/channels';
 import { type Finding, find } from './assemble';
 import { discovered } from './declared';
 import { type Problems, subjectOfSecret, subjectOfSource } from './problems';
@@ -10,6 +11,8 @@ import type { SecretChange } from './types';
 
 /** What the engine works on. */
 export interface EngineState {
+  /** Whose secrets these are. */
+  readonly owner: OfStore;
   readonly sources: readonly SourceState[];
   /** Grows by discovery where nothing was declared. */
   readonly definitions: Map<string, Definition<unknown>>;
@@ -71,7 +74,8 @@ export async function assemble(
   }
   if (state.discovering) discover(state, outcomes);
 
-  const context = { sources: state.sources, outcomes, now: new Date(), timeoutMs: state.timeoutMs };
+  const { owner, sources, timeoutMs } = state;
+  const context = { owner, sources, outcomes, now: new Date(), timeoutMs };
   const findings = new Map<string, Finding>();
   for (const [name, definition] of state.definitions) {
     findings.set(name, await find(name, definition, current.get(name), context));

@@ -17,12 +17,14 @@ interface Open {
 
 const open = (async (options: OpenOptions = {}) => {
   rejectUnknownOptions('SecretStore.open', options, [
+    'name',
     'secrets',
     'sources',
     'refreshTimeoutMs',
     'expiryThresholdsDays',
   ]);
   const {
+    name = 'secrets',
     secrets,
     sources = await defaultSources(),
     refreshTimeoutMs = 30_000,
@@ -30,12 +32,16 @@ const open = (async (options: OpenOptions = {}) => {
   } = options;
   assertNumber('SecretStore.open', 'refreshTimeoutMs', refreshTimeoutMs, 1);
   for (const days of expiryThresholdsDays) assertNumber('SecretStore.open', 'expiryThresholdsDays', days);
+  if (typeof name !== 'string' || name === '') {
+    throw new SecretsError('OPTION_INVALID', 'name of SecretStore.open is no name');
+  }
   if (sources.length === 0) {
     throw new SecretsError('OPTION_INVALID', 'sources of SecretStore.open is empty', {
       next: "Leave it out for the default, or give at least one: mountedFiles('/mnt/secrets-store').",
     });
   }
   const store = new LiveStore<Readonly<Record<string, string>>>({
+    name,
     sources: sources.map((source) => new SourceState(source)),
     definitions: declared(secrets ?? {}),
     discovering: secrets === undefined,

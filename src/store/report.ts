@@ -70,6 +70,7 @@ function reportSource(state: EngineState, index: number): SourceReport {
     location: source.location,
     status: stale ? 'stale' : problems.length > 0 ? 'degraded' : 'ok',
     lastLookAgeMs: age,
+    maxStalenessMs: source.maxStalenessMs,
     note: source.note?.(),
     problems: problems.map(({ code, message }) => ({ code, message })),
   };

@@ -1,6 +1,7 @@
 import type { Definition, Expiry } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { unrefTimer } from '../internal/time';
+import { unseal } from '../secret/secret';
 import { type Problems, subjectOfWarning } from './problems';
 import type { Serving } from './snapshot';
 import type { ExpiringEvent, ExpiryReport } from './types';
@@ -65,7 +66,7 @@ export class Reviews {
   /** A certificate says itself when it ends; of other values only their source may know. */
   #expiriesOf(name: string, { secret }: Serving): readonly Expiry[] {
     const definition = this.#options.definitions.get(name);
-    if (definition?.expiries !== undefined) return definition.expiries(secret.reveal() as object);
+    if (definition?.expiries !== undefined) return definition.expiries(unseal(secret) as object);
     const { expiresOn } = secret.attributes;
     return expiresOn === undefined ? [] : [{ what: 'secret', subject: name, expiresAt: expiresOn }];
   }
@@ -88,7 +89,7 @@ export class Reviews {
   #warn(name: string, review: Review): void {
     const { definitions, problems } = this.#options;
     const { secret } = review.serving;
-    const warnings = definitions.get(name)?.warnings?.(secret.reveal() as object) ?? [];
+    const warnings = definitions.get(name)?.warnings?.(unseal(secret) as object) ?? [];
     for (const warning of warnings) {
       const { code, what, next } = warning;
       const facts = { secret: name, source: secret.source, ...(next === undefined ? {} : { next }) };

@@ -1,8 +1,8 @@
 import type { Definition } from '../definitions/definition';
-import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
-import { Events } from '../internal/events';
-import { listenerFailure, warn } from '../internal/warnings';
+import { detached } from '../internal/detached';
+import { publish } from '../observe/channels';
+import { makeObserved } from '../observe/observed';
 import type { SourceListener } from '../sources/source';
 import { adopt } from './adopt';
 import { assemble, type EngineState, openProblem, readSource } from './engine';
@@ -10,23 +10,17 @@ import { closed, defect } from './failures';
 import { type Look, looks } from './looks';
 import { missingError, unknownName } from './missing';
 import { Problems, subjectOfSecret, subjectOfSource } from './problems';
-import { redactor } from './redactor';
+import { redactor } from './redact/redactor';
 import { healthOf, reportOf } from './report';
-import { expiringWarning, Reviews } from './reviews';
+import { Reviews } from './reviews';
 import { type Miss, type Serving, StoreSnapshot } from './snapshot';
 import type { Outcome, SourceState } from './source-state';
-import type {
-  Boxes,
-  ExpiringEvent,
-  Lists,
-  SecretStore,
-  Snapshot,
-  StoreEvents,
-  StoreHealth,
-  StoreReport,
-} from './types';
+import { tracedLook } from './traced-look';
+import type { Boxes, Lists, SecretStore, Snapshot, StoreEvents, StoreHealth, StoreReport } from './types';
+import { Voice } from './voice';
 
 interface Setup {
+  readonly name: string;
   readonly sources: readonly SourceState[];
   readonly definitions: Map<string, Definition<unknown>>;
   readonly discovering: boolean;
@@ -34,14 +28,12 @@ interface Setup {
   readonly expiryThresholdsDays: readonly number[];
 }
 
-const EVENTS: readonly (keyof StoreEvents)[] = ['change', 'error', 'recovered', 'expiring'];
-
 type Entries = ReadonlyMap<string, Serving>;
 
 /** The store: one snapshot, replaced as a whole, and what leads to the next one. */
 export class LiveStore<V> implements SecretStore<V> {
   readonly #state: EngineState;
-  readonly #events: Events<StoreEvents>;
+  readonly #voice: Voice;
   readonly #abort = new AbortController();
   readonly #reviews: Reviews;
   readonly #look: Look;
@@ -50,31 +42,33 @@ export class LiveStore<V> implements SecretStore<V> {
   #snapshot: StoreSnapshot<V>;
   #redact: ((text: string) => string) | undefined;
   #closing: Promise<void> | undefined;
-  /** What there is to say while an open is under way: of one that fails, its rejection tells what matters. */
-  #opening: (() => void)[] | undefined = [];
 
   constructor(setup: Setup) {
-    this.#events = new Events((event, error) => this.#listenerFailed(event, error));
+    const { store, storeId } = makeObserved(this, setup.name);
+    const owner = { store, storeId };
+    this.#voice = new Voice(owner);
     const problems = new Problems(
-      (error) => this.#say(error),
-      (error) => this.#events.emit('recovered', error),
+      (error) => this.#voice.error(error),
+      (error) => this.#voice.recovered(error),
     );
-    this.#state = { ...setup, problems, refused: new Set() };
+    this.#state = { ...setup, owner, problems, refused: new Set() };
     this.#reviews = new Reviews({
       thresholdsDays: setup.expiryThresholdsDays,
       definitions: setup.definitions,
       problems,
-      expiring: (event) => this.#tell(() => this.#expiring(event)),
+      expiring: (event) => this.#voice.expiring(event),
     });
-    this.#look = looks(setup.sources.length, {
+    const look = looks(setup.sources.length, {
       read: (index, force) => readSource(this.#state, this.#entries, { index, force }, this.#abort.signal),
       assemble: (outcomes, trigger) => this.#assemble(outcomes, trigger),
     });
+    this.#look = tracedLook(look, this.#state, () => this.generation);
     this.#snapshot = this.#next(0, this.#entries);
   }
 
   /** Opens the sources, watches them and takes the first snapshot. Closes what it opened when that fails. */
   async open(): Promise<this> {
+    const startedAt = performance.now();
     try {
       const all = this.#allSources();
       await Promise.all(this.#state.sources.map((source) => source.open(this.#abort.signal)));
@@ -85,9 +79,7 @@ export class LiveStore<V> implements SecretStore<V> {
       if (problem === undefined) {
         // A store that opened has a generation, also where it found nothing yet.
         if (this.generation === 0) this.#snapshot = this.#next(1, this.#entries);
-        const said = this.#opening ?? [];
-        this.#opening = undefined;
-        for (const say of said) say();
+        this.#tellOpened(performance.now() - startedAt);
         return this;
       }
       if ('error' in problem) throw problem.error;
@@ -96,6 +88,10 @@ export class LiveStore<V> implements SecretStore<V> {
       await this.close();
       throw error;
     }
+  }
+
+  get name(): string {
+    return this.#state.owner.store;
   }
 
   get generation(): number {
@@ -137,8 +133,8 @@ export class LiveStore<V> implements SecretStore<V> {
   ): () => void {
     let current = this.snapshot().get(name);
     const first: unknown = listener(current, undefined);
-    if (first instanceof Promise) first.catch((error) => this.#listenerFailed('change', error));
-    return this.#events.on('change', ({ changes }) => {
+    if (first instanceof Promise) first.catch((error) => this.#voice.listenerFailed('change', error));
+    return this.#voice.on('change', ({ changes }) => {
       if (!changes.some((change) => change.name === name)) return;
       const previous = current;
       current = this.#snapshot.get(name);
@@ -148,12 +144,7 @@ export class LiveStore<V> implements SecretStore<V> {
 
   on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => void): () => void {
     this.#assertOpen();
-    if (!EVENTS.includes(event)) {
-      throw new SecretsError('OPTION_INVALID', `a store has no event "${String(event)}"`, {
-        next: `The events are: ${EVENTS.join(', ')}.`,
-      });
-    }
-    return this.#events.on(event, listener);
+    return this.#voice.on(event, listener);
   }
 
   async refresh({ trigger = 'refresh' }: { readonly trigger?: string } = {}): Promise<void> {
@@ -199,8 +190,21 @@ export class LiveStore<V> implements SecretStore<V> {
     ];
     const failed = (error: unknown) =>
       process.emitWarning(`hot-secrets: closing failed with ${describeError(error)}`);
+    // Said before anything is waited for: who holds something for this store is to let go now.
+    this.#voice.closing(this.generation);
     await Promise.all(stops.map(async (stop) => stop()).map((stopped) => stopped.catch(failed)));
-    this.#events.clear();
+    this.#voice.silence();
+  }
+
+  #tellOpened(durationMs: number): void {
+    publish('hot-secrets:store:open', () => ({
+      ...this.#state.owner,
+      generation: this.generation,
+      secrets: this.#entries.size,
+      sources: this.#state.sources.map(({ source }) => source.name),
+      durationMs,
+    }));
+    this.#voice.opened();
   }
 
   #assertOpen(): void {
@@ -218,9 +222,8 @@ export class LiveStore<V> implements SecretStore<V> {
       hint: (trigger) => {
         if (this.#closing !== undefined) return;
         // A look reports its own failures; what is left would be a defect here, and must not end the process.
-        this.#look({ trigger, sources: new Set([index]), force: false }).catch((error) =>
-          this.#say(defect(error)),
-        );
+        const looking = detached(() => this.#look({ trigger, sources: new Set([index]), force: false }));
+        looking.catch((error) => this.#voice.error(defect(error)));
       },
       problem: (error) => problems.set(subject(error.code), error),
       solved: (code) => problems.clear(subject(code)),
@@ -244,7 +247,7 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#redact = undefined;
     this.#snapshot = this.#next(this.generation + (changes.length > 0 ? 1 : 0), this.#entries);
     if (changes.length > 0 && trigger !== 'open') {
-      this.#events.emit('change', { generation: this.generation, trigger, changes });
+      this.#voice.changed({ generation: this.generation, trigger, changes });
     }
     // After the listeners: they are to act on a rotation without delay. One of them may have closed.
     if (this.#closing === undefined) this.#reviews.update(this.#entries);
@@ -275,26 +278,5 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#redact = undefined;
     if (this.#closing === undefined) this.#snapshot = this.#next(this.generation, this.#entries);
     return serving;
-  }
-
-  #say(error: SecretsError): void {
-    this.#tell(() => (this.#events.has('error') ? this.#events.emit('error', error) : warn(error)));
-  }
-
-  #expiring(event: ExpiringEvent): void {
-    if (this.#events.has('expiring')) this.#events.emit('expiring', event);
-    else warn(expiringWarning(event));
-  }
-
-  #tell(say: () => void): void {
-    if (this.#opening !== undefined) this.#opening.push(say);
-    else say();
-  }
-
-  #listenerFailed(event: string, error: unknown): void {
-    const failure = listenerFailure(event, error);
-    // A failing error listener would be told of its own failure for ever.
-    if (event === 'error') warn(failure);
-    else this.#say(failure);
   }
 }

@@ -1,4 +1,4 @@
-import type { Secret } from '../secret/secret';
+import { type Secret, unseal } from '../secret/secret';
 import type { Boxes, Lists, Snapshot } from './types';
 
 /** What serves a name: its current box, and the boxes before it with the time until which `revealAll` shows them. */
@@ -36,11 +36,10 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     const serving = this.#entries.get(name) ?? this.#miss(name);
     if (serving === undefined) return [];
     const now = Date.now();
-    const boxes = [
-      serving.secret,
-      ...serving.previous.filter(({ until }) => until > now).map((one) => one.secret),
-    ];
-    return boxes.map((box) => box.reveal()) as unknown as Lists<V>[K];
+    const previous = serving.previous.filter(({ until }) => until > now);
+    // One read of one name, however many values it has.
+    const values = [serving.secret.reveal(), ...previous.map(({ secret }) => unseal(secret))];
+    return values as unknown as Lists<V>[K];
   }
 
   graceEndsAt(name: keyof V & string): Date | undefined {

@@ -12,7 +12,7 @@ export type ValuesOf<D extends Definitions> = {
 };
 
 /** A box, or `undefined` too for a secret that is optional. */
-export type SecretOf<T> = undefined extends T ? Secret<Exclude<T, undefined>> | undefined : Secret<T>;
+export type SecretOf<T> = Secret<Exclude<T, undefined>> | Extract<T, undefined>;
 
 /** The boxes of all names, and what `revealAll` returns: mapped, so that a store of more names fits where fewer are asked for. */
 export type Boxes<V> = { readonly [K in keyof V]: SecretOf<V[K]> };
@@ -30,7 +30,7 @@ export interface SecretReader<V> {
   /** The box: name, version, source, loadedAt. */
   get<K extends keyof V & string>(name: K): Boxes<V>[K];
   /** When `revealAll` will drop a value, by its `keepPreviousMs`; `undefined` while it returns the current one alone. */
-  graceEndsAt(name: keyof V & string): Date | undefined;
+  graceEndsAt<K extends keyof V & string>(name: K): Date | undefined;
   /** True when the name has a value. */
   has(name: string): boolean;
   /** The names that have a value. */
@@ -80,10 +80,14 @@ export interface StoreEvents {
   recovered: SecretsError;
   /** A certificate has few days left: once per certificate and threshold. Without a listener: `process.emitWarning`. */
   expiring: ExpiringEvent;
+  /** `close()` was called: the last event. */
+  close: { readonly generation: number };
 }
 
 /** A store of secrets that follows their rotation. */
 export interface SecretStore<V = Readonly<Record<string, string>>> extends SecretReader<V>, AsyncDisposable {
+  /** What telemetry calls it: the `name` that it was opened with. */
+  readonly name: string;
   readonly generation: number;
   /** The current generation, for reads that belong together. */
   snapshot(): Snapshot<V>;
@@ -106,8 +110,13 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
   report(): StoreReport;
   health(): StoreHealth;
   /**
-   * The text with every current and previous value replaced by `[secret name]`. Values under 6 characters are left
-   * alone: they would blank ordinary words.
+   * The text with every current value, and the last 8 before it, replaced by `[secret name]`: as it is, escaped in JSON
+   * and in URLs, and inside base64. A line of JSON stays one: a number becomes a string. Values under 6 characters are
+   * masked only behind a key that tells what they are (`password=abc`), since they would blank ordinary words.
+   * @example
+   * ```ts
+   * const logger = pino({ hooks: { streamWrite: (line) => secrets.redact(line) } });
+   * ```
    */
   redact(text: string): string;
   /** Stops watching and closes the sources. Snapshots that were taken go on working. May be called again. */
@@ -122,6 +131,8 @@ export interface OpenOptions<D extends Definitions = Definitions> {
    * which may be missing), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT`, where that is set, then the environment.
    */
   readonly sources?: readonly Source[];
+  /** What telemetry and the status page call the store, where there are several. Default: `secrets`. */
+  readonly name?: string;
   /** Bound of one look at all sources, in ms. Default: 30 000. */
   readonly refreshTimeoutMs?: number;
   /** How many days before the end of a certificate an `expiring` event tells of it. Default: 30, 14, 7, 1. */
@@ -148,6 +159,8 @@ export interface SourceReport {
   readonly status: 'ok' | 'degraded' | 'stale';
   /** Milliseconds since the last look that succeeded. */
   readonly lastLookAgeMs: number | undefined;
+  /** From this age on it is `stale`; `undefined` for a source that changes by no other hand, such as the environment. */
+  readonly maxStalenessMs: number | undefined;
   /** What is worth knowing although nothing failed: a default mount that does not exist. */
   readonly note: string | undefined;
   readonly problems: readonly { readonly code: SecretsErrorCode; readonly message: string }[];

@@ -1,7 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { serialize } from 'node:v8';
 import { isSecret, memory, SecretStore, secret } from 'hot-secrets';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { channelNames } from '../../src/observe/channels';
 
 const FIRST = 'leak-marker-first';
 const SECOND = 'leak-marker-second';
@@ -29,8 +31,20 @@ function printed(value: unknown): string {
     .join('\n');
 }
 
+/** What every channel says until the test is over. */
+function channels(): unknown[] {
+  const messages: unknown[] = [];
+  const listener = (message: unknown) => messages.push(message);
+  for (const name of channelNames) subscribe(name, listener);
+  onTestFinished(() => {
+    for (const name of channelNames) unsubscribe(name, listener);
+  });
+  return messages;
+}
+
 describe('a value', () => {
-  it('leaves its box, snapshot, store, report and events only by reveal', async () => {
+  it('leaves its box, snapshot, store, report, events and channels only by reveal', async () => {
+    const messages = channels();
     const source = memory({ one: FIRST, two: Buffer.from(FIRST), three: JSON.stringify({ key: FIRST }) });
     await using store = await SecretStore.open({
       secrets: {
@@ -48,11 +62,13 @@ describe('a value', () => {
     await store.refresh();
     source.set({ three: BAD });
     await store.refresh();
+    store.revealAll('one');
     expect(events.length).toBeGreaterThan(1);
+    expect(messages.length).toBeGreaterThan(10);
 
     const boxes = (['one', 'two', 'three'] as const).map((name) => store.get(name));
     expect(boxes.every(isSecret)).toBe(true);
-    const shown = [...boxes, store, store.snapshot(), store.report(), store.health(), events]
+    const shown = [...boxes, store, store.snapshot(), store.report(), store.health(), events, messages]
       .map(printed)
       .join();
     for (const value of [FIRST, SECOND, BAD]) {

@@ -8,6 +8,7 @@ import { fromRepository } from './support/repository';
 const LAYERS = [
   'errors',
   'internal',
+  'observe',
   'secret',
   'watch',
   'sources',
@@ -15,16 +16,26 @@ const LAYERS = [
   'store',
   'rotation',
   'adapters',
+  'http',
   'triggers',
+  'health',
+  'status',
+  'opentelemetry',
+  'frameworks',
   'testing',
   'index',
 ];
 
 /** Where a package may be imported. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@nestjs/common': ['frameworks'],
+  '@opentelemetry/api': ['opentelemetry'],
   chokidar: ['watch'],
   eventemitter3: ['internal'],
+  fastify: ['frameworks'],
+  hono: ['frameworks'],
   jose: ['internal'],
+  koa: ['frameworks'],
   pg: ['adapters'],
   undici: ['adapters'],
 };
@@ -73,7 +84,9 @@ describe('the sources', () => {
 
   it('import optional packages for their types alone', () => {
     const wrong = files.filter((file) =>
-      /^(import|export) (?!type )[^;]* from '(pg|undici)'/m.test(text(file)),
+      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
+        text(file),
+      ),
     );
     expect(wrong).toEqual([]);
   });

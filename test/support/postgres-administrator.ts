@@ -34,6 +34,8 @@ export function administrator(config: pg.ClientConfig) {
     },
     async end() {
       const client = await connected?.catch(() => undefined);
+      // Who waits for the end is to get there: unreferenced, it would let the process go first.
+      client?.ref();
       await client?.end().catch(() => {});
     },
   };

@@ -48,6 +48,7 @@ export function createAgent<V>(
   const { name } = engine;
   return followSecrets(
     store,
+    'https-agent',
     engine,
     (snapshot) =>
       new AgentGeneration(name, snapshot.generation, runRecipe(name, recipe, snapshot, 'an https.Agent')),

@@ -5,6 +5,7 @@ import { assertNumber, rejectUnknownOptions } from '../../internal/options';
 import { loadPeer } from '../../internal/peer';
 import { deadline } from '../../internal/time';
 import { listenerFailure, warn } from '../../internal/warnings';
+import { failureOf, publish } from '../../observe/channels';
 import { rotatingOptions } from '../../rotation/rotating';
 import { Rotation } from '../../rotation/rotation';
 import { track } from '../../rotation/tracked';
@@ -124,7 +125,7 @@ export function createPool<V>(
   const events = new Events<PoolRotationEvents>((event, error) => warn(listenerFailure(event, error)));
   const ended = new AbortController();
   let { generation } = first;
-  let refusedAt = 0;
+  let refusedAt: number | undefined;
 
   const pool: RotatingPool = createRotatingPool(pg, first, {
     name,
@@ -135,12 +136,21 @@ export function createPool<V>(
     refused(cause, waiting) {
       refusedAt = performance.now();
       const error = refusal(name, cause);
+      publish('hot-secrets:credential:refused', () => ({
+        ...rotation.identity,
+        ...failureOf(error),
+        generation,
+        waiting,
+      }));
       events.emit('refused', { name, generation, waiting, error });
       if (!events.has('refused')) warn(error);
       lookNow();
     },
     accepted() {
-      events.emit('accepted', { name, generation, waitedMs: performance.now() - refusedAt });
+      const waitedMs = refusedAt === undefined ? 0 : performance.now() - refusedAt;
+      refusedAt = undefined;
+      publish('hot-secrets:credential:accepted', () => ({ ...rotation.identity, generation, waitedMs }));
+      events.emit('accepted', { name, generation, waitedMs });
     },
     async probe(credential) {
       lookNow();
@@ -169,7 +179,14 @@ export function createPool<V>(
       dispose: (credential) => pool.force(credential, 'others'),
     },
     engine,
-    { resource: first, tracked },
+    {
+      initial: { resource: first, tracked },
+      face: {
+        kind: 'pg',
+        connections: () => ({ open: pool.totalCount, stale: pool.stale().length }),
+        refused: () => refusedAt !== undefined,
+      },
+    },
   );
   // Before any listener of the user: whoever hears of the rotation finds the pool switched.
   rotation.on('rotated', () => {

@@ -120,7 +120,13 @@ class Attachment<V> implements AttachedContext {
       store,
       { build, drain: (served) => slot.drain(served), dispose: (served) => this.#dispose(served) },
       engine,
-      { resource: first, tracked },
+      {
+        initial: { resource: first, tracked },
+        face: {
+          kind: 'tls-server',
+          connections: () => ({ open: this.#connections.openCount, stale: this.staleCount }),
+        },
+      },
     );
     // In the turn of the build: no connection has come since. Before any listener of the user.
     this.#rotation.on('rotated', () => {

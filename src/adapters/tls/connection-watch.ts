@@ -39,6 +39,10 @@ export class ConnectionWatch {
     return [...this.#open.values()].filter(isStale).length;
   }
 
+  get openCount(): number {
+    return this.#open.size;
+  }
+
   /** The connection whose handshake was the last to end. */
   get newest(): Connection | undefined {
     return this.#newest;

@@ -177,7 +177,7 @@ export class NameTable<V> implements ServerNames<V> {
         dispose: (served) => slot.force(served),
       },
       { ...this.#engine, name: called(name) },
-      { resource: first, tracked },
+      { initial: { resource: first, tracked }, face: { kind: 'tls-name' } },
     );
     // Before any listener of the user: whoever hears of the rotation finds the name switched.
     rotation.on('rotated', () => {

@@ -59,6 +59,7 @@ export function createDispatcher<V>(
   let current: DispatcherGeneration;
   return followSecrets(
     store,
+    'undici',
     engine,
     (snapshot) => {
       const agentOptions = runRecipe(name, recipe, snapshot, 'an undici.Agent');

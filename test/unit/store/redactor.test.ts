@@ -26,7 +26,7 @@ describe('redacted text', () => {
     });
     const line = JSON.stringify(config);
     expect(store.redact(line)).toBe(
-      '{"user":"[secret config]","nested":[{"password":"[secret config]"}],"port":5432,"pin":[secret config]}',
+      '{"user":"[secret config]","nested":[{"password":"[secret config]"}],"port":5432,"pin":"[secret config]"}',
     );
     const bytes = Buffer.from(raw);
     for (const encoding of ['base64', 'base64url', 'hex'] as const) {

@@ -1,0 +1,239 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { SecretsError, SecretsErrorCode } from '../errors';
+
+/** Whose message it is. */
+export interface OfStore {
+  /** The name that the store was opened with. */
+  readonly store: string;
+  /** Tells stores of one name apart, in this process. */
+  readonly storeId: string;
+}
+
+export interface StoreOpened extends OfStore {
+  readonly generation: number;
+  /** How many secrets have a value. */
+  readonly secrets: number;
+  readonly sources: readonly string[];
+  readonly durationMs: number;
+}
+
+export interface StoreClosed extends OfStore {
+  readonly generation: number;
+}
+
+/** Somebody asked for a look. Requests that come together share one, and have messages of their own all the same. */
+export interface RefreshStarted extends OfStore {
+  /** The same in the message of its end. */
+  readonly refresh: number;
+  readonly trigger: string;
+  readonly sources: readonly string[];
+}
+
+export interface RefreshEnded extends RefreshStarted {
+  readonly durationMs: number;
+  readonly generation: number;
+  /** `failed`: a source could not be read, whether or not another one brought something new. */
+  readonly outcome: 'changed' | 'unchanged' | 'failed';
+  readonly failures: readonly { readonly source: string; readonly code: SecretsErrorCode }[];
+}
+
+export interface SecretsChanged extends OfStore {
+  readonly generation: number;
+  readonly trigger: string;
+  readonly changes: readonly {
+    readonly name: string;
+    readonly kind: 'added' | 'rotated';
+    readonly source: string;
+    readonly version: string;
+    readonly previousVersion: string | undefined;
+  }[];
+}
+
+/** A `SecretsError` as data. Its message holds names and numbers, never a value. */
+export interface Failure {
+  readonly code: SecretsErrorCode;
+  readonly message: string;
+  readonly secret: string | undefined;
+  readonly source: string | undefined;
+}
+
+export interface StoreFailure extends OfStore, Failure {}
+
+export interface SecretExpiring extends OfStore {
+  readonly name: string;
+  readonly what: 'secret' | 'leaf' | 'chain' | 'ca';
+  readonly subject: string;
+  readonly expiresAt: Date;
+  readonly daysLeft: number;
+  readonly thresholdDays: number;
+}
+
+export interface SecretAccessed extends OfStore {
+  readonly name: string;
+  readonly version: string;
+  readonly source: string;
+  /**
+   * Where the reading code is: `file:line:column`, the nearest frame outside this package. Found out when it is asked for,
+   * while the subscriber runs; no copy of the message has it.
+   */
+  readonly caller: string | undefined;
+}
+
+/** What follows secrets: a pool, a server, an agent, whatever `rotating` keeps. */
+export interface OfResource extends OfStore {
+  /** Its `name` option. */
+  readonly resource: string;
+  /** `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
+  readonly kind: string;
+  /** Tells resources of one name apart, in this process. */
+  readonly resourceId: number;
+}
+
+export interface RotationStarted extends OfResource {
+  /** The same in all messages of one rotation. */
+  readonly rotation: number;
+}
+
+export interface RotationStep extends RotationStarted {
+  /** The store's generation that was built from. */
+  readonly generation: number;
+  readonly attempt: number;
+  readonly durationMs: number;
+  /** Why it failed, if it did. */
+  readonly code: SecretsErrorCode | undefined;
+}
+
+export interface RotationRejected extends RotationStarted, Failure {
+  readonly generation: number;
+  readonly attempt: number;
+  readonly retryInMs: number;
+}
+
+export interface RotationSwapped extends RotationStarted {
+  readonly generation: number;
+  readonly previousGeneration: number | undefined;
+  readonly attempts: number;
+  /** From the first attempt. */
+  readonly durationMs: number;
+}
+
+export interface RotationEnded extends RotationStarted {
+  /** `superseded`: a newer rotation took its place, or what serves already is current again, or the resource closed. */
+  readonly outcome: 'swapped' | 'superseded';
+  readonly durationMs: number;
+}
+
+export interface Disposed extends OfResource {
+  /** What it was built from; `undefined` for one that never served. */
+  readonly generation: number | undefined;
+}
+
+export interface Drained extends OfResource {
+  /** What the old resource was built from. */
+  readonly generation: number;
+  /** True when the deadline came first. */
+  readonly forced: boolean;
+  readonly durationMs: number;
+}
+
+/** `DRAIN_TIMEOUT`, `DISPOSE_FAILED`, `LISTENER_FAILED`. */
+export interface ResourceFailure extends OfResource, Failure {}
+
+export interface CredentialRefused extends OfResource, Failure {
+  readonly generation: number;
+  /** Callers who wait. */
+  readonly waiting: number;
+}
+
+export interface CredentialAccepted extends OfResource {
+  readonly generation: number;
+  readonly waitedMs: number;
+}
+
+/** Every `node:diagnostics_channel` that this package publishes to, with its message: names and numbers, never a value. */
+export interface ChannelMessages {
+  'hot-secrets:store:open': StoreOpened;
+  'hot-secrets:store:close': StoreClosed;
+  'hot-secrets:store:change': SecretsChanged;
+  'hot-secrets:store:error': StoreFailure;
+  'hot-secrets:store:recovered': StoreFailure;
+  'hot-secrets:store:expiring': SecretExpiring;
+  'hot-secrets:refresh:start': RefreshStarted;
+  'hot-secrets:refresh:end': RefreshEnded;
+  'hot-secrets:secret:access': SecretAccessed;
+  'hot-secrets:rotation:start': RotationStarted;
+  'hot-secrets:rotation:build': RotationStep;
+  'hot-secrets:rotation:verify': RotationStep;
+  'hot-secrets:rotation:rejected': RotationRejected;
+  'hot-secrets:rotation:swap': RotationSwapped;
+  'hot-secrets:rotation:end': RotationEnded;
+  'hot-secrets:rotation:drain': Drained;
+  'hot-secrets:rotation:dispose': Disposed;
+  'hot-secrets:rotation:error': ResourceFailure;
+  'hot-secrets:credential:refused': CredentialRefused;
+  'hot-secrets:credential:accepted': CredentialAccepted;
+}
+
+export type ChannelName = keyof ChannelMessages;
+
+const NAMES: { readonly [N in ChannelName]: true } = {
+  'hot-secrets:store:open': true,
+  'hot-secrets:store:close': true,
+  'hot-secrets:store:change': true,
+  'hot-secrets:store:error': true,
+  'hot-secrets:store:recovered': true,
+  'hot-secrets:store:expiring': true,
+  'hot-secrets:refresh:start': true,
+  'hot-secrets:refresh:end': true,
+  'hot-secrets:secret:access': true,
+  'hot-secrets:rotation:start': true,
+  'hot-secrets:rotation:build': true,
+  'hot-secrets:rotation:verify': true,
+  'hot-secrets:rotation:rejected': true,
+  'hot-secrets:rotation:swap': true,
+  'hot-secrets:rotation:end': true,
+  'hot-secrets:rotation:drain': true,
+  'hot-secrets:rotation:dispose': true,
+  'hot-secrets:rotation:error': true,
+  'hot-secrets:credential:refused': true,
+  'hot-secrets:credential:accepted': true,
+};
+
+export const channelNames = Object.freeze(Object.keys(NAMES)) as readonly ChannelName[];
+
+const channels = Object.fromEntries(channelNames.map((name) => [name, channel(name)])) as unknown as Readonly<
+  Record<ChannelName, Channel>
+>;
+
+/** The one that is asked at each read of a secret. */
+export const accessChannel: Channel = channels['hot-secrets:secret:access'];
+
+/** Tells who subscribed. `message` is called only when somebody did. */
+export function publish<N extends ChannelName>(name: N, message: () => ChannelMessages[N]): void {
+  const to = channels[name];
+  if (to.hasSubscribers) to.publish(message());
+}
+
+/** A listener for some of the channels. */
+export type ChannelListeners = { readonly [N in ChannelName]?: (message: ChannelMessages[N]) => void };
+
+/** Subscribes to some of them, where `storeId` is given for the messages of that store; returns what unsubscribes. */
+export function subscribe(listeners: ChannelListeners, storeId?: string): () => void {
+  const entries = Object.entries(listeners).map(([name, listener]) => {
+    const tell = listener as (message: OfStore) => void;
+    // A wrapper each: Node drops one subscription per function, and a listener may be given twice.
+    const heard = (message: unknown) => {
+      if (storeId === undefined || (message as OfStore).storeId === storeId) tell(message as OfStore);
+    };
+    return [channels[name as ChannelName], heard] as const;
+  });
+  for (const [to, heard] of entries) to.subscribe(heard);
+  return () => {
+    for (const [to, heard] of entries.splice(0)) to.unsubscribe(heard);
+  };
+}
+
+/** The facts of an error. */
+export function failureOf({ code, message, secret, source }: SecretsError): Failure {
+  return { code, message, secret, source };
+}

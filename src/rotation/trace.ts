@@ -1,0 +1,162 @@
+import { isSecretsError, type SecretsError, type SecretsErrorCode } from '../errors';
+import { failureOf, type OfResource, publish, type RotationStarted } from '../observe/channels';
+import { type Observed, observedOf, type ResourceState } from '../observe/observed';
+import type { DrainedEvent } from './types';
+
+/** What an adapter shows of the client that it keeps. */
+export interface ResourceFace {
+  /** `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
+  readonly kind: string;
+  readonly connections?: () => ResourceState['connections'];
+  /** True while the server refuses the credential that is in use. */
+  readonly refused?: () => boolean;
+}
+
+let resources = 0;
+let rotations = 0;
+
+/** What others get to see of one resource: messages on the channels, and its state while it lives. */
+export class Trace {
+  readonly #identity: OfResource;
+  readonly #observed: Observed;
+  readonly #state: () => ResourceState;
+  #draining = 0;
+  #renewal: RenewalTrace | undefined;
+
+  constructor(store: object, name: string, face: ResourceFace, generation: () => number | undefined) {
+    resources += 1;
+    const { kind, connections, refused } = face;
+    this.#observed = observedOf(store);
+    const { store: storeName, storeId } = this.#observed;
+    this.#identity = { store: storeName, storeId, resource: name, kind, resourceId: resources };
+    this.#state = () => ({
+      kind,
+      name,
+      generation: generation(),
+      draining: this.#draining,
+      connections: connections?.(),
+      renewing: this.#renewal?.progress,
+      refused: refused?.() ?? false,
+    });
+    this.#observed.resources.add(this.#state);
+  }
+
+  get identity(): OfResource {
+    return this.#identity;
+  }
+
+  begin(): RenewalTrace {
+    const renewal = new RenewalTrace(this.#identity, () => {
+      if (this.#renewal === renewal) this.#renewal = undefined;
+    });
+    this.#renewal = renewal;
+    return renewal;
+  }
+
+  draining(): void {
+    this.#draining += 1;
+  }
+
+  drained({ generation, forced, tookMs }: DrainedEvent): void {
+    this.#draining -= 1;
+    const old = { ...this.#identity, generation };
+    publish('hot-secrets:rotation:drain', () => ({ ...old, forced, durationMs: tookMs }));
+  }
+
+  /** `generation`: what the resource was built from, where it ever served. */
+  disposed(generation: number | undefined): void {
+    publish('hot-secrets:rotation:dispose', () => ({ ...this.#identity, generation }));
+  }
+
+  error(error: SecretsError): void {
+    publish('hot-secrets:rotation:error', () => ({ ...this.#identity, ...failureOf(error) }));
+  }
+
+  close(): void {
+    this.#observed.resources.delete(this.#state);
+  }
+}
+
+/** One renewal: from its first attempt until it serves, or another one takes its place. */
+export class RenewalTrace {
+  readonly #started: RotationStarted;
+  readonly #startedAt = performance.now();
+  readonly #ended: () => void;
+  #attempts = 0;
+  #code: SecretsErrorCode | undefined;
+  #over = false;
+
+  constructor(identity: OfResource, ended: () => void) {
+    rotations += 1;
+    this.#started = { ...identity, rotation: rotations };
+    this.#ended = ended;
+    publish('hot-secrets:rotation:start', () => this.#started);
+  }
+
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  get progress(): ResourceState['renewing'] {
+    return { attempts: this.#attempts, code: this.#code };
+  }
+
+  attempt(): void {
+    this.#attempts += 1;
+  }
+
+  /** Runs one step of an attempt, and tells how it went. */
+  async step<T>(step: 'build' | 'verify', generation: number, run: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    const attempt = this.#attempts;
+    const tell = (code: SecretsErrorCode | undefined) =>
+      publish(`hot-secrets:rotation:${step}`, () => ({
+        ...this.#started,
+        generation,
+        attempt,
+        durationMs: performance.now() - startedAt,
+        code,
+      }));
+    try {
+      const result = await run();
+      tell(undefined);
+      return result;
+    } catch (error) {
+      tell(isSecretsError(error) ? error.code : 'BUILD_FAILED');
+      throw error;
+    }
+  }
+
+  rejected(error: SecretsError, generation: number, retryInMs: number): void {
+    this.#code = error.code;
+    publish('hot-secrets:rotation:rejected', () => ({
+      ...this.#started,
+      ...failureOf(error),
+      generation,
+      attempt: this.#attempts,
+      retryInMs,
+    }));
+  }
+
+  swapped(generation: number, previousGeneration: number | undefined): void {
+    publish('hot-secrets:rotation:swap', () => ({
+      ...this.#started,
+      generation,
+      previousGeneration,
+      attempts: this.#attempts,
+      durationMs: this.elapsedMs,
+    }));
+    this.end('swapped');
+  }
+
+  end(outcome: 'swapped' | 'superseded'): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#ended();
+    publish('hot-secrets:rotation:end', () => ({ ...this.#started, outcome, durationMs: this.elapsedMs }));
+  }
+}

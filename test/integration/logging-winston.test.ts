@@ -1,0 +1,95 @@
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import winston, { type Logform, type Logger } from 'winston';
+import {
+  facts,
+  type LoggingStage,
+  openLoggingStage,
+  parsedLines,
+  requestWith,
+} from '../support/logging-stage';
+
+const ROTATIONS = 4;
+const MESSAGE = Symbol.for('message');
+
+let stage: LoggingStage;
+let written: string;
+
+beforeEach(async () => {
+  written = '';
+  stage = await openLoggingStage();
+});
+
+afterEach(() => stage.secrets.close());
+
+function masked(): Logform.Format {
+  const format = winston.format((info) => {
+    info[MESSAGE] = stage.secrets.redact(String(info[MESSAGE]));
+    return info;
+  });
+  return format();
+}
+
+function loggerOf(...formats: Logform.Format[]): Logger {
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      written += String(chunk);
+      done();
+    },
+  });
+  return winston.createLogger({
+    level: 'silly',
+    format: winston.format.combine(...formats, masked()),
+    transports: [new winston.transports.Stream({ stream })],
+  });
+}
+
+/** Says every value that ever served, the old ones after each rotation again. */
+async function sayAll(logger: Logger): Promise<number> {
+  let lines = 0;
+  for (let round = 0; round <= ROTATIONS; round += 1) {
+    if (round > 0) await stage.rotate();
+    for (const value of stage.values()) {
+      const child = logger.child({ bound: value });
+      child.info('called with %s and %j', value, { value }, { request: requestWith(value) });
+      child.error(new Error(`refused ${value}`, { cause: new Error(value) }));
+      logger.warn(value, { facts: facts(round + 1) });
+      logger.log({ level: 'debug', message: value, [value]: value });
+      lines += 4;
+    }
+  }
+  return lines;
+}
+
+describe('winston that redacts last', () => {
+  it('writes no value with json, errors and splat, and every line is JSON', async () => {
+    const { errors, json, splat, timestamp } = winston.format;
+    const count = await sayAll(loggerOf(errors({ stack: true }), splat(), timestamp(), json()));
+    stage.assertMasked(written);
+    const lines = parsedLines(written);
+    expect(lines).toHaveLength(count);
+    expect(lines.at(-1)).toMatchObject({ message: '[secret token]' });
+    expect(lines.find(({ facts }) => facts !== undefined)).toMatchObject({
+      facts: [{ pin: '[secret config]', login: '[secret login]' }],
+    });
+  });
+
+  it('writes no value with printf', async () => {
+    const { errors, printf, splat } = winston.format;
+    await sayAll(
+      loggerOf(
+        errors({ stack: true }),
+        splat(),
+        printf(
+          ({ level, message, stack, ...rest }) => `${level}: ${message} ${stack} ${JSON.stringify(rest)}`,
+        ),
+      ),
+    );
+    stage.assertMasked(written);
+  });
+
+  it('writes no value where it prints objects as Node does', async () => {
+    await sayAll(loggerOf(winston.format.prettyPrint({ depth: 9 })));
+    stage.assertMasked(written);
+  });
+});
