@@ -64,8 +64,10 @@ export const errorCodes = {
   PFX_UNSUPPORTED: 'A PFX uses encryption that OpenSSL 3 refuses.',
   // the store
   STORE_CLOSED: 'The store was used after close().',
-  LISTENER_FAILED: 'A listener or a hook threw; the others ran.',
+  STORE_STALE: 'A source had no good look for longer than its bound.',
+  LISTENER_FAILED: 'A listener or a hook threw, or did not settle; the others ran.',
   WATCH_UNAVAILABLE: 'No file watch could be had; changes are found by polling.',
+  SIGNAL_UNAVAILABLE: 'Signals do not exist where the process runs.',
   // rotation
   RECIPE_FAILED: 'A recipe threw.',
   RECIPE_ASYNC: 'A recipe returned a promise where a plain value is needed.',

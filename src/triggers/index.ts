@@ -1,8 +1,7 @@
-export { type BearerTokenOptions, bearerToken } from './authorize/bearer-token';
-export { type QuerySecretOptions, querySecret } from './authorize/query-secret';
-export { type EventGridOptions, eventGridHandler } from './event-grid/event-grid-handler';
-export type { KeyVaultEvent, KeyVaultEventType } from './event-grid/key-vault-event';
-export type { HttpOptions } from './http/http-handler';
+export { type BasicPasswordOptions, basicPassword } from '../http/authorize/basic-password';
+export { type BearerTokenOptions, bearerToken } from '../http/authorize/bearer-token';
+export { type QuerySecretOptions, querySecret } from '../http/authorize/query-secret';
+export type { HttpBodyOptions, HttpOptions } from '../http/http-handler';
 export type {
   Authorize,
   AuthorizeRequest,
@@ -10,5 +9,9 @@ export type {
   NodeRequest,
   NodeResponse,
   WebRequest,
-} from './http/types';
+} from '../http/types';
+export { type EventGridOptions, eventGridHandler } from './event-grid/event-grid-handler';
+export type { KeyVaultEvent, KeyVaultEventType } from './event-grid/key-vault-event';
 export type { TriggerStore } from './refresh-soon';
+export { type ReloadOptions, type ReloadStore, reloadHandler } from './reload/reload-handler';
+export { reloadOnSignal, type SignalOptions } from './signal';

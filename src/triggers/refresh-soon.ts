@@ -26,7 +26,8 @@ export class RefreshSoon {
   readonly #store: TriggerStore;
   readonly #trigger: string;
   readonly #pace: RefreshPace;
-  #waiting = false;
+  /** The look that comes next, and whom it has to tell. */
+  #next: { readonly done: Promise<void>; readonly tell: () => void } | undefined;
   #running = false;
   #startedAt = Number.NEGATIVE_INFINITY;
 
@@ -36,10 +37,16 @@ export class RefreshSoon {
     this.#pace = pace;
   }
 
-  request(): void {
-    if (this.#waiting) return;
-    this.#waiting = true;
+  /** Resolves when a look that began after this call is done, whatever came of it. */
+  request(): Promise<void> {
+    if (this.#next !== undefined) return this.#next.done;
+    let tell = () => {};
+    const done = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    this.#next = { done, tell };
     if (!this.#running) this.#schedule();
+    return done;
   }
 
   #schedule(): void {
@@ -51,7 +58,8 @@ export class RefreshSoon {
   }
 
   async #run(): Promise<void> {
-    this.#waiting = false;
+    const asked = this.#next;
+    this.#next = undefined;
     this.#running = true;
     this.#startedAt = performance.now();
     try {
@@ -60,8 +68,9 @@ export class RefreshSoon {
       // What a refresh could not read is an error event of the store. Left are its close, and defects.
       if (!isSecretsError(error, 'STORE_CLOSED')) warn(failed(error));
     }
+    asked?.tell();
     this.#running = false;
-    if (this.#waiting) this.#schedule();
+    if (this.#next !== undefined) this.#schedule();
   }
 }
 

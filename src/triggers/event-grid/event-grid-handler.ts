@@ -1,19 +1,19 @@
 import { SecretsError } from '../../errors';
+import { refusal } from '../../http/answers';
+import { HTTP_OPTIONS, type HttpBodyOptions, httpHandler } from '../../http/http-handler';
+import type { Answer, HttpHandler, Received } from '../../http/types';
 import { isolate } from '../../internal/events';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
+import { SayOnce } from '../../internal/say-once';
 import { listenerFailure } from '../../internal/warnings';
-import { refusal } from '../http/answers';
-import { HTTP_OPTIONS, type HttpOptions, httpHandler } from '../http/http-handler';
-import type { Answer, HttpHandler, Received } from '../http/types';
 import { RefreshSoon, type TriggerStore } from '../refresh-soon';
-import { SayOnce } from '../say-once';
 import { gridEvents } from './grid-event';
 import { cloudEventsHandshake, eventGridHandshake } from './handshake';
 import { type KeyVaultEvent, keyVaultEvent } from './key-vault-event';
 import { topicFilter } from './topics';
 
 /** Durations are milliseconds. */
-export interface EventGridOptions extends HttpOptions {
+export interface EventGridOptions extends HttpBodyOptions {
   /**
    * Resource ids that events may be about; what lies below one is allowed too. Events of others are acknowledged and
    * ignored. Default: any.
@@ -31,7 +31,7 @@ export interface EventGridOptions extends HttpOptions {
 }
 
 const WHERE = 'eventGridHandler';
-const KNOWN = [...HTTP_OPTIONS, 'topics', 'spreadMs', 'minIntervalMs', 'onEvents'];
+const KNOWN = [...HTTP_OPTIONS, 'maxBodyBytes', 'topics', 'spreadMs', 'minIntervalMs', 'onEvents'];
 const METHODS = ['POST', 'OPTIONS'];
 
 /**
@@ -79,7 +79,7 @@ export function eventGridHandler(store: TriggerStore, options: EventGridOptions)
       .map(keyVaultEvent)
       .filter((event) => event !== undefined);
     if (accepted.length > 0) {
-      soon.request();
+      void soon.request();
       isolate(
         () => onEvents?.(accepted),
         (error) => warnings.say(listenerFailure('onEvents', error)),

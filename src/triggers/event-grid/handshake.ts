@@ -1,5 +1,5 @@
-import { refusal } from '../http/answers';
-import type { Answer, Received } from '../http/types';
+import { refusal } from '../../http/answers';
+import type { Answer, Received } from '../../http/types';
 import type { GridEvent } from './grid-event';
 
 // Neither handshake follows the url that it carries (`validationUrl`, `WebHook-Request-Callback`): what somebody sends

@@ -1,8 +1,7 @@
-import { isSecretsError, SecretsError } from '../../errors';
-import { describeError } from '../../internal/describe-error';
-import { assertNumber } from '../../internal/options';
-import type { TriggerStore } from '../refresh-soon';
-import { SayOnce } from '../say-once';
+import { isSecretsError, SecretsError } from '../errors';
+import { describeError } from '../internal/describe-error';
+import { assertNumber } from '../internal/options';
+import { SayOnce } from '../internal/say-once';
 import { admission } from './admission';
 import { refusal } from './answers';
 import { readJson } from './json-body';
@@ -10,24 +9,36 @@ import { fromNode, toNode } from './node-form';
 import type { Answer, Authorize, HttpHandler, Incoming, Received } from './types';
 import { fromWeb, toWeb } from './web-form';
 
-/** What every endpoint can be told. Durations are milliseconds. */
+/** What every endpoint that asks who may pass can be told. Durations are milliseconds. */
 export interface HttpOptions {
   /** Who may pass. There is no endpoint without it. */
   readonly authorize: Authorize;
-  /** A larger body is refused with 413. Default: 1 MiB. */
-  readonly maxBodyBytes?: number;
   /** Bound of `authorize` (then 503), and of reading the body (then 408). Default: 10 000. */
   readonly requestTimeoutMs?: number;
 }
 
-export const HTTP_OPTIONS: readonly string[] = ['authorize', 'maxBodyBytes', 'requestTimeoutMs'];
+/** What an endpoint that reads a body can be told beside. */
+export interface HttpBodyOptions extends HttpOptions {
+  /** A larger body is refused with 413. Default: 1 MiB. */
+  readonly maxBodyBytes?: number;
+}
+
+export const HTTP_OPTIONS: readonly string[] = ['authorize', 'requestTimeoutMs'];
+
+/** What an endpoint needs of a store: `snapshot` throws `STORE_CLOSED` after `close()`. */
+export interface ClosableStore {
+  snapshot(): unknown;
+}
 
 /** What is particular to one endpoint. */
 export interface Endpoint {
   /** The function that the user calls, for messages. */
   readonly where: string;
-  readonly store: TriggerStore;
+  /** While it is closed, the answer is 503. Left out by endpoints that answer all the same. */
+  readonly store?: ClosableStore;
   readonly methods: readonly string[];
+  /** `anybody`: nothing that it answers is worth a secret, and nobody is asked. */
+  readonly admits?: 'anybody';
   readonly respond: (received: Received) => Answer | Promise<Answer>;
 }
 
@@ -36,13 +47,13 @@ export interface Endpoint {
  *
  * Throws `OPTION_INVALID`.
  */
-export function httpHandler(endpoint: Endpoint, options: HttpOptions): HttpHandler {
+export function httpHandler(endpoint: Endpoint, options: Partial<HttpBodyOptions> = {}): HttpHandler {
   const { where, store, methods, respond } = endpoint;
-  const { authorize, maxBodyBytes = 1_048_576, requestTimeoutMs = 10_000 } = options;
-  assertAuthorize(where, authorize);
+  const { maxBodyBytes = 1_048_576, requestTimeoutMs = 10_000 } = options;
+  const authorize = endpoint.admits === 'anybody' ? undefined : checkedAuthorize(where, options.authorize);
   assertNumber(where, 'maxBodyBytes', maxBodyBytes, 1);
   assertNumber(where, 'requestTimeoutMs', requestTimeoutMs, 1);
-  const admit = admission(where, authorize, requestTimeoutMs);
+  const admit = authorize && admission(where, authorize, requestTimeoutMs);
   const limits = { maxBytes: maxBodyBytes, timeoutMs: requestTimeoutMs };
   const warnings = new SayOnce();
 
@@ -57,9 +68,11 @@ export function httpHandler(endpoint: Endpoint, options: HttpOptions): HttpHandl
     if (!methods.includes(incoming.method)) {
       return refusal(405, 'the method is not allowed', { allow: methods.join(', ') });
     }
-    const admitted = await admit(incoming);
+    const admitted = await admit?.(incoming);
     if (admitted === 'failed') return refusal(503, 'authorization failed');
-    if (admitted === 'refused') return refusal(401, 'unauthorized', { 'www-authenticate': 'Bearer' });
+    if (admitted === 'refused') {
+      return refusal(401, 'unauthorized', { 'www-authenticate': authorize?.challenge ?? 'Bearer' });
+    }
     const { method, url, headers } = incoming;
     const answered = await respond({ method, url, headers, json: () => json(incoming) });
     // Closed meanwhile: nothing came of it here, and it may reach another replica.
@@ -70,20 +83,22 @@ export function httpHandler(endpoint: Endpoint, options: HttpOptions): HttpHandl
     try {
       return await answer(accept());
     } catch (error) {
+      if (isSecretsError(error, 'STORE_CLOSED')) return refusal(503, 'closed');
       warnings.say(defect(where, error));
       return refusal(500, 'failed');
     }
   }
 
-  const web = async (request: Parameters<HttpHandler>[0]) => toWeb(await safely(() => fromWeb(request)));
+  const web = async (request: Parameters<HttpHandler>[0]) =>
+    toWeb(await safely(() => fromWeb(request)), request.method);
   const node: HttpHandler['node'] = async (request, response) =>
     toNode(await safely(() => fromNode(request)), request, response);
   return Object.assign(web, { node });
 }
 
-function isClosed(store: TriggerStore): boolean {
+function isClosed(store: ClosableStore | undefined): boolean {
   try {
-    store.snapshot();
+    store?.snapshot();
     return false;
   } catch (error) {
     if (isSecretsError(error, 'STORE_CLOSED')) return true;
@@ -91,10 +106,11 @@ function isClosed(store: TriggerStore): boolean {
   }
 }
 
-function assertAuthorize(where: string, authorize: unknown): void {
-  if (typeof authorize === 'function') return;
+/** @throws `OPTION_INVALID`, while that can still keep the process from starting. */
+export function checkedAuthorize(where: string, authorize: unknown): Authorize {
+  if (typeof authorize === 'function') return authorize as Authorize;
   throw new SecretsError('OPTION_INVALID', `${where} has no authorize`, {
-    next: 'Anybody could make the store look. Give it bearerToken(…), querySecret(…), or a function of your own.',
+    next: 'Anybody could call it. Give it bearerToken(…), querySecret(…), basicPassword(…), or a function of your own.',
   });
 }
 

@@ -1,7 +1,7 @@
-import { isSecretsError, SecretsError } from '../../errors';
-import { describeError } from '../../internal/describe-error';
-import { bounded } from '../../internal/time';
-import { SayOnce } from '../say-once';
+import { isSecretsError, SecretsError } from '../errors';
+import { describeError } from '../internal/describe-error';
+import { SayOnce } from '../internal/say-once';
+import { bounded } from '../internal/time';
 import type { Authorize, AuthorizeRequest } from './types';
 
 export type Admission = 'admitted' | 'refused' | 'failed';

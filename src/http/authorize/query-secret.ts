@@ -1,8 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SecretsError } from '../../errors';
 import { rejectUnknownOptions } from '../../internal/options';
 import type { SecretStore } from '../../store/types';
-import type { Authorize, AuthorizeRequest } from '../http/types';
+import type { Authorize, AuthorizeRequest } from '../types';
+import { secretMatch } from './secret-match';
 
 export interface QuerySecretOptions {
   /** The query parameter. Default: `code`. */
@@ -41,36 +41,13 @@ export function querySecret<V>(
   const { parameter = 'code', header } = options;
   assertName('parameter', parameter);
   if (header !== undefined) assertName('header', header);
-  // Digests of one length, by a key of this process: how long a comparison takes says nothing about the secret.
-  const key = randomBytes(32);
-  const digest = (value: string | Uint8Array) => createHmac('sha256', key).update(value).digest();
-
-  /** All that are valid now; each is compared, whichever matches. */
-  function isValid(shown: string): boolean {
-    const given = digest(shown);
-    return valuesOf(store, name)
-      .map((value) => timingSafeEqual(digest(value), given))
-      .includes(true);
-  }
-
-  // Here, where it can still keep the process from starting.
-  valuesOf(store, name);
+  const isValid = secretMatch(WHERE, store, name);
   return ({ url, headers }: AuthorizeRequest) => {
     const inHeader = header === undefined ? null : headers.get(header);
     return [url.searchParams.get(parameter), inHeader?.replace(/^bearer +/i, '')].some(
       (shown) => typeof shown === 'string' && shown !== '' && isValid(shown),
     );
   };
-}
-
-function valuesOf<V>(store: SecretStore<V>, name: keyof V & string): (string | Uint8Array)[] {
-  const values: readonly unknown[] = store.revealAll(name);
-  return values.map((value) => {
-    if (typeof value === 'string' || value instanceof Uint8Array) return value;
-    throw new SecretsError('OPTION_INVALID', `the secret "${name}" of ${WHERE} is neither text nor bytes`, {
-      secret: name,
-    });
-  });
 }
 
 function assertName(option: string, value: unknown): void {

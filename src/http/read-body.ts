@@ -1,4 +1,4 @@
-import { unrefTimer } from '../../internal/time';
+import { unrefTimer } from '../internal/time';
 import type { Body, BodyLimits, NodeRequest, WebBody } from './types';
 
 /** Reads a Web stream within its bounds. What is over them is not read. */

@@ -17,7 +17,8 @@ export function fromWeb(request: WebRequest): Incoming {
   };
 }
 
-export function toWeb(answer: Answer): Response {
+/** `method`: an answer to HEAD has headers alone; servers of Node see to that themselves. */
+export function toWeb(answer: Answer, method: string): Response {
   const { status, headers, text } = rendered(answer);
-  return new Response(text ?? null, { status, headers });
+  return new Response(method === 'HEAD' ? null : (text ?? null), { status, headers });
 }

@@ -6,18 +6,17 @@ export function refusal(status: number, error: string, headers?: Answer['headers
 }
 
 /** The parts of a response that both forms share. */
-export function rendered({ status, headers, body }: Answer): {
+export function rendered({ status, headers, body, text = body && JSON.stringify(body) }: Answer): {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string | undefined;
 } {
-  const text = body === undefined ? undefined : JSON.stringify(body);
   return {
     status,
     // An answer to a url that may hold a secret is nothing for a cache.
     headers: {
       'cache-control': 'no-store',
-      ...(text !== undefined && { 'content-type': 'application/json' }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
       ...headers,
     },
     text,

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { eventGridHandler } from '../../../src/triggers/index';
 import { deferred } from '../../support/deferred';
 import { delivery, gridSample } from '../../support/event-grid';
-import { countingStore, recordWarnings } from './stage';
+import { countingStore, recordWarnings } from '../triggers/stage';
 
 const MARKER = 'marker-value';
 

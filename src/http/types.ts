@@ -13,7 +13,11 @@ export interface AuthorizeRequest {
  * Tells whether a request may pass: exactly `true` lets it. A throw, a rejection, or no answer in time is a failure and
  * no refusal: the request is answered with 503, so that its sender tries again.
  */
-export type Authorize = (request: AuthorizeRequest) => boolean | Promise<boolean>;
+export interface Authorize {
+  (request: AuthorizeRequest): boolean | Promise<boolean>;
+  /** What a refusal asks for (`WWW-Authenticate`). Default: `Bearer`. */
+  readonly challenge?: string;
+}
 
 /** What is needed of a Web `Request`: that of Azure Functions has it too. */
 export interface WebRequest {
@@ -73,6 +77,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: object;
+  /** Sent as it is, in place of `body`; `headers` say what it is. */
+  readonly text?: string;
 }
 
 /** A request that was let in. */

@@ -1,5 +1,5 @@
 import type { SecretsError } from '../errors';
-import { warn } from '../internal/warnings';
+import { warn } from './warnings';
 
 /** Process warnings, each once: whoever sends many requests must not fill the log. */
 export class SayOnce {

@@ -2,8 +2,8 @@ import { errorCode } from '../../internal/describe-error';
 import { type Jose, loadJose } from '../../internal/jose';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
 import { assertPeer } from '../../internal/peer';
-import type { Authorize } from '../http/types';
-import { SayOnce } from '../say-once';
+import { SayOnce } from '../../internal/say-once';
+import type { Authorize } from '../types';
 import { genuineButOther } from './genuine-but-other';
 import { checkedKeysUrl, checkedTenant, checkedTexts, issuersOf, keysUrlOf } from './token-options';
 

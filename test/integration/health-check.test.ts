@@ -1,0 +1,106 @@
+import { createServer } from 'node:http';
+import underPressure from '@fastify/under-pressure';
+import { createTerminus } from '@godaddy/terminus';
+import fastify from 'fastify';
+import { SecretStore } from 'hot-secrets';
+import { type HealthOptions, healthCheck } from 'hot-secrets/health';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ask, askUntil } from '../support/ask';
+import { fragileMemory } from '../support/failing-source';
+import { listen } from '../support/http-server';
+import { waitFor } from '../support/wait-for';
+
+async function stage() {
+  const source = fragileMemory({ 'shop-user': 'leak-marker-user' });
+  const store = await SecretStore.open({ sources: [source] });
+  onTestFinished(() => store.close());
+  store.on('error', () => {});
+  return { source, store };
+}
+
+type Stage = Awaited<ReturnType<typeof stage>>;
+
+/** Serves a check with a package, and resolves with its url. */
+type Serve = (store: Stage['store'], options: HealthOptions) => Promise<string>;
+
+const withTerminus: Serve = async (store, options) => {
+  const server = createServer((_request, response) => response.end());
+  const before = process.listeners('SIGUSR2');
+  // It waits for signals for as long as the process lives.
+  onTestFinished(() => {
+    const added = process.listeners('SIGUSR2').filter((listener) => !before.includes(listener));
+    for (const listener of added) process.off('SIGUSR2', listener);
+  });
+  createTerminus(server, {
+    signal: 'SIGUSR2',
+    healthChecks: { '/healthz': healthCheck(store, options), verbatim: true },
+    statusOkResponse: {},
+  });
+  return `http://127.0.0.1:${await listen(server)}/healthz`;
+};
+
+const withUnderPressure: Serve = async (store, options) => {
+  const app = fastify();
+  onTestFinished(() => app.close());
+  await app.register(underPressure, {
+    healthCheck: healthCheck(store, options),
+    healthCheckInterval: 20,
+    exposeStatusRoute: '/healthz',
+  });
+  app.get('/', async () => 'served');
+  return `${await app.listen({ port: 0, host: '127.0.0.1' })}/healthz`;
+};
+
+describe.each([
+  ['@godaddy/terminus', withTerminus],
+  ['@fastify/under-pressure', withUnderPressure],
+])('a check for %s', (_name, serve) => {
+  it("fails while the store is stale with stale: 'fail', passes again, and fails for good once it is closed", async () => {
+    const { source, store } = await stage();
+    const url = await serve(store, { stale: 'fail' });
+    for (let round = 0; round < 3; round += 1) {
+      await askUntil(url, ({ status }) => status === 200);
+      source.mood = 'failing';
+      const failed = await askUntil(url, ({ status }) => status === 503);
+      expect(JSON.stringify(failed)).not.toMatch(/leak-marker|shop-user/);
+      source.mood = 'ok';
+    }
+    await store.close();
+    await askUntil(url, ({ status }) => status === 503);
+  });
+
+  it('passes by default, however stale the store is', async () => {
+    const { source, store } = await stage();
+    const url = await serve(store, {});
+    source.mood = 'hanging';
+    await waitFor(() => store.health().status === 'stale');
+    expect((await ask(url)).status).toBe(200);
+  });
+});
+
+describe('with @fastify/under-pressure', () => {
+  it('a whole service refuses requests while its store is stale', async () => {
+    const { source, store } = await stage();
+    const url = (await withUnderPressure(store, { stale: 'fail' })).replace('/healthz', '/');
+    await askUntil(url, ({ body }) => body === 'served');
+    source.mood = 'failing';
+    await askUntil(url, ({ status }) => status === 503);
+  });
+});
+
+describe('a check', () => {
+  it('says why it fails in its code, and nothing of what failed', async () => {
+    const { store } = await stage();
+    const check = healthCheck(store, { stale: 'fail', maxStalenessMs: 0 });
+    const stale: unknown = await waitFor(() =>
+      check().then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    );
+    expect(stale).toMatchObject({ code: 'STORE_STALE' });
+    expect(String(stale)).not.toMatch(/leak-marker|shop-user/);
+    await store.close();
+    await expect(check()).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  });
+});

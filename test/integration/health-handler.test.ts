@@ -1,0 +1,157 @@
+import { environment, mountedFiles, SecretStore } from 'hot-secrets';
+import { type HealthHandlerOptions, healthHandler } from 'hot-secrets/health';
+import { createTestMount } from 'hot-secrets/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ask, askUntil } from '../support/ask';
+import { FRAGILE_STALENESS_MS, fragileMemory } from '../support/failing-source';
+import { serve } from '../support/http-server';
+import { waitFor } from '../support/wait-for';
+
+const pair = { 'shop-user': 'leak-marker-user', 'shop-password': 'leak-marker-password' };
+
+/** A store over a mount that is looked at many times a second, and an endpoint. */
+async function stageMount(options: HealthHandlerOptions) {
+  const mount = await createTestMount(pair);
+  onTestFinished(() => mount.cleanup());
+  const store = await SecretStore.open({ sources: [mountedFiles(mount.path, { pollIntervalMs: 20 })] });
+  onTestFinished(() => store.close());
+  // Without a listener, errors are warnings of the process.
+  store.on('error', () => {});
+  return { mount, store, url: await serve(healthHandler(store, options).node) };
+}
+
+/** The same over a source that fails and hangs, and has a bound of its own. */
+async function stageFragile(options: HealthHandlerOptions) {
+  const source = fragileMemory(pair);
+  const store = await SecretStore.open({ sources: [source], refreshTimeoutMs: 50 });
+  onTestFinished(() => store.close());
+  store.on('error', () => {});
+  return { source, store, url: await serve(healthHandler(store, options).node) };
+}
+
+describe('the endpoint for probes', () => {
+  it('says one word and numbers, and no name, value or path', async () => {
+    const { mount, store, url } = await stageMount({ stale: 'fail', maxStalenessMs: 150 });
+    const texts: string[] = [];
+    const look = async () => {
+      const response = await fetch(url);
+      texts.push(await response.text());
+      return response.status;
+    };
+    await waitFor(async () => (await look()) === 200);
+    await mount.destroy();
+    await waitFor(async () => (await look()) === 503);
+    await store.close();
+    await look();
+    const states = new Set(texts.map((text) => JSON.parse(text).status));
+    expect([...states]).toEqual(expect.arrayContaining(['ok', 'stale', 'closed']));
+    for (const text of texts) {
+      expect(text).not.toMatch(/leak-marker|shop|memory|mounted|hot-secrets-/);
+      const known = ['generation', 'healthy', 'stalenessMs', 'status'];
+      for (const key of Object.keys(JSON.parse(text))) expect(known).toContain(key);
+    }
+  });
+
+  it('passes while a mount is gone that was good lately, fails when that was too long ago, and passes again', async () => {
+    const { mount, store, url } = await stageMount({ stale: 'fail', maxStalenessMs: 800 });
+    for (const round of [2, 3, 4]) {
+      await mount.rotate({ 'shop-user': `leak-marker-${round}` });
+      await waitFor(() => store.generation === round);
+      await mount.destroy();
+      const gone = await askUntil(url, ({ body }) => body.status === 'degraded');
+      expect(gone).toMatchObject({ status: 200, body: { healthy: true } });
+      await askUntil(url, ({ status }) => status === 503);
+      expect((await ask(url)).body).toMatchObject({ healthy: false, status: 'stale', generation: round });
+      await mount.recreate();
+      await askUntil(url, ({ status }) => status === 200);
+    }
+  });
+
+  it.each(['failing', 'hanging'] as const)('passes with a %s source, and says how long', async (mood) => {
+    const { source, url } = await stageFragile({});
+    source.mood = mood;
+    const stale = await askUntil(url, ({ body }) => body.status === 'stale');
+    expect(stale).toMatchObject({ status: 200, body: { healthy: true, generation: 1 } });
+    expect(stale.body.stalenessMs).toBeGreaterThan(FRAGILE_STALENESS_MS);
+  });
+
+  it.each(['failing', 'hanging'] as const)("fails with a %s source, where stale is 'fail'", async (mood) => {
+    const { source, url } = await stageFragile({ stale: 'fail' });
+    await askUntil(url, ({ status }) => status === 200);
+    source.mood = mood;
+    const stale = await askUntil(url, ({ status }) => status === 503);
+    expect(stale.body).toMatchObject({ healthy: false, status: 'stale' });
+  });
+
+  it('calls stale by a bound of the caller alone what that bound says', async () => {
+    const { source, store, url } = await stageFragile({ stale: 'fail', maxStalenessMs: 60_000 });
+    source.mood = 'failing';
+    await waitFor(() => store.health().status === 'stale');
+    expect(await ask(url)).toMatchObject({ status: 200, body: { healthy: true, status: 'degraded' } });
+  });
+
+  it('counts no source that never changes: the environment is read once', async () => {
+    const mount = await createTestMount(pair);
+    onTestFinished(() => mount.cleanup());
+    const sources = [mountedFiles(mount.path, { pollIntervalMs: 20 }), environment({ REGION: 'here' })];
+    const store = await SecretStore.open({ secrets: { user: 'shop-user', region: 'region' }, sources });
+    onTestFinished(() => store.close());
+    const url = await serve(healthHandler(store, { stale: 'fail', maxStalenessMs: 500 }).node);
+    await waitFor(() => (store.health().sources[1]?.lastLookAgeMs ?? 0) > 600);
+    const { body } = await askUntil(url, ({ status }) => status === 200);
+    expect(body).toMatchObject({ healthy: true, status: 'ok' });
+    expect(body.stalenessMs).toBeLessThan(500);
+  });
+
+  it('takes a pod whose store is closed out of service, and does not have it killed', async () => {
+    const { store } = await stageFragile({});
+    const ready = await serve(healthHandler(store).node);
+    const live = await serve(healthHandler(store, { probe: 'liveness' }).node);
+    expect([(await ask(ready)).status, (await ask(live)).status]).toEqual([200, 200]);
+    await store.close();
+    expect(await ask(ready)).toMatchObject({ status: 503, body: { healthy: false, status: 'closed' } });
+    expect(await ask(live)).toMatchObject({ status: 200, body: { healthy: true, status: 'closed' } });
+  });
+
+  it("has a pod killed over a stale store only where liveness is told so, with stale: 'fail'", async () => {
+    const { source, store } = await stageFragile({});
+    const [patient, strict] = await Promise.all([
+      serve(healthHandler(store, { probe: 'liveness' }).node),
+      serve(healthHandler(store, { probe: 'liveness', stale: 'fail' }).node),
+    ]);
+    source.mood = 'failing';
+    await askUntil(strict, ({ status }) => status === 503);
+    expect((await ask(patient)).status).toBe(200);
+  });
+
+  it('answers GET and HEAD, and nothing of it is cached', async () => {
+    const { url } = await stageFragile({});
+    const got = await fetch(url);
+    expect(got.headers.get('cache-control')).toBe('no-store');
+    expect(await got.json()).toMatchObject({ healthy: true });
+    const head = await fetch(url, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    for (const method of ['POST', 'PUT', 'DELETE']) {
+      const refused = await fetch(url, { method });
+      expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    }
+  });
+
+  it('is a Web handler too', async () => {
+    const { store } = await stageFragile({});
+    const handler = healthHandler(store);
+    expect((await handler(new Request('http://localhost/readyz'))).status).toBe(200);
+    await store.close();
+    expect((await handler(new Request('http://localhost/readyz'))).status).toBe(503);
+  });
+
+  it.each([
+    ['a misspelt option', { stales: 'fail' }, 'OPTION_UNKNOWN'],
+    ['a word that stale is not', { stale: 'ignore' }, 'OPTION_INVALID'],
+    ['a bound that is no number', { maxStalenessMs: '1s' }, 'OPTION_INVALID'],
+    ['a probe that is none', { probe: 'startup' }, 'OPTION_INVALID'],
+  ])('refuses %s at once', async (_what, options, code) => {
+    const { store } = await stageFragile({});
+    expect(() => healthHandler(store, options as never)).toThrow(expect.objectContaining({ code }));
+  });
+});

@@ -1,0 +1,34 @@
+// Follows a mount that is only looked at when a signal comes, and tells its parent of each change.
+import { setInterval } from 'node:timers';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { SecretStore } from 'hot-secrets';
+import { reloadOnSignal } from 'hot-secrets/triggers';
+import { silentMemory } from './silent-source';
+
+const source = silentMemory({ token: 'value-0' });
+const store = await SecretStore.open({ secrets: { token: 'token' }, sources: [source] });
+if (isMainThread) {
+  const stop = reloadOnSignal(store, 'SIGHUP', { minIntervalMs: 0 });
+  let round = 0;
+  // Each rotation is there before the signal that tells of it, as with a sidecar.
+  const prepare = () => {
+    round += 1;
+    source.set({ token: `value-${round}` });
+  };
+  store.on('change', ({ trigger, generation }) => {
+    process.send?.({ trigger, generation });
+    prepare();
+  });
+  prepare();
+  process.on('message', (message) => {
+    if (message === 'stop') stop();
+    if (message === 'close') void store.close();
+    process.send?.('done');
+  });
+  const alive = setInterval(() => {}, 1_000);
+  process.on('disconnect', () => clearInterval(alive));
+  process.send?.('ready');
+} else {
+  process.on('warning', (warning) => parentPort?.postMessage((warning as { code?: string }).code));
+  reloadOnSignal(store, workerData);
+}

@@ -1,0 +1,201 @@
+import { SecretStore, secret } from 'hot-secrets';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { basicPassword, querySecret, type ReloadOptions, reloadHandler } from '../../../src/triggers/index';
+import { deferred } from '../../support/deferred';
+import { openRequest, serve } from '../../support/http-server';
+import { silentMemory } from '../../support/silent-source';
+import { record } from '../../support/store-log';
+import { waitFor } from '../../support/wait-for';
+import { countingStore, recordWarnings } from './stage';
+
+const URL = 'https://shop.example/-/reload';
+const post = (init: RequestInit = {}) => new Request(URL, { method: 'POST', ...init });
+
+async function stage(options: Partial<ReloadOptions> = {}) {
+  const source = silentMemory({ user: 'user-0', password: 'password-0', code: 'reload-code-0' });
+  const store = await SecretStore.open({
+    secrets: { user: 'user', password: 'password', code: secret.text('code', { keepPreviousMs: 60_000 }) },
+    sources: [source],
+  });
+  onTestFinished(() => store.close());
+  const handler = reloadHandler(store, { authorize: () => true, minIntervalMs: 0, ...options });
+  return { source, store, handler, log: record(store) };
+}
+
+/** A store whose refreshes a test ends, in the form that the handler asks for. */
+function heldStore() {
+  const health = () => ({ status: 'ok' });
+  const face = { held: true, generation: 1, on: () => () => {}, health };
+  const store = Object.assign(countingStore(), face);
+  return store as typeof store & Parameters<typeof reloadHandler>[0];
+}
+
+describe('a reload', () => {
+  it('answers with the generation and the names that rotated, and is the trigger of the change', async () => {
+    const { source, handler, log } = await stage();
+    for (let round = 1; round <= 3; round += 1) {
+      source.set({ user: `user-${round}`, password: `password-${round}` });
+      const response = await handler(post());
+      expect([response.status, await response.json()]).toEqual([
+        200,
+        { generation: 1 + round, changed: ['user', 'password'], status: 'ok' },
+      ]);
+    }
+    expect(log.changes.map(({ trigger }) => trigger)).toEqual(['reload', 'reload', 'reload']);
+    const response = await handler(post());
+    expect(await response.json()).toEqual({ generation: 4, changed: [], status: 'ok' });
+  });
+
+  it('says that something is wrong, and not what the value is', async () => {
+    const { source, handler, store } = await stage();
+    store.on('error', () => {});
+    source.set({ password: '' });
+    const response = await handler(post());
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { generation: 1, changed: [], status: 'degraded' },
+    ]);
+  });
+
+  it('shares a look with all who ask meanwhile, and begins looks no closer than it may', async () => {
+    const { store, handler, source } = await stage({ minIntervalMs: 40 });
+    let looks = 0;
+    const refresh = store.refresh.bind(store);
+    store.refresh = (options) => {
+      looks += 1;
+      return refresh(options);
+    };
+    source.set({ user: 'user-1' });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => handler(post())));
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    expect(looks).toBe(2);
+  });
+
+  it('is answered with 202 when its look takes longer than it may wait', async () => {
+    const store = heldStore();
+    const handler = reloadHandler(store, { authorize: () => true, waitMs: 20 });
+    const response = await handler(post());
+    expect([response.status, await response.json()]).toEqual([
+      202,
+      { generation: 1, changed: [], status: 'ok', pending: true },
+    ]);
+    store.finish();
+  });
+
+  it('is refused with 429 while a hundred others wait', async () => {
+    const store = heldStore();
+    const handler = reloadHandler(store, { authorize: () => true, minIntervalMs: 0 });
+    const waiting = Array.from({ length: 100 }, () => handler(post()));
+    await waitFor(async () => (await handler(post())).status === 429);
+    store.finish();
+    await waitFor(() => store.triggers.length > 0);
+    store.held = false;
+    store.finish();
+    const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(99);
+    expect((await handler(post())).status).toBe(200);
+  });
+});
+
+describe('who may', () => {
+  it('is always asked: without authorize there is no handler', async () => {
+    const { store } = await stage();
+    for (const options of [undefined, {}, { authorize: 'yes' }]) {
+      expect(() => reloadHandler(store, options as never)).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID', what: 'reloadHandler has no authorize' }),
+      );
+    }
+  });
+
+  it('may do it with POST alone', async () => {
+    const { handler, log } = await stage();
+    for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) {
+      const response = await handler(new Request(URL, { method }));
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+    }
+    expect(log.changes).toEqual([]);
+  });
+
+  it.each([
+    ['the query', (code: string) => new Request(`${URL}?code=${code}`, { method: 'POST' })],
+    ['a header', (code: string) => post({ headers: { authorization: `Bearer ${code}` } })],
+  ])(
+    'may show the secret in %s; after a rotation the new one, and the old one in its grace',
+    async (_title, request) => {
+      const { store, source } = await stage();
+      const authorize = querySecret(store, 'code', { header: 'authorization' });
+      const handler = reloadHandler(store, { authorize, minIntervalMs: 0 });
+      source.set({ code: 'reload-code-1' });
+      for (const code of ['reload-code-0', 'reload-code-1', 'reload-code-0']) {
+        expect((await handler(request(code))).status).toBe(200);
+      }
+      for (const code of ['', 'reload-code-2', 'reload-code']) {
+        expect((await handler(request(code))).status).toBe(401);
+      }
+    },
+  );
+
+  it('may show the secret as a password, and is asked for one', async () => {
+    const { store, source } = await stage();
+    const authorize = basicPassword(store, 'code', { user: 'ops' });
+    const handler = reloadHandler(store, { authorize, minIntervalMs: 0 });
+    const as = async (text: string) => {
+      const headers = { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
+      return (await handler(post({ headers }))).status;
+    };
+    expect(await as('ops:reload-code-0')).toBe(200);
+    source.set({ code: 'reload:code-1' });
+    await store.refresh();
+    expect([await as('ops:reload:code-1'), await as('ops:reload-code-0')]).toEqual([200, 200]);
+    for (const text of [
+      'ops',
+      'ops:',
+      ':reload:code-1',
+      'dev:reload:code-1',
+      'reload:code-1',
+      'ops:reload',
+    ]) {
+      expect(await as(text)).toBe(401);
+    }
+    const refused = await handler(post());
+    expect(refused.headers.get('www-authenticate')).toBe('Basic realm="secrets", charset="UTF-8"');
+  });
+
+  it.each([
+    { options: { user: 'a:b' }, code: 'OPTION_INVALID' },
+    { options: { realm: 'a"b' }, code: 'OPTION_INVALID' },
+    { options: { users: ['a'] }, code: 'OPTION_UNKNOWN' },
+  ])('cannot be told with options that cannot be used: $options', async ({ options, code }) => {
+    const { store } = await stage();
+    expect(() => basicPassword(store, 'code', options as never)).toThrow(expect.objectContaining({ code }));
+    expect(() => basicPassword(store, 'nobody' as never)).toThrow(
+      expect.objectContaining({ code: 'NAME_UNKNOWN' }),
+    );
+  });
+});
+
+describe('over a socket', () => {
+  it('a body of any size is not read', async () => {
+    const { handler } = await stage();
+    const url = await serve(handler.node);
+    const { asked, answered } = openRequest(url, { 'content-length': 1_000_000_000 });
+    asked.on('error', () => {});
+    asked.write('x'.repeat(100_000));
+    const { status, headers } = await answered;
+    expect([status, headers.connection]).toEqual([200, 'close']);
+    asked.destroy();
+  });
+
+  it('is answered with 503 once the store is closed, also while it waits', async () => {
+    using warnings = recordWarnings();
+    const { store, handler } = await stage();
+    const gate = deferred<void>();
+    store.refresh = () => gate.promise;
+    const waiting = handler(post());
+    await store.close();
+    gate.resolve();
+    expect((await waiting).status).toBe(503);
+    expect((await handler(post())).status).toBe(503);
+    expect(warnings.codes()).toEqual([]);
+  });
+});
