@@ -1,0 +1,1 @@
+export { type InstrumentedStore, type InstrumentOptions, instrumentSecrets } from './instrument-secrets';

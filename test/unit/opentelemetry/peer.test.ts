@@ -1,0 +1,27 @@
+import Module from 'node:module';
+import { memory, SecretStore } from 'hot-secrets';
+import { instrumentSecrets } from 'hot-secrets/opentelemetry';
+import { expect, it, onTestFinished, vi } from 'vitest';
+
+// In a file of its own: what was loaded once is there.
+it('without @opentelemetry/api says which command installs it', async () => {
+  const loader = Module as unknown as { _resolveFilename(request: string, ...more: unknown[]): string };
+  const resolve = loader._resolveFilename;
+  const missing = vi.spyOn(loader, '_resolveFilename').mockImplementation((request, ...more) => {
+    if (request !== '@opentelemetry/api') return resolve.call(loader, request, ...more);
+    throw Object.assign(new Error(`Cannot find module '${request}'`), { code: 'MODULE_NOT_FOUND' });
+  });
+  onTestFinished(() => missing.mockRestore());
+  await using store = await SecretStore.open({ sources: [memory({ token: 'first-value' })] });
+  expect(() => instrumentSecrets(store)).toThrow(
+    expect.objectContaining({ code: 'PEER_MISSING', next: 'Run: npm install @opentelemetry/api' }),
+  );
+});
+
+it('with it, and without an SDK, it costs nothing and does no harm', async () => {
+  await using store = await SecretStore.open({ sources: [memory({ token: 'first-value' })] });
+  const stop = instrumentSecrets(store, { access: true });
+  await store.refresh();
+  expect(store.reveal('token')).toBe('first-value');
+  stop();
+});
