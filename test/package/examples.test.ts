@@ -22,12 +22,45 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^PRIVATE_KEY_MISMATCH: /,
     /^the server uses generation 4$/,
   ],
+  'express-pg': [
+    /^the database refuses the password of the file: /,
+    /^generation 2, found by [\w-]+: \d+ requests served, 0 failed$/,
+    /^generation 4, found by [\w-]+: \d+ requests served, 0 failed$/,
+    /^ready: \{"healthy":true,"status":"ok","generation":4,/,
+    /^reload: 401 /,
+    /^reload: 200 \{"generation":5,"changed":\["partnerKey"\],"status":"ok"\}$/,
+    /^in all: \d+ requests served, 0 failed$/,
+  ],
+  'fastify-tls': [
+    /^onRotate: generation 4 brought web, user, key$/,
+    /^PRIVATE_KEY_MISMATCH: /,
+    /^new connections see web-4, one that stayed open web-1$/,
+    /^ready: 200 \{"healthy":true,"status":"degraded","generation":4,/,
+    /^new connections see web-5, one that stayed open web-1$/,
+    /^in all: \d+ requests served, 0 failed$/,
+    /^the store closed at generation 5$/,
+  ],
+  nest: [
+    /^no start: SECRET_MISSING \(opsPassword\)$/,
+    /^onRotate: generation 4 brought apiUser, apiPassword, signingKey$/,
+    /^VALUE_EMPTY: /,
+    /^ready: 200 \{"healthy":true,"status":"degraded","generation":4,/,
+    /^status page, to whom shows no password: 401$/,
+    /^in all: \d+ requests served, 0 failed, 4 signing keys$/,
+    /^the store closed at generation 4$/,
+  ],
+  sighup: [
+    /^generation 4, found by sighup$/,
+    /^100 signals, looks: \d$/,
+    /^the service has version [\w-]{6} of generation [5-9]$/,
+  ],
 };
 
 const names = readdirSync(fromRepository('examples')).filter((name) => name !== 'demo');
 
 describe('the examples', () => {
-  it.each(names)('%s ends by itself and prints what it shows', async (name) => {
+  // One of them starts a PostgreSQL, on a machine that has more to do.
+  it.each(names)('%s ends by itself and prints what it shows', { timeout: 60_000 }, async (name) => {
     const { status, stdout, stderr } = await run(process.execPath, [
       '--import',
       'tsx',

@@ -7,19 +7,60 @@ import { fromRepository, run, succeed } from './support/repository';
 import { installedConsumer, packedTarball } from './support/tarball';
 
 const MINUTES = 60_000;
-const ENTRIES = ['index', 'https', 'key-vault', 'pg', 'testing', 'tls', 'triggers', 'undici'];
+const ENTRIES = [
+  'index',
+  'express',
+  'fastify',
+  'health',
+  'hono',
+  'https',
+  'key-vault',
+  'koa',
+  'nestjs',
+  'opentelemetry',
+  'pg',
+  'status',
+  'testing',
+  'tls',
+  'triggers',
+  'undici',
+];
+/** What the types of the framework entries refer to. */
+const FRAMEWORKS = [
+  'express@^5',
+  '@types/express@^5',
+  'fastify@^5',
+  'koa@^3',
+  '@types/koa@^3',
+  'hono@^4',
+  '@nestjs/common@^12',
+  'rxjs@^7',
+  'reflect-metadata@^0.2',
+  '@opentelemetry/api@^1',
+];
 
 let tarball: string;
 let consumer: string;
 
 beforeAll(async () => {
   tarball = await packedTarball();
-  consumer = await installedConsumer(tarball, ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7']);
+  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', ...FRAMEWORKS];
+  consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 
 afterAll(() => rmSync(consumer, { recursive: true, force: true }));
 
 const inConsumer = (...args: string[]) => succeed(process.execPath, args, { cwd: consumer });
+
+/** The types of the package are checked too. */
+const strict = {
+  target: 'es2022',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  noEmit: true,
+  types: ['node'],
+};
 
 describe('what is published', () => {
   it('is what is meant to be, and nothing else', async () => {
@@ -89,17 +130,24 @@ describe('installed in an empty folder', () => {
   ])('has types for %s', async (_title, file, options) => {
     if (file !== 'types.ts') cpSync(join(consumer, 'types.ts'), join(consumer, file));
     const config = join(consumer, `tsconfig.${options.moduleResolution}.${file}.json`);
-    const compilerOptions = {
-      ...options,
-      target: 'es2022',
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      skipLibCheck: false,
-      noEmit: true,
-      types: ['node'],
-    };
+    const compilerOptions = { ...strict, ...options };
     writeFileSync(config, JSON.stringify({ compilerOptions, files: [file] }));
     await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
+  });
+
+  // It says for the whole program what requests carry, and so is a program of its own.
+  it('has types for frameworks, whose requests carry what the program registers', async () => {
+    cpSync(join(consumer, 'types-frameworks.ts'), join(consumer, 'types-frameworks.mts'));
+    const config = join(consumer, 'tsconfig.frameworks.json');
+    const compilerOptions = { ...strict, module: 'node16', moduleResolution: 'node16' };
+    writeFileSync(config, JSON.stringify({ compilerOptions, files: ['types-frameworks.mts'] }));
+    const tsc = fromRepository('node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, '--pretty', 'false', '-p', config], {
+      cwd: consumer,
+    });
+    // The types of other packages do not always fit each other; those are not ours to mend.
+    const lines = stdout.split('\n').filter((line) => /^\S+\(\d+,\d+\): error/.test(line));
+    expect(lines.filter((line) => !/^node_modules\/(?!hot-secrets\/)/.test(line))).toEqual([]);
   });
 });
 

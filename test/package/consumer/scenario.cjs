@@ -2,6 +2,7 @@
 const assert = require('node:assert/strict');
 const { X509Certificate } = require('node:crypto');
 const { once } = require('node:events');
+const http = require('node:http');
 const { createServer, get } = require('node:https');
 
 /** What a service does with the package: open, read, rotate, see the change, make a pool, close. */
@@ -14,6 +15,7 @@ exports.scenario = async function scenario(copy, peer) {
   await rotatingWithMemory(copy.main);
   await plainDirectory(copy.main, copy.testing);
   await followCertificates(copy);
+  await serveRequests(copy);
   clearTimeout(alive);
 };
 
@@ -108,6 +110,55 @@ async function followCertificates({ main, tls, https }) {
   await new Promise((closed) => server.close(closed));
   await attached.close();
   await store.close();
+}
+
+/** A service of `node:http` with the one line of a framework: snapshots, endpoints, a signal. */
+async function serveRequests({ main, express, health, status, triggers }) {
+  const source = main.memory({ user: 'value-0', password: 'value-0', ops: 'ops-value' });
+  const { watch: _watch, ...silent } = source;
+  const store = await main.SecretStore.open({
+    secrets: { user: 'user', password: 'password', ops: 'ops' },
+    sources: [silent],
+  });
+  const authorize = triggers.basicPassword(store, 'ops');
+  const middleware = express.secretsMiddleware(store, { endpoints: { authorize } });
+  const server = http.createServer((request, response) => {
+    middleware(request, response, async (error) => {
+      assert.equal(error, undefined);
+      const user = request.secrets.reveal('user');
+      if (request.url === '/reload-within') await store.refresh();
+      response.end(JSON.stringify([user, request.secrets.reveal('password')]));
+    });
+  });
+  assert.throws(() => status.statusHandler(store, {}), { code: 'OPTION_INVALID' });
+  const closed = express.closeWithServer(server, store);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const base = `http://127.0.0.1:${server.address().port}`;
+  const headers = { authorization: `Basic ${Buffer.from('ops:ops-value').toString('base64')}` };
+
+  assert.deepEqual(await (await fetch(`${base}/`)).json(), ['value-0', 'value-0']);
+  source.set({ user: 'value-1', password: 'value-1' });
+  assert.deepEqual(await (await fetch(`${base}/reload-within`)).json(), ['value-0', 'value-0']);
+  source.set({ user: 'value-2', password: 'value-2' });
+  const reloaded = await fetch(`${base}/-/secrets/reload`, { method: 'POST', headers });
+  assert.deepEqual(await reloaded.json(), { generation: 3, changed: ['user', 'password'], status: 'ok' });
+  assert.deepEqual(await (await fetch(`${base}/`)).json(), ['value-2', 'value-2']);
+  assert.equal((await fetch(`${base}/-/secrets`)).status, 401);
+  const page = await fetch(`${base}/-/secrets`, { headers: { ...headers, accept: 'text/html' } });
+  assert.match(await page.text(), /^<!doctype html>/i);
+  assert.equal((await health.healthCheck(store)()).status, 'ok');
+
+  if (process.platform !== 'win32') {
+    const changed = new Promise((resolve) => store.on('change', resolve));
+    triggers.reloadOnSignal(store, 'SIGHUP');
+    source.set({ user: 'value-3', password: 'value-3' });
+    process.kill(process.pid, 'SIGHUP');
+    assert.equal((await changed).trigger, 'sighup');
+  }
+  server.close();
+  server.closeAllConnections();
+  await closed;
+  assert.equal(process.listenerCount('SIGHUP'), 0);
 }
 
 /** The layout that needs chokidar, which is ESM only. */

@@ -1,0 +1,53 @@
+import express from 'express';
+import { type SecretStore, secret } from 'hot-secrets';
+import { attachSecrets, closeWithServer } from 'hot-secrets/express';
+import { createPool } from 'hot-secrets/pg';
+import { basicPassword } from 'hot-secrets/triggers';
+
+export const definitions = {
+  dbPassword: 'db-password',
+  opsPassword: secret.text('ops-password', { keepPreviousMs: 60_000 }),
+  partnerKey: 'partner-key',
+};
+
+export type Secrets = SecretStore<Readonly<Record<keyof typeof definitions, string>>>;
+
+/** Where the database is; the password comes from the store. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+}
+
+/** The whole service, as it would be in a pod: nothing in it knows of rotations. */
+export function startService(secrets: Secrets, address: Address) {
+  const pool = createPool(
+    secrets,
+    (s) => ({
+      ...address,
+      user: 'app',
+      password: s.reveal('dbPassword'),
+      max: 4,
+      // Connections end for many reasons, and each new one is a login. Here they end after 25 queries.
+      maxUses: 25,
+    }),
+    { retireOverMs: 200 },
+  );
+
+  const app = express();
+  attachSecrets(app, secrets, { endpoints: { authorize: basicPassword(secrets, 'opsPassword') } });
+  app.get('/orders', async (req, res) => {
+    const { rows } = await pool.query('select now() as at');
+    res.json({ ...rows[0], generation: req.secrets.generation });
+  });
+
+  // In a pod: app.listen(8080), and process.once('SIGTERM', stop).
+  const server = app.listen(0, '127.0.0.1');
+  const storeClosed = closeWithServer(server, secrets);
+  async function stop(): Promise<void> {
+    server.close();
+    await storeClosed; // after the last request
+    await pool.end();
+  }
+  return { server, pool, stop };
+}

@@ -1,0 +1,13 @@
+// node sidecar.mjs <pid> <file> <times>: gives the secret a new value, and tells the service; as often as it is told.
+import { randomBytes } from 'node:crypto';
+import { renameSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
+
+const [pid, file, times] = process.argv.slice(2);
+
+for (let time = 0; time < Number(times); time += 1) {
+  // By a rename, so that nobody reads half of it.
+  writeFileSync(`${file}.next`, randomBytes(16).toString('hex'));
+  renameSync(`${file}.next`, file);
+  process.kill(Number(pid), 'SIGHUP');
+}

@@ -1,0 +1,183 @@
+import { setImmediate } from 'node:timers/promises';
+import { mountedFiles, SecretStore, type SecretsError } from 'hot-secrets';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { deferred } from '../support/deferred';
+import { frameworks, type PairStore, type Route, type StartApp } from '../support/framework-stage';
+import { startLoad } from '../support/load';
+import { startMountWriter } from '../support/mount-writer';
+import { silentMemory } from '../support/silent-source';
+import { waitFor } from '../support/wait-for';
+
+const definitions = { user: 'user', password: 'password' };
+
+async function openMemory(first: string) {
+  const source = silentMemory({ user: `${first}-user`, password: `${first}-password` });
+  const store = await SecretStore.open({ secrets: definitions, sources: [source] });
+  onTestFinished(() => store.close());
+  return {
+    store,
+    async rotate(name: string) {
+      source.set({ user: `${name}-user`, password: `${name}-password` });
+      await store.refresh();
+    },
+  };
+}
+
+/** Reads a pair as services do: one half, some work that waits, the other half. */
+const pairSlowly: Route = async ({ secrets }) => {
+  const user = secrets?.reveal('user');
+  for (let turn = 0; turn < 3; turn += 1) await setImmediate();
+  return { user, password: secrets?.reveal('password'), generation: secrets?.generation };
+};
+
+const get = async (url: string) => {
+  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+  const text = await response.text();
+  return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : text };
+};
+
+describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
+  it('gives a request one generation, while another process swaps the mount without pause', async () => {
+    await using writer = await startMountWriter({ content: { user: 'value-0', password: 'value-0' } });
+    await using store: PairStore = await SecretStore.open({
+      secrets: definitions,
+      sources: [mountedFiles(writer.path)],
+    });
+    const app = await start([[store]], { '/pair': pairSlowly });
+    const seen = new Set<number>();
+    const swapping = writer.swapUntilStopped({ names: ['user', 'password'], gapMs: 1 });
+    const load = startLoad(8, async () => {
+      const { body } = await get(`${app.url}/pair`);
+      if (body.user !== body.password) throw new Error(`${body.user} with ${body.password}`);
+      seen.add(body.generation);
+    });
+    await waitFor(() => load.done > 300 && seen.size > 10, { timeoutMs: 25_000 });
+    await swapping.stop();
+    expect((await load.stop()).failures).toEqual([]);
+  });
+
+  it('takes the snapshot when a secret is first read, and keeps it to the end', async () => {
+    const { store, rotate } = await openMemory('first');
+    const [arrived, mayRead, hasRead, mayEnd] = [deferred(), deferred(), deferred(), deferred()];
+    const app = await start([[store]], {
+      '/slow': async ({ secrets }) => {
+        arrived.resolve();
+        await mayRead.promise;
+        const user = secrets?.reveal('user');
+        hasRead.resolve();
+        await mayEnd.promise;
+        return { user, password: secrets?.reveal('password') };
+      },
+    });
+    const answer = get(`${app.url}/slow`);
+    await arrived.promise;
+    await rotate('second');
+    mayRead.resolve();
+    await hasRead.promise;
+    await rotate('third');
+    await rotate('fourth');
+    mayEnd.resolve();
+    expect((await answer).body).toEqual({ user: 'second-user', password: 'second-password' });
+    expect(store.reveal('user')).toBe('fourth-user');
+  });
+
+  it('answers 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
+    const { store } = await openMemory('first');
+    const mayGoOn = deferred();
+    const hasRead = deferred();
+    const app = await start([[store]], {
+      '/pair': pairSlowly,
+      '/plain': () => ({ plain: true }),
+      '/read-before': async ({ secrets }) => {
+        const user = secrets?.reveal('user');
+        hasRead.resolve();
+        await mayGoOn.promise;
+        return { user, password: secrets?.reveal('password') };
+      },
+    });
+    const readBefore = get(`${app.url}/read-before`);
+    await hasRead.promise;
+    await store.close();
+    mayGoOn.resolve();
+    expect(await readBefore).toEqual({
+      status: 200,
+      body: { user: 'first-user', password: 'first-password' },
+    });
+    expect((await get(`${app.url}/pair`)).status).toBe(503);
+    expect(await get(`${app.url}/plain`)).toEqual({ status: 200, body: { plain: true } });
+  });
+
+  it('keeps two stores apart by name', async () => {
+    const [shop, billing] = [await openMemory('shop'), await openMemory('billing')];
+    const app = await start([[shop.store], [billing.store, { as: 'billing' }]], {
+      '/both': ({ secrets, billing: other }) => ({
+        shop: secrets?.reveal('user'),
+        billing: other?.reveal('user'),
+      }),
+    });
+    for (const round of [1, 2, 3]) {
+      await billing.rotate(`billing-${round}`);
+      const { body } = await get(`${app.url}/both`);
+      expect(body).toEqual({ shop: 'shop-user', billing: `billing-${round}-user` });
+    }
+  });
+
+  it('refuses two stores under one name', async () => {
+    const [shop, billing] = [await openMemory('shop'), await openMemory('billing')];
+    const started = start([[shop.store], [billing.store]], { '/pair': pairSlowly }).then(
+      async ({ url }) => (await get(`${url}/pair`)).status,
+      (error: SecretsError) => error.code,
+    );
+    // At start-up, where the framework lets us know of both; else nothing is served from the wrong one.
+    expect([500, 'OPTION_INVALID']).toContain(await started);
+  });
+
+  it('closes the store with the application', async () => {
+    const { store } = await openMemory('first');
+    const app = await start([[store]], { '/pair': pairSlowly });
+    expect((await get(`${app.url}/pair`)).status).toBe(200);
+    await app.close();
+    expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }));
+  });
+
+  it('runs the hook after each rotation, with the generation that it is about', async () => {
+    const { store, rotate } = await openMemory('first');
+    const seen: string[] = [];
+    await start(
+      [
+        [
+          store,
+          { onRotate: ({ trigger }, { snapshot }) => seen.push(`${trigger} ${snapshot.reveal('user')}`) },
+        ],
+      ],
+      {},
+    );
+    for (const name of ['second', 'third', 'fourth']) await rotate(name);
+    await waitFor(() => seen.length === 3);
+    expect(seen).toEqual(['refresh second-user', 'refresh third-user', 'refresh fourth-user']);
+  });
+
+  it.each([
+    { title: 'endpoints without authorize', options: { endpoints: {} }, code: 'OPTION_INVALID' },
+    {
+      title: 'a path that is none',
+      options: { endpoints: { authorize: () => true, basePath: 'x/' } },
+      code: 'OPTION_INVALID',
+    },
+    { title: 'a misspelt option', options: { onRotated: () => {} }, code: 'OPTION_UNKNOWN' },
+    {
+      title: 'a misspelt option of the endpoints',
+      options: { endpoints: { authorise: () => true } },
+      code: 'OPTION_UNKNOWN',
+    },
+    { title: 'a hook that is no function', options: { onRotate: 'log' }, code: 'OPTION_INVALID' },
+    { title: 'a name that is none', options: { as: 'my secrets' }, code: 'OPTION_INVALID' },
+  ])('refuses to start with $title', async ({ options, code }) => {
+    const { store } = await openMemory('first');
+    await expect(start([[store, options as never]], {})).rejects.toMatchObject({ code });
+  });
+
+  it('refuses to start without a store', async () => {
+    await expect(start([[undefined as never]], {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+});
