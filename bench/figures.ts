@@ -3,6 +3,8 @@ import type { Figure } from './support/result';
 /** Every figure by its name on the command line, in the order of the table; loaded only in its own process. */
 export const figures = {
   reveal: async () => (await import('./figures/reveal')).reveal,
+  audit: async () => (await import('./figures/audit')).audit,
+  redact: async () => (await import('./figures/redact')).redact,
   detection: async () => (await import('./figures/detection')).detection,
   watches: async () => (await import('./figures/watches')).watches,
   open: async () => (await import('./figures/open')).open,
@@ -14,6 +16,8 @@ export const figures = {
   'tls-bad-pairs': async () => (await import('./figures/tls-bad-pairs')).tlsBadPairs,
   'tls-served': async () => (await import('./figures/tls-served')).tlsServed,
   'tls-memory': async () => (await import('./figures/tls-memory')).tlsMemory,
+  middleware: async () => (await import('./figures/middleware')).middleware,
+  generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
 } satisfies Record<string, () => Promise<Figure>>;

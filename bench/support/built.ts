@@ -5,10 +5,13 @@ async function load<T>(file: string): Promise<T> {
   return (await import(new URL(file, dist).href)) as T;
 }
 
-export const { SecretStore, environment, memory, mountedFiles, secret } =
+export const { SecretStore, auditAccess, environment, memory, mountedFiles, secret } =
   await load<typeof import('../../src/index')>('index.js');
 export const { createKeyVaultEmulator, createTestMount } =
   await load<typeof import('../../src/testing/index')>('testing.js');
 export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
 export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');
+export const { secretsMiddleware } =
+  await load<typeof import('../../src/frameworks/express/index')>('express.js');
+export const { hotSecrets } = await load<typeof import('../../src/frameworks/fastify/index')>('fastify.js');

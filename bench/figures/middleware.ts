@@ -1,0 +1,111 @@
+import { type Framework, startFrameworkApps, type Variant } from '../support/framework-apps';
+import { pinApart } from '../support/pin';
+import { processorMs } from '../support/processor-time';
+import { openLoad, type RequestLoad } from '../support/request-load';
+import { atMost, type FigureOptions, type FigureResult, type Size } from '../support/result';
+import { alternate, median, medianRatio, timed } from '../support/statistics';
+
+// What the compiler makes of the same code differs a little from process to process.
+const PROCESSES = { full: 2, short: 1 };
+const ROUNDS_PER_PROCESS = { full: 250, short: 125 };
+// A few milliseconds: both sides of a ratio run within moments of each other.
+const REQUESTS_PER_ROUND = { express: 64, fastify: 256 };
+const WARM_UP_REQUESTS = 6000;
+/** At least 0.97 times the requests per second. */
+const TARGET = 1.031;
+
+/**
+ * An application with the one line that brings secrets against the same without it: how long a request keeps the server's processor, which
+ * is what bounds its requests per second. The time that passes has in it whatever else the machine does.
+ */
+export async function middleware({ size }: FigureOptions): Promise<FigureResult> {
+  const measured = {
+    'Express, a secret read': await compare('express', 'with', '/secret', size),
+    'Express, none read': await compare('express', 'with', '/nothing', size),
+    'Fastify, a secret read': await compare('fastify', 'with', '/secret', size),
+    'Fastify, none read': await compare('fastify', 'with', '/nothing', size),
+  };
+  const beside = {
+    'Express with secretsMiddleware, a secret read': await compare('express', 'middleware', '/secret', size),
+    'Express with secretsMiddleware, none read': await compare('express', 'middleware', '/nothing', size),
+    'Express with a middleware that does nothing': await compare('express', 'idle', '/secret', size),
+  };
+  const controls = {
+    'control, Express without against itself': await compare('express', 'without', '/secret', size),
+    'control, Fastify without against itself': await compare('fastify', 'without', '/secret', size),
+  };
+  return {
+    checks: Object.entries(measured).map(([name, { processor }]) =>
+      atMost(TARGET, `${name}: processor time of a request, with against without, median ratio`, processor),
+    ),
+    details: {
+      ...details(beside, (name, found) => ({ [name]: found.processor })),
+      ...details(measured, (name, found) => ({
+        [`${name}: requests a second, with`]: found.perSecond,
+        [`${name}: requests a second, without`]: found.withoutPerSecond,
+        [`${name}: ratio by the time that passed`]: found.passed,
+      })),
+      ...details(controls, (name, found) => ({
+        [name]: found.processor,
+        [`${name}, by the time that passed`]: found.passed,
+        [`${name}: share of the time that the processor worked`]: found.busy,
+      })),
+      'each process on a core of its own (1: yes)': Number(measured['Fastify, none read'].pinned),
+    },
+  };
+}
+
+/** Median ratios of an application to the one without the middleware, and medians of both. */
+interface Comparison {
+  readonly processor: number;
+  readonly passed: number;
+  readonly perSecond: number;
+  readonly withoutPerSecond: number;
+  /** The share of the time that the processor worked: near 1, it is the server that bounds the requests. */
+  readonly busy: number;
+  readonly pinned: boolean;
+}
+
+async function compare(framework: Framework, other: Variant, path: string, size: Size): Promise<Comparison> {
+  const requests = REQUESTS_PER_ROUND[framework];
+  const used = { other: [] as number[], without: [] as number[] };
+  const passed = { other: [] as number[], without: [] as number[] };
+  let pinned = false;
+  for (let started = 0; started < PROCESSES[size]; started += 1) {
+    await using apps = await startFrameworkApps(framework, other);
+    pinned = pinApart(process.pid, apps.pid);
+    using otherLoad = await openLoad(apps.other, path);
+    using withoutLoad = await openLoad(apps.without, path);
+    const send = (load: RequestLoad, times: number[]) => async () => {
+      const before = await processorMs(apps.pid);
+      times.push(await timed(() => load.send(requests)));
+      return (await processorMs(apps.pid)) - before;
+    };
+    await alternate(WARM_UP_REQUESTS / requests, {
+      other: send(otherLoad, []),
+      without: send(withoutLoad, []),
+    });
+    const found = await alternate(ROUNDS_PER_PROCESS[size], {
+      other: send(otherLoad, passed.other),
+      without: send(withoutLoad, passed.without),
+    });
+    used.other.push(...found.other);
+    used.without.push(...found.without);
+  }
+  return {
+    processor: medianRatio(used.other, used.without),
+    passed: medianRatio(passed.other, passed.without),
+    perSecond: (requests * 1000) / median(passed.other),
+    withoutPerSecond: (requests * 1000) / median(passed.without),
+    busy: medianRatio(used.without, passed.without),
+    pinned,
+  };
+}
+
+/** The details of all comparisons, by their names. */
+function details(
+  all: Readonly<Record<string, Comparison>>,
+  of: (name: string, found: Comparison) => Record<string, number>,
+): Record<string, number> {
+  return Object.assign({}, ...Object.entries(all).map(([name, found]) => of(name, found)));
+}

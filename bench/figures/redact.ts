@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import pino, { type Logger } from 'pino';
+import { memory, SecretStore, secret } from '../support/built';
+import { atMost, type FigureOptions, type FigureResult } from '../support/result';
+import { alternate, median, medianRatio, timed } from '../support/statistics';
+
+const SECRETS = 300;
+const PREVIOUS = 8;
+const CHARACTERS_PER_ROUND = 1_000_000;
+const ROUNDS = { full: 101, short: 31 };
+const WARM_UP = 15;
+
+const request = {
+  requestId: '0b3f6b0e-58f4-4bd0-9c9e-1f2a8f6f7a10',
+  method: 'GET',
+  url: '/api/v1/orders/12?page=3',
+  statusCode: 200,
+  responseTime: 12.5,
+  user: 'someone@example.test',
+};
+const requests = Array.from({ length: 60 }, (_, index) => ({ ...request, index }));
+
+/** What is logged: a usual line, a long one, and one that is long because it quotes JSON. */
+const LINES = { short: request, long: { requests }, quoting: { body: JSON.stringify(requests) } };
+
+type Kind = keyof typeof LINES;
+
+/** What pino takes to log into nothing through `redact`, next to what it takes without. */
+export async function redact({ size }: FigureOptions): Promise<FigureResult> {
+  const source = memory(contents(0));
+  await using store = await SecretStore.open({ sources: [source], secrets: definitions() });
+  const redacted = (text: string) => store.redact(text);
+  const firstBuild = await timed(() => redacted('first'));
+  const builds: number[] = [];
+  for (let generation = 1; generation <= PREVIOUS; generation += 1) {
+    source.set(contents(generation));
+    await store.refresh();
+    builds.push(await timed(() => redacted('first of its generation')));
+  }
+  const oldest = contents(0)['password-2'] as string;
+  if (redacted(oldest) === oldest) throw new Error('The value before eight others is not masked.');
+
+  const plain = pino(intoNothing());
+  const masking = pino({ hooks: { streamWrite: redacted } }, intoNothing());
+  const checks = [];
+  const details: Record<string, number> = {};
+  for (const [kind, target] of [
+    ['short', 2.5],
+    ['long', 3],
+    ['quoting', 4],
+  ] as const) {
+    const line = JSON.stringify(LINES[kind]);
+    const calls = Math.ceil(CHARACTERS_PER_ROUND / line.length);
+    const sides = {
+      with: () => timed(() => logAll(masking, kind, calls)),
+      without: () => timed(() => logAll(plain, kind, calls)),
+      alone: () => timed(() => redactAll(redacted, line, calls)),
+    };
+    await alternate(WARM_UP, sides);
+    const times = await alternate(ROUNDS[size], sides);
+    const ratio = medianRatio(times.with, times.without);
+    checks.push(atMost(target, `pino with redact against without, ${kind} lines, median ratio`, ratio));
+    details[`${kind} line, characters`] = line.length;
+    details[`${kind} line with redact, µs`] = (median(times.with) * 1000) / calls;
+    details[`${kind} line without, µs`] = (median(times.without) * 1000) / calls;
+    details[`redact alone on ${kind} lines, MB/s`] = (line.length * calls) / median(times.alone) / 1000;
+  }
+  return {
+    checks,
+    details: {
+      ...details,
+      'first call, of one generation, ms': firstBuild,
+      'first call after a rotation, median ms': median(builds),
+      'first call after a rotation of eight before it, ms': builds.at(-1) ?? Number.NaN,
+      'values masked': SECRETS * (PREVIOUS + 1),
+    },
+  };
+}
+
+function definitions() {
+  return Object.fromEntries(
+    Object.keys(contents(0)).map((name) => [name, name.startsWith('json') ? secret.json(name) : name]),
+  );
+}
+
+/** Passwords, random as generated ones are and the same in each run; of ten one as JSON beside others, of fifty a key. */
+function contents(generation: number): Record<string, string> {
+  return Object.fromEntries(
+    Array.from({ length: SECRETS }, (_, index) => {
+      const password = createHash('sha256').update(`${generation} ${index}`).digest('base64');
+      if (index % 50 === 1) return [`key-${index}`, `-----BEGIN\n${password}\n${password}\n-----END\n`];
+      if (index % 10 > 0) return [`password-${index}`, password];
+      return [`json-${index}`, JSON.stringify({ user: `app-${index}`, password, port: 5000 + index })];
+    }),
+  );
+}
+
+function intoNothing() {
+  return pino.destination({ dest: '/dev/null', sync: true });
+}
+
+function logAll(logger: Logger, kind: Kind, calls: number): void {
+  for (let call = 0; call < calls; call += 1) logger.info(LINES[kind], 'request completed');
+}
+
+function redactAll(redacted: (text: string) => string, line: string, calls: number): number {
+  let length = 0;
+  for (let call = 0; call < calls; call += 1) length += redacted(line).length;
+  return length;
+}

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+
+const BOOKED_AFTER_MS = 1;
+
+/**
+ * Milliseconds that the main thread of a process has run so far, see proc(5): what it waited while others had its core is
+ * not in them. The process should have nothing left to do: the kernel books a thread's time when it stops to run.
+ */
+export async function processorMs(pid: number): Promise<number> {
+  await setTimeout(BOOKED_AFTER_MS);
+  const [nanoseconds] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ');
+  return Number(nanoseconds) / 1e6;
+}
