@@ -1,6 +1,7 @@
 import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { closestNames } from '../internal/options';
+import { environmentName } from '../secret/lookup';
 import type { SourceState } from './source-state';
 
 const MOST_NAMES = 12;
@@ -47,15 +48,24 @@ function whatLiesThere(wanted: readonly string[], names: readonly string[]): str
 }
 
 /** A name that was asked for and is not known. */
-export function unknownName(name: string, known: readonly string[]): SecretsError {
+export function unknownName(
+  name: string,
+  known: readonly string[],
+  sources: readonly SourceState[],
+): SecretsError {
   const alike = closestNames(name, known, 3);
   const hint =
-    alike.length > 0 ? `Did you mean ${alike.map((one) => `"${one}"`).join(' or ')}?` : listOf(known);
+    alike.length > 0
+      ? `Did you mean ${alike.map((one) => `"${one}"`).join(' or ')}?`
+      : listOf(name, known, sources);
   return new SecretsError('NAME_UNKNOWN', `no secret is called "${name}"`, { secret: name, next: hint });
 }
 
-function listOf(known: readonly string[]): string {
-  if (known.length === 0) return 'The store holds no secret; report() tells what its sources found.';
+function listOf(name: string, known: readonly string[], sources: readonly SourceState[]): string {
+  if (known.length === 0) {
+    const places = sources.map(({ source }) => [source.name, source.location].filter(Boolean).join(' '));
+    return `The store holds no secret. It looked in: ${places.join(', ')}; for the file "${name}", or the variable ${environmentName(name)}.`;
+  }
   const more = known.length > MOST_NAMES ? `, and ${known.length - MOST_NAMES} more` : '';
   return `Known names: ${known.slice(0, MOST_NAMES).join(', ')}${more}.`;
 }

@@ -267,7 +267,8 @@ export class LiveStore<V> implements SecretStore<V> {
       if (!discovering) return undefined;
     }
     const adopted = discovering ? this.#adopt(name) : undefined;
-    if (adopted === undefined) throw problem ?? unknownName(name, [...definitions.keys()]);
+    if (adopted === undefined)
+      throw problem ?? unknownName(name, [...definitions.keys()], this.#state.sources);
     return adopted;
   }
 

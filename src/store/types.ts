@@ -108,6 +108,7 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
   refresh(options?: { readonly trigger?: string }): Promise<void>;
   /** Per secret and per source: who serves it, which fallbacks were passed, version, age, what is wrong. */
   report(): StoreReport;
+  /** Also after `close()`: what it was then. */
   health(): StoreHealth;
   /**
    * The text with every current value, and the last 8 before it, replaced by `[secret name]`: as it is, escaped in JSON
