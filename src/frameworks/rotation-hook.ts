@@ -24,6 +24,8 @@ export function runHook<V>(store: HookStore<V>, hook: RotationHook<V>, timeoutMs
   const over = new AbortController();
   let last: Promise<void> = Promise.resolve();
   const unhook = store.on('change', (event) => {
+    // A listener before this one may have closed the store.
+    if (over.signal.aborted) return undefined;
     const snapshot = store.snapshot();
     const run = last.then(() => runOnce(hook, event, snapshot, timeoutMs, over.signal));
     last = run.catch(() => {});
@@ -48,31 +50,30 @@ async function runOnce<V>(
 ): Promise<void> {
   if (over.aborted) return;
   const controller = new AbortController();
-  const abort = () => controller.abort();
+  let abort = () => {};
+  // The store is closing: nobody waits for a hook any more.
+  const closed = new Promise<void>((resolve) => {
+    abort = () => {
+      controller.abort();
+      resolve();
+    };
+  });
   over.addEventListener('abort', abort, { once: true });
-  const late = () =>
-    failed(
-      `did not end within ${timeoutMs} ms`,
-      'It should heed its signal. The next rotation calls it again.',
-    );
+  const late = () => {
+    controller.abort();
+    const next = 'It should heed its signal. The next rotation calls it again.';
+    return failed(`did not end within ${timeoutMs} ms`, next);
+  };
+  const running = (async () => {
+    await hook(event, { snapshot, signal: controller.signal });
+  })().catch((error: unknown) => {
+    throw failed(`failed with ${describeError(error)}`, 'The rotation itself succeeded; mend the hook.');
+  });
   try {
-    const running = (async () => {
-      await hook(event, { snapshot, signal: controller.signal });
-    })().catch((error: unknown) => {
-      throw failed(`failed with ${describeError(error)}`, 'The rotation itself succeeded; mend the hook.');
-    });
-    await Promise.race([bounded(running, timeoutMs, late), aborted(over)]);
+    await Promise.race([bounded(running, timeoutMs, late), closed]);
   } finally {
     over.removeEventListener('abort', abort);
-    controller.abort();
   }
-}
-
-/** The store is closing: nobody waits for a hook any more. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function failed(what: string, next: string): SecretsError {

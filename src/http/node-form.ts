@@ -47,12 +47,18 @@ function isEmptyObject(value: unknown): boolean {
   );
 }
 
+// A host with a path or a query in it would put them before those of the request, where `authorize` looks.
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i;
+
 function urlOf({ originalUrl, url = '/', headers }: NodeRequest): URL {
   const target = originalUrl ?? url;
-  const host = headers.host ?? 'localhost';
+  const { host = '' } = headers;
   // Joined as text: resolved against a base, a path that begins with two slashes would name a host.
-  const absolute = target.startsWith('/') ? `http://${host}${target}` : target;
-  return new URL(URL.canParse(absolute) ? absolute : 'http://localhost/');
+  const absolute = target.startsWith('/')
+    ? `http://${HOST.test(host) ? host : 'localhost'}${target}`
+    : target;
+  if (URL.canParse(absolute)) return new URL(absolute);
+  return new URL(target.startsWith('/') ? `http://localhost${target}` : 'http://localhost/');
 }
 
 function headersOf(request: NodeRequest): Headers {

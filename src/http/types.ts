@@ -4,7 +4,10 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 /** What `authorize` sees of a request: never its body. */
 export interface AuthorizeRequest {
   readonly method: string;
-  /** Behind a proxy only its path and query mean something. The query may hold a secret: do not log it. */
+  /**
+   * Behind a proxy only its path and query mean something, and the path is as it was sent: routers decode it, and may not
+   * care for case. Tell endpoints apart by `method`. The query may hold a secret: do not log it.
+   */
   readonly url: URL;
   readonly headers: Headers;
 }

@@ -14,12 +14,7 @@ const own = dirname(dirname(here.startsWith('file:') ? fileURLToPath(here) : her
  * package, and not Node's. Whoever asks stands above it.
  */
 export function callerOutside(below: (...args: never[]) => unknown): string | undefined {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = FRAMES;
-  const trace: { readonly stack?: unknown } = {};
-  Error.captureStackTrace(trace, below);
-  Error.stackTraceLimit = stackTraceLimit;
-  const { stack } = trace;
+  const stack = stackBelow(below);
   // Whoever prepares stack traces of their own may make anything of it.
   if (typeof stack !== 'string') return undefined;
   for (const line of stack.split('\n')) {
@@ -29,4 +24,19 @@ export function callerOutside(below: (...args: never[]) => unknown): string | un
     if (!path.startsWith(own)) return path + position;
   }
   return undefined;
+}
+
+/** Subscribers of a channel must not throw: whoever prepares stack traces may, and Node can be told to freeze `Error`. */
+function stackBelow(below: (...args: never[]) => unknown): unknown {
+  const { stackTraceLimit } = Error;
+  const trace: { readonly stack?: unknown } = {};
+  try {
+    Error.stackTraceLimit = FRAMES;
+    Error.captureStackTrace(trace, below);
+    return trace.stack;
+  } catch {
+    return undefined;
+  } finally {
+    if (Error.stackTraceLimit !== stackTraceLimit) Error.stackTraceLimit = stackTraceLimit;
+  }
 }

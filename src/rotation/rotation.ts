@@ -59,8 +59,9 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#store = store;
     this.#lifecycle = lifecycle;
     this.#options = options;
-    this.#trace = new Trace(store, options.name, face, () => this.#serving?.leased.generation);
+    // First: it throws where the store is closed, and then nothing is to be seen of this resource.
     this.#unsubscribe = store.on('change', (change) => this.#changed(change));
+    this.#trace = new Trace(store, options.name, face, () => this.#serving?.leased.generation);
     if (initial === undefined) {
       this.#ready.within(options.readyTimeoutMs, () => this.#lastError ?? this.#notReady());
       this.renew();

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { unrefTimer } from '../internal/time';
@@ -27,7 +28,7 @@ export class RefreshSoon {
   readonly #trigger: string;
   readonly #pace: RefreshPace;
   /** The look that comes next, and whom it has to tell. */
-  #next: { readonly done: Promise<void>; readonly tell: () => void } | undefined;
+  #next: { readonly done: Promise<void>; readonly tell: () => void; readonly run: () => void } | undefined;
   #running = false;
   #startedAt = Number.NEGATIVE_INFINITY;
 
@@ -44,7 +45,8 @@ export class RefreshSoon {
     const done = new Promise<void>((resolve) => {
       tell = resolve;
     });
-    this.#next = { done, tell };
+    // In the async context of whom it is for, and not of whoever asked for the look before it.
+    this.#next = { done, tell, run: AsyncResource.bind(() => void this.#run()) };
     if (!this.#running) this.#schedule();
     return done;
   }
@@ -53,8 +55,9 @@ export class RefreshSoon {
     const { minIntervalMs, spreadMs } = this.#pace;
     const due = Math.max(0, this.#startedAt + minIntervalMs - performance.now());
     const wait = due + Math.random() * spreadMs;
-    if (wait > 0) unrefTimer(wait, () => void this.#run());
-    else void this.#run();
+    const run = () => this.#next?.run();
+    if (wait > 0) unrefTimer(wait, run);
+    else run();
   }
 
   async #run(): Promise<void> {

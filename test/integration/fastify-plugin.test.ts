@@ -47,6 +47,18 @@ describe('the plugin of Fastify', () => {
     expect((await app.inject('/-/secrets/ready')).statusCode).toBe(404);
   });
 
+  it.each([{ ignoreTrailingSlash: true }, { routerOptions: { ignoreTrailingSlash: true } }])(
+    'serves its endpoints where the application ignores trailing slashes: %j',
+    async (options) => {
+      const { store } = await openStore('shop');
+      await using app = fastify(options);
+      await app.register(hotSecrets, { store, endpoints: { authorize: () => true } });
+      for (const url of ['/-/secrets', '/-/secrets/', '/-/secrets/ready/']) {
+        expect((await app.inject(url)).statusCode).toBe(200);
+      }
+    },
+  );
+
   it('leaves a store open that others use, and ends its own hook all the same', async () => {
     const { store, rotate } = await openStore('shop');
     const seen: number[] = [];

@@ -84,11 +84,21 @@ async function register<V>(app: FastifyInstance, options: HotSecretsOptions<V>):
   if (endpoints.size > 0) await app.register(async (scope) => serve(scope, endpoints));
 }
 
+/** Where the option is, which moved within Fastify 5. */
+interface RouterConfig {
+  readonly ignoreTrailingSlash?: boolean;
+  readonly routerOptions?: { readonly ignoreTrailingSlash?: boolean };
+}
+
 /** In a scope of its own: the bodies of these requests are nobody's to parse. */
 function serve(scope: FastifyInstance, endpoints: Endpoints): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', (_request, _body, done) => done(null));
+  const { ignoreTrailingSlash, routerOptions } = scope.initialConfig as RouterConfig;
+  // Then the page is there with a slash already.
+  const ignoresSlash = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true;
   for (const [url, endpoint] of endpoints) {
+    if (ignoresSlash && url.endsWith('/')) continue;
     scope.all(url, { schema: { hide: true } as object }, async (request, reply) => {
       reply.hijack();
       await endpoint.node(request.raw, reply.raw);

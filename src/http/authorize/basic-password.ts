@@ -45,8 +45,9 @@ export function basicPassword<V>(
     if (encoded === undefined) return false;
     const [shownUser, ...rest] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
     // The password may have colons. Both halves are looked at, so that the time says nothing about the user.
-    const isValid = matches(rest.join(':'));
-    return isValid && rest.length > 0 && (user === undefined || user === shownUser);
+    const password = rest.join(':');
+    const isValid = matches(password);
+    return isValid && password !== '' && (user === undefined || user === shownUser);
   };
   return Object.assign(authorize, { challenge: `Basic realm="${realm}", charset="UTF-8"` });
 }

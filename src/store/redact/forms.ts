@@ -1,4 +1,4 @@
-import { isUint8Array } from 'node:util/types';
+import { isMap, isSet, isUint8Array } from 'node:util/types';
 import type { Definition } from '../../definitions/definition';
 import { type Secret, unseal } from '../../secret/secret';
 
@@ -43,10 +43,20 @@ function textsOf(value: unknown, depth = 0): string[] {
       ({ length }) => length >= SHORTEST,
     );
   }
+  if (value instanceof URL) return [value.href, decoded(value.password)].flatMap(ofText);
   if (typeof value === 'object' && value !== null && depth < MAX_DEPTH) {
-    return Object.values(value).flatMap((part) => textsOf(part, depth + 1));
+    const parts = isMap(value) || isSet(value) ? [...value.values()] : Object.values(value);
+    return parts.flatMap((part) => textsOf(part, depth + 1));
   }
   return [];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function ofText(text: string): string[] {

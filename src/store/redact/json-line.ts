@@ -8,18 +8,25 @@ export interface JsonLine {
   readonly withWholeEscapes: (match: Match) => Match;
 }
 
-const OBJECT_OR_ARRAY = /^\s*[{[][{[\s]*"/;
+const OBJECT_OR_ARRAY = /^\s*(?:[{[][{[\s]*"|\[[[\s]*-?\d[\d.eE+-]*\s*[,\]])/;
 
 /** `undefined` for what is no JSON. */
 export function jsonLine(text: string): JsonLine | undefined {
   if (!OBJECT_OR_ARRAY.test(text)) return undefined;
   let inString = false;
   let quote = text.indexOf('"');
+  let lineEnd = text.indexOf('\n');
+  // No string of JSON goes over the end of a line: a quote too many in one says nothing of the next.
+  const passLines = (position: number) => {
+    for (; lineEnd >= 0 && lineEnd < position; lineEnd = text.indexOf('\n', lineEnd + 1)) inString = false;
+  };
   return {
     inString(position) {
       for (; quote >= 0 && quote < position; quote = text.indexOf('"', quote + 1)) {
+        passLines(quote);
         if (!inString || !isEscaped(text, quote)) inString = !inString;
       }
+      passLines(position);
       return inString;
     },
     withWholeEscapes: ({ start, end, name }) => ({

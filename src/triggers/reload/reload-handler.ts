@@ -55,9 +55,15 @@ export function reloadHandler<V>(store: ReloadStore<V>, options: ReloadOptions):
     const stop = store.on('change', ({ changes }) => {
       for (const { name } of changes) changed.add(name);
     });
+    let unsubscribe = () => {};
+    // Who waits is not to hold up a server that closes: the answer is 503 then.
+    const closed = new Promise<void>((resolve) => {
+      unsubscribe = store.on('close', () => resolve());
+    });
     waiting += 1;
-    const done = await within(soon.request(), waitMs);
+    const done = await within(Promise.race([soon.request(), closed]), waitMs);
     waiting -= 1;
+    unsubscribe();
     stop();
     const { generation } = store;
     const body = { generation, changed: [...changed], status: store.health().status };

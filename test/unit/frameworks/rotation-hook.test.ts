@@ -1,5 +1,5 @@
 import { memory, SecretStore } from 'hot-secrets';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type RotationHook, runHook } from '../../../src/frameworks/rotation-hook';
 import { record } from '../../support/store-log';
 import { waitFor } from '../../support/wait-for';
@@ -83,6 +83,17 @@ describe('a hook', () => {
     expect(log.codes()).toEqual(Array(3).fill('LISTENER_FAILED'));
     expect(log.errors[0]?.message).toContain('did not end within 20 ms');
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+  });
+
+  it('that ends well keeps its signal, and leaves no listener behind however many rotations come', async () => {
+    const signals: AbortSignal[] = [];
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    const { rotate } = await stage((_event, { signal }) => signals.push(signal));
+    for (let round = 0; round < 30; round += 1) await rotate();
+    await waitFor(() => signals.length === 30);
+    expect(signals.some(({ aborted }) => aborted)).toBe(false);
+    expect(warn).not.toHaveBeenCalled();
   });
 
   it('is told by its signal when the store closes, which does not wait for it', async () => {

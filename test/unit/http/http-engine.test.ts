@@ -189,3 +189,22 @@ describe('a store that is closed', () => {
     expect(store.triggers).toEqual([]);
   });
 });
+
+describe('what authorize sees of a request', () => {
+  it.each(['x/?', 'x/#', 'x/other?', '[', 'a b', '999.999.999.999', ''])(
+    'is the path that was asked for, whatever the host is said to be: %s',
+    async (host) => {
+      const seen: string[] = [];
+      const { handler } = stage({
+        authorize: ({ url }) => {
+          seen.push(url.pathname + url.search);
+          return false;
+        },
+      });
+      const response = { setHeader() {}, end() {} };
+      const request = { method: 'POST', url: '/hooks?code=x', headers: { host }, complete: true };
+      await handler.node(request as never, response as never);
+      expect(seen).toEqual(['/hooks?code=x']);
+    },
+  );
+});

@@ -1,5 +1,6 @@
 import { memory, SecretStore, secret } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 
 describe('redacted text', () => {
   it('masks the longer of two values that begin alike, and regular expression signs are only signs', async () => {
@@ -52,5 +53,36 @@ describe('redacted text', () => {
       sources: [memory({ pin: '12345' })],
     });
     expect(store.redact('12345 is too short to be masked')).toBe('12345 is too short to be masked');
+  });
+
+  it('is JSON where it was, also in a list that begins with a number, and behind a line with a quote too many', async () => {
+    await using store = await SecretStore.open({
+      secrets: { pin: secret.json('pin') },
+      sources: [memory({ pin: '12345678' })],
+    });
+    for (const line of ['[12345678,1]', '[1,12345678]', '[[12345678]]']) {
+      const masked = store.redact(line);
+      expect(masked).not.toContain('12345678');
+      expect(() => JSON.parse(masked)).not.toThrow();
+    }
+    const lines = store.redact('{"a": "5"}\nplain 5" text\n{"pin":12345678,"b":1}').split('\n');
+    expect(JSON.parse(lines[2] as string)).toEqual({ pin: '[secret pin]', b: 1 });
+  });
+
+  it('masks what a schema made a URL, a Map or a Set of', async () => {
+    const shaped = z
+      .object({ dsn: z.string(), map: z.record(z.string(), z.string()), set: z.array(z.string()) })
+      .transform(({ dsn, map, set }) => ({
+        dsn: new URL(dsn),
+        map: new Map(Object.entries(map)),
+        set: new Set(set),
+      }));
+    const given = { dsn: 'postgres://app:of%2Fdsn-1@db/x', map: { key: 'of-map-1' }, set: ['of-set-1'] };
+    await using store = await SecretStore.open({
+      secrets: { shaped: secret.json('shaped', shaped) },
+      sources: [memory({ shaped: JSON.stringify(given) })],
+    });
+    const masked = store.redact(`${given.dsn} of/dsn-1 of-map-1 of-set-1`);
+    expect(masked).not.toMatch(/dsn-1|map-1|set-1/);
   });
 });

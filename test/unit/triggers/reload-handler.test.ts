@@ -161,6 +161,16 @@ describe('who may', () => {
     expect(refused.headers.get('www-authenticate')).toBe('Basic realm="secrets", charset="UTF-8"');
   });
 
+  it('shows no password where the secret is empty', async () => {
+    await using store = await SecretStore.open({
+      secrets: { code: secret.json('code') },
+      sources: [silentMemory({ code: '""' })],
+    });
+    const handler = reloadHandler(store, { authorize: basicPassword(store, 'code') });
+    const headers = { authorization: `Basic ${Buffer.from('ops:').toString('base64')}` };
+    expect((await handler(post({ headers }))).status).toBe(401);
+  });
+
   it.each([
     { options: { user: 'a:b' }, code: 'OPTION_INVALID' },
     { options: { realm: 'a"b' }, code: 'OPTION_INVALID' },
