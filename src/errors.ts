@@ -91,11 +91,11 @@ export type SecretsErrorCode = keyof typeof errorCodes;
 /** What an error says beside its message. Names and numbers, never a value. */
 export interface SecretsErrorFacts {
   /** The name of the secret. */
-  readonly secret?: string;
+  readonly secret?: string | undefined;
   /** The name of the source. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** What to do next: one or two sentences, shown at the end of the message. */
-  readonly next?: string;
+  readonly next?: string | undefined;
 }
 
 const BRAND = Symbol.for('hot-secrets.error');

@@ -20,10 +20,10 @@ export type {
   DrainedEvent,
   Lifecycle,
   RejectedEvent,
-  RotatedEvent,
   Rotating,
   RotatingOptions,
   RotationEvents,
+  SwappedEvent,
 } from './rotation/types';
 export type { SecretAttributes } from './secret/attributes';
 export type { Lookup, LookupOptions } from './secret/lookup';

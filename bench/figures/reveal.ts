@@ -23,7 +23,7 @@ export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
     sources: [memory(content)],
   });
 
-  const readStore = (calls: number) => revealAll(store, names, calls);
+  const readStore = (calls: number) => revealWithPrevious(store, names, calls);
   const readMap = (calls: number) => getAll(map, names, calls);
   if (readStore(1000) !== readMap(1000)) throw new Error('The two sides read different values.');
   for (let warmUp = 0; warmUp < 20; warmUp += 1) readStore(CALLS_PER_ROUND) + readMap(CALLS_PER_ROUND);
@@ -54,7 +54,7 @@ export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
   };
 }
 
-function revealAll(store: Reader, names: readonly string[], calls: number): number {
+function revealWithPrevious(store: Reader, names: readonly string[], calls: number): number {
   let length = 0;
   for (let call = 0; call < calls; call += 1) length += store.reveal(names[call % SECRETS] as string).length;
   return length;

@@ -52,7 +52,7 @@ export async function tlsBadPairs({ size, scratch }: FigureOptions): Promise<Fig
   let rotate = () => {};
   secrets.on('error', () => report());
   rotation.on('rejected', () => report());
-  rotation.on('rotated', () => rotate());
+  rotation.on('swapped', () => rotate());
   let notKept = 0;
   let notReported = 0;
   let notRecovered = 0;

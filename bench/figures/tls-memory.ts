@@ -57,7 +57,7 @@ export async function tlsMemory({ size, scratch }: FigureOptions): Promise<Figur
   );
   let rotated = 0;
   let seen = () => {};
-  serverNames.on('rotated', () => {
+  serverNames.on('swapped', () => {
     rotated += 1;
     seen();
   });

@@ -2,7 +2,7 @@ import express from 'express';
 import { type SecretStore, secret } from 'hot-secrets';
 import { attachSecrets, closeWithServer } from 'hot-secrets/express';
 import { createPool } from 'hot-secrets/pg';
-import { basicPassword } from 'hot-secrets/triggers';
+import { basicAuth } from 'hot-secrets/triggers';
 
 export const definitions = {
   dbPassword: 'db-password',
@@ -35,7 +35,7 @@ export function startService(secrets: Secrets, address: Address) {
   );
 
   const app = express();
-  attachSecrets(app, secrets, { endpoints: { authorize: basicPassword(secrets, 'opsPassword') } });
+  attachSecrets(app, secrets, { endpoints: { authorize: basicAuth(secrets, 'opsPassword') } });
   app.get('/orders', async (req, res) => {
     const { rows } = await pool.query('select now() as at');
     res.json({ ...rows[0], generation: req.secrets.generation });

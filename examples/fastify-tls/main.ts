@@ -6,7 +6,7 @@ import { mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { hotSecrets } from 'hot-secrets/fastify';
 import { createTestMount } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
-import { basicPassword } from 'hot-secrets/triggers';
+import { basicAuth } from 'hot-secrets/triggers';
 import { createAuthority } from '../../test/support/certificates';
 import { waitFor } from '../../test/support/wait-for';
 import { ask } from './client';
@@ -32,7 +32,7 @@ secrets.on('close', ({ generation }) => console.log(`the store closed at generat
 const app = fastify({ https: {} });
 await app.register(hotSecrets, {
   store: secrets,
-  endpoints: { authorize: basicPassword(secrets, 'opsPassword') },
+  endpoints: { authorize: basicAuth(secrets, 'opsPassword') },
   // To drop a cache, to tell others: what follows the store by itself needs no hook.
   onRotate: ({ generation, changes }) => {
     console.log(`onRotate: generation ${generation} brought ${changes.map(({ name }) => name).join(', ')}`);

@@ -24,7 +24,7 @@ secrets.on('expiring', ({ subject, daysLeft }) => {
 // The server needs no certificate of its own: the store gives it one now, and a new one whenever the mount has one.
 const server = createServer({}, (_request, response) => response.end('hello\n'));
 await using rotation = attachSecureContext(server, secrets, (s) => s.reveal('web'));
-rotation.on('rotated', ({ generation }) => console.log(`the server uses generation ${generation}`));
+rotation.on('swapped', ({ generation }) => console.log(`the server uses generation ${generation}`));
 await once(server.listen(0, '127.0.0.1'), 'listening');
 
 await tell();

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
 import { SecretStore, type Snapshot, secret, type ValuesOf } from 'hot-secrets';
 import { InjectSecret, RequestSecrets, type SecretHandle, SecretsModule } from 'hot-secrets/nestjs';
-import { basicPassword } from 'hot-secrets/triggers';
+import { basicAuth } from 'hot-secrets/triggers';
 
 const definitions = {
   apiUser: 'api-user',
@@ -47,7 +47,7 @@ export class PaymentsController {
         store.on('error', ({ code, message }) => console.log(`${code}: ${message}`));
         return {
           store,
-          endpoints: { authorize: basicPassword(store, 'opsPassword') },
+          endpoints: { authorize: basicAuth(store, 'opsPassword') },
           onRotate: ({ generation, changes }) => {
             console.log(
               `onRotate: generation ${generation} brought ${changes.map(({ name }) => name).join(', ')}`,

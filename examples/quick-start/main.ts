@@ -23,7 +23,7 @@ await using client = rotating(
   { name: 'client' },
 );
 await client.ready;
-client.on('rotated', ({ generation }) => console.log(`the client uses generation ${generation}`));
+client.on('swapped', ({ generation }) => console.log(`the client uses generation ${generation}`));
 
 console.log(`${secrets.get('key')} from ${secrets.get('key').source}, beta: ${secrets.get('beta')}`);
 

@@ -10,7 +10,7 @@ export interface Definition<T> extends ValueTraits<T> {
   /** The values it is made of, all from one source. Text, bytes and JSON have one. */
   readonly lookups: readonly Lookup[];
   readonly required: boolean;
-  /** How long `revealAll` still returns the value before the current one. */
+  /** How long `revealWithPrevious` still returns the value before the current one. */
   readonly keepPreviousMs: number;
   /** Turns bytes into the value. Throws a `SecretsError`, which never holds any of the bytes. */
   decode(parts: readonly Uint8Array[]): T | Promise<T>;
@@ -39,7 +39,7 @@ export interface Expiry {
 
 /** Options that every kind of secret takes. */
 export interface DefinitionOptions extends LookupOptions {
-  /** Milliseconds for which `revealAll` still returns the previous value after a rotation. Default: 0. */
+  /** Milliseconds for which `revealWithPrevious` still returns the previous value after a rotation. Default: 0. */
   readonly keepPreviousMs?: number;
 }
 

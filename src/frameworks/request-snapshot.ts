@@ -31,8 +31,8 @@ export class RequestSnapshot<V> implements Snapshot<V> {
     return this.#snapshot().reveal(name);
   }
 
-  revealAll<K extends keyof V & string>(name: K): Lists<V>[K] {
-    return this.#snapshot().revealAll(name);
+  revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K] {
+    return this.#snapshot().revealWithPrevious(name);
   }
 
   get<K extends keyof V & string>(name: K): Boxes<V>[K] {

@@ -51,7 +51,9 @@ export function healthReport(store: HealthStore, { stale, maxStalenessMs }: Heal
   const looked = sources.filter(
     ({ maxStalenessMs: own = Number.POSITIVE_INFINITY }) => own < Number.POSITIVE_INFINITY,
   );
-  const ages = looked.flatMap(({ lastLookAgeMs }) => (lastLookAgeMs === undefined ? [] : [lastLookAgeMs]));
+  const ages = looked.flatMap(({ lastRefreshAgeMs }) =>
+    lastRefreshAgeMs === undefined ? [] : [lastRefreshAgeMs],
+  );
   const stalenessMs = ages.length === 0 ? undefined : Math.max(...ages);
   const isStale =
     maxStalenessMs === undefined

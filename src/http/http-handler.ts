@@ -110,7 +110,7 @@ function isClosed(store: ClosableStore | undefined): boolean {
 export function checkedAuthorize(where: string, authorize: unknown): Authorize {
   if (typeof authorize === 'function') return authorize as Authorize;
   throw new SecretsError('OPTION_INVALID', `${where} has no authorize`, {
-    next: 'Anybody could call it. Give it bearerToken(…), querySecret(…), basicPassword(…), or a function of your own.',
+    next: 'Anybody could call it. Give it bearerToken(…), querySecret(…), basicAuth(…), or a function of your own.',
   });
 }
 

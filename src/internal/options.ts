@@ -1,5 +1,141 @@
 import { SecretsError } from '../errors';
 
+/**
+ * Reads one option. `given` is what the caller passed, `undefined` included; `reject` throws `OPTION_INVALID` and says
+ * what the option must be.
+ */
+export type Option<T> = (given: unknown, reject: (mustBe: string) => never) => T;
+
+type Declared = Readonly<Record<string, Option<unknown>>>;
+type Read<D extends Declared> = { readonly [K in keyof D]: ReturnType<D[K]> };
+
+/**
+ * Reads the options of a function: their names, units, bounds and defaults stand in one place.
+ *
+ * @param where The function, as messages name it: `createPool`.
+ * @throws `OPTION_UNKNOWN` for a name that is not declared, `OPTION_INVALID` for a value that cannot be used, and for
+ * options that are no object.
+ * @example
+ * ```ts
+ * const { pollIntervalMs, optional } = readOptions('mountedFiles', options, {
+ *   pollIntervalMs: ms(30_000, { least: 10 }),
+ *   optional: flag(false),
+ * });
+ * ```
+ */
+export function readOptions<D extends Declared>(where: string, options: unknown, declared: D): Read<D> {
+  if (options === undefined) return readOptions(where, {}, declared);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new SecretsError(
+      'OPTION_INVALID',
+      `the options of ${where} must be an object, not ${kindOf(options)}`,
+      {
+        next: `Pass an object with any of: ${Object.keys(declared).join(', ')}.`,
+      },
+    );
+  }
+  rejectUnknownOptions(where, options, Object.keys(declared));
+  const given = options as Readonly<Record<string, unknown>>;
+  const read = Object.entries(declared).map(([name, option]) => {
+    const reject = (mustBe: string): never => {
+      const what = `${where}: \`${name}\` must be ${mustBe}, not ${kindOf(given[name])}`;
+      throw new SecretsError('OPTION_INVALID', what, { next: adviceFor(option) });
+    };
+    return [name, option(given[name], reject)];
+  });
+  return Object.fromEntries(read) as Read<D>;
+}
+
+/** A duration in milliseconds, `least` (default 0) or more. `Infinity` means without a bound. */
+export function ms(fallback: number, bounds?: Bounds): Option<number>;
+export function ms(fallback?: undefined, bounds?: Bounds): Option<number | undefined>;
+export function ms(fallback?: number, { least = 0, most }: Bounds = {}): Option<number | undefined> {
+  const mustBe = `a duration in milliseconds, ${range(least, most)}`;
+  return (given = fallback, reject) => {
+    if (given === undefined || isWithin(given, least, most)) return given;
+    return reject(mustBe);
+  };
+}
+
+/** A count, `least` (default 0) or more. */
+export function count(fallback: number, bounds?: Bounds): Option<number>;
+export function count(fallback?: undefined, bounds?: Bounds): Option<number | undefined>;
+export function count(fallback?: number, { least = 0, most }: Bounds = {}): Option<number | undefined> {
+  return (given = fallback, reject) => {
+    if (given === undefined || isWithin(given, least, most)) return given;
+    return reject(`a number, ${range(least, most)}`);
+  };
+}
+
+export function flag(fallback: boolean): Option<boolean> {
+  return (given = fallback, reject) => (typeof given === 'boolean' ? given : reject('true or false'));
+}
+
+/** A text that is not empty. */
+export function text(fallback: string): Option<string>;
+export function text(fallback?: undefined): Option<string | undefined>;
+export function text(fallback?: string): Option<string | undefined> {
+  return (given = fallback, reject) => {
+    if (given === undefined || (typeof given === 'string' && given !== '')) return given;
+    return reject('a string that is not empty');
+  };
+}
+
+export function oneOf<T extends string>(fallback: T, ...values: readonly T[]): Option<T> {
+  return (given = fallback, reject) => {
+    if (given === fallback || values.includes(given as T)) return given as T;
+    return reject(`one of ${[...new Set([fallback, ...values])].map((value) => `'${value}'`).join(', ')}`);
+  };
+}
+
+export function callback<F>(): Option<F | undefined> {
+  return (given, reject) => {
+    if (given === undefined || typeof given === 'function') return given as F | undefined;
+    return reject('a function');
+  };
+}
+
+/** Handed on as it is: a module of the caller, or what its reader checks itself. */
+export function passed<T>(): Option<T | undefined> {
+  return (given) => given as T | undefined;
+}
+
+interface Bounds {
+  readonly least?: number;
+  readonly most?: number;
+}
+
+function isWithin(given: unknown, least: number, most = Number.POSITIVE_INFINITY): given is number {
+  return typeof given === 'number' && given >= least && given <= most;
+}
+
+function range(least: number, most: number | undefined): string {
+  return most === undefined ? `${least} or more` : `from ${least} to ${most}`;
+}
+
+function adviceFor(option: Option<unknown>): string {
+  try {
+    const fallback = option(undefined, () => {
+      throw new Error('required');
+    });
+    if (typeof fallback === 'number' || typeof fallback === 'string' || typeof fallback === 'boolean') {
+      return `Fix it, or leave it out for the default (${fallback}).`;
+    }
+    return 'Fix it, or leave it out.';
+  } catch {
+    return 'Fix the option named here.';
+  }
+}
+
+/** What somebody passed, without a word of what it holds. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  if (value === '') return 'an empty string';
+  if (typeof value === 'number') return Number.isNaN(value) ? 'NaN' : 'that number';
+  return `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`;
+}
+
 /** A misspelt option must not be silently without effect. */
 export function rejectUnknownOptions(where: string, options: object, known: readonly string[]): void {
   for (const option of Object.keys(options)) {
@@ -14,8 +150,8 @@ export function rejectUnknownOptions(where: string, options: object, known: read
 /** A duration or a count: a number, not below `least`. `Infinity` passes where a wait may be unbounded. */
 export function assertNumber(where: string, option: string, value: unknown, least = 0): void {
   if (typeof value === 'number' && value >= least) return;
-  throw new SecretsError('OPTION_INVALID', `${option} of ${where} is not a number of at least ${least}`, {
-    next: 'Durations are milliseconds.',
+  throw new SecretsError('OPTION_INVALID', `${where}: \`${option}\` must be a number, ${least} or more`, {
+    next: 'Fix the option named here.',
   });
 }
 

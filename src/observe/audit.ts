@@ -43,7 +43,7 @@ export interface AuditedStore {
 const WHERE = 'auditAccess';
 
 /**
- * Counts who reads which secret: each `reveal` and `revealAll` of the store, of its snapshots and boxes, and of recipes.
+ * Counts who reads which secret: each `reveal` and `revealWithPrevious` of the store, of its snapshots and boxes, and of recipes.
  * What the store does itself (masking, checking certificates) is not counted. While nobody audits, a read pays for one check.
  *
  * Throws `OPTION_UNKNOWN`, `OPTION_INVALID`, `STORE_CLOSED`.

@@ -23,12 +23,12 @@ export function ofHealth(store: string, { status, generation, sources }: StoreHe
       value: state === status ? 1 : 0,
       attributes: { ...own, [key.state]: state },
     })),
-    ...sources.flatMap(({ source, lastLookAgeMs }) =>
-      lastLookAgeMs === undefined
+    ...sources.flatMap(({ source, lastRefreshAgeMs }) =>
+      lastRefreshAgeMs === undefined
         ? []
         : {
             name: 'hot_secrets.source.staleness' as const,
-            value: lastLookAgeMs / 1000,
+            value: lastRefreshAgeMs / 1000,
             attributes: { ...own, [key.source]: source },
           },
     ),

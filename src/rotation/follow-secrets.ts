@@ -105,7 +105,7 @@ export function followSecrets<G extends ClientGeneration, C extends object, V>(
     { initial: { resource: first, tracked }, face: { kind, connections } },
   );
   // Before any listener of the user: whoever hears of the rotation finds the client switched.
-  rotation.on('rotated', () => {
+  rotation.on('swapped', () => {
     replaced.add(serving);
     serving = rotation.current;
     switchTo(serving);

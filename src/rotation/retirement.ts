@@ -67,8 +67,8 @@ export async function retire<R, V>(
     onError(failed('DRAIN_TIMEOUT', what, 'Raise drainTimeoutMs if its uses may take that long.'));
   }
   await dispose(leased.resource, lifecycle, name, onError);
-  const tookMs = performance.now() - startedAt;
-  return { name, generation: leased.generation, forced: outcome === 'expired', tookMs };
+  const durationMs = performance.now() - startedAt;
+  return { name, generation: leased.generation, forced: outcome === 'expired', durationMs };
 }
 
 async function drain<R, V>(resource: R, lifecycle: Lifecycle<R, V>, signal: AbortSignal): Promise<void> {

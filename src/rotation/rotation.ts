@@ -145,7 +145,7 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#renewal = undefined;
   }
 
-  /** A previous value that was read with `revealAll` is in the resource until the next build, also after its grace. */
+  /** A previous value that was read with `revealWithPrevious` is in the resource until the next build, also after its grace. */
   #renewAfterGrace(tracked: TrackedSnapshot<V>): void {
     this.#cancelGrace();
     if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
@@ -218,12 +218,12 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#renewAfterGrace(tracked);
     this.#ready.resolve(resource);
     renewal.trace.swapped(generation, old?.generation);
-    this.#events.emit('rotated', {
+    this.#events.emit('swapped', {
       name: this.#options.name,
       generation,
       previousGeneration: old?.generation,
       attempts: renewal.trace.attempts,
-      tookMs: renewal.trace.elapsedMs,
+      durationMs: renewal.trace.elapsedMs,
     });
     if (old !== undefined) this.#retire(old);
   }

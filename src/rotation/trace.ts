@@ -57,10 +57,10 @@ export class Trace {
     this.#draining += 1;
   }
 
-  drained({ generation, forced, tookMs }: DrainedEvent): void {
+  drained({ generation, forced, durationMs }: DrainedEvent): void {
     this.#draining -= 1;
     const old = { ...this.#identity, generation };
-    publish('hot-secrets:rotation:drain', () => ({ ...old, forced, durationMs: tookMs }));
+    publish('hot-secrets:rotation:drain', () => ({ ...old, forced, durationMs: durationMs }));
   }
 
   /** `generation`: what the resource was built from, where it ever served. */

@@ -8,7 +8,7 @@ export interface TrackedSnapshot<V> {
   readonly reads: ReadonlySet<string>;
   /** True when `names()` was asked: then every name counts as read. */
   readonly readsAll: boolean;
-  /** When `revealAll` returns less than it did: milliseconds since the epoch, `Infinity` for never. */
+  /** When `revealWithPrevious` returns less than it did: milliseconds since the epoch, `Infinity` for never. */
   readonly graceEndsAt: number;
 }
 
@@ -33,9 +33,9 @@ export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
       generation: snapshot.generation,
       takenAt: snapshot.takenAt,
       reveal: <K extends keyof V & string>(name: K): V[K] => snapshot.reveal(note(name)),
-      revealAll: <K extends keyof V & string>(name: K) => {
+      revealWithPrevious: <K extends keyof V & string>(name: K) => {
         graceEndsAt = Math.min(graceEndsAt, snapshot.graceEndsAt(name)?.getTime() ?? graceEndsAt);
-        return snapshot.revealAll(note(name));
+        return snapshot.revealWithPrevious(note(name));
       },
       graceEndsAt: (name: keyof V & string) => snapshot.graceEndsAt(note(name)),
       get: <K extends keyof V & string>(name: K): Boxes<V>[K] => snapshot.get(note(name)),

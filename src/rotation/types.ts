@@ -31,14 +31,14 @@ export interface RotatingOptions {
   readonly readyTimeoutMs?: number;
 }
 
-export interface RotatedEvent {
+export interface SwappedEvent {
   readonly name: string;
   /** The store's generation that the new resource was built from. */
   readonly generation: number;
   readonly previousGeneration: number | undefined;
   readonly attempts: number;
   /** From the first attempt to the swap. */
-  readonly tookMs: number;
+  readonly durationMs: number;
 }
 
 export interface RejectedEvent {
@@ -54,12 +54,12 @@ export interface DrainedEvent {
   readonly generation: number;
   /** True when the deadline came first. */
   readonly forced: boolean;
-  readonly tookMs: number;
+  readonly durationMs: number;
 }
 
 export interface RotationEvents {
   /** A new resource serves. */
-  rotated: RotatedEvent;
+  swapped: SwappedEvent;
   /** A new resource was not good enough; the old one serves. Once per cause, not once per retry. */
   rejected: RejectedEvent;
   /** An old resource is out of use and closed. */

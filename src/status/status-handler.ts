@@ -28,7 +28,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 /**
  * A page for people that shows, live, what every secret, source, pool and server does, and what happened lately; and the
  * same as JSON (`StatusReport`) for `Accept: application/json` or `?format=json`. Names, paths and versions, never a value;
- * who may see that is for `authorize` to say: `basicPassword` where a browser is to ask for it.
+ * who may see that is for `authorize` to say: `basicAuth` where a browser is to ask for it.
  *
  * The timeline begins with this call, and ends when its store closes. Of several stores, give a list: the answer is 503 once
  * all of them are closed.
@@ -37,7 +37,7 @@ const HEADERS: Readonly<Record<string, string>> = {
  *
  * @example
  * ```ts
- * const page = statusHandler(secrets, { authorize: basicPassword(secrets, 'statusPassword') });
+ * const page = statusHandler(secrets, { authorize: basicAuth(secrets, 'statusPassword') });
  * http.createServer(page.node);   // also: app.get('/-/status', page.node) with Express
  * ```
  */

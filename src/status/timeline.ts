@@ -77,12 +77,12 @@ export class Timeline {
           names: [source],
           code,
           trigger,
-          tookMs: durationMs,
+          durationMs: durationMs,
         })),
       ),
       'hot-secrets:rotation:swap': told((swap) => {
-        const { generation, attempts, durationMs: tookMs } = swap;
-        return [{ kind: 'swapped', level: 'ok', ...resource(swap), generation, attempts, tookMs }];
+        const { generation, attempts, durationMs } = swap;
+        return [{ kind: 'swapped', level: 'ok', ...resource(swap), generation, attempts, durationMs }];
       }),
       'hot-secrets:rotation:rejected': told((rejected) => {
         const { code, message, generation, attempt: attempts, retryInMs } = rejected;
@@ -90,9 +90,9 @@ export class Timeline {
         return [{ kind: 'rejected', level: 'problem', ...resource(rejected), ...facts }];
       }),
       'hot-secrets:rotation:drain': told((drained) => {
-        const { generation, forced, durationMs: tookMs } = drained;
+        const { generation, forced, durationMs } = drained;
         const level = forced ? 'warning' : 'ok';
-        return [{ kind: 'drained', level, ...resource(drained), generation, forced, tookMs }];
+        return [{ kind: 'drained', level, ...resource(drained), generation, forced, durationMs }];
       }),
       'hot-secrets:rotation:error': told((failure) => {
         const { code, message } = failure;
@@ -105,8 +105,8 @@ export class Timeline {
         ];
       }),
       'hot-secrets:credential:accepted': told((accepted) => {
-        const { generation, waitedMs: tookMs } = accepted;
-        return [{ kind: 'accepted', level: 'ok', ...resource(accepted), generation, tookMs }];
+        const { generation, waitedMs: durationMs } = accepted;
+        return [{ kind: 'accepted', level: 'ok', ...resource(accepted), generation, durationMs }];
       }),
     };
     return subscribe(listeners, storeId);

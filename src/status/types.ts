@@ -107,7 +107,7 @@ export interface TimelineEntry {
   readonly trigger?: string;
   readonly code?: SecretsErrorCode;
   readonly message?: string;
-  readonly tookMs?: number;
+  readonly durationMs?: number;
   readonly attempts?: number;
   /** Of `rejected`: when it is tried again. */
   readonly retryInMs?: number;

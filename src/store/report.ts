@@ -61,15 +61,15 @@ function warningsOf(state: EngineState, name: string): SecretsErrorCode[] {
 }
 
 function reportSource(state: EngineState, index: number): SourceReport {
-  const { source, lastLookAt } = state.sources[index] as EngineState['sources'][number];
+  const { source, lastRefreshAt } = state.sources[index] as EngineState['sources'][number];
   const problems = state.problems.startingWith(`source ${index} `);
-  const age = lastLookAt === undefined ? undefined : Date.now() - lastLookAt;
+  const age = lastRefreshAt === undefined ? undefined : Date.now() - lastRefreshAt;
   const stale = age !== undefined && age > (source.maxStalenessMs ?? Number.POSITIVE_INFINITY);
   return {
     source: source.name,
     location: source.location,
     status: stale ? 'stale' : problems.length > 0 ? 'degraded' : 'ok',
-    lastLookAgeMs: age,
+    lastRefreshAgeMs: age,
     maxStalenessMs: source.maxStalenessMs,
     note: source.note?.(),
     problems: problems.map(({ code, message }) => ({ code, message })),

@@ -102,8 +102,8 @@ export class LiveStore<V> implements SecretStore<V> {
     return this.#snapshot.reveal(name);
   }
 
-  revealAll<K extends keyof V & string>(name: K): Lists<V>[K] {
-    return this.#snapshot.revealAll(name);
+  revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K] {
+    return this.#snapshot.revealWithPrevious(name);
   }
 
   get<K extends keyof V & string>(name: K): Boxes<V>[K] {

@@ -1,7 +1,7 @@
 import { type Secret, unseal } from '../secret/secret';
 import type { Boxes, Lists, Snapshot } from './types';
 
-/** What serves a name: its current box, and the boxes before it with the time until which `revealAll` shows them. */
+/** What serves a name: its current box, and the boxes before it with the time until which `revealWithPrevious` shows them. */
 export interface Serving {
   readonly secret: Secret<unknown>;
   readonly digest: string;
@@ -32,7 +32,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return serving?.secret.reveal() as V[K];
   }
 
-  revealAll<K extends keyof V & string>(name: K): Lists<V>[K] {
+  revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K] {
     const serving = this.#entries.get(name) ?? this.#miss(name);
     if (serving === undefined) return [];
     const now = Date.now();

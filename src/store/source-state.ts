@@ -20,7 +20,7 @@ export class SourceState {
   readings: ReadonlyMap<string, Reading['status']> = new Map();
   looked: ReadonlyMap<string, string> = new Map();
   failure: SecretsError | undefined;
-  lastLookAt: number | undefined;
+  lastRefreshAt: number | undefined;
   revision: string | undefined;
   #reading: Promise<unknown> | undefined;
 
@@ -44,7 +44,7 @@ export class SourceState {
         [...result.readings].map(([name, reading]) => [name, this.#checked(name, reading)]),
       );
       this.failure = undefined;
-      this.lastLookAt = Date.now();
+      this.lastRefreshAt = Date.now();
       if (result.unchanged) return { kind: 'unchanged' };
       this.revision = result.revision;
       this.readings = mapValues(readings, (reading) => reading.status);

@@ -14,7 +14,7 @@ export type ValuesOf<D extends Definitions> = {
 /** A box, or `undefined` too for a secret that is optional. */
 export type SecretOf<T> = Secret<Exclude<T, undefined>> | Extract<T, undefined>;
 
-/** The boxes of all names, and what `revealAll` returns: mapped, so that a store of more names fits where fewer are asked for. */
+/** The boxes of all names, and what `revealWithPrevious` returns: mapped, so that a store of more names fits where fewer are asked for. */
 export type Boxes<V> = { readonly [K in keyof V]: SecretOf<V[K]> };
 export type Lists<V> = { readonly [K in keyof V]: readonly Exclude<V[K], undefined>[] };
 
@@ -26,10 +26,10 @@ export interface SecretReader<V> {
    */
   reveal<K extends keyof V & string>(name: K): V[K];
   /** The current value, then the previous one while it is within `keepPreviousMs`. */
-  revealAll<K extends keyof V & string>(name: K): Lists<V>[K];
+  revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K];
   /** The box: name, version, source, loadedAt. */
   get<K extends keyof V & string>(name: K): Boxes<V>[K];
-  /** When `revealAll` will drop a value, by its `keepPreviousMs`; `undefined` while it returns the current one alone. */
+  /** When `revealWithPrevious` will drop a value, by its `keepPreviousMs`; `undefined` while it returns the current one alone. */
   graceEndsAt<K extends keyof V & string>(name: K): Date | undefined;
   /** True when the name has a value. */
   has(name: string): boolean;
@@ -159,7 +159,7 @@ export interface SourceReport {
   readonly location: string;
   readonly status: 'ok' | 'degraded' | 'stale';
   /** Milliseconds since the last look that succeeded. */
-  readonly lastLookAgeMs: number | undefined;
+  readonly lastRefreshAgeMs: number | undefined;
   /** From this age on it is `stale`; `undefined` for a source that changes by no other hand, such as the environment. */
   readonly maxStalenessMs: number | undefined;
   /** What is worth knowing although nothing failed: a default mount that does not exist. */

@@ -1,4 +1,4 @@
-export { type BasicPasswordOptions, basicPassword } from '../http/authorize/basic-password';
+export { type BasicAuthOptions, basicAuth } from '../http/authorize/basic-auth';
 export { type BearerTokenOptions, bearerToken } from '../http/authorize/bearer-token';
 export { type QuerySecretOptions, querySecret } from '../http/authorize/query-secret';
 export type { HttpBodyOptions, HttpOptions } from '../http/http-handler';

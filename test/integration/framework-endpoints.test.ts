@@ -1,5 +1,5 @@
 import { SecretStore, secret } from 'hot-secrets';
-import { basicPassword } from 'hot-secrets/triggers';
+import { basicAuth } from 'hot-secrets/triggers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { frameworks, type PairStore, type StartApp } from '../support/framework-stage';
 import { openRequest } from '../support/http-server';
@@ -15,7 +15,7 @@ async function stage(start: StartApp, basePath?: string) {
   });
   onTestFinished(() => store.close());
   const endpoints = {
-    authorize: basicPassword(store, 'ops'),
+    authorize: basicAuth(store, 'ops'),
     ...(basePath !== undefined && { basePath }),
   };
   const app = await start([[store as PairStore, { endpoints }]], {

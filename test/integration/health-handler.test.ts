@@ -97,7 +97,7 @@ describe('the endpoint for probes', () => {
     const store = await SecretStore.open({ secrets: { user: 'shop-user', region: 'region' }, sources });
     onTestFinished(() => store.close());
     const url = await serve(healthHandler(store, { stale: 'fail', maxStalenessMs: 500 }).node);
-    await waitFor(() => (store.health().sources[1]?.lastLookAgeMs ?? 0) > 600);
+    await waitFor(() => (store.health().sources[1]?.lastRefreshAgeMs ?? 0) > 600);
     const { body } = await askUntil(url, ({ status }) => status === 200);
     expect(body).toMatchObject({ healthy: true, status: 'ok' });
     expect(body.stalenessMs).toBeLessThan(500);

@@ -183,7 +183,7 @@ describe('an agent that follows its secrets', () => {
     const { server, secrets } = stage;
     const agent = agentOf(stage, { maxSockets: 1 });
     const events: unknown[] = [];
-    agent.rotation.on('rotated', (event) => events.push(event));
+    agent.rotation.on('swapped', (event) => events.push(event));
     const old = get(agent, `${server.origin}/held`);
     await waitFor(() => server.heldCount === 1);
     await stage.rotate();

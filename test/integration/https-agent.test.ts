@@ -89,7 +89,7 @@ describe('a rotation of the client certificate', () => {
       name: 'HTTPS agent',
       generation: 1,
       forced: false,
-      tookMs: expect.any(Number),
+      durationMs: expect.any(Number),
     });
     expect(agent.rotation.staleCount).toBe(0);
     expect(server.openCount).toBe(1);
@@ -191,7 +191,7 @@ describe('a rotation of the authority', () => {
     const forgotten = await startMutualTlsServer(await old.issue(), old);
     const agent = agentOf(stage);
     const rotated: unknown[] = [];
-    agent.rotation.on('rotated', (event) => rotated.push(event));
+    agent.rotation.on('swapped', (event) => rotated.push(event));
     const load = startLoad(4, () => get(agent, server.origin));
     await get(agent, forgotten.origin);
 

@@ -377,7 +377,7 @@ describe('what is injected', () => {
       'third',
     ]);
     expect(password.get().version).toBe(store.get('password').version);
-    expect(password.revealAll()).toEqual(['fourth-password']);
+    expect(password.revealWithPrevious()).toEqual(['fourth-password']);
   });
 });
 

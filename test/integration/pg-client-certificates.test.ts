@@ -61,7 +61,7 @@ async function certified(format: 'PEM' | 'PFX' = 'PEM') {
       secrets,
       (s) => ({
         ...{ host, port, database, user: role, max: 8, ...config },
-        ssl: { ...s.reveal('client'), ca: s.revealAll('ca').flatMap(({ ca }) => ca) },
+        ssl: { ...s.reveal('client'), ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca) },
       }),
       { retireOverMs: 100, ...options },
     );

@@ -1,4 +1,4 @@
-import { basicPassword, querySecret, statusHandler } from 'hot-secrets/status';
+import { basicAuth, querySecret, statusHandler } from 'hot-secrets/status';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { launch, shownText, visit } from '../support/browser';
@@ -52,9 +52,7 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
 
   it('is let in by a password, and says when that ends', async () => {
     const { source, store } = await open({ password: 'first-password' });
-    const url = await addressOf(
-      statusHandler(store, { ...LIVE, authorize: basicPassword(store, 'password') }),
-    );
+    const url = await addressOf(statusHandler(store, { ...LIVE, authorize: basicAuth(store, 'password') }));
     const httpCredentials = { username: 'ops', password: 'first-password' };
     const { page, troubles, requests } = await visit(browser, url, { httpCredentials });
     await eventually(() => page.locator('.secret').count()).toBe(1);

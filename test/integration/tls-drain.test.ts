@@ -24,7 +24,7 @@ async function stage(server: Server, options: AttachOptions) {
   const cast = await tlsCast();
   const context = attachSecureContext(server, cast.secrets, (s) => s.reveal('web'), options);
   const said: [string, unknown][] = [];
-  for (const event of ['rotated', 'drained', 'rejected', 'error'] as const) {
+  for (const event of ['swapped', 'drained', 'rejected', 'error'] as const) {
     context.on(event, (payload) => said.push([event, payload]));
   }
   const of = (event: string) => said.filter(([name]) => name === event).map(([, payload]) => payload);
@@ -40,7 +40,7 @@ async function stage(server: Server, options: AttachOptions) {
     async next() {
       round += 1;
       await cast.rotate('web', `web-${round}`);
-      await waitFor(() => of('rotated').length === round - 1);
+      await waitFor(() => of('swapped').length === round - 1);
       return `web-${round}`;
     },
   };

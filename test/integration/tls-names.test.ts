@@ -97,8 +97,8 @@ describe('server names', () => {
   it('rotate with the default in one generation', async () => {
     const { names, context, ask, mount, issue } = await stage();
     const rotated: string[] = [];
-    context.on('rotated', () => rotated.push('default'));
-    names.on('rotated', ({ name }) => rotated.push(name));
+    context.on('swapped', () => rotated.push('default'));
+    names.on('swapped', ({ name }) => rotated.push(name));
     for (const round of [2, 3, 4]) {
       const [web, api] = await Promise.all([issue(`web-${round}`), issue(`api-${round}`)]);
       await mount.rotate({ ...files('web', web), ...files('api', api) });
@@ -118,7 +118,7 @@ describe('server names', () => {
     const said: unknown[] = [];
     const rotated: string[] = [];
     names.on('rejected', (event) => said.push(event));
-    names.on('rotated', ({ name }) => rotated.push(name));
+    names.on('swapped', ({ name }) => rotated.push(name));
     for (const round of [1, 2, 3]) {
       const [bad, other] = [await issue('bad'), await issue('other')];
       source.set({ 'a.crt': bad.cert, 'a.key': other.key, ...pair('b', await issue(`b-${round + 1}`)) });
@@ -158,7 +158,7 @@ describe('server names', () => {
     names.set('late.test', (s) => s.reveal('web'));
     names.set('late.test', (s) => s.reveal('api'));
     const rotated: string[] = [];
-    names.on('rotated', ({ name }) => rotated.push(name));
+    names.on('swapped', ({ name }) => rotated.push(name));
     for (const round of [2, 3, 4]) {
       await rotate('web', `web-${round}`);
       await rotate('api', `api-${round}`);
@@ -233,10 +233,10 @@ describe('server names', () => {
   it('count the connections of a name that rotated as stale, and only those', async () => {
     const { names, context, port, to, rotate } = await stage();
     const rotations = { web: 0, api: 0 };
-    context.on('rotated', () => {
+    context.on('swapped', () => {
       rotations.web += 1;
     });
-    names.on('rotated', ({ name }) => {
+    names.on('swapped', ({ name }) => {
       if (name === 'api.test') rotations.api += 1;
     });
     const old = await Promise.all(['api.test', 'localhost'].map((host) => handshake(port, to(host))));

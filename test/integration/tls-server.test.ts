@@ -250,7 +250,7 @@ describe('close()', () => {
     const before = listeners();
     const said: unknown[] = [];
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'), { drainTimeoutMs: 60_000 });
-    for (const event of ['rotated', 'drained', 'rejected', 'error'] as const) {
+    for (const event of ['swapped', 'drained', 'rejected', 'error'] as const) {
       context.on(event, (payload) => said.push(payload));
     }
     const closing = context.close();

@@ -40,7 +40,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
     const client = { ca: authority.cert, maxVersion };
     for (const commonName of ['web-2', 'web-3', 'web-4']) {
       const old = await session(port, client);
-      const rotated = new Promise((resolve) => context.on('rotated', resolve));
+      const rotated = new Promise((resolve) => context.on('swapped', resolve));
       await rotate('web', commonName);
       await rotated;
       const next = await handshake(port, { ...client, session: old });
@@ -59,7 +59,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
     const client = { ca: authority.cert, maxVersion, servername: 'api.test' };
     for (const commonName of ['api-2', 'api-3', 'api-4']) {
       const old = await session(port, client);
-      const rotated = new Promise((resolve) => names.on('rotated', resolve));
+      const rotated = new Promise((resolve) => names.on('swapped', resolve));
       await rotate('api', commonName);
       await rotated;
       expect(await handshake(port, { ...client, session: old })).toMatchObject({
@@ -192,7 +192,7 @@ describe("a session of the user's own cache", () => {
     const client = { ca: authority.cert, maxVersion: 'TLSv1.2' as const };
     for (const commonName of ['web-2', 'web-3', 'web-4']) {
       const old = await session(port, client);
-      const rotated = new Promise((resolve) => context.on('rotated', resolve));
+      const rotated = new Promise((resolve) => context.on('swapped', resolve));
       await rotate('web', commonName);
       await rotated;
       expect(await handshake(port, { ...client, session: old })).toMatchObject({

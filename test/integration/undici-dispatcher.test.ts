@@ -117,7 +117,7 @@ describe('a rotation of the client certificate', () => {
       name: 'dispatcher',
       generation: 1,
       forced: false,
-      tookMs: expect.any(Number),
+      durationMs: expect.any(Number),
     });
     await waitFor(() => server.openCount === 1);
     expect(dispatcher.rotation.staleCount).toBe(0);
@@ -189,7 +189,7 @@ describe('a rotation of the authority', () => {
     const forgotten = await startMutualTlsServer(await old.issue(), old);
     const dispatcher = dispatcherOf(stage);
     const rotated: unknown[] = [];
-    dispatcher.rotation.on('rotated', (event) => rotated.push(event));
+    dispatcher.rotation.on('swapped', (event) => rotated.push(event));
     const load = startLoad(4, () => get(dispatcher, server.origin));
     await get(dispatcher, forgotten.origin);
 

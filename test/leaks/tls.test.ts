@@ -39,7 +39,7 @@ async function stage() {
 
 function next(rotating: Pick<AttachedContext, 'on'>): Promise<void> {
   return new Promise((resolve) => {
-    const stop = rotating.on('rotated', () => {
+    const stop = rotating.on('swapped', () => {
       stop();
       resolve();
     });

@@ -62,7 +62,7 @@ describe('a value', () => {
     await store.refresh();
     source.set({ three: BAD });
     await store.refresh();
-    store.revealAll('one');
+    store.revealWithPrevious('one');
     expect(events.length).toBeGreaterThan(1);
     expect(messages.length).toBeGreaterThan(10);
 

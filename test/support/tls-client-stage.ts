@@ -59,9 +59,9 @@ export async function startClientStage({ keepPreviousMs = 0 } = {}): Promise<Cli
 /** The options of a client in the tests: its pair, and whom it trusts. */
 export function pairAndTrust(s: {
   reveal(name: 'client'): TlsMaterial;
-  revealAll(name: 'ca'): readonly TlsTrust[];
+  revealWithPrevious(name: 'ca'): readonly TlsTrust[];
 }): TlsMaterial & TlsTrust {
-  return { ...s.reveal('client'), ca: s.revealAll('ca').flatMap(({ ca }) => ca) };
+  return { ...s.reveal('client'), ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca) };
 }
 
 /** Waits until a client serves the store's generation, and no connection of an older one is left. */

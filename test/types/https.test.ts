@@ -13,7 +13,7 @@ test('createAgent takes a recipe over the names of the store, and returns an htt
   const make = () =>
     createAgent(secrets, (s) => ({
       ...s.reveal('client'),
-      ca: s.revealAll('ca').flatMap(({ ca }) => ca),
+      ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca),
       keepAlive: true,
     }));
   expectTypeOf(make).returns.toEqualTypeOf<HotAgent>();
@@ -31,7 +31,7 @@ test('createAgent takes a recipe over the names of the store, and returns an htt
 test('the events of an agent carry what they say', () => {
   const listen = ({ rotation }: HotAgent) => {
     expectTypeOf(rotation.staleCount).toEqualTypeOf<number>();
-    rotation.on('rotated', (event) => expectTypeOf(event.generation).toEqualTypeOf<number>());
+    rotation.on('swapped', (event) => expectTypeOf(event.generation).toEqualTypeOf<number>());
     rotation.on('rejected', (event) => expectTypeOf(event.error).toEqualTypeOf<SecretsError>());
     rotation.on('drained', (event) => expectTypeOf(event.forced).toEqualTypeOf<boolean>());
     // @ts-expect-error No such event.

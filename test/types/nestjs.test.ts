@@ -83,7 +83,7 @@ test('the decorators are for parameters and properties', () => {
   const read = ({ key, user }: Service) => {
     expectTypeOf(user.reveal()).toEqualTypeOf<string>();
     expectTypeOf(key.reveal()).toEqualTypeOf<Uint8Array>();
-    expectTypeOf(key.revealAll()).toEqualTypeOf<readonly Uint8Array[]>();
+    expectTypeOf(key.revealWithPrevious()).toEqualTypeOf<readonly Uint8Array[]>();
     expectTypeOf(key.get()).toEqualTypeOf<Secret<Uint8Array>>();
     key.watch((current, previous) => {
       expectTypeOf(current).toEqualTypeOf<Secret<Uint8Array>>();

@@ -21,7 +21,7 @@ test('createPool takes a recipe over the names of the store, and returns a pool'
 
 test('the events of a pool carry what they say', () => {
   const listen = ({ rotation }: HotPool) => {
-    rotation.on('rotated', (event) =>
+    rotation.on('swapped', (event) =>
       expectTypeOf(event.previousGeneration).toEqualTypeOf<number | undefined>(),
     );
     rotation.on('rejected', (event) => expectTypeOf(event.error).toEqualTypeOf<SecretsError>());
@@ -30,7 +30,7 @@ test('the events of a pool carry what they say', () => {
     rotation.on('drained', (event) => expectTypeOf(event.forced).toEqualTypeOf<boolean>());
     rotation.on('error', (error) => expectTypeOf(error).toEqualTypeOf<SecretsError>());
     // @ts-expect-error No such event.
-    rotation.on('swapped', () => {});
+    rotation.on('renewed', () => {});
     // @ts-expect-error Read-only.
     rotation.generation = 1;
   };

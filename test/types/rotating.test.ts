@@ -29,5 +29,5 @@ test('names, options and events are checked', () => {
   // @ts-expect-error A misspelt option.
   () => rotating(secrets, { build: () => 1 }, { drainTimeout: 1 });
   // @ts-expect-error No such event.
-  () => rotating(secrets, { build: () => 1 }).on('swapped', () => {});
+  () => rotating(secrets, { build: () => 1 }).on('renewed', () => {});
 });

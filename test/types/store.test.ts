@@ -26,7 +26,7 @@ describe('the types of a store', () => {
     expectTypeOf(store.reveal('beta')).toEqualTypeOf<string | undefined>();
     expectTypeOf(store.get('user')).toEqualTypeOf<Secret<string>>();
     expectTypeOf(store.get('beta')).toEqualTypeOf<Secret<string> | undefined>();
-    expectTypeOf(store.revealAll('key')).toEqualTypeOf<readonly Uint8Array[]>();
+    expectTypeOf(store.revealWithPrevious('key')).toEqualTypeOf<readonly Uint8Array[]>();
     // @ts-expect-error Nobody declared it.
     void (() => store.reveal('usr'));
   });

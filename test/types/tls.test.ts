@@ -53,12 +53,12 @@ test('createServerNames goes with a server, also over another store', () => {
 
 test('the events say what happened', () => {
   const listen = (source: AttachedContext | ServerNames<Values>) => {
-    source.on('rotated', (event) => expectTypeOf(event.name).toEqualTypeOf<string>());
+    source.on('swapped', (event) => expectTypeOf(event.name).toEqualTypeOf<string>());
     source.on('rejected', (event) => expectTypeOf(event.error).toEqualTypeOf<SecretsError>());
     source.on('drained', (event) => expectTypeOf(event.forced).toEqualTypeOf<boolean>());
     source.on('error', (error) => expectTypeOf(error).toEqualTypeOf<SecretsError>());
     // @ts-expect-error No such event.
-    source.on('swapped', () => {});
+    source.on('renewed', () => {});
   };
   expectTypeOf(listen).returns.toEqualTypeOf<void>();
 });

@@ -11,7 +11,7 @@ test('createDispatcher takes a recipe over the names of the store, and returns a
       secrets,
       (s) => ({
         connections: 10,
-        connect: { ...s.reveal('client'), ca: s.revealAll('ca').flatMap(({ ca }) => ca) },
+        connect: { ...s.reveal('client'), ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca) },
       }),
       { undici },
     );

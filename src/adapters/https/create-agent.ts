@@ -33,7 +33,7 @@ export type HotAgent = Agent & { readonly rotation: ClientRotation };
  * ```ts
  * const agent = createAgent(secrets, (s) => ({
  *   ...s.reveal('client'), // a secret.tls
- *   ca: s.revealAll('ca').flatMap(({ ca }) => ca), // old and new authority, while the old one is in its grace window
+ *   ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca), // old and new authority, while the old one is in its grace window
  *   keepAlive: true,
  * }));
  * https.get('https://api.internal/', { agent }, (response) => response.resume());

@@ -189,7 +189,7 @@ export function createPool<V>(
     },
   );
   // Before any listener of the user: whoever hears of the rotation finds the pool switched.
-  rotation.on('rotated', () => {
+  rotation.on('swapped', () => {
     generation = rotation.generation;
     pool.switchTo(rotation.current);
   });
@@ -214,7 +214,7 @@ export function createPool<V>(
     },
     on(event, listener) {
       if (event === 'refused' || event === 'accepted') return events.on(event, listener);
-      return rotation.on(event as 'rotated', listener as never);
+      return rotation.on(event as 'swapped', listener as never);
     },
   };
   return Object.defineProperty(pool, 'rotation', { value: Object.freeze(face) }) as unknown as HotPool;

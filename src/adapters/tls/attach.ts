@@ -129,7 +129,7 @@ class Attachment<V> implements AttachedContext {
       },
     );
     // In the turn of the build: no connection has come since. Before any listener of the user.
-    this.#rotation.on('rotated', () => {
+    this.#rotation.on('swapped', () => {
       this.#generation = this.#rotation.generation;
       slot.swap(this.#rotation.current);
     });

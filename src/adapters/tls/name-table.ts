@@ -180,7 +180,7 @@ export class NameTable<V> implements ServerNames<V> {
       { initial: { resource: first, tracked }, face: { kind: 'tls-name' } },
     );
     // Before any listener of the user: whoever hears of the rotation finds the name switched.
-    rotation.on('rotated', () => {
+    rotation.on('swapped', () => {
       slot.swap(rotation.current);
       this.#swapped();
     });
@@ -199,7 +199,7 @@ export class NameTable<V> implements ServerNames<V> {
   }
 
   #passOn(name: string, rotation: Rotation<ServedContext, V>): void {
-    rotation.on('rotated', (event) => this.#events.emit('rotated', { ...event, name }));
+    rotation.on('swapped', (event) => this.#events.emit('swapped', { ...event, name }));
     rotation.on('drained', (event) => this.#events.emit('drained', { ...event, name }));
     rotation.on('rejected', (event) => {
       this.#events.emit('rejected', { ...event, name });

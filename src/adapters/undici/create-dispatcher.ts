@@ -42,7 +42,7 @@ export type HotDispatcher = Dispatcher &
  * @example
  * ```ts
  * const dispatcher = createDispatcher(secrets, (s) => ({
- *   connect: { ...s.reveal('client'), ca: s.revealAll('ca').flatMap(({ ca }) => ca) },
+ *   connect: { ...s.reveal('client'), ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca) },
  * }));
  * const { body } = await request('https://api.internal/', { dispatcher });
  * ```

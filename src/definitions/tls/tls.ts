@@ -19,7 +19,7 @@ export interface TlsPair {
 }
 
 export interface TrustOptions {
-  /** Milliseconds for which `revealAll` still returns the previous value after a rotation. Default: 0. */
+  /** Milliseconds for which `revealWithPrevious` still returns the previous value after a rotation. Default: 0. */
   readonly keepPreviousMs?: number;
 }
 

@@ -10,7 +10,7 @@ export interface SecretHandle<T = string> {
   /** The value as it is now. Throws `STORE_CLOSED`. */
   reveal(): T;
   /** The current value, then the previous one while it is within `keepPreviousMs`. */
-  revealAll(): readonly Exclude<T, undefined>[];
+  revealWithPrevious(): readonly Exclude<T, undefined>[];
   /** The box of the current value: version, source, loadedAt. */
   get(): SecretOf<T>;
   /** Calls `listener` now and after each rotation; returns what stops that. */
@@ -39,7 +39,7 @@ export function secretHandle<V, K extends keyof V & string>(
     ...printed,
     name,
     reveal: () => store.reveal(name),
-    revealAll: () => store.revealAll(name),
+    revealWithPrevious: () => store.revealWithPrevious(name),
     get: () => store.get(name),
     watch: (listener) => store.watch(name, listener),
   };

@@ -18,7 +18,7 @@ export function secretMatch<V>(
   const digest = (value: string | Uint8Array) => createHmac('sha256', key).update(value).digest();
 
   function values(): (string | Uint8Array)[] {
-    const all: readonly unknown[] = store.revealAll(name);
+    const all: readonly unknown[] = store.revealWithPrevious(name);
     return all.map((value) => {
       if (typeof value === 'string' || value instanceof Uint8Array) return value;
       throw new SecretsError('OPTION_INVALID', `the secret "${name}" of ${where} is neither text nor bytes`, {

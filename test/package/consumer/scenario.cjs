@@ -70,7 +70,7 @@ async function rotatingWithMemory({ SecretStore, memory, rotating }) {
   const store = await SecretStore.open({ secrets: { token: 'token' }, sources: [source] });
   const client = rotating(store, { build: (s) => ({ token: s.reveal('token') }) });
   await client.ready;
-  const rotated = new Promise((resolve) => client.on('rotated', resolve));
+  const rotated = new Promise((resolve) => client.on('swapped', resolve));
   source.set({ token: 'second-token' });
   await rotated;
   assert.equal(client.current.token, 'second-token');
@@ -89,7 +89,10 @@ async function followCertificates({ main, tls, https }) {
     },
     sources: [source],
   });
-  const trusted = (s) => ({ ...s.reveal('web'), ca: s.revealAll('ca').flatMap((value) => value.ca) });
+  const trusted = (s) => ({
+    ...s.reveal('web'),
+    ca: s.revealWithPrevious('ca').flatMap((value) => value.ca),
+  });
   const server = createServer({ requestCert: true, minVersion: 'TLSv1.3' }, (request, response) => {
     response.end(request.socket.getPeerCertificate().serialNumber);
   });
@@ -120,7 +123,7 @@ async function serveRequests({ main, express, health, status, triggers }) {
     secrets: { user: 'user', password: 'password', ops: 'ops' },
     sources: [silent],
   });
-  const authorize = triggers.basicPassword(store, 'ops');
+  const authorize = triggers.basicAuth(store, 'ops');
   const middleware = express.secretsMiddleware(store, { endpoints: { authorize } });
   const server = http.createServer((request, response) => {
     middleware(request, response, async (error) => {

@@ -8,7 +8,7 @@ import { healthCheck, healthHandler, healthIndicator } from 'hot-secrets/health'
 import { secretsMiddleware as ofHono, type SecretsVariables } from 'hot-secrets/hono';
 import { secretsMiddleware as ofKoa } from 'hot-secrets/koa';
 import { statusHandler } from 'hot-secrets/status';
-import { basicPassword, reloadHandler, reloadOnSignal } from 'hot-secrets/triggers';
+import { basicAuth, reloadHandler, reloadOnSignal } from 'hot-secrets/triggers';
 import Koa from 'koa';
 
 const secrets = await SecretStore.open({ secrets: { user: 'user', key: secret.bytes('key') } });
@@ -24,7 +24,7 @@ declare global {
 type Values = { readonly user: string; readonly key: Uint8Array };
 
 const app = express();
-const authorize = basicPassword(secrets, 'user');
+const authorize = basicAuth(secrets, 'user');
 attachSecrets(app, secrets, { endpoints: { authorize }, onRotate: (_event, { signal }) => signal.aborted });
 express.Router().use(secretsMiddleware(secrets));
 app.get('/', (request, response) => {

@@ -76,7 +76,7 @@ describe('a secret in the query', () => {
 });
 
 it('an empty secret lets nobody in, should there ever be one', () => {
-  const store = { revealAll: () => [''] } as unknown as SecretStore<{ readonly code: string }>;
+  const store = { revealWithPrevious: () => [''] } as unknown as SecretStore<{ readonly code: string }>;
   const authorize = querySecret(store, 'code', { header: 'x-code' });
   expect([authorize(at('?code=')), authorize(at('', { 'x-code': '' }))]).toEqual([false, false]);
 });

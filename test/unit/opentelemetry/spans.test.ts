@@ -183,7 +183,11 @@ describe('the span of a rotation', () => {
     });
     onTestFinished(() => secrets.close());
     instrumentSecrets(secrets, { tracerProvider });
-    const signer = rotating(secrets, { build: (s) => s.revealAll('key').length }, { name: 'signer' });
+    const signer = rotating(
+      secrets,
+      { build: (s) => s.revealWithPrevious('key').length },
+      { name: 'signer' },
+    );
     onTestFinished(() => signer.close());
     await signer.ready;
     const request = tracerProvider.getTracer('test').startSpan('request');

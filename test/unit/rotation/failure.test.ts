@@ -24,7 +24,7 @@ describe('a renewal that fails', () => {
     expect(of('rejected').map(({ error }) => error.code)).toEqual(['BUILD_FAILED', 'BUILD_FAILED']);
     expect(of('rejected')[0]).toMatchObject({ name: 'resource', generation: 2 });
     expect(of('rejected')[0]?.retryInMs).toBeLessThanOrEqual(20);
-    expect(of('rotated')[1]).toMatchObject({ attempts: 5, previousGeneration: 1 });
+    expect(of('swapped')[1]).toMatchObject({ attempts: 5, previousGeneration: 1 });
   });
 
   it('is told again for a newer generation', async () => {
@@ -128,12 +128,12 @@ describe('a renewal that fails', () => {
     const { start, rotate, of } = await stage();
     const resource = start();
     await resource.ready;
-    resource.on('rotated', () => {
+    resource.on('swapped', () => {
       throw new Error('listener');
     });
-    resource.on('rotated', async () => Promise.reject(new Error('listener')));
+    resource.on('swapped', async () => Promise.reject(new Error('listener')));
     const heard: number[] = [];
-    resource.on('rotated', ({ generation }) => heard.push(generation));
+    resource.on('swapped', ({ generation }) => heard.push(generation));
     resource.on('error', () => {
       throw new Error('error listener');
     });

@@ -30,7 +30,7 @@ describe('a resource that was built from previous values too', () => {
     const built: string[] = [];
     await using trust = rotating(store, {
       build: (s) => {
-        built.push(s.revealAll('ca').join('+'));
+        built.push(s.revealWithPrevious('ca').join('+'));
         return built.at(-1);
       },
     });
@@ -58,7 +58,7 @@ describe('a resource that was built from previous values too', () => {
       return read();
     };
     await using current = rotating(store, { build: (s) => build(() => s.reveal('ca')) });
-    const closed = rotating(store, { build: (s) => build(() => s.revealAll('ca')) });
+    const closed = rotating(store, { build: (s) => build(() => s.revealWithPrevious('ca')) });
     await Promise.all([current.ready, closed.ready]);
     await rotate('ca-2');
     expect(builds).toBe(4);
@@ -72,7 +72,7 @@ describe('a resource that was built from previous values too', () => {
     await using _ = store;
     let refuse = 0;
     await using trust = rotating(store, {
-      build: (s) => s.revealAll('ca').join('+'),
+      build: (s) => s.revealWithPrevious('ca').join('+'),
       verify: () => {
         if (refuse > 0) {
           refuse -= 1;

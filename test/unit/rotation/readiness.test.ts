@@ -26,7 +26,7 @@ describe('the first resource', () => {
 
     works = true;
     await waitFor(() => resource.current);
-    expect(of('rotated')[0]).toMatchObject({ previousGeneration: undefined });
+    expect(of('swapped')[0]).toMatchObject({ previousGeneration: undefined });
   });
 
   it('is built again from any newer generation while there is none', async () => {

@@ -26,11 +26,11 @@ describe('a rotating resource', () => {
       expect(built[round - 1]).toMatchObject({ disposed: 1 });
     }
 
-    expect(of('rotated').slice(-1)).toEqual([
-      { name: 'resource', generation: 4, previousGeneration: 3, attempts: 1, tookMs: expect.any(Number) },
+    expect(of('swapped').slice(-1)).toEqual([
+      { name: 'resource', generation: 4, previousGeneration: 3, attempts: 1, durationMs: expect.any(Number) },
     ]);
     expect(of('drained').slice(-1)).toEqual([
-      { name: 'resource', generation: 3, forced: false, tookMs: expect.any(Number) },
+      { name: 'resource', generation: 3, forced: false, durationMs: expect.any(Number) },
     ]);
     expect(resource.generation).toBe(4);
   });
@@ -52,7 +52,7 @@ describe('a rotating resource', () => {
     ['asks for with has()', (s) => s.has('extra')],
     ['lists with names()', (s) => s.names()],
     ['reveals while it has no value', (s) => s.reveal('extra')],
-    ['reveals all of', (s) => s.revealAll('extra')],
+    ['reveals all of', (s) => s.revealWithPrevious('extra')],
     ['gets as a box', (s) => s.get('extra')],
   ])('depends on a secret that it %s', async (_how, read) => {
     const { start, rotate, make, built } = await stage();

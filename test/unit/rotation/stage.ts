@@ -72,7 +72,7 @@ export async function stage(): Promise<Stage> {
         { build: make, dispose, ...lifecycle },
         { retryBaseMs: 10, retryMaxMs: 20, ...options },
       );
-      for (const event of ['rotated', 'rejected', 'drained', 'error'] as const) {
+      for (const event of ['swapped', 'rejected', 'drained', 'error'] as const) {
         resource.on(event, (payload) => events.push([event, payload]));
       }
       onTestFinished(() => resource.close());

@@ -30,7 +30,7 @@ describe('a newer rotation', () => {
     first.resolve();
     await waitFor(() => built[1]?.disposed === 1);
     expect(resource.current.password).toBe('p3');
-    expect(of('rotated').map(({ generation }) => generation)).toEqual([1, 3]);
+    expect(of('swapped').map(({ generation }) => generation)).toEqual([1, 3]);
     expect(of('rejected')).toEqual([]);
   });
 
@@ -74,7 +74,7 @@ describe('a newer rotation', () => {
 
     await rotate({ password: 'p3' });
     await waitFor(() => resource.current.password === 'p3');
-    expect(of('rotated')).toHaveLength(2);
+    expect(of('swapped')).toHaveLength(2);
   });
 
   it('is not waited for by the pause of the failed one before it', async () => {

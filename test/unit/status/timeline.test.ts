@@ -177,7 +177,7 @@ describe('a secret', () => {
         source: 'memory',
         status: 'ok',
         level: 'ok',
-        lastLookAgeMs: expect.any(Number),
+        lastRefreshAgeMs: expect.any(Number),
       }),
     ]);
   });

@@ -69,7 +69,7 @@ describe('a store that is closed during a look', () => {
     source.set({ user: 'another-value' });
     for (const use of [
       () => store.reveal('user'),
-      () => store.revealAll('user'),
+      () => store.revealWithPrevious('user'),
       () => store.get('user'),
       () => store.snapshot(),
       () => store.watch('user', heard),

@@ -56,10 +56,12 @@ describe('the report', () => {
         ],
       }),
     ]);
-    expect(sources.map(({ source, status, lastLookAgeMs }) => [source, status, lastLookAgeMs])).toEqual([
-      ['memory', 'ok', 0],
-      ['environment', 'ok', 0],
-    ]);
+    expect(sources.map(({ source, status, lastRefreshAgeMs }) => [source, status, lastRefreshAgeMs])).toEqual(
+      [
+        ['memory', 'ok', 0],
+        ['environment', 'ok', 0],
+      ],
+    );
     expect(store.health()).toMatchObject({
       status: 'degraded',
       secrets: [{ name: 'user', problem: 'VALUE_EMPTY' }],

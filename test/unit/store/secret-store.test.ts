@@ -271,9 +271,9 @@ describe('values', () => {
     });
     source.set({ key: 'k2' });
     await store.refresh();
-    expect(store.revealAll('key')).toEqual(['k2', 'k1']);
+    expect(store.revealWithPrevious('key')).toEqual(['k2', 'k1']);
     vi.setSystemTime(Date.now() + 1001);
-    expect(store.revealAll('key')).toEqual(['k2']);
+    expect(store.revealWithPrevious('key')).toEqual(['k2']);
   });
 
   it('are masked in text, the current and the previous ones', async () => {

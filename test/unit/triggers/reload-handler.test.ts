@@ -1,6 +1,6 @@
 import { SecretStore, secret } from 'hot-secrets';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { basicPassword, querySecret, type ReloadOptions, reloadHandler } from '../../../src/triggers/index';
+import { basicAuth, querySecret, type ReloadOptions, reloadHandler } from '../../../src/triggers/index';
 import { deferred } from '../../support/deferred';
 import { openRequest, serve } from '../../support/http-server';
 import { silentMemory } from '../../support/silent-source';
@@ -137,7 +137,7 @@ describe('who may', () => {
 
   it('may show the secret as a password, and is asked for one', async () => {
     const { store, source } = await stage();
-    const authorize = basicPassword(store, 'code', { user: 'ops' });
+    const authorize = basicAuth(store, 'code', { user: 'ops' });
     const handler = reloadHandler(store, { authorize, minIntervalMs: 0 });
     const as = async (text: string) => {
       const headers = { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
@@ -166,7 +166,7 @@ describe('who may', () => {
       secrets: { code: secret.json('code') },
       sources: [silentMemory({ code: '""' })],
     });
-    const handler = reloadHandler(store, { authorize: basicPassword(store, 'code') });
+    const handler = reloadHandler(store, { authorize: basicAuth(store, 'code') });
     const headers = { authorization: `Basic ${Buffer.from('ops:').toString('base64')}` };
     expect((await handler(post({ headers }))).status).toBe(401);
   });
@@ -177,8 +177,8 @@ describe('who may', () => {
     { options: { users: ['a'] }, code: 'OPTION_UNKNOWN' },
   ])('cannot be told with options that cannot be used: $options', async ({ options, code }) => {
     const { store } = await stage();
-    expect(() => basicPassword(store, 'code', options as never)).toThrow(expect.objectContaining({ code }));
-    expect(() => basicPassword(store, 'nobody' as never)).toThrow(
+    expect(() => basicAuth(store, 'code', options as never)).toThrow(expect.objectContaining({ code }));
+    expect(() => basicAuth(store, 'nobody' as never)).toThrow(
       expect.objectContaining({ code: 'NAME_UNKNOWN' }),
     );
   });

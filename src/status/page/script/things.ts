@@ -54,7 +54,7 @@ const resourceRow = () =>
 
 const sourceRow = () =>
   thingRow((parts, /** @type {Source} */ source, /** @type {Look} */ look) => {
-    const { lastLookAgeMs: age } = source;
+    const { lastRefreshAgeMs: age } = source;
     say(parts.name, source.source);
     say(parts.kind, '');
     const read = () =>

@@ -23,12 +23,12 @@ function namesOf({ names, moreNames = 0 }, most) {
 
 /** @param {Entry} entry */
 function eventFacts(entry) {
-  const { kind, generation, trigger, attempts, tookMs, waiting, retryInMs, times } = entry;
+  const { kind, generation, trigger, attempts, durationMs, waiting, retryInMs, times } = entry;
   return facts([
     (kind === 'rotated' || kind === 'added') && 'generation ' + generation,
     trigger,
     attempts > 1 && count(attempts, 'attempt'),
-    tookMs >= 1 && duration(tookMs),
+    durationMs >= 1 && duration(durationMs),
     waiting > 0 && waiting + ' waiting',
     retryInMs !== undefined && 'tried again after ' + duration(retryInMs),
     times !== undefined && times + ' times',

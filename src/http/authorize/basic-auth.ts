@@ -4,14 +4,14 @@ import type { SecretStore } from '../../store/types';
 import type { Authorize, AuthorizeRequest } from '../types';
 import { secretMatch } from './secret-match';
 
-export interface BasicPasswordOptions {
+export interface BasicAuthOptions {
   /** The user name that goes with it. Default: any. */
   readonly user?: string;
   /** What the browser calls the place. Default: `secrets`. */
   readonly realm?: string;
 }
 
-const WHERE = 'basicPassword';
+const WHERE = 'basicAuth';
 
 /**
  * Lets in who shows a secret of the store as the password of HTTP Basic authentication: what a browser asks a person for.
@@ -22,13 +22,13 @@ const WHERE = 'basicPassword';
  *
  * @example
  * ```ts
- * const page = statusHandler(secrets, { authorize: basicPassword(secrets, 'statusPassword') });
+ * const page = statusHandler(secrets, { authorize: basicAuth(secrets, 'statusPassword') });
  * ```
  */
-export function basicPassword<V>(
+export function basicAuth<V>(
   store: SecretStore<V>,
   name: keyof V & string,
-  options: BasicPasswordOptions = {},
+  options: BasicAuthOptions = {},
 ): Authorize {
   rejectUnknownOptions(WHERE, options, ['user', 'realm']);
   const { user, realm = 'secrets' } = options;
