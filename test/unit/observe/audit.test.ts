@@ -24,6 +24,12 @@ const counted = ({ secrets }: AccessReport) =>
   Object.fromEntries(secrets.map(({ name, reads }) => [name, reads]));
 
 /** The line of the code that calls this. */
+/** The line after the one that calls this. */
+function lineBelow(): number {
+  const frame = new Error().stack?.split('\n')[2] ?? '';
+  return Number(/audit\.test\.ts:(\d+)/.exec(frame)?.[1]) + 1;
+}
+
 function line(): string {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return /audit\.test\.ts:\d+/.exec(frame)?.[0] ?? 'no line';
@@ -94,9 +100,9 @@ describe('an audit', () => {
     };
     subscribe('hot-secrets:secret:access', listener);
     onTestFinished(() => void unsubscribe('hot-secrets:secret:access', listener));
-    const first = line() + 1;
+    const first = lineBelow();
     secrets.reveal('user');
-    const second = line() + 1;
+    const second = lineBelow();
     secrets.revealWithPrevious('password');
     expect(callers).toEqual([expect.stringContaining(`:${first}:`), expect.stringContaining(`:${second}:`)]);
     expect(heard.map(({ caller }) => caller)).toEqual([undefined, undefined]);
