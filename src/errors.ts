@@ -94,6 +94,8 @@ export interface SecretsErrorFacts {
   readonly secret?: string | undefined;
   /** The name of the source. */
   readonly source?: string | undefined;
+  /** The name of the pool, server, agent or other resource. */
+  readonly resource?: string | undefined;
   /** What to do next: one or two sentences, shown at the end of the message. */
   readonly next?: string | undefined;
 }
@@ -116,6 +118,7 @@ export class SecretsError extends Error {
   readonly what: string;
   readonly secret: string | undefined;
   readonly source: string | undefined;
+  readonly resource: string | undefined;
   readonly next: string | undefined;
 
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
@@ -124,6 +127,7 @@ export class SecretsError extends Error {
     this.what = what;
     this.secret = facts.secret;
     this.source = facts.source;
+    this.resource = facts.resource;
     this.next = facts.next;
     Object.defineProperty(this, BRAND, { value: true });
   }
@@ -136,4 +140,10 @@ export class SecretsError extends Error {
 export function isSecretsError(error: unknown, code?: SecretsErrorCode): error is SecretsError {
   if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
   return code === undefined || (error as unknown as SecretsError).code === code;
+}
+
+/** The same error with more facts. */
+export function withFacts(error: SecretsError, facts: SecretsErrorFacts): SecretsError {
+  const { code, what, secret, source, resource, next } = error;
+  return new SecretsError(code, what, { secret, source, resource, next, ...facts });
 }

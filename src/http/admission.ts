@@ -1,7 +1,7 @@
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
-import { SayOnce } from '../internal/say-once';
 import { bounded } from '../internal/time';
+import { SayOnce } from '../internal/warnings';
 import type { Authorize, AuthorizeRequest } from './types';
 
 export type Admission = 'admitted' | 'refused' | 'failed';

@@ -1,7 +1,7 @@
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { assertNumber } from '../internal/options';
-import { SayOnce } from '../internal/say-once';
+import { SayOnce } from '../internal/warnings';
 import { admission } from './admission';
 import { refusal } from './answers';
 import { readJson } from './json-body';

@@ -1,23 +1,76 @@
 import EventEmitter from 'eventemitter3';
+import { SecretsError } from '../errors';
+import { closestNames, kindOf } from './options';
+
+/** How to stop listening without holding on to what `on` returned. */
+export interface ListenOptions {
+  /** The listener leaves when it aborts; one that is aborted already adds nothing. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The part of an emitter that users see: typed by event, and accepted by `events.once` of Node. */
+export interface Listenable<Map extends object> {
+  /** Subscribes; returns what unsubscribes. Listeners cannot break the emitter or each other. */
+  on<E extends keyof Map & string>(
+    event: E,
+    listener: (payload: Map[E]) => void,
+    options?: ListenOptions,
+  ): () => void;
+  /** Subscribes for the next event alone. */
+  once<E extends keyof Map & string>(
+    event: E,
+    listener: (payload: Map[E]) => void,
+    options?: ListenOptions,
+  ): () => void;
+  /** Unsubscribes one subscription of `listener`, whichever of `on` and `once` made it. */
+  off<E extends keyof Map & string>(event: E, listener: (payload: Map[E]) => void): void;
+}
+
+interface Subscription {
+  readonly listener: unknown;
+  readonly stop: () => void;
+}
 
 /** A typed emitter whose listeners are alone with their failures. */
-export class Events<Map extends object> {
+export class Events<Map extends object> implements Listenable<Map> {
   readonly #emitter = new EventEmitter();
+  readonly #subscriptions = new globalThis.Map<string, Set<Subscription>>();
   readonly #onFailure: (event: keyof Map & string, error: unknown) => void;
+  readonly #known: { readonly of: string; readonly events: readonly (keyof Map & string)[] } | undefined;
 
-  /** `onFailure` hears of a listener that threw, or whose promise rejected. */
-  constructor(onFailure: (event: keyof Map & string, error: unknown) => void) {
+  /**
+   * `onFailure` hears of a listener that threw, or whose promise rejected. With `known`, other events are refused: `of`
+   * says whose they are.
+   */
+  constructor(
+    onFailure: (event: keyof Map & string, error: unknown) => void,
+    known?: { readonly of: string; readonly events: readonly (keyof Map & string)[] },
+  ) {
     this.#onFailure = onFailure;
+    this.#known = known;
   }
 
-  on<E extends keyof Map & string>(event: E, listener: (payload: Map[E]) => void): () => void {
-    const isolated = (payload: Map[E]) =>
-      isolate(
-        () => listener(payload),
-        (error) => this.#onFailure(event, error),
-      );
-    this.#emitter.on(event, isolated);
-    return () => this.#emitter.off(event, isolated);
+  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is no function. */
+  on<E extends keyof Map & string>(
+    event: E,
+    listener: (payload: Map[E]) => void,
+    options?: ListenOptions,
+  ): () => void {
+    return this.#add('on', event, listener, options);
+  }
+
+  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is no function. */
+  once<E extends keyof Map & string>(
+    event: E,
+    listener: (payload: Map[E]) => void,
+    options?: ListenOptions,
+  ): () => void {
+    return this.#add('once', event, listener, options);
+  }
+
+  off<E extends keyof Map & string>(event: E, listener: (payload: Map[E]) => void): void {
+    const all = [...(this.#subscriptions.get(event) ?? [])];
+    all.findLast((one) => one.listener === listener)?.stop();
   }
 
   emit<E extends keyof Map & string>(event: E, payload: Map[E]): void {
@@ -29,7 +82,57 @@ export class Events<Map extends object> {
   }
 
   clear(): void {
-    this.#emitter.removeAllListeners();
+    for (const subscriptions of this.#subscriptions.values())
+      for (const { stop } of [...subscriptions]) stop();
+  }
+
+  #add<E extends keyof Map & string>(
+    method: 'on' | 'once',
+    event: E,
+    listener: (payload: Map[E]) => void,
+    { signal }: ListenOptions = {},
+  ): () => void {
+    this.#assertKnown(event);
+    if (typeof listener !== 'function') {
+      throw new SecretsError(
+        'OPTION_INVALID',
+        `the listener of "${event}" must be a function, not ${kindOf(listener)}`,
+        {
+          next: `Call ${method}('${event}', (event) => …).`,
+        },
+      );
+    }
+    if (signal?.aborted) return () => {};
+    const subscriptions = this.#subscriptions.get(event) ?? new Set();
+    this.#subscriptions.set(event, subscriptions);
+    const isolated = (payload: Map[E]) => {
+      if (method === 'once') subscription.stop();
+      isolate(
+        () => listener(payload),
+        (error) => this.#onFailure(event, error),
+      );
+    };
+    const subscription: Subscription = {
+      listener,
+      stop: () => {
+        if (!subscriptions.delete(subscription)) return;
+        signal?.removeEventListener('abort', subscription.stop);
+        this.#emitter.off(event, isolated);
+      },
+    };
+    subscriptions.add(subscription);
+    signal?.addEventListener('abort', subscription.stop, { once: true });
+    this.#emitter.on(event, isolated);
+    return subscription.stop;
+  }
+
+  #assertKnown(event: keyof Map & string): void {
+    if (this.#known === undefined || this.#known.events.includes(event)) return;
+    const { of, events } = this.#known;
+    const [closest] = closestNames(String(event), events);
+    throw new SecretsError('OPTION_INVALID', `${of} has no event "${String(event)}"`, {
+      next: closest === undefined ? `The events are: ${events.join(', ')}.` : `Did you mean "${closest}"?`,
+    });
   }
 }
 
@@ -37,8 +140,17 @@ export class Events<Map extends object> {
 export function isolate(run: () => unknown, onFailure: (error: unknown) => void): void {
   try {
     const result = run();
-    if (result instanceof Promise) result.catch(onFailure);
+    if (isThenable(result)) result.then(undefined, onFailure);
   } catch (error) {
     onFailure(error);
   }
+}
+
+/** A promise of any library or realm. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
 }

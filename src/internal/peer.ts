@@ -57,3 +57,13 @@ function isMissing(error: unknown, name: string | undefined): boolean {
   // ESM says 'package' and CJS 'module', both with the name in quotes.
   return name !== undefined && (error as Error).message.includes(`'${name}'`);
 }
+
+export type Jose = typeof import('jose');
+
+/**
+ * The optional package jose, which is ESM alone: hence the promise.
+ * @throws `PEER_MISSING` with the command that installs it.
+ */
+export function loadJose(): Promise<Jose> {
+  return loadPeerAsync('jose', () => import('jose'));
+}

@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks';
+
 /** Resolves after `ms`, or as soon as `signal` aborts. For short waits in work that somebody awaits: it keeps the process. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -50,4 +52,15 @@ export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Err
     const cancel = unrefTimer(ms, () => reject(onTimeout()));
     promise.then(resolve, reject).finally(cancel);
   });
+}
+
+// Made when the package loads: outside of every request.
+const outside = new AsyncResource('hot-secrets');
+
+/**
+ * Runs work that nobody asked for. A timer or a watch that was armed during a request goes on in its async context for
+ * good; without this, what a poll finds hours later would be traced as a part of that request.
+ */
+export function detached<T>(run: () => T): T {
+  return outside.runInAsyncScope(run);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { SecretsErrorCode } from '../errors';
+import type { SecretsError, SecretsErrorCode } from '../errors';
 import type { OfStore } from './channels';
 
 /** What follows a store, as it is now. Names and numbers. */
@@ -12,8 +12,8 @@ export interface ResourceState {
   readonly draining: number;
   /** Open connections, where it counts them, and those of them that are of older generations. */
   readonly connections: { readonly open: number | undefined; readonly stale: number } | undefined;
-  /** A renewal that is under way: how often it was tried, and what the last attempt failed of. */
-  readonly renewing: { readonly attempts: number; readonly code: SecretsErrorCode | undefined } | undefined;
+  /** A rotation that is under way: how often it was tried, and why the last attempt failed. */
+  readonly rotating: { readonly attempts: number; readonly code: SecretsErrorCode | undefined } | undefined;
   /** True while the server refuses the credential that is in use. */
   readonly refused: boolean;
 }
@@ -22,17 +22,24 @@ export interface ResourceState {
 export interface Observed extends OfStore {
   /** Asks each resource for its state. Functions, so that nothing of a resource is within reach. */
   readonly resources: Set<() => ResourceState>;
+  /** Tells the store's `error` listeners what happened to a resource; false when the store has none. */
+  readonly tellError: (error: SecretsError) => boolean;
 }
 
 // A symbol of the registry, so that the ESM and CJS copies of the package see each other's stores.
 const OBSERVED = Symbol.for('hot-secrets.observed');
 
-/** Makes a store observable under a name. */
-export function makeObserved(store: object, name: string): Observed {
+/** Makes a store observable under a name. `tellError`: see `Observed`. */
+export function makeObserved(
+  store: object,
+  name: string,
+  tellError: Observed['tellError'] = () => false,
+): Observed {
   const observed: Observed = {
     store: name,
     storeId: randomBytes(6).toString('base64url'),
     resources: new Set(),
+    tellError,
   };
   // A frozen stand-in of a test is watched by nobody.
   if (Object.isExtensible(store)) Object.defineProperty(store, OBSERVED, { value: observed });

@@ -3,8 +3,7 @@ import type { Meter, MeterProvider, Tracer, TracerProvider } from '@opentelemetr
 import { isolate } from '../internal/events';
 import { rejectUnknownOptions } from '../internal/options';
 import { loadPeer } from '../internal/peer';
-import { SayOnce } from '../internal/say-once';
-import { listenerFailure } from '../internal/warnings';
+import { listenerFailure, SayOnce } from '../internal/warnings';
 import { type ChannelListeners, subscribe } from '../observe/channels';
 import { observedOf } from '../observe/observed';
 import type { SecretStore } from '../store/types';

@@ -41,7 +41,7 @@ export function ofResources({ store, resources }: Observed): Reading[] {
 }
 
 function ofResourceState(store: string, state: ResourceState): Reading[] {
-  const { kind, name: resource, generation, draining, connections, renewing, refused } = state;
+  const { kind, name: resource, generation, draining, connections, rotating, refused } = state;
   const own = ofResource({ store, resource, kind });
   const connectionsIn = (connectionState: string, value: number): Reading => ({
     name: 'hot_secrets.resource.connection.count',
@@ -53,7 +53,7 @@ function ofResourceState(store: string, state: ResourceState): Reading[] {
       ? []
       : [{ name: 'hot_secrets.resource.generation' as const, value: generation, attributes: own }]),
     { name: 'hot_secrets.resource.draining.count', value: draining, attributes: own },
-    { name: 'hot_secrets.resource.rejected', value: renewing?.code === undefined ? 0 : 1, attributes: own },
+    { name: 'hot_secrets.resource.rejected', value: rotating?.code === undefined ? 0 : 1, attributes: own },
     { name: 'hot_secrets.resource.refused', value: refused ? 1 : 0, attributes: own },
     ...(connections === undefined ? [] : [connectionsIn('draining', connections.stale)]),
     ...(connections?.open === undefined

@@ -1,7 +1,6 @@
 import { isSecretsError, SecretsError } from '../errors';
-import { detached } from '../internal/detached';
 import { Events } from '../internal/events';
-import { backoffMs, unrefTimer } from '../internal/time';
+import { backoffMs, detached, unrefTimer } from '../internal/time';
 import { listenerFailure, warn } from '../internal/warnings';
 import type { OfResource } from '../observe/channels';
 import type { ChangeEvent, SecretStore } from '../store/types';

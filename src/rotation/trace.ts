@@ -35,7 +35,7 @@ export class Trace {
       generation: generation(),
       draining: this.#draining,
       connections: connections?.(),
-      renewing: this.#renewal?.progress,
+      rotating: this.#renewal?.progress,
       refused: refused?.() ?? false,
     });
     this.#observed.resources.add(this.#state);
@@ -101,7 +101,7 @@ export class RenewalTrace {
     return performance.now() - this.#startedAt;
   }
 
-  get progress(): ResourceState['renewing'] {
+  get progress(): ResourceState['rotating'] {
     return { attempts: this.#attempts, code: this.#code };
   }
 

@@ -101,9 +101,9 @@ function sourceStatus(source: SourceReport): SourceStatus {
 }
 
 function resourceStatus(state: ResourceState, timeline: Timeline): ResourceStatus {
-  const { name, refused, renewing, draining, connections } = state;
-  const code = refused ? 'CREDENTIAL_REFUSED' : renewing?.code;
-  const moving = renewing !== undefined || draining > 0 || (connections?.stale ?? 0) > 0;
+  const { name, refused, rotating, draining, connections } = state;
+  const code = refused ? 'CREDENTIAL_REFUSED' : rotating?.code;
+  const moving = rotating !== undefined || draining > 0 || (connections?.stale ?? 0) > 0;
   return {
     ...state,
     level: code !== undefined ? 'problem' : moving ? 'active' : 'ok',

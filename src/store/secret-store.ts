@@ -1,6 +1,6 @@
 import type { Definition } from '../definitions/definition';
 import { describeError } from '../internal/describe-error';
-import { detached } from '../internal/detached';
+import { detached } from '../internal/time';
 import { publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
 import type { SourceListener } from '../sources/source';

@@ -76,7 +76,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
 
     isGood = false;
     await mount.rotate({ password: 'fifth-value' });
-    await eventually(() => shownText(resources)).toMatch(/renewing.*VERIFY_FAILED/s);
+    await eventually(() => shownText(resources)).toMatch(/rotating.*VERIFY_FAILED/s);
     await mount.rotate({ port: 'no JSON' });
     await eventually(() => shownText(row('port'))).toContain('VALUE_NOT_JSON');
     expect(await headline()).toBe('1 secret and 1 resource need attention');

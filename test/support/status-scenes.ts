@@ -128,7 +128,7 @@ function follow({ store, storeId, resources }: Observed, troubled: boolean): voi
     generation: 5,
     draining: 0,
     connections: undefined,
-    renewing: undefined,
+    rotating: undefined,
     refused: false,
   };
   const states: ResourceState[] = [

@@ -1,8 +1,7 @@
 import { errorCode } from '../../internal/describe-error';
-import { type Jose, loadJose } from '../../internal/jose';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
-import { assertPeer } from '../../internal/peer';
-import { SayOnce } from '../../internal/say-once';
+import { assertPeer, type Jose, loadJose } from '../../internal/peer';
+import { SayOnce } from '../../internal/warnings';
 import type { Authorize } from '../types';
 import { genuineButOther } from './genuine-but-other';
 import { checkedKeysUrl, checkedTenant, checkedTexts, issuersOf, keysUrlOf } from './token-options';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { errorCode } from '../../internal/describe-error';
-import type { Jose } from '../../internal/jose';
+import type { Jose } from '../../internal/peer';
 import type { Answer } from './answer';
 import type { SigningKey } from './signing-key';
 import { tokenExpired, unauthorized, VAULT_RESOURCE } from './vault-errors';

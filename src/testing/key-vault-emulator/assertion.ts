@@ -1,5 +1,5 @@
 import { errorCode } from '../../internal/describe-error';
-import type { Jose } from '../../internal/jose';
+import type { Jose } from '../../internal/peer';
 import { TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_SUBJECT } from './cluster';
 import {
   assertionExpired,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Jose } from '../../internal/jose';
 import { rejectUnknownOptions } from '../../internal/options';
+import type { Jose } from '../../internal/peer';
 import type { TestMount } from '../test-mount';
 import { signingKey } from './keys';
 import type { SigningKey } from './signing-key';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadJose } from '../../internal/jose';
+import { loadJose } from '../../internal/peer';
 import { createTestMount } from '../test-mount';
 import { createServerIdentity } from './certificates';
 import { Cluster } from './cluster';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Jose } from '../../internal/jose';
+import type { Jose } from '../../internal/peer';
 import type { AccessTokens } from './access-tokens';
 import { type Answer, type Asked, header, type Service } from './answer';
 import { refuseAssertion } from './assertion';

@@ -1,6 +1,6 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Jose } from '../../internal/jose';
+import type { Jose } from '../../internal/peer';
 import type { SigningKey } from './signing-key';
 
 /** An RSA pair, PEM. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Jose } from '../../internal/jose';
+import type { Jose } from '../../internal/peer';
 import { AccessTokens } from './access-tokens';
 import { Entra } from './entra';
 import { Faults } from './faults';

@@ -1,4 +1,4 @@
-import type { Jose } from '../../internal/jose';
+import type { Jose } from '../../internal/peer';
 
 /** A signing key that others know by `kid`. */
 export interface SigningKey {

@@ -4,8 +4,7 @@ import { HTTP_OPTIONS, type HttpBodyOptions, httpHandler } from '../../http/http
 import type { Answer, HttpHandler, Received } from '../../http/types';
 import { isolate } from '../../internal/events';
 import { assertNumber, rejectUnknownOptions } from '../../internal/options';
-import { SayOnce } from '../../internal/say-once';
-import { listenerFailure } from '../../internal/warnings';
+import { listenerFailure, SayOnce } from '../../internal/warnings';
 import { RefreshSoon, type TriggerStore } from '../refresh-soon';
 import { gridEvents } from './grid-event';
 import { cloudEventsHandshake, eventGridHandshake } from './handshake';

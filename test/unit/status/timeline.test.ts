@@ -114,7 +114,7 @@ describe('the timeline', () => {
     const [state] = (await status()).resources;
     expect(state).toMatchObject({
       generation: 1,
-      renewing: { attempts: expect.any(Number), code: 'VERIFY_FAILED' },
+      rotating: { attempts: expect.any(Number), code: 'VERIFY_FAILED' },
       problem: { code: 'VERIFY_FAILED', message: expect.stringContaining('mailer') },
     });
     isGood = true;

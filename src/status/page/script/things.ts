@@ -10,21 +10,21 @@ const KINDS = {
 };
 
 /** @param {Resource} resource */
-function stateOf({ refused, renewing, draining, connections, generation }) {
+function stateOf({ refused, rotating, draining, connections, generation }) {
   if (refused) return 'refused';
-  if (renewing) return generation === undefined ? 'starting' : 'renewing';
+  if (rotating) return generation === undefined ? 'starting' : 'rotating';
   if (generation === undefined) return 'not ready';
   return draining > 0 || connections?.stale > 0 ? 'draining' : 'serving';
 }
 
 /** @param {Resource} resource */
-function resourceFacts({ generation, connections, draining, renewing }) {
+function resourceFacts({ generation, connections, draining, rotating }) {
   return facts([
     generation !== undefined && 'generation ' + generation,
     connections?.open !== undefined && connections.open + ' open',
     connections?.stale > 0 && connections.stale + ' of older generations',
     draining > 0 && draining + ' draining',
-    renewing?.attempts > 1 && count(renewing.attempts, 'attempt'),
+    rotating?.attempts > 1 && count(rotating.attempts, 'attempt'),
   ]);
 }
 
