@@ -1,5 +1,5 @@
 import type { Definition } from '../../definitions/definition';
-import type { Serving } from '../snapshot';
+import type { Entry } from '../resolve';
 import { formsOf } from './forms';
 import { longValues } from './long-values';
 import { mask } from './mask';
@@ -9,7 +9,7 @@ import { viewsFor } from './views';
 
 /** Masks the values of `entries`: the function is built once per generation, on first use. */
 export function redactor(
-  entries: ReadonlyMap<string, Serving>,
+  entries: ReadonlyMap<string, Pick<Entry, 'secret' | 'previous'>>,
   definitions: ReadonlyMap<string, Definition<unknown>>,
 ): (text: string) => string {
   // The first secret of those that have a value in common names it.

@@ -56,8 +56,8 @@ async function stage(as = (source: Source): Source => source) {
   return { fast, slow, store, log: record(store) };
 }
 
-describe('a source that takes long', () => {
-  it('keeps no other from rotating, and makes a generation of its own when it answers', async () => {
+describe('a slow source', () => {
+  it('keeps no other source from rotating, and makes its own generation when it answers', async () => {
     const { fast, slow, store, log } = await stage();
     await using _ = store;
     slow.hold();
@@ -76,7 +76,7 @@ describe('a source that takes long', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('is read by one at a time, and asked once more by all who came meanwhile', async () => {
+  it('is read by one request at a time, and once more for all that came meanwhile', async () => {
     const { slow, store } = await stage();
     await using _ = store;
     slow.hold();
@@ -91,7 +91,7 @@ describe('a source that takes long', () => {
     expect([slow.reads, slow.most]).toEqual([3, 1]);
   });
 
-  it('makes one generation with the others where it answers soon', async () => {
+  it('makes one generation with the others when it answers soon', async () => {
     const { fast, slow, store, log } = await stage(withoutHints);
     await using _ = store;
     for (const round of [1, 2, 3]) {
@@ -105,13 +105,14 @@ describe('a source that takes long', () => {
     expect(log.changes).toHaveLength(3);
   });
 
-  it('ends with the store', async () => {
+  it('stops with the store', async () => {
     const { slow, store } = await stage();
     slow.hold();
-    const looking = store.refresh();
+    const refreshing = store.refresh();
+    await waitFor(() => slow.reads === 2);
     await store.close();
     slow.release();
-    await looking;
+    await refreshing;
     expect(slow.reads).toBe(2);
   });
 });

@@ -2,59 +2,63 @@ import type { Definition, Expiry } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { unrefTimer } from '../internal/time';
 import { unseal } from '../secret/secret';
-import { type Problems, subjectOfWarning } from './problems';
-import type { Serving } from './snapshot';
+import type { Problems } from './problems';
+import type { Entry } from './resolve';
 import type { ExpiringEvent, ExpiryReport } from './types';
 
 const DAY_MS = 86_400_000;
 /** Timers of days drift, and machines sleep. */
-const LOOK_AT_LEAST_EVERY_MS = DAY_MS / 24;
+const MAX_PAUSE_MS = DAY_MS / 24;
 
 interface Options {
   readonly thresholdsDays: readonly number[];
   readonly definitions: ReadonlyMap<string, Definition<unknown>>;
-  readonly problems: Problems;
+  /** Warnings by the name of the secret. */
+  readonly warnings: Problems<string>;
   readonly expiring: (event: ExpiringEvent) => void;
 }
 
 interface Review {
-  readonly serving: Serving;
+  readonly entry: Entry;
   readonly expiries: readonly Expiry[];
   /** By expiry, the threshold that was told last. */
   readonly told: Map<Expiry, number>;
   warnings: readonly string[];
 }
 
-/** Says what is worth knowing of the values that serve: what is wrong with them, and how long they last. */
-export class Reviews {
+/** Watches the values that serve: what is wrong with them, and how long they last. */
+export class ExpiryWatch {
   readonly #options: Options;
-  #reviews = new Map<string, Review>();
+  #reviewed = new Map<string, Review>();
   #cancel = () => {};
 
   constructor(options: Options) {
     this.#options = options;
   }
 
-  /** Takes over the entries of a look; values that were reviewed before are not told of again. */
-  update(entries: ReadonlyMap<string, Serving>): void {
-    const before = this.#reviews;
-    this.#reviews = new Map();
-    for (const [name, serving] of entries) {
+  /** Takes over the entries of a new generation. Values that were reviewed before are not reported again. */
+  update(entries: ReadonlyMap<string, Entry>): void {
+    const before = this.#reviewed;
+    this.#reviewed = new Map();
+    for (const [name, entry] of entries) {
       const known = before.get(name);
-      if (known?.serving.secret === serving.secret) {
-        this.#reviews.set(name, known);
+      if (known?.entry.secret === entry.secret) {
+        this.#reviewed.set(name, known);
         continue;
       }
-      const expiries = this.#expiriesOf(name, serving);
-      this.#reviews.set(name, { serving, expiries, told: new Map(), warnings: known?.warnings ?? [] });
+      const expiries = this.#expiriesOf(name, entry);
+      this.#reviewed.set(name, { entry, expiries, told: new Map(), warnings: known?.warnings ?? [] });
     }
-    this.#look();
+    for (const [name, { warnings }] of before) {
+      if (!entries.has(name)) for (const code of warnings) this.#options.warnings.clear(name, code);
+    }
+    this.#review();
   }
 
-  /** What of the values ends, the first to end first. */
+  /** The values that end, the first to end first. */
   expiries(): ExpiryReport[] {
     const now = Date.now();
-    return [...this.#reviews]
+    return [...this.#reviewed]
       .flatMap(([name, { expiries }]) => expiries.map((expiry) => report(name, expiry, now)))
       .sort((a, b) => a.expiresAt.getTime() - b.expiresAt.getTime());
   }
@@ -63,19 +67,19 @@ export class Reviews {
     this.#cancel();
   }
 
-  /** A certificate says itself when it ends; of other values only their source may know. */
-  #expiriesOf(name: string, { secret }: Serving): readonly Expiry[] {
+  /** A certificate says when it ends; for other values only their source may know. */
+  #expiriesOf(name: string, { secret }: Entry): readonly Expiry[] {
     const definition = this.#options.definitions.get(name);
     if (definition?.expiries !== undefined) return definition.expiries(unseal(secret) as object);
     const { expiresOn } = secret.attributes;
     return expiresOn === undefined ? [] : [{ what: 'secret', subject: name, expiresAt: expiresOn }];
   }
 
-  #look(): void {
+  #review(): void {
     this.#cancel();
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [name, review] of this.#reviews) {
+    for (const [name, review] of this.#reviewed) {
       this.#warn(name, review);
       for (const expiry of review.expiries) {
         this.#tell(name, expiry, review.told, now);
@@ -83,21 +87,21 @@ export class Reviews {
       }
     }
     if (next === Number.POSITIVE_INFINITY) return;
-    this.#cancel = unrefTimer(Math.min(next - now, LOOK_AT_LEAST_EVERY_MS), () => this.#look());
+    this.#cancel = unrefTimer(Math.min(next - now, MAX_PAUSE_MS), () => this.#review());
   }
 
   #warn(name: string, review: Review): void {
-    const { definitions, problems } = this.#options;
-    const { secret } = review.serving;
+    const { definitions, warnings: problems } = this.#options;
+    const { secret } = review.entry;
     const warnings = definitions.get(name)?.warnings?.(unseal(secret) as object) ?? [];
     for (const warning of warnings) {
       const { code, what, next } = warning;
-      const facts = { secret: name, source: secret.source, ...(next === undefined ? {} : { next }) };
-      problems.set(subjectOfWarning(name, code), new SecretsError(code, what, facts), secret.version);
+      const facts = { secret: name, source: secret.source, next };
+      problems.set(name, code, new SecretsError(code, what, facts), secret.version);
     }
     const codes = warnings.map(({ code }) => code as string);
     for (const code of review.warnings) {
-      if (!codes.includes(code)) problems.clear(subjectOfWarning(name, code));
+      if (!codes.includes(code)) problems.clear(name, code);
     }
     review.warnings = codes;
   }
@@ -112,7 +116,7 @@ export class Reviews {
     this.#options.expiring({ ...current, thresholdDays });
   }
 
-  /** When a threshold is passed next, or the end. */
+  /** When the next threshold, or the end, is passed. */
   #nextChange({ expiresAt }: Expiry, now: number): number {
     const times = [0, ...this.#options.thresholdsDays].map((days) => expiresAt.getTime() - days * DAY_MS);
     return Math.min(...times.filter((time) => time > now));
@@ -120,10 +124,12 @@ export class Reviews {
 }
 
 function report(name: string, expiry: Expiry, now: number): ExpiryReport {
-  return { name, ...expiry, daysLeft: (expiry.expiresAt.getTime() - now) / DAY_MS };
+  const ends = expiry.expiresAt.getTime();
+  // A date of its own: whoever changes it changes it for nobody else.
+  return { name, ...expiry, expiresAt: new Date(ends), daysLeft: (ends - now) / DAY_MS };
 }
 
-/** For an event that nobody listens to. */
+/** What an `expiring` event without a listener becomes. */
 export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: ExpiringEvent): SecretsError {
   const places = { secret: `"${name}"`, leaf: `the certificate of "${name}"` };
   const place = what in places ? places[what as 'leaf'] : `a certificate of "${name}" (${what}, ${subject})`;
