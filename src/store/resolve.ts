@@ -84,8 +84,10 @@ export async function resolve(
   for (const [reader, view] of evidence.views) {
     const serves = reader === current?.source;
     if (!hasIt(definition, view)) {
-      if (!serves) continue;
-      return { here: vanished(name, current as Entry), above };
+      if (current === undefined || !serves) continue;
+      // A source that was not read in this refresh says nothing new: its last reading may have been held back.
+      const read = evidence.readings.get(reader)?.answers !== undefined;
+      return { here: read ? vanished(name, current) : { kind: 'unseen' }, above };
     }
     const finding = await findIn(reader, view, name, definition, current, evidence);
     if (serves || current === undefined) return { here: finding, above };

@@ -137,9 +137,11 @@ export class SourceReader {
     try {
       if (reading.status === 'missing') return { status: 'missing', looked: String(reading.looked) };
       if (reading.status === 'failed') return { status: 'failed', error: this.asSecretsError(reading.error) };
-      if (reading.status !== 'found') throw this.#invalid(`answered for "${name}" with an unknown status`);
+      if (reading.status !== 'found')
+        throw this.#invalid(`answered for "${name}" with an unknown status`, name);
       const { bytes, version, attributes } = reading;
-      if (!isUint8Array(bytes)) throw this.#invalid(`handed over "${name}" as something other than bytes`);
+      if (!isUint8Array(bytes))
+        throw this.#invalid(`handed over "${name}" as something other than bytes`, name);
       const origin = typeof reading.origin === 'string' ? reading.origin : this.source.name;
       return {
         status: 'found',
@@ -152,16 +154,16 @@ export class SourceReader {
       if (isSecretsError(error)) return { status: 'failed', error };
       return {
         status: 'failed',
-        error: this.#invalid(`handed over "${name}" in a shape that cannot be used`),
+        error: this.#invalid(`handed over "${name}" in a shape that cannot be used`, name),
       };
     }
   }
 
-  #invalid(what: string): SecretsError {
-    const next = 'Fix the source: see the contract of Source. The last good values keep serving.';
+  #invalid(what: string, secret?: string): SecretsError {
     return new SecretsError('SOURCE_FAILED', `the source ${this.source.name} ${what}`, {
+      secret,
       source: this.source.name,
-      next,
+      next: 'Fix the source: see the contract of Source. The last good values keep serving.',
     });
   }
 
