@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { lookup } from '../../../src/secret/lookup';
-import { mountedFiles } from '../../../src/sources/mounted-files/mounted-files';
-import { createTestMount, type TestMountLayout } from '../../../src/testing/test-mount';
+import { lookup } from '../../../../src/secret/lookup';
+import { mountedFiles } from '../../../../src/sources/mounted-files/mounted-files';
+import { createTestMount, type TestMountLayout } from '../../../../src/testing/test-mount';
 
 const opened = vi.hoisted(() => [] as string[]);
 

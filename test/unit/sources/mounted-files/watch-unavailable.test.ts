@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { record } from '../../support/store-log';
-import { waitFor } from '../../support/wait-for';
+import { record } from '../../../support/store-log';
+import { waitFor } from '../../../support/wait-for';
 
 const limits = vi.hoisted(() => ({ code: undefined as string | undefined, tries: 0 }));
 const watchers = vi.hoisted(() => [] as { emit(event: 'error', error: Error): boolean }[]);

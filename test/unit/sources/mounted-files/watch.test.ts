@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { mountState } from '../../../src/sources/mounted-files/mount-state';
-import { createTestMount } from '../../../src/testing/test-mount';
-import { watchMount } from '../../../src/watch/watch-mount';
-import { waitFor } from '../../support/wait-for';
+import { mountState } from '../../../../src/sources/mounted-files/layout';
+import { watchMount } from '../../../../src/sources/mounted-files/watch';
+import { createTestMount } from '../../../../src/testing/test-mount';
+import { waitFor } from '../../../support/wait-for';
 
 function startWatch(root: string, pollIntervalMs = 600_000) {
   const listener = { hint: vi.fn(), problem: vi.fn(), solved: vi.fn() };
