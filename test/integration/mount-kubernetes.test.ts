@@ -1,9 +1,19 @@
-import { mkdirSync, readlinkSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
@@ -14,6 +24,13 @@ const PAIR = { user: 'db-user', password: 'db-password' } as const;
 
 function openPair(path: string) {
   return SecretStore.open({ secrets: PAIR, sources: [mountedFiles(path, NO_POLL)] });
+}
+
+/** In memory, as the volumes of the kubelet are, where the system has such a directory. */
+function memoryDirectory(): string {
+  const base = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hot-secrets-'));
+  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+  return join(base, 'mount');
 }
 
 describe('a Kubernetes mount that another process writes', () => {
@@ -101,6 +118,45 @@ describe('a Kubernetes mount that another process writes', () => {
     }
     expect(log.codes()).toEqual(Array(3).fill('SECRET_VANISHED'));
     expect(log.recovered).toHaveLength(3);
+  });
+});
+
+describe('a mount whose ..data alternates between two directories', () => {
+  it.each([
+    { how: 'rewrites the files of the inactive directory in place', recreate: false },
+    { how: 'recreates the inactive directory', recreate: true },
+  ])('never hands out a torn pair while a writer that $how swaps without pause', async ({ recreate }) => {
+    const path = memoryDirectory();
+    const content = { 'db-user': 'n0', 'db-password': 'n0' };
+    await using writer = await startMountWriter({ content, path, layout: 'alternating', recreate });
+    await using store = await openPair(path);
+    const log = record(store);
+    const swapping = writer.swapUntilStopped({ names: Object.keys(content), prefix: 'n' });
+
+    const torn: string[] = [];
+    let snapshots = 0;
+    for (const end = Date.now() + 2500; Date.now() < end; snapshots += 1) {
+      await store.refresh();
+      const snapshot = store.snapshot();
+      const pair = [snapshot.reveal('user'), snapshot.reveal('password')];
+      if (pair[0] !== pair[1]) torn.push(pair.join(' with '));
+    }
+
+    const last = await swapping.stop();
+    expect(torn, `${snapshots} snapshots, ${last} swaps`).toEqual([]);
+    expect(store.generation).toBeGreaterThan(50);
+    await waitFor(() => store.reveal('password') === `n${last}`);
+    expect(log.codes()).toEqual([]);
+  });
+
+  it('finds every rotation when two swaps lead back to the same directory', async () => {
+    const content = { 'db-user': 'n0', 'db-password': 'n0' };
+    await using writer = await startMountWriter({ content, layout: 'alternating' });
+    await using store = await openPair(writer.path);
+    for (const times of [2, 4, 6]) {
+      await writer.swapTimes(times, { names: Object.keys(content), prefix: `of-${times}-` });
+      await waitFor(() => store.reveal('password') === `of-${times}-${times}`);
+    }
   });
 });
 

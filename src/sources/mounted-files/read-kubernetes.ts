@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { SecretsError } from '../../errors';
@@ -16,8 +16,9 @@ const DANGLING_DELAY_MS = 10;
 
 /**
  * Reads one generation of a Kubernetes mount: resolves `..data` once, reads everything under its target, and starts
- * again when the target is swapped away meanwhile (the writer deletes the old directory without a grace period).
- * Resolves with `undefined` when there is no `..data`.
+ * again when `..data` was swapped meanwhile (the writer deletes the old directory without a grace period). The name
+ * of the target alone does not show that: a writer that alternates between two directories can swap away and back
+ * during one reading. Resolves with `undefined` when there is no `..data`.
  */
 export async function readKubernetes(
   root: string,
@@ -31,7 +32,7 @@ export async function readKubernetes(
     if (target === undefined) return undefined;
     const base = resolve(root, target);
     assertBelow(root, base);
-    const revision = revisionOf(base, target);
+    const revision = revisionOf(root, target);
     if (revision === undefined) {
       if (dataTarget(root) !== target) continue;
       dangling += 1;
@@ -41,7 +42,8 @@ export async function readKubernetes(
     }
     if (revision === request.since) return { readings: undefined, revision };
     const readings = readGeneration({ root, base, maxFileBytes }, request);
-    if (readings !== undefined && dataTarget(root) === target) return { readings, revision };
+    const swapped = dataTarget(root) !== target || revisionOf(root, target) !== revision;
+    if (readings !== undefined && !swapped) return { readings, revision };
   }
   throw new SecretsError('MOUNT_UNSTABLE', `the mount ${root} was swapped during every attempt to read it`, {
     source: 'mounted-files',
@@ -59,11 +61,16 @@ function readGeneration(view: MountView, request: ReadRequest): Map<string, File
   }
 }
 
-/** Name and identity of the directory: hand-made mounts reuse names, but not an inode with its ctime. */
-function revisionOf(base: string, target: string): string | undefined {
+/**
+ * Identifies one swap: the target's name, and inode and ctime of both the directory and the link. Names can repeat,
+ * and files that are rewritten in place leave their directory unchanged, but every swap makes a new link. Undefined
+ * when the link or its target does not exist.
+ */
+function revisionOf(root: string, target: string): string | undefined {
   try {
-    const { ino, ctimeNs } = statSync(base, { bigint: true });
-    return `${target}:${ino}:${ctimeNs}`;
+    const link = lstatSync(`${root}/${DATA_LINK}`, { bigint: true });
+    const directory = statSync(resolve(root, target), { bigint: true });
+    return [target, directory.ino, directory.ctimeNs, link.ino, link.ctimeNs].join(':');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
