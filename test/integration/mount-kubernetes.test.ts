@@ -18,7 +18,7 @@ import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
-// So slow that a test which passes was helped by the watch alone.
+// So slow that a test can only pass because of the watch.
 const NO_POLL = { pollIntervalMs: 600_000 };
 const PAIR = { user: 'db-user', password: 'db-password' } as const;
 
@@ -34,7 +34,7 @@ function memoryDirectory(): string {
 }
 
 describe('a Kubernetes mount that another process writes', () => {
-  it('finds each rotation, one after the other, as one change', async () => {
+  it('reports each rotation as one change', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -50,7 +50,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('ends at the last of many rotations that follow each other at once', async () => {
+  it('serves the last value after many rotations in quick succession', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     for (const times of [50, 30, 20]) {
@@ -66,7 +66,7 @@ describe('a Kubernetes mount that another process writes', () => {
     const swapping = writer.swapUntilStopped({ names: ['db-user', 'db-password'], prefix: 'n' });
 
     const seen = new Set<string>();
-    for (let look = 0; look < 2000 || seen.size <= 50; look += 1) {
+    for (let count = 0; count < 2000 || seen.size <= 50; count += 1) {
       await store.refresh();
       const snapshot = store.snapshot();
       expect(snapshot.reveal('user')).toBe(snapshot.reveal('password'));
@@ -78,7 +78,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('follows nested aliases', async () => {
+  it('follows the rotations of a nested alias', async () => {
     const name = 'db/primary/password';
     await using writer = await startMountWriter({ content: { [name]: 'n0', other: 'same' } });
     await using store = await SecretStore.open({
@@ -91,7 +91,7 @@ describe('a Kubernetes mount that another process writes', () => {
     }
   });
 
-  it('says nothing of an update that wrote the same bytes anew', async () => {
+  it('emits no change when an update writes the same bytes again', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'same', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -104,7 +104,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.names()).toEqual(['password']);
   });
 
-  it('keeps the last value of a secret that is gone, says so once, and recovers when it is back', async () => {
+  it('keeps the last value of a secret that vanishes, reports it once, and recovers when it is back', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -160,8 +160,8 @@ describe('a mount whose ..data alternates between two directories', () => {
   });
 });
 
-describe('a mount whose ..data is removed before it is made anew, as on Windows nodes', () => {
-  it('waits for it and says nothing', async () => {
+describe('a mount whose ..data is removed before it is recreated, as on Windows nodes', () => {
+  it('waits for the new ..data without reporting an error', async () => {
     await using mount = await createTestMount({ 'db-user': 'n0', 'db-password': 'n0' });
     await using store = await openPair(mount.path);
     const log = record(store);
@@ -183,7 +183,7 @@ describe('a mount whose ..data is removed before it is made anew, as on Windows 
     expect(log.codes()).toEqual([]);
   });
 
-  it('reports a ..data that stays away, and follows it again afterwards', async () => {
+  it('reports a ..data that stays missing, and follows it again when it is back', async () => {
     await using mount = await createTestMount({ 'db-user': 'n0', 'db-password': 'n0' });
     await using store = await openPair(mount.path);
     const log = record(store);

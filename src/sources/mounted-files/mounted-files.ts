@@ -83,7 +83,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   async function read(request: ReadRequest): Promise<ReadResult> {
     try {
       let reading = await readOnce(request);
-      for (let reads = 1; reads < MAX_READS && hasPassingFailure(reading); reads += 1) {
+      for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
         await delay(RETRY_DELAY_MS * reads, request.signal);
         reading = await readOnce(request);
       }
@@ -186,9 +186,9 @@ function bytes(fallback: number, least: number): Option<number> {
   return (given, reject) => option(given, () => reject(`a size in bytes, ${least} or more`));
 }
 
-function hasPassingFailure({ readings }: MountReading): boolean {
+function hasTransientFailure({ readings }: MountReading): boolean {
   if (readings === undefined) return false;
-  return [...readings.values()].some((reading) => reading.status === 'failed' && reading.passing);
+  return [...readings.values()].some((reading) => reading.status === 'failed' && reading.transient);
 }
 
 function exists(root: string): boolean {

@@ -11,7 +11,7 @@ import type { FailedReading, FoundReading, MissingReading } from '../source';
 export type FileReading =
   | (FoundReading & { readonly mark: string; readonly changedAtMs: number })
   | (MissingReading & { readonly mark: string })
-  | (FailedReading & { readonly mark: string; readonly passing: boolean });
+  | (FailedReading & { readonly mark: string; readonly transient: boolean });
 
 /** The directory to read files from, and the limits they must keep to. */
 export interface MountView {
@@ -111,14 +111,14 @@ export function markOf(base: string, file: string): string {
 
 function failure(name: string, path: string, error: unknown): FileReading {
   if (error instanceof SecretsError) {
-    return { status: 'failed', error, mark: error.code, passing: false };
+    return { status: 'failed', error, mark: error.code, transient: false };
   }
   const code = errorCode(error) ?? 'an unknown error';
   if (code === 'ENOENT' || code === 'ENOTDIR') return { status: 'missing', looked: path, mark: 'ENOENT' };
   return {
     status: 'failed',
     mark: code,
-    passing: true,
+    transient: true,
     error: new SecretsError('FILE_UNREADABLE', `${path} cannot be read: ${code}${permissions(path)}`, {
       secret: name,
       next: 'Check the filePermission of the object, the securityContext of the pod and the node.',
