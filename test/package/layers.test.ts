@@ -10,7 +10,6 @@ const LAYERS = [
   'internal',
   'observe',
   'secret',
-  'watch',
   'sources',
   'definitions',
   'store',
@@ -30,7 +29,7 @@ const LAYERS = [
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@nestjs/common': ['frameworks'],
   '@opentelemetry/api': ['opentelemetry'],
-  chokidar: ['watch'],
+  chokidar: ['sources'],
   eventemitter3: ['internal'],
   fastify: ['frameworks'],
   hono: ['frameworks'],

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { mountState } from '../../../src/sources/mounted-files/mount-state';
-import { createTestMount } from '../../../src/testing/test-mount';
-import { watchMount } from '../../../src/watch/watch-mount';
-import { waitFor } from '../../support/wait-for';
+import { mountState } from '../../../../src/sources/mounted-files/layout';
+import { watchMount } from '../../../../src/sources/mounted-files/watch';
+import { createTestMount } from '../../../../src/testing/test-mount';
+import { waitFor } from '../../../support/wait-for';
 
 function startWatch(root: string, pollIntervalMs = 600_000) {
   const listener = { hint: vi.fn(), problem: vi.fn(), solved: vi.fn() };
@@ -16,7 +16,7 @@ function startWatch(root: string, pollIntervalMs = 600_000) {
 }
 
 describe('the watch of a mount', () => {
-  it('hints at the swap of a Kubernetes mount and not at what is written before and after it', async () => {
+  it('hints once for each swap of a Kubernetes mount, and not at what is written before or after it', async () => {
     await using mount = await createTestMount({ a: '0', b: '0' });
     const { hint } = startWatch(mount.path);
     for (let round = 1; round <= 3; round += 1) {
@@ -28,7 +28,7 @@ describe('the watch of a mount', () => {
     expect(hint.mock.calls).toEqual([['watch'], ['watch'], ['watch']]);
   });
 
-  it('hints again and again at one poll interval at most, whatever happens to events', async () => {
+  it('hints at every poll interval, even without file events, until it is closed', async () => {
     await using mount = await createTestMount({ a: '0' });
     const { hint, watch } = startWatch(mount.path, 10);
     await waitFor(() => hint.mock.calls.length >= 5);
@@ -38,19 +38,19 @@ describe('the watch of a mount', () => {
     expect(hint.mock.calls).toEqual(Array(count).fill(['poll']));
   });
 
-  it('waits for a mount through each directory above it that is made', async () => {
+  it('waits for a mount while the directories above it are created', async () => {
     const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(base, { recursive: true, force: true }));
     const { hint, problem, follow } = startWatch(join(base, 'a/b/mount'));
     await using _ = await createTestMount({ x: '0' }, { path: join(base, 'a/b/mount') });
     await waitFor(() => hint.mock.calls.length > 0);
     follow();
-    // What came before the new watch was ready had none: it is hinted at in any case.
+    // Nothing was watched before the new watcher was ready, so it always hints.
     expect(hint.mock.calls.length).toBeGreaterThan(1);
     expect(problem).not.toHaveBeenCalled();
   });
 
-  it('does not wake up for the neighbours of a mount that is not there', async () => {
+  it('ignores the siblings of an absent mount', async () => {
     const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(base, { recursive: true, force: true }));
     const { hint } = startWatch(join(base, 'mount'));
@@ -59,7 +59,7 @@ describe('the watch of a mount', () => {
     expect(hint).not.toHaveBeenCalled();
   });
 
-  it('says nothing more once it was closed, and does not come back', async () => {
+  it('stays silent after it is closed, even when it is told to follow', async () => {
     await using mount = await createTestMount({ a: '0' }, { layout: 'plain' });
     const { hint, watch, follow } = startWatch(mount.path);
     await mount.rotate({ a: '1' });
@@ -72,7 +72,7 @@ describe('the watch of a mount', () => {
     await watch.close();
   });
 
-  it('does nothing for a state that it follows already', async () => {
+  it('does nothing when the state has not changed', async () => {
     await using mount = await createTestMount({ a: '0' });
     const { hint, solved, follow } = startWatch(mount.path);
     for (let round = 0; round < 5; round += 1) follow();

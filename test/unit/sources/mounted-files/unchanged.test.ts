@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { lookup } from '../../../src/secret/lookup';
-import { mountedFiles } from '../../../src/sources/mounted-files/mounted-files';
-import { createTestMount, type TestMountLayout } from '../../../src/testing/test-mount';
+import { lookup } from '../../../../src/secret/lookup';
+import { mountedFiles } from '../../../../src/sources/mounted-files/mounted-files';
+import { createTestMount, type TestMountLayout } from '../../../../src/testing/test-mount';
 
 const opened = vi.hoisted(() => [] as string[]);
 
@@ -29,19 +29,19 @@ function reader(path: string) {
   };
 }
 
-/** Time stamps of files that have just changed prove nothing yet. */
+/** Timestamps of files that have just changed prove nothing yet. */
 function waitUntilFilesAreOld(): void {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 });
 }
 
-describe.each<TestMountLayout>(['kubernetes', 'plain'])('a look at an unchanged %s mount', (layout) => {
+describe.each<TestMountLayout>(['kubernetes', 'plain'])('reading an unchanged %s mount', (layout) => {
   it.each([{ list: false }, { list: true }])('opens no file (list: $list)', async ({ list }) => {
     await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout });
     const read = reader(mount.path);
     waitUntilFilesAreOld();
     const { revision } = await read(undefined, list);
     expect(opened.length).toBeGreaterThan(0);
-    for (let look = 0; look < 3; look += 1) {
+    for (let round = 0; round < 3; round += 1) {
       expect(await read(revision, list)).toEqual({ unchanged: true, readings: new Map(), revision });
       expect(opened).toEqual([]);
     }
@@ -49,7 +49,7 @@ describe.each<TestMountLayout>(['kubernetes', 'plain'])('a look at an unchanged 
     expect(await read(revision, list)).toMatchObject({ unchanged: false });
   });
 
-  it('reads again while something in it failed: what mends it leaves no trace', async () => {
+  it('gives no revision while a file fails, because a fix may leave no trace', async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': 'x'.repeat(101) }, { layout });
     const read = reader(mount.path);
     waitUntilFilesAreOld();
@@ -58,7 +58,7 @@ describe.each<TestMountLayout>(['kubernetes', 'plain'])('a look at an unchanged 
 });
 
 describe('a plain directory', () => {
-  it('is read again while its files are so new that they may change under the same time stamps', async () => {
+  it('is read again while its files are so new that they may change without a new timestamp', async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout: 'plain' });
     const read = reader(mount.path);
     expect((await read()).revision).toBeUndefined();
@@ -66,7 +66,7 @@ describe('a plain directory', () => {
     expect((await read()).revision).toBeDefined();
   });
 
-  it('notices a file that appears, where it lists', async () => {
+  it('notices a new file when it is asked to list', async () => {
     await using mount = await createTestMount({ a: '1' }, { layout: 'plain' });
     const read = reader(mount.path);
     waitUntilFilesAreOld();
@@ -77,8 +77,8 @@ describe('a plain directory', () => {
   });
 });
 
-describe('a directory below the mount', () => {
-  it('that holds nothing is no secret', async () => {
+describe('an empty directory below the mount', () => {
+  it('is not listed as a secret', async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout: 'plain' });
     mkdirSync(join(mount.path, 'empty'));
     chmodSync(join(mount.path, 'empty'), 0o755);

@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { record } from '../../support/store-log';
-import { waitFor } from '../../support/wait-for';
+import { record } from '../../../support/store-log';
+import { waitFor } from '../../../support/wait-for';
 
 const limits = vi.hoisted(() => ({ code: undefined as string | undefined, tries: 0 }));
 const watchers = vi.hoisted(() => [] as { emit(event: 'error', error: Error): boolean }[]);
@@ -24,7 +24,7 @@ vi.mock('node:fs', async (importOriginal) => {
   return { ...fs, watch };
 });
 
-// As the real one: its errors come as events, after `watch` has returned.
+// Like the real one, it emits errors as events after `watch` has returned.
 vi.mock('chokidar', async (importOriginal) => {
   const chokidar = await importOriginal<typeof import('chokidar')>();
   const watch = (...args: Parameters<typeof chokidar.watch>) => {
@@ -44,7 +44,7 @@ beforeEach(() => {
 });
 
 describe.each(['kubernetes', 'plain'] as const)('a %s mount that cannot be watched', (layout) => {
-  it('is polled, said to be unwatched once, and watched again when that is possible', async () => {
+  it('is polled, is reported once, and is watched again when that becomes possible', async () => {
     const said: Error[] = [];
     const onWarning = (warning: Error) => said.push(warning);
     process.on('warning', onWarning);
@@ -84,7 +84,7 @@ describe.each(['kubernetes', 'plain'] as const)('a %s mount that cannot be watch
 });
 
 describe('a watch that breaks while it runs', () => {
-  it('is reported, and replaced at the next look', async () => {
+  it('is reported, and is replaced at the next refresh', async () => {
     await using mount = await createTestMount({ token: 'n0' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },

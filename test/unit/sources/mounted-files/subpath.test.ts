@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findSubPathMounts } from '../../../src/sources/mounted-files/subpath';
+import { findSubPathMounts } from '../../../../src/sources/mounted-files/layout';
 
 const POD = '/pods/0ac3/volumes/kubernetes.io~csi/secrets/mount';
 const VOLUME = '/..2026_11_23_20_01_21.1853148849';
@@ -16,18 +16,18 @@ const OTHERS = [
 
 const mountinfo = (...lines: string[]) => `${[...OTHERS, ...lines].join('\n')}\n`;
 
-describe('subPath mounts in mountinfo', () => {
+describe('findSubPathMounts', () => {
   it.each([
-    ['a file, before the first rotation', FILE, '/etc/app/db-password'],
-    ['a file, after it', DELETED, '/etc/app/db-password'],
-    ['a directory of a volume that is no tmpfs', DIRECTORY, '/etc/app/tls'],
-  ])('are found at and below the mount: %s', (_, line, path) => {
+    ['a file before the first rotation', FILE, '/etc/app/db-password'],
+    ['a file after the first rotation', DELETED, '/etc/app/db-password'],
+    ['a directory of a volume on disk', DIRECTORY, '/etc/app/tls'],
+  ])('finds a subPath mount at and below the given path: %s', (_, line, path) => {
     for (const root of ['/etc/app', '/etc/app/', path]) {
       expect(findSubPathMounts(mountinfo(line), root).map((found) => found.path)).toEqual([path]);
     }
   });
 
-  it('are not seen in a whole volume, in a neighbour, or in a directory above', () => {
+  it('finds nothing in a whole volume, a sibling, a path below or a malformed mountinfo', () => {
     expect(findSubPathMounts(mountinfo(WHOLE), '/mnt/secrets-store')).toEqual([]);
     expect(findSubPathMounts(mountinfo(FILE), '/etc/ap')).toEqual([]);
     expect(findSubPathMounts(mountinfo(FILE), '/etc/app/db-password/x')).toEqual([]);
@@ -35,7 +35,7 @@ describe('subPath mounts in mountinfo', () => {
     expect(findSubPathMounts('garbage\n\n1 2\n', '/etc/app')).toEqual([]);
   });
 
-  it('are found under paths with spaces, which mountinfo escapes', () => {
+  it('finds mounts under paths with spaces, which mountinfo escapes', () => {
     const line = FILE.replaceAll('/etc/app', '/etc/my\\040app');
     expect(findSubPathMounts(mountinfo(line), '/etc/my app')).toEqual([
       { path: '/etc/my app/db-password', evidence: `${VOLUME}/db-password` },
