@@ -13,6 +13,7 @@ const LAYERS = [
   'watch',
   'sources',
   'definitions',
+  'redact',
   'store',
   'rotation',
   'adapters',
