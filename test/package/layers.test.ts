@@ -12,6 +12,7 @@ const LAYERS = [
   'secret',
   'sources',
   'definitions',
+  'redact',
   'store',
   'rotation',
   'adapters',

@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
 import { memory, SecretStore, secret } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
-import { base64Around, encodings, holds } from '../../../support/encodings';
+import { base64Around, encodings, holds } from '../../support/encodings';
 
 const MARKER = 'leak-"marker"/é<&>+😀 %';
 
-describe('a value is masked', () => {
-  it.each(Object.entries(encodings))('%s', async (_, encode) => {
+describe('redact', () => {
+  it.each(Object.entries(encodings))('masks a value %s', async (_, encode) => {
     await using store = await SecretStore.open({
       secrets: { value: 'value' },
       sources: [memory({ value: MARKER })],
@@ -19,7 +19,7 @@ describe('a value is masked', () => {
     expect(masked).toMatch(/^before.*after$/);
   });
 
-  it('as base64 and base64url, in longer base64 at each alignment', async () => {
+  it('masks a value in base64 and base64url, also inside longer base64 at each alignment', async () => {
     await using store = await SecretStore.open({
       secrets: { value: 'value' },
       sources: [memory({ value: MARKER })],
@@ -41,7 +41,7 @@ describe('a value is masked', () => {
     expect(store.redact(base64Around(JSON.stringify({ key: MARKER }), '', ''))).toContain('[secret value]');
   });
 
-  it('in the headers of a request', async () => {
+  it('masks a value in the headers of a request', async () => {
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
       sources: [memory({ token: 'leak-marker-first' })],
@@ -53,7 +53,7 @@ describe('a value is masked', () => {
     expect(basic).toBe('Authorization: Basic dXNlcjp[secret token]A==');
   });
 
-  it('of bytes, in each usual encoding, at each alignment, and number by number in JSON', async () => {
+  it('masks bytes in each usual encoding, at each alignment, and number by number in JSON', async () => {
     const raw = Uint8Array.of(251, 255, 190, 7, 8, 9, 10, 250);
     await using store = await SecretStore.open({
       secrets: { raw: secret.bytes('raw') },
@@ -79,7 +79,7 @@ describe('a value is masked', () => {
     });
   });
 
-  it('but not what is too short in base64 to be told from chance', async () => {
+  it('leaves base64 alone that is too short to be told from chance', async () => {
     const raw = Uint8Array.of(65, 66, 67, 68);
     await using store = await SecretStore.open({
       secrets: { raw: secret.bytes('raw') },
@@ -90,7 +90,7 @@ describe('a value is masked', () => {
     expect(store.redact(around)).toBe(around);
   });
 
-  it('where util.inspect shows it', async () => {
+  it('masks a value as util.inspect prints it', async () => {
     await using store = await SecretStore.open({
       secrets: { value: 'value' },
       sources: [memory({ value: `it's "\u001b[1m" bold` })],
@@ -99,8 +99,8 @@ describe('a value is masked', () => {
   });
 });
 
-describe('of values that overlap', () => {
-  it('the one that begins first is masked, of two that begin together the longer one', async () => {
+describe('redact, where values overlap,', () => {
+  it('masks the value that begins first, then the longer one', async () => {
     await using store = await SecretStore.open({
       secrets: { first: 'first', second: 'second', prefix: 'prefix', whole: 'whole' },
       sources: [
@@ -113,7 +113,7 @@ describe('of values that overlap', () => {
     expect(store.redact('abcdefghabcdefgh')).toBe('[secret first][secret first]');
   });
 
-  it('the first secret names a value that several have', async () => {
+  it('names the first of several secrets with the same value', async () => {
     await using store = await SecretStore.open({
       secrets: { one: 'one', two: 'two' },
       sources: [memory({ one: 'shared-value', two: 'shared-value' })],
@@ -122,7 +122,7 @@ describe('of values that overlap', () => {
   });
 });
 
-it('a text is the same one where nothing is found, empty or huge', async () => {
+it('returns a text unchanged where it finds nothing, empty or huge', async () => {
   await using store = await SecretStore.open({
     secrets: { value: 'value' },
     sources: [memory({ value: 'leak-marker-first' })],
@@ -134,7 +134,7 @@ it('a text is the same one where nothing is found, empty or huge', async () => {
   expect(store.redact(huge)).toBe(huge.replaceAll('leak-marker-first', '[secret value]'));
 });
 
-it('among hundreds of values with the same beginning, the right one is named', async () => {
+it('names the right one of hundreds of values with the same beginning', async () => {
   const content = Object.fromEntries(
     Array.from({ length: 400 }, (_, index) => [`db-${index}`, `postgres://app:pw-of-${index}-x@db:5432/app`]),
   );

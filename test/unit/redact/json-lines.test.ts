@@ -1,6 +1,6 @@
 import { memory, SecretStore, secret } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../support/seeded-random';
+import { seededRandom } from '../../support/seeded-random';
 
 async function open(values: Record<string, unknown>) {
   return SecretStore.open({
@@ -9,8 +9,8 @@ async function open(values: Record<string, unknown>) {
   });
 }
 
-describe('a line of JSON stays one', () => {
-  it('where a number is masked: it becomes a string', async () => {
+describe('redact, in a line of JSON,', () => {
+  it('masks a number as a string', async () => {
     await using store = await open({ config: '{"pin":12345678,"rate":0.123456,"low":-1234567}' });
     expect(store.redact('{"pin":12345678,"x":[12345678, 0.123456],"y": -1234567}')).toBe(
       '{"pin":"[secret config]","x":["[secret config]", "[secret config]"],"y": "[secret config]"}',
@@ -22,14 +22,14 @@ describe('a line of JSON stays one', () => {
     expect(JSON.parse(masked.body)).toEqual({ pin: '[secret config]' });
   });
 
-  it('where a number only holds the digits: it is another one', async () => {
+  it('leaves a number alone that only contains the digits of a value', async () => {
     await using store = await open({ config: '{"pin":123456}', text: '654321' });
     const line = '{"time":1712345678901,"a":-123456,"b":123456.5,"c":[6543210,0.654321]}';
     expect(store.redact(line)).toBe(line);
     expect(store.redact('{"a":"1712345678901"}')).toBe('{"a":"17[secret config]78901"}');
   });
 
-  it('where a text secret is itself JSON, or has its quotes', async () => {
+  it('keeps the JSON valid when a text secret is itself JSON or contains quotes', async () => {
     await using store = await open({ text: '{"user":"a","key":"b"}', third: '"quoted-value"' });
     expect(store.redact('{"level":30,"config":{"user":"a","key":"b"}}')).toBe(
       '{"level":30,"config":"[secret text]"}',
@@ -37,20 +37,20 @@ describe('a line of JSON stays one', () => {
     expect(store.redact('{"value":"quoted-value"}')).toBe('{"value":"[secret na?me??]"}');
   });
 
-  it('where a value begins or ends in the midst of an escape', async () => {
+  it('keeps the JSON valid when a value begins or ends in the middle of an escape', async () => {
     await using store = await open({ text: 'network', third: 'ends-with\\' });
     expect(store.redact('{"a":"\\network"}')).toBe('{"a":"[secret text]"}');
     expect(store.redact('{"a":"ends-with\\"b\\""}')).toBe('{"a":"[secret na?me??]b\\""}');
   });
 
-  it('where the name of a secret holds what JSON escapes', async () => {
+  it('keeps the JSON valid when the name of a secret contains what JSON escapes', async () => {
     await using store = await open({ third: 'leak-marker-first' });
     const line = JSON.stringify({ a: JSON.stringify({ b: 'leak-marker-first' }) });
     const masked = JSON.parse(store.redact(line)) as { a: string };
     expect(JSON.parse(masked.a)).toEqual({ b: '[secret na?me??]' });
   });
 
-  it('whatever the values and the lines are', async () => {
+  it('keeps random lines valid for random values', async () => {
     const random = seededRandom(7);
     const below = (count: number) => Math.floor(random() * count);
     const textOf = (length: number) =>

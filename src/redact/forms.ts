@@ -1,25 +1,28 @@
 import { isMap, isSet, isUint8Array } from 'node:util/types';
-import type { Definition } from '../../definitions/definition';
-import { type Secret, unseal } from '../../secret/secret';
+import type { Definition } from '../definitions/definition';
+import { type Secret, unseal } from '../secret/secret';
+import { SIGNS } from './views';
 
-/** Shorter values stand in ordinary text too: `dev`, `12345`. */
-export const SHORTEST = 6;
-// 42 bits, what a value of six bytes gives at its worst: in a megabyte of foreign base64 one of 10,000 such cores is
-// met by chance with a probability below one percent. A core of six characters would be met sixty times as often.
-const SHORTEST_CORE = 7;
+/** Shorter values occur in ordinary text too: `dev`, `12345`. */
+const MIN_LENGTH = 6;
+// 42 bits, the least that a value of six bytes yields. A megabyte of unrelated base64 contains one of 10,000 such cores by
+// chance with a probability below one percent; cores of six characters would occur sixty times as often.
+const MIN_CORE_LENGTH = 7;
 const MAX_DEPTH = 16;
 
-/** How a value may be written. Escapes of JSON and of URLs are not among them: texts are read without those. */
+/** The ways in which a value may be written. JSON and URL escapes are not among them: texts are read without those. */
 export interface Forms {
-  /** At least `SHORTEST` characters each: masked wherever they stand. */
+  /** At least `MIN_LENGTH` characters each: masked everywhere. */
   readonly long: readonly string[];
-  /** Masked only where a key tells what they are. */
+  /** Masked only where a key identifies them. */
   readonly short: readonly string[];
+  /** Those of `SIGNS` that they contain. */
+  readonly signs: readonly string[];
 }
 
 const known = new WeakMap<Secret<unknown>, Forms>();
 
-/** The forms of what `box` holds; made once per box, since most boxes outlive many generations. */
+/** The forms of a box's value. Made once per box, since most boxes outlive many generations. */
 export function formsOf(box: Secret<unknown>, definition: Definition<unknown> | undefined): Forms {
   let forms = known.get(box);
   if (forms === undefined) {
@@ -27,8 +30,9 @@ export function formsOf(box: Secret<unknown>, definition: Definition<unknown> | 
     const sensitive = definition?.sensitive === undefined ? value : definition.sensitive(value);
     const texts = [...new Set(textsOf(sensitive))];
     forms = {
-      long: texts.filter(({ length }) => length >= SHORTEST),
-      short: texts.filter(({ length }) => length > 0 && length < SHORTEST),
+      long: texts.filter(({ length }) => length >= MIN_LENGTH),
+      short: texts.filter(({ length }) => length > 0 && length < MIN_LENGTH),
+      signs: SIGNS.filter((sign) => texts.some((text) => text.includes(sign))),
     };
     known.set(box, forms);
   }
@@ -40,7 +44,7 @@ function textsOf(value: unknown, depth = 0): string[] {
   if (typeof value === 'number' || typeof value === 'bigint') return ofText(String(value));
   if (isUint8Array(value)) {
     return ofBytes(Buffer.from(value.buffer, value.byteOffset, value.byteLength)).filter(
-      ({ length }) => length >= SHORTEST,
+      ({ length }) => length >= MIN_LENGTH,
     );
   }
   if (value instanceof URL) return [value.href, decoded(value.password)].flatMap(ofText);
@@ -60,14 +64,14 @@ function decoded(text: string): string {
 }
 
 function ofText(text: string): string[] {
-  if (text.length < SHORTEST) return [text];
+  if (text.length < MIN_LENGTH) return [text];
   const inJson = JSON.stringify(text).slice(1, -1);
   return [
     text,
-    // As forms of web pages are encoded; what else they escape is read as in every URL.
+    // Web forms encode spaces this way. Their other escapes are those of URLs.
     text.replaceAll(' ', '+'),
     ...inBase64(Buffer.from(text)),
-    // As a token's payload holds it.
+    // The payload of a token contains it this way.
     ...(inJson === text ? [] : inBase64(Buffer.from(inJson))),
   ];
 }
@@ -75,16 +79,16 @@ function ofText(text: string): string[] {
 function ofBytes(bytes: Buffer): string[] {
   const hex = bytes.toString('hex');
   const texts = [...inBase64(bytes), hex, hex.toUpperCase()];
-  if (bytes.length < SHORTEST) return texts;
-  // As JSON has a Buffer, and a Uint8Array.
+  if (bytes.length < MIN_LENGTH) return texts;
+  // JSON.stringify writes a Buffer as numbers, and a Uint8Array as numbered members.
   const members = Array.from(bytes, (byte, index) => (index === 0 ? `${byte}` : `"${index}":${byte}`));
   return [...texts, bytes.join(','), members.join(',')];
 }
 
 /**
- * As a whole, and the core of it at each place that it can have in longer base64. Three bytes make four characters, so
- * what a value looks like depends on how many bytes come before it, modulo three; and its first and last character may
- * hold bits of its neighbours. The core is what lies between: it is the same whatever the neighbours are.
+ * The whole value in base64, and its core for each alignment in longer base64. Three bytes make four characters, so the
+ * encoding of a value depends on how many bytes precede it, modulo three; its first and last characters may share bits
+ * with their neighbours. The core between them is the same whatever the neighbours are.
  */
 function inBase64(bytes: Buffer): string[] {
   const texts = [bytes.toString('base64')];
@@ -96,7 +100,7 @@ function inBase64(bytes: Buffer): string[] {
       .subarray(2 - before)
       .toString('base64')
       .slice(start, end);
-    if (core.length >= SHORTEST_CORE) texts.push(core);
+    if (core.length >= MIN_CORE_LENGTH) texts.push(core);
   }
   return texts.flatMap((text) => [text, text.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')]);
 }

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { longValues } from '../../../../src/store/redact/long-values';
-import { seededRandom } from '../../../support/seeded-random';
+import { longValues } from '../../../src/redact/find-values';
+import { seededRandom } from '../../support/seeded-random';
 
 const ROUNDS = 300;
 
-it('every place of every form is found, and no other, however short, alike or far from ASCII they are', () => {
+it('finds every occurrence of every form and nothing else, however short, similar or far from ASCII they are', () => {
   const random = seededRandom(11);
   const below = (count: number) => Math.floor(random() * count);
   for (let round = 0; round < ROUNDS; round += 1) {

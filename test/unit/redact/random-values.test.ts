@@ -1,7 +1,7 @@
 import { memory, SecretStore, secret } from 'hot-secrets';
 import { expect, it } from 'vitest';
-import { base64Around, encodings, holds } from '../../../support/encodings';
-import { seededRandom } from '../../../support/seeded-random';
+import { base64Around, encodings, holds } from '../../support/encodings';
+import { seededRandom } from '../../support/seeded-random';
 
 const ROUNDS = 400;
 const SEED = 20_260_101;
@@ -13,7 +13,7 @@ const ALPHABET = [
   ...['😀', '𝔘'],
 ];
 
-it('leaves nothing of random values in random JSON, URLs and base64, and the JSON is still JSON', async () => {
+it('leaves nothing of random values in random JSON, URLs and base64, and keeps the JSON valid', async () => {
   const random = seededRandom(SEED);
   const below = (count: number) => Math.floor(random() * count);
   const pick = <T>(of: readonly T[]) => of[below(of.length)] as T;
@@ -31,7 +31,7 @@ it('leaves nothing of random values in random JSON, URLs and base64, and the JSO
     await store.refresh();
     expect(store.reveal('value') === value).toBe(true);
     served.unshift(value);
-    // The value that serves, and the eight before it.
+    // The current value and the eight before it.
     const current = pick(served.slice(0, 9));
     const written = pick(Object.values(encodings))(`${textOf(below(4))}${current}${textOf(below(4))}`);
     const around = base64Around(current, textOf(below(5)), textOf(below(5)));

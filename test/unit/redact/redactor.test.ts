@@ -2,8 +2,8 @@ import { memory, SecretStore, secret } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 
-describe('redacted text', () => {
-  it('masks the longer of two values that begin alike, and regular expression signs are only signs', async () => {
+describe('redact', () => {
+  it('masks the longer of two values that begin alike, and takes regular expression syntax literally', async () => {
     const source = memory({ short: 'prefix', long: 'prefix-and-more', odd: 'a.*+?^$()|[]\\b' });
     await using store = await SecretStore.open({
       secrets: { short: 'short', long: 'long', odd: 'odd' },
@@ -35,7 +35,7 @@ describe('redacted text', () => {
     }
   });
 
-  it('masks what was served before, after every rotation', async () => {
+  it('masks earlier values after every rotation', async () => {
     const source = memory({ token: 'token-value-0' });
     await using store = await SecretStore.open({ secrets: { token: 'token' }, sources: [source] });
     for (let round = 1; round <= 4; round += 1) {
@@ -47,7 +47,7 @@ describe('redacted text', () => {
     }
   });
 
-  it('is the same text where there is nothing to mask', async () => {
+  it('returns the same text where there is nothing to mask', async () => {
     await using store = await SecretStore.open({
       secrets: { pin: 'pin', beta: secret.text('beta').optional() },
       sources: [memory({ pin: '12345' })],
@@ -55,7 +55,7 @@ describe('redacted text', () => {
     expect(store.redact('12345 is too short to be masked')).toBe('12345 is too short to be masked');
   });
 
-  it('is JSON where it was, also in a list that begins with a number, and behind a line with a quote too many', async () => {
+  it('keeps JSON valid, also in a list that begins with a number and after a line with a stray quote', async () => {
     await using store = await SecretStore.open({
       secrets: { pin: secret.json('pin') },
       sources: [memory({ pin: '12345678' })],
@@ -69,7 +69,7 @@ describe('redacted text', () => {
     expect(JSON.parse(lines[2] as string)).toEqual({ pin: '[secret pin]', b: 1 });
   });
 
-  it('masks what a schema made a URL, a Map or a Set of', async () => {
+  it('masks the content of a URL, a Map or a Set that a schema made', async () => {
     const shaped = z
       .object({ dsn: z.string(), map: z.record(z.string(), z.string()), set: z.array(z.string()) })
       .transform(({ dsn, map, set }) => ({
