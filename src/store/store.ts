@@ -7,7 +7,7 @@ import { kindOf, readOptions, text } from '../internal/options';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
-import { redactor } from '../redact/redactor';
+import { type Masked, redactor } from '../redact/redactor';
 import type { Secret } from '../secret/secret';
 import type { Source, SourceListener } from '../sources/source';
 import { refreshBroke, secretMissing, storeClosed } from './errors';
@@ -83,8 +83,8 @@ export class LiveStore<V> implements SecretStore<V> {
     };
     const notifier = new Notifier(this.#owner);
     this.#notifier = notifier;
-    for (const event of Object.keys(listeners) as (keyof StoreEvents)[]) {
-      notifier.on(event, listeners[event] as (payload: unknown) => void);
+    for (const [event, listener] of Object.entries(listeners)) {
+      if (listener !== undefined) notifier.on(event as 'change', listener as Listener<'change'>);
     }
     const told = {
       started: (error: SecretsError) => notifier.error(error),
@@ -374,10 +374,10 @@ export class LiveStore<V> implements SecretStore<V> {
     if (!this.#catalog.definitions.has(name)) this.#catalog.definitions.set(name, discovered(name));
   }
 
-  #maskedEntries(): ReadonlyMap<string, Pick<Entry, 'secret' | 'previous'>> {
+  #maskedEntries(): ReadonlyMap<string, Masked> {
     const { entries } = this.#generation;
     if (this.#foundOnDemand.size === 0) return entries;
-    const masked = new Map<string, Pick<Entry, 'secret' | 'previous'>>(entries);
+    const masked = new Map<string, Masked>(entries);
     for (const [name, boxes] of this.#foundOnDemand) {
       const [first, ...others] = boxes.map((secret) => ({ secret, until: 0 }));
       const entry = masked.get(name) ?? {

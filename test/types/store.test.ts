@@ -1,4 +1,4 @@
-import { memory, type Secret, SecretStore, secret } from 'hot-secrets';
+import { isSecretsError, memory, type Secret, SecretStore, secret } from 'hot-secrets';
 import * as v from 'valibot';
 import { describe, expectTypeOf, it } from 'vitest';
 import * as z from 'zod';
@@ -29,6 +29,34 @@ describe('the types of a store', () => {
     expectTypeOf(store.revealWithPrevious('key')).toEqualTypeOf<readonly Uint8Array[]>();
     // @ts-expect-error Nobody declared it.
     void (() => store.reveal('usr'));
+  });
+
+  it('reach the events, the names and the error codes', async () => {
+    await using store = await SecretStore.open({
+      secrets: { user: 'user', key: secret.bytes('key') },
+      sources: [memory(values)],
+      on: {
+        change: ({ changes }) => expectTypeOf(changes[0]?.name).toEqualTypeOf<'user' | 'key' | undefined>(),
+      },
+    });
+    store.on('change', ({ changes }) => {
+      for (const { name } of changes) expectTypeOf(store.get(name)).not.toBeAny();
+      // @ts-expect-error It cannot be.
+      void (() => changes[0]?.name === 'usr');
+    });
+    store.once('error', (error) => {
+      if (isSecretsError(error, 'MOUNT_MISSING')) expectTypeOf(error.code).toEqualTypeOf<'MOUNT_MISSING'>();
+    });
+    for (const name of store.names()) expectTypeOf(store.get(name).name).toEqualTypeOf<string>();
+    expectTypeOf(store.names()).toEqualTypeOf<readonly ('user' | 'key')[]>();
+    // @ts-expect-error Nobody declared it.
+    void (() => store.has('usr'));
+    // @ts-expect-error No such event.
+    void (() => store.on('changed', () => {}));
+    // @ts-expect-error A misspelt option.
+    void (() => store.refresh({ triger: 'deploy' }));
+    const value: unknown = store;
+    if (value instanceof SecretStore) expectTypeOf(value.name).toEqualTypeOf<string>();
   });
 
   it('are strings by any name where nothing was declared', async () => {
