@@ -1,4 +1,4 @@
-import { isSecretsError, memory, type Secret, SecretStore, secret } from 'hot-secrets';
+import { type DeepReadonly, isSecretsError, memory, type Secret, SecretStore, secret } from 'hot-secrets';
 import * as v from 'valibot';
 import { describe, expectTypeOf, it } from 'vitest';
 import * as z from 'zod';
@@ -20,8 +20,10 @@ describe('the types of a store', () => {
     });
     expectTypeOf(store.reveal('user')).toEqualTypeOf<string>();
     expectTypeOf(store.reveal('key')).toEqualTypeOf<Uint8Array>();
-    expectTypeOf(store.reveal('zod')).toEqualTypeOf<{ a: number }>();
-    expectTypeOf(store.reveal('valibot')).toEqualTypeOf<{ a: number }>();
+    expectTypeOf(store.reveal('zod')).toEqualTypeOf<{ readonly a: number }>();
+    expectTypeOf(store.reveal('valibot')).toEqualTypeOf<{ readonly a: number }>();
+    // @ts-expect-error All readers share one value.
+    void (() => (store.reveal('zod').a = 2));
     expectTypeOf(store.reveal('any')).toEqualTypeOf<unknown>();
     expectTypeOf(store.reveal('beta')).toEqualTypeOf<string | undefined>();
     expectTypeOf(store.get('user')).toEqualTypeOf<Secret<string>>();
@@ -29,6 +31,26 @@ describe('the types of a store', () => {
     expectTypeOf(store.revealWithPrevious('key')).toEqualTypeOf<readonly Uint8Array[]>();
     // @ts-expect-error Nobody declared it.
     void (() => store.reveal('usr'));
+  });
+
+  it('make JSON read-only to its depth, and leave dates, bytes and functions as they are', () => {
+    interface Given {
+      list: { host: string }[];
+      pair: [string, number];
+      at: Date;
+      bytes: Uint8Array;
+      any: unknown;
+      maybe?: { x: 1 };
+    }
+    interface Kept {
+      readonly list: readonly { readonly host: string }[];
+      readonly pair: readonly [string, number];
+      readonly at: Date;
+      readonly bytes: Uint8Array;
+      readonly any: unknown;
+      readonly maybe?: { readonly x: 1 };
+    }
+    expectTypeOf<DeepReadonly<Given>>().toEqualTypeOf<Kept>();
   });
 
   it('reach the events, the names and the error codes', async () => {
