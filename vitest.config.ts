@@ -8,14 +8,9 @@ export default defineConfig({
     alias: [
       { find: /^hot-secrets\/(pg|tls|https|undici)$/, replacement: source('adapters/$1/index.ts') },
       { find: /^hot-secrets\/key-vault$/, replacement: source('sources/key-vault/index.ts') },
-      {
-        find: /^hot-secrets\/(express|fastify|koa|hono|nestjs)$/,
-        replacement: source('frameworks/$1/index.ts'),
-      },
-      {
-        find: /^hot-secrets\/(triggers|health|status|opentelemetry|testing)$/,
-        replacement: source('$1/index.ts'),
-      },
+      { find: /^hot-secrets\/(express|fastify|koa|hono)$/, replacement: source('frameworks/$1.ts') },
+      { find: /^hot-secrets\/nestjs$/, replacement: source('frameworks/nestjs/index.ts') },
+      { find: /^hot-secrets\/(http|opentelemetry|testing)$/, replacement: source('$1/index.ts') },
       { find: /^hot-secrets$/, replacement: source('index.ts') },
     ],
   },

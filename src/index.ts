@@ -43,6 +43,7 @@ export type {
   SourceListener,
 } from './sources/source';
 export { SecretStore } from './store/open';
+export { reloadOnSignal, type SignalOptions } from './store/reload-on-signal';
 export type {
   ChangeEvent,
   Definitions,

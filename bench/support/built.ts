@@ -12,6 +12,5 @@ export const { createKeyVaultEmulator, createTestMount } =
 export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
 export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');
-export const { secretsMiddleware } =
-  await load<typeof import('../../src/frameworks/express/index')>('express.js');
-export const { hotSecrets } = await load<typeof import('../../src/frameworks/fastify/index')>('fastify.js');
+export const { secretsMiddleware } = await load<typeof import('../../src/frameworks/express')>('express.js');
+export const { hotSecrets } = await load<typeof import('../../src/frameworks/fastify')>('fastify.js');

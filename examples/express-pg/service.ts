@@ -1,8 +1,8 @@
 import express from 'express';
 import { type SecretStore, secret } from 'hot-secrets';
 import { attachSecrets, closeWithServer } from 'hot-secrets/express';
+import { basicAuth } from 'hot-secrets/http';
 import { createPool } from 'hot-secrets/pg';
-import { basicAuth } from 'hot-secrets/triggers';
 
 export const definitions = {
   dbPassword: 'db-password',

@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
 import { SecretStore, type Snapshot, secret, type ValuesOf } from 'hot-secrets';
+import { basicAuth } from 'hot-secrets/http';
 import { InjectSecret, RequestSecrets, type SecretHandle, SecretsModule } from 'hot-secrets/nestjs';
-import { basicAuth } from 'hot-secrets/triggers';
 
 const definitions = {
   apiUser: 'api-user',

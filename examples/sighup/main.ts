@@ -5,9 +5,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { mountedFiles, SecretStore } from 'hot-secrets';
+import { mountedFiles, reloadOnSignal, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { reloadOnSignal } from 'hot-secrets/triggers';
 import { waitFor } from '../../test/support/wait-for';
 
 // In a pod: a volume of both containers, which share their processes, too (shareProcessNamespace).

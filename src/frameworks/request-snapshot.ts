@@ -1,15 +1,41 @@
 import { isSecretsError, SecretsError } from '../errors';
 import type { Boxes, Lists, SecretStore, Snapshot } from '../store/types';
 
-/** What a request needs of a store. */
-export type RequestStore<V> = Pick<SecretStore<V>, 'snapshot'>;
+declare global {
+  /** Where an application declares which store its requests carry. */
+  namespace HotSecrets {
+    /**
+     * The type of `request.secrets`, for frameworks with one request type for the whole program (Express, Fastify).
+     *
+     * @example
+     * ```ts
+     * declare global {
+     *   namespace HotSecrets {
+     *     interface Register { store: typeof secrets }
+     *   }
+     * }
+     * ```
+     */
+    interface Register {}
+  }
+}
 
-// A symbol of the registry, so that the ESM and CJS copies of the package recognise each other's.
+/** The names and types of the registered store. Without one, every name is allowed and values are `unknown`. */
+export type RegisteredValues = HotSecrets.Register extends { readonly store: SecretStore<infer V> }
+  ? V
+  : Readonly<Record<string, unknown>>;
+
+export type RegisteredSnapshot = Snapshot<RegisteredValues>;
+export type RegisteredStore = SecretStore<RegisteredValues>;
+
+type RequestStore<V> = Pick<SecretStore<V>, 'snapshot'>;
+
+// A registered symbol, so that the ESM and CJS copies of the package recognise each other's snapshots.
 const STORE = Symbol.for('hot-secrets.request-store');
 
 /**
- * The generation that one request sees: the store's snapshot of the moment when the request first reads a secret, and the
- * same one to its end. Until then it is an object with one pointer.
+ * The snapshot of one request. It is taken when the request first reads a secret and stays the same throughout; until then
+ * it costs one small object.
  */
 export class RequestSnapshot<V> implements Snapshot<V> {
   readonly #store: RequestStore<V>;
@@ -51,7 +77,7 @@ export class RequestSnapshot<V> implements Snapshot<V> {
     return this.#snapshot().names();
   }
 
-  /** Whose snapshot it is. */
+  /** The store that it belongs to. */
   get [STORE](): object {
     return this.#store;
   }
@@ -62,7 +88,7 @@ export class RequestSnapshot<V> implements Snapshot<V> {
   }
 }
 
-/** Takes the store's snapshot; once the store is closed, throws what every framework answers with 503. */
+/** Takes a snapshot. Once the store is closed, throws an error that every framework answers with 503. */
 function takeSnapshot<V>(store: RequestStore<V>): Snapshot<V> {
   try {
     return store.snapshot();
@@ -72,19 +98,20 @@ function takeSnapshot<V>(store: RequestStore<V>): Snapshot<V> {
 }
 
 /**
- * Tells whether a request has its snapshot already: the middleware may be mounted twice on its way.
- * @throws `OPTION_INVALID` when what is there is of another store, or not of this package.
+ * Tells whether a request already has its snapshot, since a middleware may be mounted twice on its path.
+ * @throws `OPTION_INVALID` when the property holds the snapshot of another store, or something else.
  */
-export function hasSnapshotOf(store: object, place: string, found: unknown): boolean {
+export function hasSnapshotOf(store: object, property: string, found: unknown): boolean {
   if (found === undefined || found === null) return false;
   if ((found as { readonly [STORE]?: object })[STORE] === store) return true;
-  const other = (found as object)[STORE as never] === undefined ? 'something else' : 'those of another store';
-  throw new SecretsError('OPTION_INVALID', `${place} holds ${other}`, {
-    next: "Give one of the two a name of its own: { as: 'billing' }.",
+  const other =
+    (found as object)[STORE as never] === undefined ? 'something else' : 'secrets of another store';
+  throw new SecretsError('OPTION_INVALID', `${property} already holds ${other}`, {
+    next: "Give one of the two its own name: { as: 'billing' }.",
   });
 }
 
-/** By convention: `statusCode` (Express, Fastify, Nest), `status` (Koa, Express), `expose` (Nest 12), `getResponse` (Hono). */
+/** Adds what frameworks look for: `statusCode` (Express, Fastify, Nest), `status` (Koa, Express), `expose` (Nest 12), `getResponse` (Hono). */
 function unavailable(error: SecretsError): SecretsError {
   // Koa writes to it.
   const hidden = (value: unknown) => ({ value, writable: true, configurable: true });

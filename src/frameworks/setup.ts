@@ -1,60 +1,105 @@
-import { SecretsError } from '../errors';
-import { assertNumber, rejectUnknownOptions } from '../internal/options';
+import { type HealthOptions, healthHandler } from '../http/health';
+import { type HttpOptions, httpOptions } from '../http/http-handler';
+import { reloadHandler } from '../http/reload-handler';
+import { statusHandler } from '../http/status/status-handler';
+import type { HttpHandler } from '../http/types';
+import { callback, ms, type Option, passed, readOptions } from '../internal/options';
+import { assertStore } from '../store/assert-store';
 import type { SecretStore } from '../store/types';
-import { type Endpoints, type EndpointsOptions, endpoints } from './endpoints';
-import { type RotationHook, runHook } from './rotation-hook';
+import { type RotationHook, runHook } from './lifecycle';
 
-/** What every framework's one line can be told. Durations are milliseconds. */
+/** The options that all frameworks share. Durations are milliseconds. */
 export interface FrameworkOptions<V> {
-  /** What the snapshot is called on a request: where an application has several stores. Default: `secrets`. */
+  /** The name of the snapshot on a request, for applications with several stores. Default: `secrets`. */
   readonly as?: string;
-  /** Runs after each rotation: to drop a cache, to tell a client that is not built with `rotating`. */
+  /** Runs after each rotation: to drop a cache, or to tell a client that is not built with `rotating`. */
   readonly onRotate?: RotationHook<V>;
-  /** Bound of one run of `onRotate`. Default: 30 000. */
+  /** The time limit of one run of `onRotate`. Default: 30 000. */
   readonly hookTimeoutMs?: number;
   /**
-   * Serves the status page, `reload`, `ready` and `live` below `/-/secrets`, to whom `authorize` lets in. Default: none of
-   * them.
+   * Serves the status page, `reload`, `ready` and `live` below `/-/secrets`; `authorize` decides who may call the first two.
+   * Default: no endpoints.
    */
   readonly endpoints?: EndpointsOptions;
 }
 
-export const FRAMEWORK_OPTIONS: readonly string[] = ['as', 'onRotate', 'hookTimeoutMs', 'endpoints'];
+/** Durations are milliseconds. */
+export interface EndpointsOptions extends HttpOptions {
+  /** The path of the endpoints, below that of the middleware. Default: `/-/secrets`. */
+  readonly basePath?: string;
+  /** When `ready` fails. */
+  readonly health?: HealthOptions;
+}
+
+/** Handlers by path, including the base path. */
+export type Endpoints = ReadonlyMap<string, HttpHandler>;
 
 export interface FrameworkSetup {
   readonly as: string;
-  /** By path; empty where none are served. */
+  /** By path; empty when none are served. */
   readonly endpoints: Endpoints;
-  /** Ends the hook, where the application ends before the store does. */
+  /** Stops the hook, for applications that end before their store. */
   readonly stop: () => void;
 }
 
 /**
- * What the frameworks have in common: options checked, endpoints made, the hook running until the store closes.
+ * Does what all frameworks need: reads the options, creates the endpoints, and runs the hook until the store closes.
+ * `assertFree` throws when the framework already uses the name.
  *
  * @throws `OPTION_INVALID`, `OPTION_UNKNOWN`.
  */
 export function setUp<V>(
   where: string,
   store: SecretStore<V>,
-  options: FrameworkOptions<V>,
-  own: readonly string[] = [],
+  options: { readonly [K in keyof FrameworkOptions<V>]: FrameworkOptions<V>[K] | undefined },
+  assertFree: (as: string) => void = () => {},
 ): FrameworkSetup {
-  rejectUnknownOptions(where, options, [...FRAMEWORK_OPTIONS, ...own]);
-  const { as = 'secrets', onRotate, hookTimeoutMs = 30_000 } = options;
-  if (typeof store?.snapshot !== 'function' || typeof store.on !== 'function') {
-    throw new SecretsError('OPTION_INVALID', `${where} was given no store`, {
-      next: 'Give what SecretStore.open resolves with; await it first.',
-    });
-  }
-  if (typeof as !== 'string' || !/^[A-Za-z_$][\w$]*$/.test(as)) {
-    throw new SecretsError('OPTION_INVALID', `as of ${where} is no name of a property`);
-  }
-  assertNumber(where, 'hookTimeoutMs', hookTimeoutMs, 1);
-  if (onRotate !== undefined && typeof onRotate !== 'function') {
-    throw new SecretsError('OPTION_INVALID', `onRotate of ${where} is no function`);
-  }
-  const served = options.endpoints === undefined ? new Map() : endpoints(store, options.endpoints);
+  assertStore(where, store, ['snapshot', 'on', 'close']);
+  const read = readOptions(where, options, {
+    as: identifier,
+    onRotate: callback<RotationHook<V>>(),
+    hookTimeoutMs: ms(30_000, { least: 1 }),
+    endpoints: passed<EndpointsOptions>(),
+  });
+  const { as, onRotate, hookTimeoutMs } = read;
+  assertFree(as);
+  const endpoints = read.endpoints === undefined ? new Map() : createEndpoints(store, read.endpoints);
   const stop = onRotate === undefined ? () => {} : runHook(store, onRotate, hookTimeoutMs);
-  return { as, endpoints: served, stop };
+  return { as, endpoints, stop };
 }
+
+/** Returns the path of `request.url`: without the query, which may hold a secret. */
+export function pathOf(url: string | undefined): string {
+  const end = url?.indexOf('?') ?? -1;
+  return url === undefined ? '/' : end < 0 ? url : url.slice(0, end);
+}
+
+/**
+ * Creates the four endpoints of a store. The status page at the base path and `reload` below it ask `authorize`; `ready` and
+ * `live` respond with numbers only and do not.
+ *
+ * @throws `OPTION_INVALID` (also without `authorize`), `OPTION_UNKNOWN`.
+ */
+function createEndpoints<V>(store: SecretStore<V>, options: EndpointsOptions): Endpoints {
+  const { basePath, health, ...guarded } = readOptions('endpoints', options, {
+    ...httpOptions('endpoints'),
+    basePath: path,
+    health: passed<HealthOptions>(),
+  });
+  const page = statusHandler(store, guarded);
+  return new Map([
+    [basePath, page],
+    [`${basePath}/`, page],
+    [`${basePath}/reload`, reloadHandler(store, guarded)],
+    [`${basePath}/ready`, healthHandler(store, health)],
+    [`${basePath}/live`, healthHandler(store, { probe: 'liveness' })],
+  ]);
+}
+
+const identifier: Option<string> = (given = 'secrets', reject) =>
+  typeof given === 'string' && /^[A-Za-z_$][\w$]*$/.test(given) ? given : reject('a valid identifier');
+
+const path: Option<string> = (given = '/-/secrets', reject) =>
+  typeof given === 'string' && /^(\/[\w.~-]+)+$/.test(given)
+    ? given
+    : reject('a path that starts with a slash and does not end with one, such as "/-/secrets"');

@@ -1,65 +1,66 @@
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
-import { assertNumber } from '../internal/options';
+import { kindOf, ms, type Option } from '../internal/options';
+import { bounded } from '../internal/time';
 import { SayOnce } from '../internal/warnings';
-import { admission } from './admission';
-import { refusal } from './answers';
-import { readJson } from './json-body';
-import { fromNode, toNode } from './node-form';
-import type { Answer, Authorize, HttpHandler, Incoming, Received } from './types';
-import { fromWeb, toWeb } from './web-form';
+import { readJson, refusal } from './body';
+import { fromNode, fromWeb, toNode, toWeb } from './forms';
+import type { Answer, Authorizer, AuthorizerRequest, HttpHandler, Incoming, Received } from './types';
 
-/** What every endpoint that asks who may pass can be told. Durations are milliseconds. */
+/** The options of every endpoint that asks an authorizer. Durations are milliseconds. */
 export interface HttpOptions {
-  /** Who may pass. There is no endpoint without it. */
-  readonly authorize: Authorize;
-  /** Bound of `authorize` (then 503), and of reading the body (then 408). Default: 10 000. */
+  /** Decides who may call the endpoint. Required: there is no endpoint without it. */
+  readonly authorize: Authorizer;
+  /** The limit for `authorize` (then 503) and for reading the body (then 408). Default: 10 000. */
   readonly requestTimeoutMs?: number;
 }
 
-/** What an endpoint that reads a body can be told beside. */
-export interface HttpBodyOptions extends HttpOptions {
-  /** A larger body is refused with 413. Default: 1 MiB. */
-  readonly maxBodyBytes?: number;
+/** The declarations of `HttpOptions` for `readOptions`. */
+export const httpOptions = (where: string) => ({
+  authorize: authorizer(where),
+  requestTimeoutMs: ms(10_000, { least: 1 }),
+});
+
+/** Declares an authorizer, which is required: an endpoint without one would be open to anybody. */
+export function authorizer(where: string): Option<Authorizer> {
+  return (given) => {
+    if (typeof given === 'function') return given as Authorizer;
+    const what =
+      given === undefined
+        ? `${where} needs \`authorize\``
+        : `${where}: \`authorize\` must be a function, not ${kindOf(given)}`;
+    throw new SecretsError('OPTION_INVALID', what, {
+      next: 'Without it, anybody could call the endpoint. Pass basicAuth(…), querySecret(…), bearerToken(…) or a function of your own.',
+    });
+  };
 }
 
-export const HTTP_OPTIONS: readonly string[] = ['authorize', 'requestTimeoutMs'];
-
-/** What an endpoint needs of a store: `snapshot` throws `STORE_CLOSED` after `close()`. */
-export interface ClosableStore {
-  snapshot(): unknown;
-}
-
-/** What is particular to one endpoint. */
+/** What distinguishes one endpoint from another. */
 export interface Endpoint {
   /** The function that the user calls, for messages. */
   readonly where: string;
-  /** While it is closed, the answer is 503. Left out by endpoints that answer all the same. */
-  readonly store?: ClosableStore;
+  /** Its `snapshot` throws `STORE_CLOSED` after `close()`; then the response is 503. Omitted by endpoints that still answer. */
+  readonly store?: { snapshot(): unknown };
   readonly methods: readonly string[];
-  /** `anybody`: nothing that it answers is worth a secret, and nobody is asked. */
-  readonly admits?: 'anybody';
+  /** `anybody`: the responses contain nothing to protect. */
+  readonly authorize: Authorizer | 'anybody';
+  readonly requestTimeoutMs?: number;
+  readonly maxBodyBytes?: number;
   readonly respond: (received: Received) => Answer | Promise<Answer>;
 }
 
-/**
- * The one engine behind both forms: closed? method? authorized? Only then is a body read, within its bounds.
- *
- * Throws `OPTION_INVALID`.
- */
-export function httpHandler(endpoint: Endpoint, options: Partial<HttpBodyOptions> = {}): HttpHandler {
-  const { where, store, methods, respond } = endpoint;
-  const { maxBodyBytes = 1_048_576, requestTimeoutMs = 10_000 } = options;
-  const authorize = endpoint.admits === 'anybody' ? undefined : checkedAuthorize(where, options.authorize);
-  assertNumber(where, 'maxBodyBytes', maxBodyBytes, 1);
-  assertNumber(where, 'requestTimeoutMs', requestTimeoutMs, 1);
-  const admit = authorize && admission(where, authorize, requestTimeoutMs);
+/** Handles both forms: it checks that the store is open, then the method, then the authorizer, and only then reads the body. */
+export function httpHandler(endpoint: Endpoint): HttpHandler {
+  const { where, store, methods, authorize, respond } = endpoint;
+  const { requestTimeoutMs = 10_000, maxBodyBytes = 0 } = endpoint;
+  const admit = authorize === 'anybody' ? undefined : admission(where, authorize, requestTimeoutMs);
+  const challenge = authorize === 'anybody' ? undefined : authorize.challenge;
   const limits = { maxBytes: maxBodyBytes, timeoutMs: requestTimeoutMs };
   const warnings = new SayOnce();
 
   async function json(incoming: Incoming): ReturnType<Received['json']> {
     const body = await readJson(incoming, limits);
-    if ('consumed' in body) warnings.say(consumed(where));
+    if ('consumed' in body) warnings.say(bodyConsumed(where));
     return body;
   }
 
@@ -68,14 +69,14 @@ export function httpHandler(endpoint: Endpoint, options: Partial<HttpBodyOptions
     if (!methods.includes(incoming.method)) {
       return refusal(405, 'the method is not allowed', { allow: methods.join(', ') });
     }
-    const admitted = await admit?.(incoming);
-    if (admitted === 'failed') return refusal(503, 'authorization failed');
-    if (admitted === 'refused') {
-      return refusal(401, 'unauthorized', { 'www-authenticate': authorize?.challenge ?? 'Bearer' });
+    const verdict = await admit?.(incoming);
+    if (verdict === 'failed') return refusal(503, 'authorization failed');
+    if (verdict === 'refused') {
+      return refusal(401, 'unauthorized', { 'www-authenticate': challenge ?? 'Bearer' });
     }
     const { method, url, headers } = incoming;
     const answered = await respond({ method, url, headers, json: () => json(incoming) });
-    // Closed meanwhile: nothing came of it here, and it may reach another replica.
+    // When the store closed meanwhile the request had no effect here, and a retry may reach another replica.
     return isClosed(store) ? refusal(503, 'closed') : answered;
   }
 
@@ -84,7 +85,7 @@ export function httpHandler(endpoint: Endpoint, options: Partial<HttpBodyOptions
       return await answer(accept());
     } catch (error) {
       if (isSecretsError(error, 'STORE_CLOSED')) return refusal(503, 'closed');
-      warnings.say(defect(where, error));
+      warnings.say(handlerFailed(where, error));
       return refusal(500, 'failed');
     }
   }
@@ -96,7 +97,34 @@ export function httpHandler(endpoint: Endpoint, options: Partial<HttpBodyOptions
   return Object.assign(web, { node });
 }
 
-function isClosed(store: ClosableStore | undefined): boolean {
+type Verdict = 'admitted' | 'refused' | 'failed';
+
+/** Asks an authorizer, within a time limit. Each cause of a failure is reported once, until the authorizer works again. */
+function admission(
+  where: string,
+  authorize: Authorizer,
+  timeoutMs: number,
+): (request: AuthorizerRequest) => Promise<Verdict> {
+  const failures = new SayOnce();
+  const failure = (what: string) =>
+    new SecretsError('LISTENER_FAILED', `authorize of ${where} ${what}`, {
+      next: 'The response is 503, so the sender tries again.',
+    });
+  return async ({ method, url, headers }) => {
+    try {
+      const asked = (async () => authorize({ method, url, headers }))();
+      const late = () => failure(`took longer than ${timeoutMs} ms`);
+      const verdict = await bounded(asked, timeoutMs, late);
+      failures.clear();
+      return verdict === true ? 'admitted' : 'refused';
+    } catch (error) {
+      failures.say(isSecretsError(error) ? error : failure(`failed with ${describeError(error)}`));
+      return 'failed';
+    }
+  };
+}
+
+function isClosed(store: Endpoint['store']): boolean {
   try {
     store?.snapshot();
     return false;
@@ -106,22 +134,14 @@ function isClosed(store: ClosableStore | undefined): boolean {
   }
 }
 
-/** @throws `OPTION_INVALID`, while that can still keep the process from starting. */
-export function checkedAuthorize(where: string, authorize: unknown): Authorize {
-  if (typeof authorize === 'function') return authorize as Authorize;
-  throw new SecretsError('OPTION_INVALID', `${where} has no authorize`, {
-    next: 'Anybody could call it. Give it bearerToken(…), querySecret(…), basicAuth(…), or a function of your own.',
+function bodyConsumed(where: string): SecretsError {
+  return new SecretsError('OPTION_INVALID', `the body of a request was read before ${where} received it`, {
+    next: 'Mount the handler before the body parser, or keep the parsed body in request.body.',
   });
 }
 
-function consumed(where: string): SecretsError {
-  return new SecretsError('OPTION_INVALID', `the body of a request was read before ${where} got it`, {
-    next: 'Put it before the body parser, or leave what the parser made of it in request.body.',
-  });
-}
-
-/** For what would be a fault of ours. */
-function defect(where: string, error: unknown): SecretsError {
+/** Reports a bug of ours. */
+function handlerFailed(where: string, error: unknown): SecretsError {
   return new SecretsError('LISTENER_FAILED', `${where} failed with ${describeError(error)}`, {
     next: 'Please report this.',
   });

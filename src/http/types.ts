@@ -1,28 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
-/** What `authorize` sees of a request: never its body. */
-export interface AuthorizeRequest {
+/** What an authorizer sees of a request: never its body. */
+export interface AuthorizerRequest {
   readonly method: string;
   /**
-   * Behind a proxy only its path and query mean something, and the path is as it was sent: routers decode it, and may not
-   * care for case. Tell endpoints apart by `method`. The query may hold a secret: do not log it.
+   * Behind a proxy only the path and the query are meaningful. The path is not decoded, while routers decode theirs and
+   * may ignore case, so tell endpoints apart by `method` only. The query may hold a secret: do not log it.
    */
   readonly url: URL;
   readonly headers: Headers;
 }
 
 /**
- * Tells whether a request may pass: exactly `true` lets it. A throw, a rejection, or no answer in time is a failure and
- * no refusal: the request is answered with 503, so that its sender tries again.
+ * Decides who may call an endpoint: only `true` admits a request. A throw, a rejection or a late answer is a failure, not
+ * a refusal: the response is 503, so that the sender tries again.
  */
-export interface Authorize {
-  (request: AuthorizeRequest): boolean | Promise<boolean>;
-  /** What a refusal asks for (`WWW-Authenticate`). Default: `Bearer`. */
+export interface Authorizer {
+  (request: AuthorizerRequest): boolean | Promise<boolean>;
+  /** The `WWW-Authenticate` header of a refusal. Default: `Bearer`. */
   readonly challenge?: string;
 }
 
-/** What is needed of a Web `Request`: that of Azure Functions has it too. */
+/** The parts of a Web `Request` that a handler needs; the one of Azure Functions has them too. */
 export interface WebRequest {
   readonly method: string;
   readonly url: string;
@@ -31,7 +31,7 @@ export interface WebRequest {
   readonly bodyUsed: boolean;
 }
 
-/** What is needed of a `ReadableStream`: its types in Node and in browsers are strangers to each other. */
+/** The parts of a `ReadableStream` that a handler needs: its types in Node and in browsers are incompatible. */
 export interface WebBody {
   getReader(): {
     read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
@@ -39,11 +39,11 @@ export interface WebBody {
   };
 }
 
-/** A request of `node:http`, `node:https` or `node:http2`, also after Express or Connect had it. */
+/** A request of `node:http`, `node:https` or `node:http2`, also after Express or Connect have handled it. */
 export type NodeRequest = (IncomingMessage | Http2ServerRequest) & {
   /** What a body parser left. */
   readonly body?: unknown;
-  /** The url before a router cut it. */
+  /** The URL before a router removed its prefix. */
   readonly originalUrl?: string;
 };
 
@@ -57,8 +57,8 @@ export interface HttpHandler {
   readonly node: (request: NodeRequest, response: NodeResponse) => Promise<void>;
 }
 
-/** What both forms are turned into. */
-export interface Incoming extends AuthorizeRequest {
+/** A request of either form. */
+export interface Incoming extends AuthorizerRequest {
   /** Reads the body; called at most once. */
   readBody(limits: BodyLimits): Promise<Body>;
 }
@@ -68,24 +68,24 @@ export interface BodyLimits {
   readonly timeoutMs: number;
 }
 
-/** A body, or why there is none. `consumed`: somebody read it before, and left nothing. */
+/** A body, or why there is none. `consumed`: something read it before and left nothing. */
 export type Body =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'parsed'; readonly content: unknown }
   | { readonly kind: 'too-large' | 'too-slow' | 'broken' | 'consumed' };
 
-/** What is turned into both forms of a response. */
+/** A response, before it takes either form. */
 export interface Answer {
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent as JSON. */
   readonly body?: object;
-  /** Sent as it is, in place of `body`; `headers` say what it is. */
+  /** Sent unchanged instead of `body`; `headers` state its type. */
   readonly text?: string;
 }
 
-/** A request that was let in. */
-export interface Received extends AuthorizeRequest {
+/** An authorized request. */
+export interface Received extends AuthorizerRequest {
   /** The body as JSON, or the answer that says what is wrong with it. Called at most once. */
   json(): Promise<{ readonly content: unknown } | { readonly refusal: Answer }>;
 }

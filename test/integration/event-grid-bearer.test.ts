@@ -1,6 +1,6 @@
+import { bearerToken, eventGridHandler } from 'hot-secrets/http';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { bearerToken, eventGridHandler } from '../../src/triggers/index';
 import { createAuthority } from '../support/certificates';
 import {
   AUDIENCE,
@@ -12,7 +12,7 @@ import {
   V1_ISSUER,
 } from '../support/entra-tenant';
 import { delivery, gridSample } from '../support/event-grid';
-import { countingStore, recordWarnings } from '../unit/triggers/stage';
+import { countingStore, recordWarnings } from '../support/http-stage';
 
 function endpoint(tenant: Tenant, options: object = {}) {
   const store = countingStore();

@@ -5,13 +5,13 @@ import { createServer as createHttps, request as httpsRequest } from 'node:https
 import { Readable } from 'node:stream';
 import { buffer, json, text } from 'node:stream/consumers';
 import { memory, SecretStore } from 'hot-secrets';
+import { eventGridHandler, type HttpHandler, type NodeRequest, querySecret } from 'hot-secrets/http';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { eventGridHandler, type HttpHandler, type NodeRequest, querySecret } from '../../src/triggers/index';
 import { createAuthority } from '../support/certificates';
 import { cloudSample, gridSample, validationSample } from '../support/event-grid';
 import { type Listener, listen, openRequest, serve } from '../support/http-server';
+import { countingStore, recordWarnings } from '../support/http-stage';
 import { waitFor } from '../support/wait-for';
-import { countingStore, recordWarnings } from '../unit/triggers/stage';
 
 type Options = Parameters<typeof eventGridHandler>[1];
 

@@ -1,5 +1,5 @@
 import { SecretStore, secret } from 'hot-secrets';
-import { basicAuth } from 'hot-secrets/triggers';
+import { basicAuth } from 'hot-secrets/http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { frameworks, type PairStore, type StartApp } from '../support/framework-stage';
 import { openRequest } from '../support/http-server';

@@ -3,7 +3,7 @@ import underPressure from '@fastify/under-pressure';
 import { createTerminus } from '@godaddy/terminus';
 import fastify from 'fastify';
 import { SecretStore } from 'hot-secrets';
-import { type HealthOptions, healthCheck } from 'hot-secrets/health';
+import { type HealthOptions, healthCheck } from 'hot-secrets/http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ask, askUntil } from '../support/ask';
 import { fragileMemory } from '../support/failing-source';

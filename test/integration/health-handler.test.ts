@@ -1,5 +1,5 @@
 import { environment, mountedFiles, SecretStore } from 'hot-secrets';
-import { type HealthHandlerOptions, healthHandler } from 'hot-secrets/health';
+import { type HealthHandlerOptions, healthHandler } from 'hot-secrets/http';
 import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ask, askUntil } from '../support/ask';

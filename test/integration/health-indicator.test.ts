@@ -1,7 +1,7 @@
 import { Controller, Get, Inject } from '@nestjs/common';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { SecretStore } from 'hot-secrets';
-import { healthIndicator } from 'hot-secrets/health';
+import { healthIndicator } from 'hot-secrets/http';
 import { InjectSecrets, SecretsModule } from 'hot-secrets/nestjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ask, askUntil } from '../support/ask';

@@ -1,4 +1,4 @@
-import { basicAuth, querySecret, statusHandler } from 'hot-secrets/status';
+import { basicAuth, querySecret, statusHandler } from 'hot-secrets/http';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { launch, shownText, visit } from '../support/browser';
@@ -13,14 +13,14 @@ import {
   serverOf,
 } from '../support/status-stage';
 
-describe.skipIf(isWithoutBrowser())('the status page while much changes', () => {
+describe.skipIf(isWithoutBrowser())('the status page', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();
   });
   afterAll(() => browser?.close());
 
-  it('says that its process is gone, and goes on with the next one', async () => {
+  it('says that its process is gone, and continues with the next one', async () => {
     const first = await open({ 'api-key': 'first-value' }, 'first');
     const server = serverOf(statusHandler(first.store, LIVE));
     const port = await listen(server);
@@ -34,7 +34,9 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
     await eventually(() => shownText(notice)).toContain('its process is about to end');
     server.close();
     server.closeAllConnections();
-    await eventually(() => shownText(notice)).toMatch(/does not answer. What you see is from .*Trying again/);
+    await eventually(() => shownText(notice)).toMatch(
+      /does not respond. This page shows the state of .*Retrying/,
+    );
     expect(await shownText(page.locator('.live'))).toMatch(/^Not live since \d\d:/);
     expect(await page.locator('.secret').count()).toBe(1);
 
@@ -50,7 +52,7 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
     expect(await shownText(page.locator('.live'))).toMatch(/^Live/);
   });
 
-  it('is let in by a password, and says when that ends', async () => {
+  it('authorizes itself with a password, and says when that becomes invalid', async () => {
     const { source, store } = await open({ password: 'first-password' });
     const url = await addressOf(statusHandler(store, { ...LIVE, authorize: basicAuth(store, 'password') }));
     const httpCredentials = { username: 'ops', password: 'first-password' };
@@ -59,11 +61,13 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
     await eventually(async () => requests.length).toBeGreaterThan(3);
     expect(troubles).toEqual([]);
     source.set({ password: 'second-password' });
-    await eventually(() => shownText(page.locator('#notice'))).toContain('not let in any more');
+    await eventually(() => shownText(page.locator('#notice'))).toContain(
+      'Your access expired or was rotated.',
+    );
     expect(await page.getByRole('button', { name: 'Reload' }).isVisible()).toBe(true);
   });
 
-  it('is let in by a secret in its url, which goes nowhere else, and again once that counts again', async () => {
+  it('authorizes itself with a secret in its URL, sends it nowhere else, and recovers when it becomes valid again', async () => {
     const { source, store } = await open({ code: 'first code+&' });
     const url = await addressOf(statusHandler(store, { ...LIVE, authorize: querySecret(store, 'code') }));
     const { page, troubles, requests } = await visit(
@@ -80,7 +84,7 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
     await eventually(() => notice.isVisible()).toBe(false);
   });
 
-  it('rests while nobody looks at it', async () => {
+  it('sends no requests while its tab is hidden', async () => {
     const { store } = await open({ 'api-key': 'first-value' });
     const url = await addressOf(statusHandler(store, LIVE));
     const { page, requests } = await visit(browser, url, { before: (page) => page.clock.install() });
@@ -100,7 +104,7 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
     expect(requests.length).toBeGreaterThan(before);
   });
 
-  it('says when replicas answer in turn', async () => {
+  it('says when several replicas respond', async () => {
     const { store } = await open({ 'api-key': 'first-value' });
     const handler = statusHandler(store, LIVE);
     let answers = 0;
@@ -113,6 +117,6 @@ describe.skipIf(isWithoutBrowser())('the status page while much changes', () => 
       },
     });
     const { page } = await visit(browser, `${url}?format=html`);
-    await eventually(() => shownText(page.locator('#who'))).toContain('one of several that answer in turn');
+    await eventually(() => shownText(page.locator('#who'))).toContain('one of several replicas');
   });
 });

@@ -1,5 +1,5 @@
 import { memory, mountedFiles, rotating, SecretStore, secret } from 'hot-secrets';
-import { statusHandler } from 'hot-secrets/status';
+import { statusHandler } from 'hot-secrets/http';
 import { createTestMount } from 'hot-secrets/testing';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -21,7 +21,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
   });
   afterAll(() => browser?.close());
 
-  it('shows what there is, and then what happens, without being loaded again', async () => {
+  it('shows the current state and then each change, without a reload', async () => {
     await using mount = await createTestMount({ user: 'first-user', password: 'first-value', port: '5432' });
     await using store = await SecretStore.open({
       name: 'shop',
@@ -77,7 +77,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     isGood = false;
     await mount.rotate({ password: 'fifth-value' });
     await eventually(() => shownText(resources)).toMatch(/rotating.*VERIFY_FAILED/s);
-    await mount.rotate({ port: 'no JSON' });
+    await mount.rotate({ port: 'not JSON' });
     await eventually(() => shownText(row('port'))).toContain('VALUE_NOT_JSON');
     expect(await headline()).toBe('1 secret and 1 resource need attention');
     expect(await page.title()).toBe('1 secret and 1 resource need attention · shop');
@@ -91,7 +91,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     expect(troubles).toEqual([]);
   });
 
-  it('leaves selection, focus, scroll and what is open where they are, among 300 secrets', async () => {
+  it('keeps selection, focus, scroll and open rows among 300 secrets', async () => {
     const { source, store } = await open(crowd());
     const { page, troubles } = await visit(browser, await addressOf(statusHandler(store, LIVE)));
     await page.getByRole('button', { name: 'team-3/credential-150', exact: true }).click();
@@ -108,11 +108,11 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     for (const value of ['second-value', 'third-value', 'fourth-value']) {
       source.set({ 'team-0/credential-0': value, 'team-3/credential-150': value });
       await store.refresh();
-      // In the details, which are open.
+      // The open details show the version.
       await page.getByText(store.get('team-3/credential-150').version, { exact: true }).waitFor();
       expect(await state()).toEqual(before);
     }
-    // One goes wrong, and moves up to the first row.
+    // A problem moves its row to the top.
     source.set({ 'team-6/credential-6': '' });
     await eventually(() => shownText(page.locator('.secret').first())).toContain('VALUE_EMPTY');
     expect(await page.locator('.secret').count()).toBe(300);
@@ -120,7 +120,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     expect(troubles).toEqual([]);
   });
 
-  it('filters 300 secrets by what their rows say', async () => {
+  it('filters 300 secrets by the text of their rows', async () => {
     const { source, store } = await open(crowd());
     source.set({ 'team-1/credential-8': '', 'team-2/credential-9': '' });
     await store.refresh();
@@ -134,7 +134,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     await filter.fill('value_empty');
     await eventually(shown).toBe(2);
     expect(await page.getByRole('heading', { name: 'Secrets 2 of 300' }).count()).toBe(1);
-    // It holds for what changes later.
+    // The filter also applies to later changes.
     source.set({ 'team-1/credential-8': 'second-value' });
     await eventually(shown).toBe(1);
     await filter.fill('nothing like that');
@@ -142,7 +142,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
   });
 
   it.each(['light', 'dark'] as const)(
-    'fits a phone and is readable, with all that can go wrong: %s',
+    'fits a phone and stays readable with every kind of problem (%s)',
     async (colorScheme) => {
       const scene = await shop({ troubled: true });
       onTestFinished(() => void scene.close());
@@ -160,7 +160,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     },
   );
 
-  it('shows names that are markup as text, and they do nothing', async () => {
+  it('shows names that contain markup as text', async () => {
     const evil = '<img src=x onerror="globalThis.isHacked=true"></script>';
     const authority = await createAuthority();
     const { chain, key } = await authority.issue({

@@ -1,11 +1,11 @@
 import { memory, rotating, SecretStore, secret } from 'hot-secrets';
-import { querySecret, statusHandler } from 'hot-secrets/status';
+import { querySecret, statusHandler } from 'hot-secrets/http';
 import { expect, it } from 'vitest';
 import { record } from '../support/store-log';
 
 const MARKERS = ['leak-marker-first', 'leak-marker-second', 'leak-marker-third', 'leak-marker-bad'];
 
-it('no value is on the status page, in its JSON, or in what refuses it', async () => {
+it('keeps values out of the status page, its JSON and its refusals', async () => {
   const [first, second, third, bad] = MARKERS as [string, string, string, string];
   const values = (value: string) => ({
     one: value,
@@ -27,7 +27,7 @@ it('no value is on the status page, in its JSON, or in what refuses it', async (
   const handler = statusHandler(store, { authorize: querySecret(store, 'code') });
   await using resource = rotating(store, {
     build: (s) => s.reveal('one'),
-    // The message of a client's error may hold what it was given.
+    // The error of a client may repeat what the client received.
     verify: (value) => (value === third ? Promise.reject(new Error(`refused: ${value}`)) : undefined),
   });
   resource.on('rejected', () => {});

@@ -1,8 +1,7 @@
-// Follows a mount that is only looked at when a signal comes, and tells its parent of each change.
+// Reads its source only after a signal, and reports each change to its parent.
 import { setInterval } from 'node:timers';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { SecretStore } from 'hot-secrets';
-import { reloadOnSignal } from 'hot-secrets/triggers';
+import { reloadOnSignal, SecretStore } from 'hot-secrets';
 import { silentMemory } from './silent-source';
 
 const source = silentMemory({ token: 'value-0' });
@@ -10,7 +9,7 @@ const store = await SecretStore.open({ secrets: { token: 'token' }, sources: [so
 if (isMainThread) {
   const stop = reloadOnSignal(store, 'SIGHUP', { minIntervalMs: 0 });
   let round = 0;
-  // Each rotation is there before the signal that tells of it, as with a sidecar.
+  // As with a sidecar, each rotation precedes the signal that announces it.
   const prepare = () => {
     round += 1;
     source.set({ token: `value-${round}` });

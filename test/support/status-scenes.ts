@@ -8,7 +8,7 @@ import {
   type Source,
   secret,
 } from 'hot-secrets';
-import { statusHandler } from 'hot-secrets/status';
+import { statusHandler } from 'hot-secrets/http';
 import { createTestMount } from 'hot-secrets/testing';
 import { publish } from '../../src/observe/channels';
 import { type Observed, observedOf, type ResourceState } from '../../src/observe/observed';

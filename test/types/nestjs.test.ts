@@ -1,7 +1,7 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { HealthIndicatorFunction } from '@nestjs/terminus';
 import { memory, type Secret, type SecretStore, type Snapshot, secret } from 'hot-secrets';
-import { healthIndicator } from 'hot-secrets/health';
+import { healthIndicator } from 'hot-secrets/http';
 import {
   InjectSecret,
   InjectSecrets,

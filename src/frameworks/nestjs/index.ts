@@ -1,7 +1,14 @@
-export type { EndpointsOptions } from '../endpoints';
-export type { RegisteredSnapshot, RegisteredStore } from '../register';
-export type { RotationContext, RotationHook } from '../rotation-hook';
-export { InjectSecret, InjectSecrets, secretsToken, secretToken } from './inject';
+export type { RotationContext, RotationHook } from '../lifecycle';
+export type { RegisteredSnapshot } from '../request-snapshot';
+export type { EndpointsOptions } from '../setup';
+export {
+  InjectSecret,
+  InjectSecrets,
+  RequestSecrets,
+  type SecretHandle,
+  secretsToken,
+  secretToken,
+} from './inject';
 export type {
   DiscoveringStoreOptions,
   ModulePlace,
@@ -9,6 +16,4 @@ export type {
   OpeningStoreOptions,
   SecretsModuleAsyncOptions,
 } from './options';
-export { RequestSecrets } from './request-secrets';
-export type { SecretHandle } from './secret-handle';
 export { SecretsModule } from './secrets-module';

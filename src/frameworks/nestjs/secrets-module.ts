@@ -1,5 +1,6 @@
 import {
   type DynamicModule,
+  type HttpServer,
   Inject,
   type MiddlewareConsumer,
   Module,
@@ -8,40 +9,64 @@ import {
   type Provider,
   Scope,
 } from '@nestjs/common';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { SecretsError } from '../../errors';
 import type { Definitions, SecretStore } from '../../store/types';
-import { secretsMiddleware } from '../express/secrets-middleware';
-import { type FrameworkOptions, setUp } from '../setup';
-import { injectedNames, secretsToken, secretToken } from './inject';
+import { type SecretsMiddleware, snapshotMiddleware } from '../connect';
+import { RequestSnapshot } from '../request-snapshot';
+import { setUp } from '../setup';
+import { injectedNames, secretHandle, secretsToken, secretToken } from './inject';
 import {
   type DiscoveringStoreOptions,
   type ModulePlace,
   type OpenedStoreOptions,
   type OpeningStoreOptions,
   opensStore,
+  readAsyncOptions,
+  readModuleOptions,
   type SecretsModuleAsyncOptions,
   type SecretsModuleOptions,
   storeOf,
   WHERE,
 } from './options';
-import { secretHandle } from './secret-handle';
-import { type Served, serve } from './serve';
-import { StoreNames, StoreNamesModule } from './store-names';
 
-// Shown by Nest to whoever imports the bare class.
+// Nest prints this when an application imports the bare class.
 const OPTIONS = 'options of SecretsModule.forRoot()';
 const RUNNING = 'SecretsModule.forRoot()';
 
-interface Running extends Served {
+interface Running {
+  readonly as: string;
+  readonly store: SecretStore<unknown>;
   readonly closeStore: boolean;
+  readonly middleware: SecretsMiddleware;
   readonly stop: () => void;
 }
 
+/** The names that stores have in one application. */
+class StoreNames {
+  private readonly taken = new Set<string>();
+
+  /** @throws `OPTION_INVALID` for a name that another module has. */
+  claim(as: string): void {
+    if (this.taken.has(as)) {
+      throw new SecretsError('OPTION_INVALID', `${WHERE} was imported twice as "${as}"`, {
+        next: "Import it once, since it is global, and give a second store its own name: { as: 'billing' }.",
+      });
+    }
+    this.taken.add(as);
+  }
+}
+
+/** A module without options exists once per application, however many modules import it. */
+@Module({ providers: [StoreNames], exports: [StoreNames] })
+class StoreNamesModule {}
+
 /**
- * The store for a Nest application: injected with `@InjectSecrets()`, single secrets with `@InjectSecret(name)`, one snapshot
- * for each HTTP request with `@RequestSecrets()` (also `req.secrets`), on Express and on Fastify.
+ * The store of a Nest application, on Express and on Fastify: `@InjectSecrets()` injects the store, `@InjectSecret(name)` one
+ * secret, and `@RequestSecrets()` (also `req.secrets`) the snapshot of an HTTP request.
  *
  * The start fails with what `SecretStore.open` rejects with, with `NAME_UNKNOWN` for an injected name that the store does not
- * know, and with `OPTION_INVALID` (also for two modules of one name, and for `endpoints` without `authorize`) or
+ * know, and with `OPTION_INVALID` (also for two modules with the same name, and for `endpoints` without `authorize`) or
  * `OPTION_UNKNOWN`.
  *
  * @example
@@ -58,32 +83,31 @@ export class SecretsModule implements NestModule, OnApplicationShutdown {
     this.running = running;
   }
 
-  /** With a store, or with what `SecretStore.open` takes. */
+  /** Takes an open store, or the options of `SecretStore.open`. */
   static forRoot<V>(options: OpenedStoreOptions<V> & ModulePlace): DynamicModule;
   static forRoot<D extends Definitions>(options: OpeningStoreOptions<D> & ModulePlace): DynamicModule;
   static forRoot(options?: DiscoveringStoreOptions & ModulePlace): DynamicModule;
-  static forRoot({ as, isGlobal, ...options }: ModulePlace = {}): DynamicModule {
+  static forRoot(given: ModulePlace = {}): DynamicModule {
+    // Nest reports everything else at the start, with the module that it concerns.
+    if (typeof given !== 'object' || given === null) readModuleOptions(given);
+    const { as, isGlobal, ...options } = given;
     return rootModule({ as, isGlobal }, { provide: OPTIONS, useValue: options });
   }
 
-  /** The same, with options that come from a factory. `as` and `isGlobal` stay beside it: Nest needs them before. */
+  /** Takes a factory for the options. `as` and `isGlobal` stay outside of it, because Nest needs them earlier. */
   static forRootAsync<V>(options: SecretsModuleAsyncOptions<OpenedStoreOptions<V>>): DynamicModule;
   static forRootAsync<D extends Definitions>(
     options: SecretsModuleAsyncOptions<OpeningStoreOptions<D>>,
   ): DynamicModule;
   static forRootAsync(options: SecretsModuleAsyncOptions<DiscoveringStoreOptions>): DynamicModule;
-  static forRootAsync({
-    imports = [],
-    inject = [],
-    useFactory,
-    ...place
-  }: SecretsModuleAsyncOptions<object>) {
+  static forRootAsync(options: SecretsModuleAsyncOptions<object>): DynamicModule {
+    const { imports, inject = [], useFactory, ...place } = readAsyncOptions(options);
     return rootModule(place, { provide: OPTIONS, inject: [...inject], useFactory }, imports);
   }
 
   /**
-   * Makes handles for names that `@InjectSecret` asks for in classes that are loaded after the start: for the imports of a
-   * module that `LazyModuleLoader` loads. The store has to be global.
+   * Provides the handles for `@InjectSecret` in classes that are loaded after the start: for the imports of a module that
+   * `LazyModuleLoader` loads. The store must be global.
    */
   static forFeature(names: string | readonly string[], as?: string): DynamicModule {
     const providers = [names].flat().map((name) => handleProvider(name, as));
@@ -91,13 +115,12 @@ export class SecretsModule implements NestModule, OnApplicationShutdown {
   }
 
   configure(consumer: MiddlewareConsumer): void {
-    serve(consumer, this.running);
+    mount(consumer, this.running);
   }
 
   /**
-   * The one hook that comes after the last request, for `app.close()` and for signals alike: `onModuleDestroy` and
-   * `beforeApplicationShutdown` run while the server still answers, and may use secrets to the end. Of several modules,
-   * a global one is called last.
+   * Runs after the last request, for `app.close()` and for signals alike. `onModuleDestroy` and
+   * `beforeApplicationShutdown` run while the server still responds, so they can use secrets. Nest calls global modules last.
    */
   async onApplicationShutdown(): Promise<void> {
     this.running.stop();
@@ -135,7 +158,7 @@ function rootModule(
     module: SecretsModule,
     global: isGlobal,
     imports: [StoreNamesModule, ...imports],
-    // Nest reads them when it starts: by then, the decorators of all classes that were imported have run.
+    // Nest reads these when it starts, after the decorators of all imported classes have run.
     get providers() {
       return [...own, ...handles()];
     },
@@ -145,7 +168,7 @@ function rootModule(
   };
 }
 
-/** Made where it is injected, and only then: what another application of the process asks for is nothing to this one. */
+/** Created only where it is injected, because another application of the process may have requested the name. */
 function handleProvider(name: string, as?: string) {
   return {
     provide: secretToken(name, as),
@@ -156,20 +179,48 @@ function handleProvider(name: string, as?: string) {
 }
 
 async function run(as: string, options: SecretsModuleOptions, store: SecretStore<unknown>): Promise<Running> {
-  const { closeStore = true, endpoints, onRotate, hookTimeoutMs } = options;
-  const hook: FrameworkOptions<unknown> = {
-    as,
-    ...(onRotate !== undefined && { onRotate }),
-    ...(hookTimeoutMs !== undefined && { hookTimeoutMs }),
-  };
-  const served: FrameworkOptions<unknown> = { as, ...(endpoints !== undefined && { endpoints }) };
   try {
-    // Also where there is no HTTP.
-    const { stop } = setUp(WHERE, store, hook);
-    return { as, store, closeStore, stop, middleware: secretsMiddleware(store, served) };
+    const { closeStore, endpoints, onRotate, hookTimeoutMs } = readModuleOptions(options);
+    const setup = setUp(WHERE, store, { as, endpoints, onRotate, hookTimeoutMs });
+    return { as, store, closeStore, stop: setup.stop, middleware: snapshotMiddleware(store, setup) };
   } catch (error) {
-    // Opened here, and there will be no application to close it with.
+    // The module opened it, and no application will exist that closes it.
     if (opensStore(options)) await store.close();
     throw error;
   }
+}
+
+/**
+ * Mounts the middleware before all routes and guards, after those of `app.use`. It uses the adapter itself, because
+ * `apply(…).forRoutes(…)` would leave out the routes outside of a global prefix.
+ *
+ * @throws `OPTION_INVALID` when the name is taken, `PEER_UNSUPPORTED`.
+ */
+function mount(consumer: MiddlewareConsumer, { as, store, middleware }: Running): void {
+  const adapter = adapterOf(consumer);
+  adapter.use(middleware as never);
+  if (adapter.getType() !== 'fastify') return;
+  // There, middleware receives Node's request, while controllers receive Fastify's request around it.
+  const app = adapter.getInstance() as FastifyInstance;
+  if (app.hasRequestDecorator(as)) {
+    throw new SecretsError('OPTION_INVALID', `${WHERE}: request.${as} is already taken`, {
+      next: "Give the store another name: { as: 'billing' }.",
+    });
+  }
+  app.decorateRequest(as, {
+    getter(this: FastifyRequest) {
+      const raw = this.raw as unknown as Record<string, unknown>;
+      raw[as] ??= new RequestSnapshot(store);
+      return raw[as];
+    },
+  } as never);
+}
+
+/** The method is public in Nest's builder, which every consumer is, but missing in its interface. */
+function adapterOf(consumer: MiddlewareConsumer): HttpServer {
+  const { getHttpAdapter } = consumer as { getHttpAdapter?(): HttpServer };
+  if (typeof getHttpAdapter === 'function') return getHttpAdapter.call(consumer);
+  throw new SecretsError('PEER_UNSUPPORTED', '@nestjs/core does not provide its HTTP adapter', {
+    next: `${WHERE} needs Nest 11 or 12.`,
+  });
 }

@@ -20,17 +20,7 @@ async function packages() {
 
 const { SecretStore, mountedFiles } = await load('hot-secrets');
 // All but those of NestJS, whose decorators are needed while a module loads.
-const entries = [
-  'https',
-  'key-vault',
-  'pg',
-  'tls',
-  'undici',
-  'triggers',
-  'health',
-  'status',
-  'opentelemetry',
-];
+const entries = ['https', 'key-vault', 'pg', 'tls', 'undici', 'http', 'opentelemetry'];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();
 const { createTestMount } = await load('hot-secrets/testing');

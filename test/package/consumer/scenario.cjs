@@ -116,14 +116,14 @@ async function followCertificates({ main, tls, https }) {
 }
 
 /** A service of `node:http` with the one line of a framework: snapshots, endpoints, a signal. */
-async function serveRequests({ main, express, health, status, triggers }) {
+async function serveRequests({ main, express, endpoints }) {
   const source = main.memory({ user: 'value-0', password: 'value-0', ops: 'ops-value' });
   const { watch: _watch, ...silent } = source;
   const store = await main.SecretStore.open({
     secrets: { user: 'user', password: 'password', ops: 'ops' },
     sources: [silent],
   });
-  const authorize = triggers.basicAuth(store, 'ops');
+  const authorize = endpoints.basicAuth(store, 'ops');
   const middleware = express.secretsMiddleware(store, { endpoints: { authorize } });
   const server = http.createServer((request, response) => {
     middleware(request, response, async (error) => {
@@ -133,7 +133,7 @@ async function serveRequests({ main, express, health, status, triggers }) {
       response.end(JSON.stringify([user, request.secrets.reveal('password')]));
     });
   });
-  assert.throws(() => status.statusHandler(store, {}), { code: 'OPTION_INVALID' });
+  assert.throws(() => endpoints.statusHandler(store, {}), { code: 'OPTION_INVALID' });
   const closed = express.closeWithServer(server, store);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const base = `http://127.0.0.1:${server.address().port}`;
@@ -149,11 +149,11 @@ async function serveRequests({ main, express, health, status, triggers }) {
   assert.equal((await fetch(`${base}/-/secrets`)).status, 401);
   const page = await fetch(`${base}/-/secrets`, { headers: { ...headers, accept: 'text/html' } });
   assert.match(await page.text(), /^<!doctype html>/i);
-  assert.equal((await health.healthCheck(store)()).status, 'ok');
+  assert.equal((await endpoints.healthCheck(store)()).status, 'ok');
 
   if (process.platform !== 'win32') {
     const changed = new Promise((resolve) => store.on('change', resolve));
-    triggers.reloadOnSignal(store, 'SIGHUP');
+    main.reloadOnSignal(store, 'SIGHUP');
     source.set({ user: 'value-3', password: 'value-3' });
     process.kill(process.pid, 'SIGHUP');
     assert.equal((await changed).trigger, 'sighup');

@@ -1,14 +1,19 @@
 import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
-import { SecretStore, type Snapshot, secret } from 'hot-secrets';
+import { reloadOnSignal, SecretStore, type Snapshot, secret } from 'hot-secrets';
 import { attachSecrets, closeWithServer, secretsMiddleware } from 'hot-secrets/express';
 import { hotSecrets } from 'hot-secrets/fastify';
-import { healthCheck, healthHandler, healthIndicator } from 'hot-secrets/health';
 import { secretsMiddleware as ofHono, type SecretsVariables } from 'hot-secrets/hono';
+import {
+  basicAuth,
+  healthCheck,
+  healthHandler,
+  healthIndicator,
+  reloadHandler,
+  statusHandler,
+} from 'hot-secrets/http';
 import { secretsMiddleware as ofKoa } from 'hot-secrets/koa';
-import { statusHandler } from 'hot-secrets/status';
-import { basicAuth, reloadHandler, reloadOnSignal } from 'hot-secrets/triggers';
 import Koa from 'koa';
 
 const secrets = await SecretStore.open({ secrets: { user: 'user', key: secret.bytes('key') } });

@@ -1,11 +1,11 @@
 import { createServer } from 'node:https';
 import { type Secret, type SecretAttributes, SecretStore, type Snapshot, secret } from 'hot-secrets';
+import { eventGridHandler } from 'hot-secrets/http';
 import { createAgent } from 'hot-secrets/https';
 import { keyVault } from 'hot-secrets/key-vault';
 import { createPool, type HotPool } from 'hot-secrets/pg';
 import { createTestMount } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
-import { eventGridHandler } from 'hot-secrets/triggers';
 import { createDispatcher } from 'hot-secrets/undici';
 
 export async function typed(): Promise<HotPool> {

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { context, type SpanContext, SpanStatusCode, trace } from '@opentelemetry/api';
 import { memory, rotating, SecretStore, SecretsError, secret } from 'hot-secrets';
+import { querySecret, reloadHandler } from 'hot-secrets/http';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
-import { querySecret, reloadHandler } from 'hot-secrets/triggers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../../support/http-server';
 import { asyncContexts, telemetry } from '../../support/telemetry';

@@ -1,0 +1,25 @@
+import { SecretsError } from '../errors';
+import { kindOf } from '../internal/options';
+import type { SecretStore } from './types';
+
+/**
+ * Checks the store argument of a function by the members that the function needs, so that a recipe, a promise or a
+ * forgotten argument is refused at once.
+ *
+ * @throws `OPTION_INVALID`
+ */
+export function assertStore(
+  where: string,
+  store: unknown,
+  members: readonly (keyof SecretStore<unknown> & string)[],
+): void {
+  const given = typeof store === 'object' && store !== null ? (store as Record<string, unknown>) : undefined;
+  if (given !== undefined && members.every((name) => given[name] !== undefined)) return;
+  const isPromise = typeof given?.then === 'function';
+  const what = isPromise ? 'a promise' : given !== undefined ? 'another object' : kindOf(store);
+  throw new SecretsError('OPTION_INVALID', `${where}: the store must be an open SecretStore, not ${what}`, {
+    next: isPromise
+      ? 'Await SecretStore.open(…) first.'
+      : `Pass what SecretStore.open(…) resolves with as the first argument of ${where}.`,
+  });
+}

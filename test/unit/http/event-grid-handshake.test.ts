@@ -1,0 +1,87 @@
+import { eventGridHandler } from 'hot-secrets/http';
+import { describe, expect, it } from 'vitest';
+import { delivery, gridSample, validationSample } from '../../support/event-grid';
+import { countingStore } from '../../support/http-stage';
+
+const code = validationSample.data.validationCode;
+const announced = { headers: { 'aeg-event-type': 'SubscriptionValidation' } };
+
+function ask(headers: Record<string, string>): Request {
+  return new Request('https://shop.example/hooks', { method: 'OPTIONS', headers });
+}
+
+describe('the handshake of the Event Grid schema', () => {
+  const handler = eventGridHandler(countingStore(), { authorize: () => true, topics: ['/elsewhere'] });
+
+  it.each([
+    { title: 'announced by its header', request: () => delivery([validationSample], announced) },
+    { title: 'without the header, which a proxy may drop', request: () => delivery([validationSample]) },
+    { title: 'as one event', request: () => delivery(validationSample, announced) },
+  ])('responds with the code ($title)', async ({ request }) => {
+    const response = await handler(request());
+    expect([response.status, await response.json()]).toEqual([200, { validationResponse: code }]);
+    expect(response.headers.get('content-type')).toBe('application/json');
+  });
+
+  it.each([
+    { title: 'a delivery without that event', body: [gridSample] },
+    { title: 'an event without a code', body: [{ ...validationSample, data: {} }] },
+    { title: 'a code that is not text', body: [{ ...validationSample, data: { validationCode: { a: 1 } } }] },
+    { title: 'a code that is markup', body: [{ ...validationSample, data: { validationCode: '<script>' } }] },
+  ])('refuses $title', async ({ body }) => {
+    const response = await handler(delivery(body, announced));
+    expect(response.status).toBe(400);
+    expect(await response.text()).not.toMatch(/script|newsecret/);
+  });
+
+  it('does not refresh the store', async () => {
+    const store = countingStore();
+    await eventGridHandler(store, { authorize: () => true })(delivery([validationSample], announced));
+    expect(store.triggers).toEqual([]);
+  });
+});
+
+describe('the handshake of CloudEvents', () => {
+  const handler = eventGridHandler(countingStore(), { authorize: () => true });
+
+  it('allows the origin that asks, at any rate', async () => {
+    const response = await handler(
+      ask({ 'WebHook-Request-Origin': 'eventgrid.azure.net', 'WebHook-Request-Rate': '120' }),
+    );
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      allow: 'POST, OPTIONS',
+      'webhook-allowed-origin': 'eventgrid.azure.net',
+      'webhook-allowed-rate': '*',
+    });
+  });
+
+  it('grants nothing to an origin that is not a host name, or to an ordinary OPTIONS request', async () => {
+    const odd = await handler(ask({ 'WebHook-Request-Origin': 'a b; c' }));
+    expect([odd.status, odd.headers.has('webhook-allowed-origin')]).toEqual([400, false]);
+    const plain = await handler(ask({}));
+    expect([plain.status, plain.headers.has('webhook-allowed-origin')]).toEqual([204, false]);
+    expect(plain.headers.get('allow')).toBe('POST, OPTIONS');
+  });
+});
+
+it('asks the authorizer before both handshakes', async () => {
+  const asked: string[] = [];
+  const handler = eventGridHandler(countingStore(), {
+    authorize: ({ method, url, headers }) => {
+      asked.push(`${method} ${url.pathname} ${headers.get('aeg-event-type')}`);
+      return false;
+    },
+  });
+  for (const request of [
+    delivery([validationSample], announced),
+    ask({ 'WebHook-Request-Origin': 'eventgrid.azure.net' }),
+  ]) {
+    const response = await handler(request);
+    expect(response.status).toBe(401);
+    expect(response.headers.get('www-authenticate')).toBe('Bearer');
+    expect(response.headers.has('webhook-allowed-origin')).toBe(false);
+    expect(await response.text()).not.toContain(code);
+  }
+  expect(asked).toEqual(['POST /hooks SubscriptionValidation', 'OPTIONS /hooks null']);
+});

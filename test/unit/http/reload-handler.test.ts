@@ -1,0 +1,202 @@
+import { SecretStore, secret } from 'hot-secrets';
+import { basicAuth, querySecret, type ReloadOptions, reloadHandler } from 'hot-secrets/http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { deferred } from '../../support/deferred';
+import { openRequest, serve } from '../../support/http-server';
+import { countingStore, recordWarnings } from '../../support/http-stage';
+import { silentMemory } from '../../support/silent-source';
+import { record } from '../../support/store-log';
+import { waitFor } from '../../support/wait-for';
+
+const URL = 'https://shop.example/-/reload';
+const post = (init: RequestInit = {}) => new Request(URL, { method: 'POST', ...init });
+
+async function stage(options: Partial<ReloadOptions> = {}) {
+  const source = silentMemory({ user: 'user-0', password: 'password-0', code: 'reload-code-0' });
+  const store = await SecretStore.open({
+    secrets: { user: 'user', password: 'password', code: secret.text('code', { keepPreviousMs: 60_000 }) },
+    sources: [source],
+  });
+  onTestFinished(() => store.close());
+  const handler = reloadHandler(store, { authorize: () => true, minIntervalMs: 0, ...options });
+  return { source, store, handler, log: record(store) };
+}
+
+/** A store whose refreshes a test ends, with everything that the handler needs. */
+function heldStore() {
+  const health = () => ({ status: 'ok' });
+  const members = { held: true, generation: 1, on: () => () => {}, health };
+  const store = Object.assign(countingStore(), members);
+  return store as typeof store & Parameters<typeof reloadHandler>[0];
+}
+
+describe('reloadHandler', () => {
+  it('responds with the generation and the names that rotated, and triggers the change', async () => {
+    const { source, handler, log } = await stage();
+    for (let round = 1; round <= 3; round += 1) {
+      source.set({ user: `user-${round}`, password: `password-${round}` });
+      const response = await handler(post());
+      expect([response.status, await response.json()]).toEqual([
+        200,
+        { generation: 1 + round, changed: ['user', 'password'], status: 'ok' },
+      ]);
+    }
+    expect(log.changes.map(({ trigger }) => trigger)).toEqual(['reload', 'reload', 'reload']);
+    const response = await handler(post());
+    expect(await response.json()).toEqual({ generation: 4, changed: [], status: 'ok' });
+  });
+
+  it('reports a problem without the value', async () => {
+    const { source, handler, store } = await stage();
+    store.on('error', () => {});
+    source.set({ password: '' });
+    const response = await handler(post());
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { generation: 1, changed: [], status: 'degraded' },
+    ]);
+  });
+
+  it('shares a refresh among requests, and starts refreshes at least the interval apart', async () => {
+    const { store, handler, source } = await stage({ minIntervalMs: 40 });
+    let refreshes = 0;
+    const refresh = store.refresh.bind(store);
+    store.refresh = (options) => {
+      refreshes += 1;
+      return refresh(options);
+    };
+    source.set({ user: 'user-1' });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => handler(post())));
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    expect(refreshes).toBe(2);
+  });
+
+  it('responds with 202 when the refresh takes longer than waitMs', async () => {
+    const store = heldStore();
+    const handler = reloadHandler(store, { authorize: () => true, waitMs: 20 });
+    const response = await handler(post());
+    expect([response.status, await response.json()]).toEqual([
+      202,
+      { generation: 1, changed: [], status: 'ok', pending: true },
+    ]);
+    store.finish();
+  });
+
+  it('responds with 429 while a hundred requests wait', async () => {
+    const store = heldStore();
+    const handler = reloadHandler(store, { authorize: () => true, minIntervalMs: 0 });
+    const waiting = Array.from({ length: 100 }, () => handler(post()));
+    await waitFor(async () => (await handler(post())).status === 429);
+    store.finish();
+    await waitFor(() => store.triggers.length > 0);
+    store.held = false;
+    store.finish();
+    const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(99);
+    expect((await handler(post())).status).toBe(200);
+  });
+});
+
+describe('reloadHandler and its authorizer', () => {
+  it('accepts POST only', async () => {
+    const { handler, log } = await stage();
+    for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) {
+      const response = await handler(new Request(URL, { method }));
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+    }
+    expect(log.changes).toEqual([]);
+  });
+
+  it.each([
+    ['the query', (code: string) => new Request(`${URL}?code=${code}`, { method: 'POST' })],
+    ['a header', (code: string) => post({ headers: { authorization: `Bearer ${code}` } })],
+  ])(
+    'accepts the secret in %s: the new value, and the previous one during its grace period',
+    async (_title, request) => {
+      const { store, source } = await stage();
+      const authorize = querySecret(store, 'code', { header: 'authorization' });
+      const handler = reloadHandler(store, { authorize, minIntervalMs: 0 });
+      source.set({ code: 'reload-code-1' });
+      for (const code of ['reload-code-0', 'reload-code-1', 'reload-code-0']) {
+        expect((await handler(request(code))).status).toBe(200);
+      }
+      for (const code of ['', 'reload-code-2', 'reload-code']) {
+        expect((await handler(request(code))).status).toBe(401);
+      }
+    },
+  );
+
+  it('accepts the secret as a Basic password, and asks for it', async () => {
+    const { store, source } = await stage();
+    const authorize = basicAuth(store, 'code', { user: 'ops' });
+    const handler = reloadHandler(store, { authorize, minIntervalMs: 0 });
+    const as = async (text: string) => {
+      const headers = { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
+      return (await handler(post({ headers }))).status;
+    };
+    expect(await as('ops:reload-code-0')).toBe(200);
+    source.set({ code: 'reload:code-1' });
+    await store.refresh();
+    expect([await as('ops:reload:code-1'), await as('ops:reload-code-0')]).toEqual([200, 200]);
+    for (const text of [
+      'ops',
+      'ops:',
+      ':reload:code-1',
+      'dev:reload:code-1',
+      'reload:code-1',
+      'ops:reload',
+    ]) {
+      expect(await as(text)).toBe(401);
+    }
+    const refused = await handler(post());
+    expect(refused.headers.get('www-authenticate')).toBe('Basic realm="secrets", charset="UTF-8"');
+  });
+
+  it('accepts no password when the secret is empty', async () => {
+    await using store = await SecretStore.open({
+      secrets: { code: secret.json('code') },
+      sources: [silentMemory({ code: '""' })],
+    });
+    const handler = reloadHandler(store, { authorize: basicAuth(store, 'code' as never) });
+    const headers = { authorization: `Basic ${Buffer.from('ops:').toString('base64')}` };
+    expect((await handler(post({ headers }))).status).toBe(401);
+  });
+
+  it.each([
+    { options: { user: 'a:b' }, code: 'OPTION_INVALID' },
+    { options: { realm: 'a"b' }, code: 'OPTION_INVALID' },
+    { options: { users: ['a'] }, code: 'OPTION_UNKNOWN' },
+  ])('refuses basicAuth with the options $options', async ({ options, code }) => {
+    const { store } = await stage();
+    expect(() => basicAuth(store, 'code', options as never)).toThrow(expect.objectContaining({ code }));
+    expect(() => basicAuth(store, 'nobody' as never)).toThrow(
+      expect.objectContaining({ code: 'NAME_UNKNOWN' }),
+    );
+  });
+});
+
+describe('reloadHandler over a socket', () => {
+  it('does not read a body of any size', async () => {
+    const { handler } = await stage();
+    const url = await serve(handler.node);
+    const { asked, answered } = openRequest(url, { 'content-length': 1_000_000_000 });
+    asked.on('error', () => {});
+    asked.write('x'.repeat(100_000));
+    const { status, headers } = await answered;
+    expect([status, headers.connection]).toEqual([200, 'close']);
+    asked.destroy();
+  });
+
+  it('responds with 503 once the store is closed, even to a request that waits', async () => {
+    using warnings = recordWarnings();
+    const { store, handler } = await stage();
+    const gate = deferred<void>();
+    store.refresh = () => gate.promise;
+    const waiting = handler(post());
+    await store.close();
+    gate.resolve();
+    expect((await waiting).status).toBe(503);
+    expect((await handler(post())).status).toBe(503);
+    expect(warnings.codes()).toEqual([]);
+  });
+});
