@@ -1,4 +1,4 @@
-// npx tsx examples/sighup/main.ts: a service that looks for new secrets when a sidecar sends it a signal.
+// npx tsx examples/sighup/main.ts: a service that refreshes its secrets when a sidecar sends a signal.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,21 +9,21 @@ import { mountedFiles, reloadOnSignal, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { waitFor } from '../../test/support/wait-for';
 
-// In a pod: a volume of both containers, which share their processes, too (shareProcessNamespace).
+// In a pod this is a volume of both containers, which also share their processes (shareProcessNamespace).
 await using volume = await createTestMount({ 'api-key': 'first-value' }, { layout: 'plain' });
 const file = join(volume.path, 'api-key');
 
-// Here the signal alone says when to look, as on a share over the network that tells nobody of changes. A service keeps
-// the watch, with the poll beside it: what nobody signals is found all the same.
+// Only the signal triggers refreshes here, as on a network share that reports no changes. A real service keeps the watch
+// and the poll as well, which find what nothing signals.
 const { watch: _leftOut, ...files } = mountedFiles(volume.path);
-let looks = 0;
+let reads = 0;
 await using secrets = await SecretStore.open({
   secrets: { apiKey: 'api-key' },
   sources: [
     {
       ...files,
       read(request) {
-        looks += 1;
+        reads += 1;
         return files.read(request);
       },
     },
@@ -40,29 +40,29 @@ const server = createServer((_request, response) => {
   response.end(`version ${version.slice(0, 6)} of generation ${secrets.generation}`);
 });
 await once(server.listen(0, '127.0.0.1'), 'listening');
-await tell();
+await report();
 
 for (const _rotation of [1, 2, 3]) {
   await sidecar(1);
-  await tell();
+  await report();
 }
 
-// However many signals come, looks begin at least a second apart (minIntervalMs), and the last signal is not lost.
-looks = 0;
+// Refreshes start at least a second apart however many signals arrive (minIntervalMs), and the last one is not lost.
+reads = 0;
 await sidecar(100);
-console.log(`100 signals, looks: ${looks}`);
-await tell();
+console.log(`100 signals, reads: ${reads}`);
+await report();
 
 server.close();
 
-/** Another process, to its end, and then until the service has what it wrote last. */
+/** Runs another process to its end, and waits until the service has what it wrote last. */
 async function sidecar(times: number): Promise<void> {
   const args = [join(import.meta.dirname, 'sidecar.mjs'), String(process.pid), file, String(times)];
   await once(spawn(process.execPath, args, { stdio: 'inherit' }), 'exit');
   await waitFor(() => secrets.reveal('apiKey') === readFileSync(file, 'utf8'), { timeoutMs: 20_000 });
 }
 
-async function tell(): Promise<void> {
+async function report(): Promise<void> {
   const { port } = server.address() as AddressInfo;
   console.log(`the service has ${await (await fetch(`http://127.0.0.1:${port}`)).text()}`);
 }

@@ -32,14 +32,14 @@ function endpoint(tenant: Tenant, options: object = {}) {
   };
 }
 
-describe('a bearer token', () => {
+describe('bearerToken', () => {
   it.each<{ title: string; token: TokenOptions }>([
     { title: 'v2', token: {} },
     { title: 'v1', token: { claims: { iss: V1_ISSUER, azp: undefined, appid: EVENT_GRID } } },
     { title: 'for several audiences', token: { claims: { aud: ['api://other', AUDIENCE] } } },
     { title: 'of a clock that is two minutes ahead', token: { claims: { nbf: Date.now() / 1000 + 120 } } },
     { title: 'that expired two minutes ago', token: { expiresInS: -120 } },
-  ])('of the tenant is taken ($title)', async ({ token }) => {
+  ])('accepts a token of the tenant ($title)', async ({ token }) => {
     const { store, withToken } = endpoint(await startTenant());
     expect(await withToken(token)).toBe(200);
     expect(store.triggers).toEqual(['event-grid']);
@@ -70,7 +70,7 @@ describe('a bearer token', () => {
       token: { claims: { nbf: Date.now() / 1000 + 86_400 } },
       told: undefined,
     },
-  ])('is refused $title', async ({ token, told }) => {
+  ])('refuses a token $title', async ({ token, told }) => {
     using warnings = recordWarnings();
     const { store, withToken } = endpoint(await startTenant());
     expect([await withToken(token), await withToken(token)]).toEqual([401, 401]);
@@ -79,7 +79,7 @@ describe('a bearer token', () => {
     if (told !== undefined) expect(warnings.text()).toContain(told);
   });
 
-  it('is refused when it is forged, and nothing is said of it', async () => {
+  it('refuses forged tokens without a warning', async () => {
     using warnings = recordWarnings();
     const tenant = await startTenant();
     const stranger = await startTenant({ strange: true });
@@ -108,8 +108,8 @@ describe('a bearer token', () => {
   });
 });
 
-describe('the keys of the tenant', () => {
-  it('are fetched once for many tokens, and again when a new key signs, over three rotations', async () => {
+describe('bearerToken and the keys of the tenant', () => {
+  it('fetches the keys once for many tokens, and again for a new key, over three rotations', async () => {
     const tenant = await startTenant();
     const { withToken } = endpoint(tenant);
     expect(await Promise.all(Array.from({ length: 50 }, () => withToken()))).toEqual(Array(50).fill(200));
@@ -117,14 +117,14 @@ describe('the keys of the tenant', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     for (const round of [1, 2, 3]) {
-      // Sooner, jose would not ask again: whoever makes up key ids must not make it ask for each.
+      // jose does not fetch again earlier, so that invented key ids cannot cause a request each.
       vi.setSystemTime(Date.now() + 31_000);
       await tenant.rotate();
       expect([await withToken(), await withToken(), tenant.fetches]).toEqual([200, 200, 1 + round]);
     }
   });
 
-  it('may be out of reach: the sender is told to try again, and once they are back it works', async () => {
+  it('causes a 503 while the keys are unreachable, and then recovers', async () => {
     using warnings = recordWarnings();
     const tenant = await startTenant();
     const { store, withToken } = endpoint(tenant);
@@ -139,7 +139,7 @@ describe('the keys of the tenant', () => {
     expect(await withToken()).toBe(200);
   });
 
-  it('may come over https, from an authority of your own', async () => {
+  it('fetches the keys over https from a private authority', async () => {
     const authority = await createAuthority();
     const tenant = await startTenant({ tls: await authority.issue() });
     const dispatcher = new Agent({ connect: { ca: authority.cert } });
@@ -153,7 +153,7 @@ describe('the keys of the tenant', () => {
   });
 });
 
-it('other applications, issuers and audiences can be named', async () => {
+it('accepts other applications, issuers and audiences when they are named', async () => {
   const tenant = await startTenant();
   const named = { appIds: [TENANT.toUpperCase()], issuer: 'https://issuer.example/', audience: ['x', 'y'] };
   const { withToken } = endpoint(tenant, named);

@@ -27,7 +27,7 @@ const post = (url: string, body: unknown, contentType = 'application/json; chars
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
 
-/** What Express does: it cuts the url of a router, and a parser may have left `body`. */
+/** Does what Express does: a router shortens the URL, and a parser may have set `body`. */
 function expressLike(handler: HttpHandler, parse: (request: NodeRequest) => Promise<unknown>): Listener {
   return async (request, response) => {
     const body = await parse(request);
@@ -35,8 +35,8 @@ function expressLike(handler: HttpHandler, parse: (request: NodeRequest) => Prom
   };
 }
 
-describe('with node:http', () => {
-  it('takes events and both handshakes, and knows the url and the headers', async () => {
+describe('eventGridHandler with node:http', () => {
+  it('accepts events and both handshakes, and passes the URL and the headers to the authorizer', async () => {
     const seen: string[] = [];
     const { store, handler } = stage({
       minIntervalMs: 0,
@@ -71,7 +71,7 @@ describe('with node:http', () => {
     ]);
   });
 
-  it('keeps a connection that was refused for the next request', async () => {
+  it('keeps the connection of a refused request for the next one', async () => {
     const { handler } = stage({ authorize: ({ url }) => url.pathname === '/in' });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
@@ -94,7 +94,7 @@ describe('with node:http', () => {
     expect(sockets.size).toBe(1);
   });
 
-  it('reads no more of a body than it may: what is announced as larger, and what turns out to be', async () => {
+  it('stops reading a body that is too large, whether or not its length was announced', async () => {
     const { store, handler } = stage({ maxBodyBytes: 10_000 });
     const origin = await serve(handler.node);
     const announced = openRequest(origin, { 'content-type': 'application/json', 'content-length': 50_000 });
@@ -108,7 +108,7 @@ describe('with node:http', () => {
     expect(store.triggers).toEqual([]);
   });
 
-  it('waits no longer for a body than it may, and minds nobody who leaves', async () => {
+  it('stops waiting for a body that is too slow, and ignores clients that leave', async () => {
     using warnings = recordWarnings();
     const { store, handler } = stage({ requestTimeoutMs: 100 });
     const origin = await serve(handler.node);
@@ -126,7 +126,7 @@ describe('with node:http', () => {
     expect([store.triggers.length, warnings.codes()]).toEqual([1, []]);
   });
 
-  it('minds no request that breaks, also where it only looks like one of node:http', async () => {
+  it('survives a request that breaks, even one that only resembles those of node:http', async () => {
     const { store, handler } = stage();
     const request = new Readable({ read() {} });
     request.push('[{');
@@ -140,7 +140,7 @@ describe('with node:http', () => {
     expect([response.statusCode, store.triggers]).toEqual([400, []]);
   });
 
-  it('adds nothing to an answer that somebody else gave', async () => {
+  it('adds nothing to a response that was already sent', async () => {
     using _warnings = recordWarnings();
     const { handler } = stage();
     const origin = await serve(async (request, response) => {
@@ -152,18 +152,18 @@ describe('with node:http', () => {
   });
 });
 
-describe('after a body parser', () => {
+describe('eventGridHandler after a body parser', () => {
   it.each([
     { title: 'an object', parse: json },
     { title: 'text', parse: text },
     { title: 'bytes', parse: buffer },
-    { title: 'the {} of a parser that was not for this type', parse: async () => ({}) },
-    { title: 'nothing, from a parser that was not for this type', parse: async () => undefined },
+    { title: 'the {} of a parser that ignored the type', parse: async () => ({}) },
+    { title: 'nothing, from a parser that ignored the type', parse: async () => undefined },
     {
-      title: 'nothing but an encoding',
+      title: 'only an encoding',
       parse: async (request: NodeRequest) => void request.setEncoding('utf8'),
     },
-  ])('takes what it left: $title', async ({ parse }) => {
+  ])('accepts what it left: $title', async ({ parse }) => {
     const { store, handler } = stage({
       minIntervalMs: 0,
       authorize: ({ url }) => url.searchParams.get('code') === 'a',
@@ -177,7 +177,7 @@ describe('after a body parser', () => {
     expect((await post(`${origin}/hooks?code=b`, [gridSample])).status).toBe(401);
   });
 
-  it('bounds what it left, and says so when it left nothing', async () => {
+  it('limits the size of what it left, and warns when it left nothing', async () => {
     using warnings = recordWarnings();
     const { handler } = stage({ maxBodyBytes: 50 });
     const large = await serve(expressLike(handler, text));
@@ -195,12 +195,12 @@ describe('after a body parser', () => {
     );
     expect((await post(drained, [1])).status).toBe(500);
     expect(warnings.codes()).toEqual(['OPTION_INVALID']);
-    expect(warnings.text()).toContain('was read before eventGridHandler got it');
+    expect(warnings.text()).toContain('was read before eventGridHandler received it');
   });
 });
 
-describe('a flood', () => {
-  it('of a thousand deliveries in parallel is two looks, and each is answered before they end', async () => {
+describe('eventGridHandler in a flood', () => {
+  it('turns a thousand parallel deliveries into two refreshes, and responds before they end', async () => {
     const { store, handler } = stage({ minIntervalMs: 0 });
     store.held = true;
     const origin = await serve(handler.node);
@@ -217,7 +217,7 @@ describe('a flood', () => {
     store.finish();
   });
 
-  it('that goes on is one look a second', async () => {
+  it('refreshes once a second while the flood lasts', async () => {
     const { store, handler } = stage();
     const looks: number[] = [];
     const { refresh } = store;
@@ -239,7 +239,7 @@ describe('a flood', () => {
   });
 });
 
-it('with node:https, an event shows a real store the value that its source did not tell of', async () => {
+it('makes a store find a value that its source did not announce, with node:https', async () => {
   const authority = await createAuthority();
   const { watch: _untold, ...source } = memory({ code: 'the-webhook-code', password: 'first' });
   const secrets = await SecretStore.open({
@@ -272,7 +272,7 @@ it('with node:https, an event shows a real store the value that its source did n
   expect((await send('the-webhook-code'))[0]).toBe(503);
 });
 
-it('with node:http2 too', async () => {
+it('accepts events with node:http2', async () => {
   const { store, handler } = stage({
     maxBodyBytes: 5_000,
     authorize: ({ url, headers }) => url.search === '?a' && headers.get('x-one') === '1',

@@ -21,8 +21,8 @@ async function openStore(name: string) {
   };
 }
 
-describe('an application with a store attached', () => {
-  it('gives the applications and routers that are mounted in it the snapshot of the same request', async () => {
+describe('attachSecrets', () => {
+  it('gives mounted applications and routers the snapshot of the same request', async () => {
     const { store, rotate } = await openStore('shop');
     const [app, inner, router] = [express(), express(), express.Router()];
     attachSecrets(app, store);
@@ -42,7 +42,7 @@ describe('an application with a store attached', () => {
     expect(answers).toEqual(['shop-0', 'shop-1', 'shop-2']);
   });
 
-  it('takes the middleware of the same store for what it has, and refuses that of another one', async () => {
+  it('shares its snapshot with the middleware of the same store, and refuses that of another store', async () => {
     const [shop, billing] = [await openStore('shop'), await openStore('billing')];
     const app = express();
     app.set('env', 'test');
@@ -56,11 +56,14 @@ describe('an application with a store attached', () => {
     expect((await fetch(`${url}/other`)).status).toBe(500);
   });
 
-  it('has to be one', async () => {
+  it('refuses anything but an Express application', async () => {
     const { store } = await openStore('shop');
     for (const app of [undefined, {}, express.Router(), (_request: unknown) => {}]) {
       expect(() => attachSecrets(app as never, store)).toThrow(
-        expect.objectContaining({ code: 'OPTION_INVALID', what: expect.stringContaining('no application') }),
+        expect.objectContaining({
+          code: 'OPTION_INVALID',
+          what: expect.stringContaining('must be an Express application'),
+        }),
       );
     }
   });

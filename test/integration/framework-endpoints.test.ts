@@ -40,7 +40,7 @@ async function stage(start: StartApp, basePath?: string) {
 }
 
 describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: StartApp) => {
-  it('ask who may see the page or reload, and tell anybody whether the store is ready', async () => {
+  it('ask the authorizer for the page and reload, but not for ready and live', async () => {
     const { ask, ops } = await stage(start);
     for (const path of ['/-/secrets', '/-/secrets/', '/-/secrets?format=json']) {
       expect((await ask(path)).status).toBe(401);
@@ -51,14 +51,14 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     const ready = await ask('/-/secrets/ready');
     expect([ready.status, JSON.parse(ready.text)]).toEqual([
       200,
-      // No staleness: what a test holds in memory cannot go stale.
+      // Without stalenessMs, since a source in memory cannot become stale.
       { healthy: true, status: 'ok', generation: 1 },
     ]);
     expect((await ask('/-/secrets/live')).status).toBe(200);
     expect((await ask('/-/secrets/ready', { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('reload with POST, whatever the body is said to be', async () => {
+  it('reload on POST, whatever the content type is', async () => {
     const { source, ask, ops } = await stage(start);
     const bodies: readonly RequestInit[] = [
       { body: 'x=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
@@ -79,7 +79,7 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect((await ask('/-/secrets/ready', { method: 'POST' })).status).toBe(405);
   });
 
-  it('answer before a body that is too large has come', async () => {
+  it('respond before a huge body has arrived', async () => {
     const { app } = await stage(start);
     const { asked, answered } = openRequest(`${app.url}/-/secrets/reload`, {
       'content-length': 10_000_000_000,
@@ -90,7 +90,7 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     asked.destroy();
   });
 
-  it('show a page to people and data to programs, and no value to either', async () => {
+  it('send a page to browsers and JSON to programs, without values', async () => {
     const { source, store, ask, ops } = await stage(start);
     for (const round of [1, 2, 3]) {
       source.set({ password: `${MARKER}-${round}` });
@@ -106,7 +106,7 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect(page.text + data.text).not.toContain(MARKER);
   });
 
-  it('are where they are said to be, and what lies beside them is the application’s', async () => {
+  it('use the given base path, and leave other paths to the application', async () => {
     const { ask, ops } = await stage(start);
     expect(await ask('/-/secrets/own')).toMatchObject({ status: 200, text: '{"own":true}' });
     expect((await ask('/-/secrets/nothing', { as: ops })).status).toBe(404);
@@ -115,7 +115,7 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect((await elsewhere.ask('/-/secrets/ready')).status).toBe(404);
   });
 
-  it('say 503 once the store is closed, but for the one that says that the process lives', async () => {
+  it('respond with 503 once the store is closed, except for live', async () => {
     const { store, ask, ops } = await stage(start);
     await store.close();
     expect((await ask('/-/secrets', { as: ops })).status).toBe(503);

@@ -23,7 +23,7 @@ async function openMemory(first: string) {
   };
 }
 
-/** Reads a pair as services do: one half, some work that waits, the other half. */
+/** Reads a pair as services do: one half, some asynchronous work, the other half. */
 const pairSlowly: Route = async ({ secrets }) => {
   const user = secrets?.reveal('user');
   for (let turn = 0; turn < 3; turn += 1) await setImmediate();
@@ -37,7 +37,7 @@ const get = async (url: string) => {
 };
 
 describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
-  it('gives a request one generation, while another process swaps the mount without pause', async () => {
+  it('gives each request one generation while another process keeps swapping the mount', async () => {
     await using writer = await startMountWriter({ content: { user: 'value-0', password: 'value-0' } });
     await using store: PairStore = await SecretStore.open({
       secrets: definitions,
@@ -56,7 +56,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('takes the snapshot when a secret is first read, and keeps it to the end', async () => {
+  it('takes the snapshot when a secret is first read, and keeps it throughout', async () => {
     const { store, rotate } = await openMemory('first');
     const [arrived, mayRead, hasRead, mayEnd] = [deferred(), deferred(), deferred(), deferred()];
     const app = await start([[store]], {
@@ -81,7 +81,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(store.reveal('user')).toBe('fourth-user');
   });
 
-  it('answers 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
+  it('responds with 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
     const { store } = await openMemory('first');
     const mayGoOn = deferred();
     const hasRead = deferred();
@@ -107,7 +107,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(await get(`${app.url}/plain`)).toEqual({ status: 200, body: { plain: true } });
   });
 
-  it('keeps two stores apart by name', async () => {
+  it('separates two stores by name', async () => {
     const [shop, billing] = [await openMemory('shop'), await openMemory('billing')];
     const app = await start([[shop.store], [billing.store, { as: 'billing' }]], {
       '/both': ({ secrets, billing: other }) => ({
@@ -122,13 +122,13 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     }
   });
 
-  it('refuses two stores under one name', async () => {
+  it('refuses two stores with the same name', async () => {
     const [shop, billing] = [await openMemory('shop'), await openMemory('billing')];
     const started = start([[shop.store], [billing.store]], { '/pair': pairSlowly }).then(
       async ({ url }) => (await get(`${url}/pair`)).status,
       (error: SecretsError) => error.code,
     );
-    // At start-up, where the framework lets us know of both; else nothing is served from the wrong one.
+    // At start-up when the framework reveals both; otherwise nothing is served from the wrong store.
     expect([500, 'OPTION_INVALID']).toContain(await started);
   });
 
@@ -140,7 +140,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }));
   });
 
-  it('runs the hook after each rotation, with the generation that it is about', async () => {
+  it('runs the hook after each rotation, with the snapshot of its generation', async () => {
     const { store, rotate } = await openMemory('first');
     const seen: string[] = [];
     await start(
@@ -160,7 +160,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
   it.each([
     { title: 'endpoints without authorize', options: { endpoints: {} }, code: 'OPTION_INVALID' },
     {
-      title: 'a path that is none',
+      title: 'an invalid path',
       options: { endpoints: { authorize: () => true, basePath: 'x/' } },
       code: 'OPTION_INVALID',
     },
@@ -170,14 +170,16 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
       options: { endpoints: { authorise: () => true } },
       code: 'OPTION_UNKNOWN',
     },
-    { title: 'a hook that is no function', options: { onRotate: 'log' }, code: 'OPTION_INVALID' },
-    { title: 'a name that is none', options: { as: 'my secrets' }, code: 'OPTION_INVALID' },
+    { title: 'a hook that is not a function', options: { onRotate: 'log' }, code: 'OPTION_INVALID' },
+    { title: 'an invalid name', options: { as: 'my secrets' }, code: 'OPTION_INVALID' },
   ])('refuses to start with $title', async ({ options, code }) => {
     const { store } = await openMemory('first');
     await expect(start([[store, options as never]], {})).rejects.toMatchObject({ code });
   });
 
   it('refuses to start without a store', async () => {
-    await expect(start([[undefined as never]], {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    for (const store of [undefined, null, Promise.resolve({}), () => ({})]) {
+      await expect(start([[store as never]], {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    }
   });
 });

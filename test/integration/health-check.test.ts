@@ -54,8 +54,8 @@ const withUnderPressure: Serve = async (store, options) => {
 describe.each([
   ['@godaddy/terminus', withTerminus],
   ['@fastify/under-pressure', withUnderPressure],
-])('a check for %s', (_name, serve) => {
-  it("fails while the store is stale with stale: 'fail', passes again, and fails for good once it is closed", async () => {
+])('healthCheck with %s', (_name, serve) => {
+  it("fails while the store is stale with stale: 'fail', recovers, and fails once the store is closed", async () => {
     const { source, store } = await stage();
     const url = await serve(store, { stale: 'fail' });
     for (let round = 0; round < 3; round += 1) {
@@ -69,7 +69,7 @@ describe.each([
     await askUntil(url, ({ status }) => status === 503);
   });
 
-  it('passes by default, however stale the store is', async () => {
+  it('passes by default however stale the store is', async () => {
     const { source, store } = await stage();
     const url = await serve(store, {});
     source.mood = 'hanging';
@@ -78,8 +78,8 @@ describe.each([
   });
 });
 
-describe('with @fastify/under-pressure', () => {
-  it('a whole service refuses requests while its store is stale', async () => {
+describe('healthCheck with the pressure valve of @fastify/under-pressure', () => {
+  it('makes the whole service refuse requests while its store is stale', async () => {
     const { source, store } = await stage();
     const url = (await withUnderPressure(store, { stale: 'fail' })).replace('/healthz', '/');
     await askUntil(url, ({ body }) => body === 'served');
@@ -88,8 +88,8 @@ describe('with @fastify/under-pressure', () => {
   });
 });
 
-describe('a check', () => {
-  it('says why it fails in its code, and nothing of what failed', async () => {
+describe('healthCheck', () => {
+  it('rejects with a code that says why, and without names or values', async () => {
     const { store } = await stage();
     const check = healthCheck(store, { stale: 'fail', maxStalenessMs: 0 });
     const stale: unknown = await waitFor(() =>

@@ -9,7 +9,7 @@ import { waitFor } from '../support/wait-for';
 
 const pair = { 'shop-user': 'leak-marker-user', 'shop-password': 'leak-marker-password' };
 
-/** A store over a mount that is looked at many times a second, and an endpoint. */
+/** Serves a store over a mount that is polled many times a second. */
 async function stageMount(options: HealthHandlerOptions) {
   const mount = await createTestMount(pair);
   onTestFinished(() => mount.cleanup());
@@ -20,7 +20,7 @@ async function stageMount(options: HealthHandlerOptions) {
   return { mount, store, url: await serve(healthHandler(store, options).node) };
 }
 
-/** The same over a source that fails and hangs, and has a bound of its own. */
+/** Serves a store over a source that can fail and hang, and has a limit of its own. */
 async function stageFragile(options: HealthHandlerOptions) {
   const source = fragileMemory(pair);
   const store = await SecretStore.open({ sources: [source], refreshTimeoutMs: 50 });
@@ -29,20 +29,20 @@ async function stageFragile(options: HealthHandlerOptions) {
   return { source, store, url: await serve(healthHandler(store, options).node) };
 }
 
-describe('the endpoint for probes', () => {
-  it('says one word and numbers, and no name, value or path', async () => {
+describe('healthHandler', () => {
+  it('responds with one word and numbers, and no name, value or path', async () => {
     const { mount, store, url } = await stageMount({ stale: 'fail', maxStalenessMs: 150 });
     const texts: string[] = [];
-    const look = async () => {
+    const ask = async () => {
       const response = await fetch(url);
       texts.push(await response.text());
       return response.status;
     };
-    await waitFor(async () => (await look()) === 200);
+    await waitFor(async () => (await ask()) === 200);
     await mount.destroy();
-    await waitFor(async () => (await look()) === 503);
+    await waitFor(async () => (await ask()) === 503);
     await store.close();
-    await look();
+    await ask();
     const states = new Set(texts.map((text) => JSON.parse(text).status));
     expect([...states]).toEqual(expect.arrayContaining(['ok', 'stale', 'closed']));
     for (const text of texts) {
@@ -52,7 +52,7 @@ describe('the endpoint for probes', () => {
     }
   });
 
-  it('passes while a mount is gone that was good lately, fails when that was too long ago, and passes again', async () => {
+  it('passes while a mount is briefly gone, fails after the limit, and passes again', async () => {
     const { mount, store, url } = await stageMount({ stale: 'fail', maxStalenessMs: 800 });
     for (const round of [2, 3, 4]) {
       await mount.rotate({ 'shop-user': `leak-marker-${round}` });
@@ -67,15 +67,18 @@ describe('the endpoint for probes', () => {
     }
   });
 
-  it.each(['failing', 'hanging'] as const)('passes with a %s source, and says how long', async (mood) => {
-    const { source, url } = await stageFragile({});
-    source.mood = mood;
-    const stale = await askUntil(url, ({ body }) => body.status === 'stale');
-    expect(stale).toMatchObject({ status: 200, body: { healthy: true, generation: 1 } });
-    expect(stale.body.stalenessMs).toBeGreaterThan(FRAGILE_STALENESS_MS);
-  });
+  it.each(['failing', 'hanging'] as const)(
+    'passes with a %s source, and reports the staleness',
+    async (mood) => {
+      const { source, url } = await stageFragile({});
+      source.mood = mood;
+      const stale = await askUntil(url, ({ body }) => body.status === 'stale');
+      expect(stale).toMatchObject({ status: 200, body: { healthy: true, generation: 1 } });
+      expect(stale.body.stalenessMs).toBeGreaterThan(FRAGILE_STALENESS_MS);
+    },
+  );
 
-  it.each(['failing', 'hanging'] as const)("fails with a %s source, where stale is 'fail'", async (mood) => {
+  it.each(['failing', 'hanging'] as const)("fails with a %s source when stale is 'fail'", async (mood) => {
     const { source, url } = await stageFragile({ stale: 'fail' });
     await askUntil(url, ({ status }) => status === 200);
     source.mood = mood;
@@ -83,14 +86,14 @@ describe('the endpoint for probes', () => {
     expect(stale.body).toMatchObject({ healthy: false, status: 'stale' });
   });
 
-  it('calls stale by a bound of the caller alone what that bound says', async () => {
+  it('calls the store stale only by the limit of the caller, if there is one', async () => {
     const { source, store, url } = await stageFragile({ stale: 'fail', maxStalenessMs: 60_000 });
     source.mood = 'failing';
     await waitFor(() => store.health().status === 'stale');
     expect(await ask(url)).toMatchObject({ status: 200, body: { healthy: true, status: 'degraded' } });
   });
 
-  it('counts no source that never changes: the environment is read once', async () => {
+  it('ignores the age of the environment, which is read once', async () => {
     const mount = await createTestMount(pair);
     onTestFinished(() => mount.cleanup());
     const sources = [mountedFiles(mount.path, { pollIntervalMs: 20 }), environment({ REGION: 'here' })];
@@ -103,7 +106,7 @@ describe('the endpoint for probes', () => {
     expect(body.stalenessMs).toBeLessThan(500);
   });
 
-  it('takes a pod whose store is closed out of service, and does not have it killed', async () => {
+  it('fails readiness but not liveness once the store is closed', async () => {
     const { store } = await stageFragile({});
     const ready = await serve(healthHandler(store).node);
     const live = await serve(healthHandler(store, { probe: 'liveness' }).node);
@@ -113,7 +116,7 @@ describe('the endpoint for probes', () => {
     expect(await ask(live)).toMatchObject({ status: 200, body: { healthy: true, status: 'closed' } });
   });
 
-  it("has a pod killed over a stale store only where liveness is told so, with stale: 'fail'", async () => {
+  it("fails liveness of a stale store only with stale: 'fail'", async () => {
     const { source, store } = await stageFragile({});
     const [patient, strict] = await Promise.all([
       serve(healthHandler(store, { probe: 'liveness' }).node),
@@ -124,7 +127,7 @@ describe('the endpoint for probes', () => {
     expect((await ask(patient)).status).toBe(200);
   });
 
-  it('answers GET and HEAD, and nothing of it is cached', async () => {
+  it('responds to GET and HEAD only, and forbids caching', async () => {
     const { url } = await stageFragile({});
     const got = await fetch(url);
     expect(got.headers.get('cache-control')).toBe('no-store');
@@ -137,7 +140,7 @@ describe('the endpoint for probes', () => {
     }
   });
 
-  it('is a Web handler too', async () => {
+  it('handles Web requests', async () => {
     const { store } = await stageFragile({});
     const handler = healthHandler(store);
     expect((await handler(new Request('http://localhost/readyz'))).status).toBe(200);
@@ -147,10 +150,10 @@ describe('the endpoint for probes', () => {
 
   it.each([
     ['a misspelt option', { stales: 'fail' }, 'OPTION_UNKNOWN'],
-    ['a word that stale is not', { stale: 'ignore' }, 'OPTION_INVALID'],
-    ['a bound that is no number', { maxStalenessMs: '1s' }, 'OPTION_INVALID'],
-    ['a probe that is none', { probe: 'startup' }, 'OPTION_INVALID'],
-  ])('refuses %s at once', async (_what, options, code) => {
+    ['an unknown value of stale', { stale: 'ignore' }, 'OPTION_INVALID'],
+    ['a limit that is not a number', { maxStalenessMs: '1s' }, 'OPTION_INVALID'],
+    ['an unknown probe', { probe: 'startup' }, 'OPTION_INVALID'],
+  ])('refuses %s at start-up', async (_what, options, code) => {
     const { store } = await stageFragile({});
     expect(() => healthHandler(store, options as never)).toThrow(expect.objectContaining({ code }));
   });

@@ -24,7 +24,7 @@ class HealthController {
   }
 }
 
-describe.each(platforms)('an indicator for @nestjs/terminus on %s', (platform) => {
+describe.each(platforms)('healthIndicator with @nestjs/terminus on %s', (platform) => {
   it('is up, down while the store is stale, up again, and down once it is closed', async () => {
     const source = fragileMemory({ 'shop-user': 'leak-marker-user' });
     const store = await SecretStore.open({ sources: [source] });

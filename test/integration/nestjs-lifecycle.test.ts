@@ -38,14 +38,14 @@ import {
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
-/** A source that tells whether its store closed it. */
+/** A source that records whether its store closed it. */
 function closingMemory(first: string) {
   const close = vi.fn();
   const source: Source = { ...memory(pairOf(first)), close };
   return { source, close };
 }
 
-/** Starts it, and resolves with the code of what it failed with. */
+/** Starts an application, and resolves with the code of its failure. */
 const failureOf = (metadata: ModuleMetadata) =>
   createNest('express', metadata)
     .then((app) => app.init())
@@ -54,8 +54,8 @@ const failureOf = (metadata: ModuleMetadata) =>
       (error: { readonly code?: string }) => error.code ?? error,
     );
 
-describe('a start', () => {
-  it('opens the store first, and fails with what keeps it from opening', async () => {
+describe('SecretsModule at start-up', () => {
+  it('opens the store first, and fails with the error of open', async () => {
     const imports = [
       SecretsModule.forRoot({ secrets: { key: 'api-key' }, sources: [memory(pairOf('first'))] }),
     ];
@@ -63,7 +63,7 @@ describe('a start', () => {
     await expect(started).rejects.toMatchObject({ code: 'SECRET_MISSING', secret: 'key' });
   });
 
-  it('fails with a name that is injected and not known, and says which are', async () => {
+  it('fails for an injected name that the store does not know, and suggests a known one', async () => {
     @Injectable()
     class Misspelt {
       constructor(@InjectSecret('pasword') readonly password: SecretHandle) {}
@@ -75,35 +75,35 @@ describe('a start', () => {
       secret: 'pasword',
       message: expect.stringContaining('Did you mean "password"?'),
     });
-    // What no class of an application asks for does not concern it.
+    // An application ignores names that none of its classes inject.
     await createNest('express', { imports: [SecretsModule.forRoot({ store })] });
   });
 
   it.each<[string, string, ...object[]]>([
-    ['two modules of one name', 'OPTION_INVALID', {}, {}],
+    ['two modules with the same name', 'OPTION_INVALID', {}, {}],
     ['endpoints without authorize', 'OPTION_INVALID', { endpoints: {} }],
-    ['a path that is none', 'OPTION_INVALID', { endpoints: { authorize: () => true, basePath: 'x/' } }],
+    ['an invalid path', 'OPTION_INVALID', { endpoints: { authorize: () => true, basePath: 'x/' } }],
     ['a misspelt option of the endpoints', 'OPTION_UNKNOWN', { endpoints: { authorise: () => true } }],
     ['a misspelt option', 'OPTION_UNKNOWN', { onRotated: () => {} }],
-    ['a hook that is no function', 'OPTION_INVALID', { onRotate: 'log' }],
-    ['a name that is none', 'OPTION_INVALID', { as: 'my secrets' }],
+    ['a hook that is not a function', 'OPTION_INVALID', { onRotate: 'log' }],
+    ['an invalid name', 'OPTION_INVALID', { as: 'my secrets' }],
     ['no store', 'OPTION_INVALID', { store: undefined }],
     ['a store and names', 'OPTION_INVALID', { secrets: pairDefinitions }],
-  ])('fails with %s (%s)', async (_what, code, ...modules) => {
+  ])('fails for %s (%s)', async (_what, code, ...modules) => {
     const { store } = await openPair('first');
     const imports = modules.map((options) => SecretsModule.forRoot({ store, ...options } as never));
     expect(await failureOf({ imports })).toBe(code);
     expect(isClosed(store)).toBe(false);
   });
 
-  it('fails on Fastify with a name that a plugin has given to requests already', async () => {
+  it('fails on Fastify when a plugin already uses the name', async () => {
     const { store } = await openPair('first');
     const app = await createNest('fastify', { imports: [SecretsModule.forRoot({ store, as: 'billing' })] });
     app.getHttpAdapter().getInstance().decorateRequest('billing', null);
     await expect(app.init()).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
-  it('that fails over an option closes the store that it opened', async () => {
+  it('closes the store that it opened when an option is wrong', async () => {
     const { source, close } = closingMemory('first');
     const imports = [
       SecretsModule.forRoot({ secrets: pairDefinitions, sources: [source], endpoints: {} as never }),
@@ -112,7 +112,14 @@ describe('a start', () => {
     expect(close).toHaveBeenCalledTimes(1);
   });
 
-  it('takes options from a factory, with what other modules export', async () => {
+  it.each([null, 'secrets', 7])('refuses %j instead of options', (options) => {
+    const refused = expect.objectContaining({ code: 'OPTION_INVALID' });
+    expect(() => SecretsModule.forRoot(options as never)).toThrow(refused);
+    expect(() => SecretsModule.forRootAsync(options as never)).toThrow(refused);
+    expect(() => SecretsModule.forRootAsync({ useFactory: options as never })).toThrow(refused);
+  });
+
+  it('takes options from a factory, which receives what other modules export', async () => {
     @Module({ providers: [{ provide: 'prefix', useValue: 'late' }], exports: ['prefix'] })
     class ConfigModule {}
     const app = await createNest('express', {
@@ -133,7 +140,7 @@ describe('a start', () => {
     expect(await failureOf({ imports: [named] })).toBe('OPTION_UNKNOWN');
   });
 
-  it('finds the names of classes that come after the module, and of factories', async () => {
+  it('finds the names of factories and of classes that are declared after the module', async () => {
     const { store } = await openPair('first');
     const root = SecretsModule.forRoot({ store });
     @Injectable()
@@ -150,7 +157,7 @@ describe('a start', () => {
     expect(app.get('made')).toBe('first-password');
   });
 
-  it('need not know the names of classes that are loaded later, with forFeature', async () => {
+  it('provides the names of lazily loaded classes with forFeature', async () => {
     const { store, rotate } = await openPair('first');
     const app = await createNest('express', { imports: [SecretsModule.forRoot({ store })] });
     @Injectable()
@@ -171,7 +178,7 @@ describe('a start', () => {
     });
   });
 
-  it('keeps a store to the module that imports it, with isGlobal: false', async () => {
+  it('limits a store to the importing module with isGlobal: false', async () => {
     const { store } = await openPair('first');
     @Injectable()
     class Reader {
@@ -191,7 +198,7 @@ describe('a start', () => {
 });
 
 describe.each(platforms)('an application on %s that closes', (platform) => {
-  it('closes its store after the last request and after what its own classes do at the end', async () => {
+  it('closes its store after the last request and after the shutdown hooks of its classes', async () => {
     const { source, close } = closingMemory('first');
     const [hasRead, mayEnd] = [deferred(), deferred()];
     const steps: string[] = [];
@@ -216,7 +223,7 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
         this.say('shutdown');
       }
       say(step: string) {
-        // Nest calls all of them again when an application is closed again.
+        // Nest calls every hook again when an application is closed again.
         if (!isClosed(this.secrets)) steps.push(`${step} ${this.secrets.reveal('user')}`);
       }
     }
@@ -243,11 +250,11 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
     expect(close).toHaveBeenCalledTimes(1);
   });
 
-  it('closes its store when a signal ends it', async () => {
+  it('closes its store when a signal ends the application', async () => {
     const { store } = await openPair('first');
     const { app } = await startNest(platform, { imports: [SecretsModule.forRoot({ store })] });
     app.enableShutdownHooks(['SIGUSR2']);
-    // Nest sends the signal once more when it is done; that one would end this process.
+    // Nest sends the signal again when it is done, which would end this process.
     const again = vi.fn();
     process.on('SIGUSR2', again);
     onTestFinished(() => void process.off('SIGUSR2', again));
@@ -255,7 +262,7 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
     await waitFor(() => isClosed(store) && again.mock.calls.length === 2);
   });
 
-  it('leaves a store alone that it is not to close', async () => {
+  it('leaves the store open with closeStore: false', async () => {
     const { store } = await openPair('first');
     const { app } = await startNest(platform, {
       imports: [SecretsModule.forRoot({ store, closeStore: false })],
@@ -266,7 +273,7 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
 });
 
 describe('an application without HTTP', () => {
-  it('has the store injected, and closes it', async () => {
+  it('injects the store, and closes it', async () => {
     const { store, rotate } = await openPair('first');
     @Injectable()
     class Worker {
@@ -286,8 +293,8 @@ describe('an application without HTTP', () => {
   });
 });
 
-describe('a hook', () => {
-  it('runs after each rotation, and one that throws or never ends is an error event and stops nothing', async () => {
+describe('onRotate of SecretsModule', () => {
+  it('runs after each rotation, and only causes an error event when it throws or never ends', async () => {
     const { store, rotate } = await openPair('first');
     const log = record(store);
     const seen: string[] = [];
@@ -311,7 +318,7 @@ describe('a hook', () => {
     await app.close();
   });
 
-  it('that still runs keeps no application from closing', async () => {
+  it('does not keep the application from closing while it runs', async () => {
     const { store, rotate } = await openPair('first');
     const started = deferred<AbortSignal>();
     const onRotate = async (_event: unknown, { signal }: RotationContext<Pair>) => {

@@ -34,8 +34,8 @@ import { startMountWriter } from '../support/mount-writer';
 import { openPair, type Pair, pairDefinitions, platforms, startNest } from '../support/nest-stage';
 import { waitFor } from '../support/wait-for';
 
-const authorize = ({ headers }: { readonly headers: Headers }) => headers.get('x-token') === 'let-me-in';
-const letIn = { 'x-token': 'let-me-in' };
+const authorize = ({ headers }: { readonly headers: Headers }) => headers.get('x-token') === 'valid-token';
+const authorized = { 'x-token': 'valid-token' };
 
 @Injectable()
 class Payments {
@@ -45,10 +45,10 @@ class Payments {
   ) {}
 }
 
-describe.each(platforms)('on %s', (platform) => {
+describe.each(platforms)('SecretsModule on %s', (platform) => {
   const wildcard = platform === 'express' ? '*path' : '*';
 
-  it('gives a request one generation, while another process swaps the mount without pause', async () => {
+  it('gives each request one generation while another process keeps swapping the mount', async () => {
     @Controller()
     class PairController {
       @Get('pair')
@@ -82,7 +82,7 @@ describe.each(platforms)('on %s', (platform) => {
     await app.close();
   });
 
-  it('takes the snapshot when a secret is first read, and keeps it to the end', async () => {
+  it('takes the snapshot when a secret is first read, and keeps it throughout', async () => {
     const { store, rotate } = await openPair('first');
     const [arrived, mayRead, hasRead, mayEnd] = [deferred(), deferred(), deferred(), deferred()];
     @Controller()
@@ -228,7 +228,7 @@ describe.each(platforms)('on %s', (platform) => {
     },
   );
 
-  it('answers 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
+  it('responds with 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
     const { store } = await openPair('first');
     @Controller()
     class ReadController {
@@ -251,7 +251,7 @@ describe.each(platforms)('on %s', (platform) => {
     expect(await ask(`${url}/plain`)).toEqual({ status: 200, body: { plain: true } });
   });
 
-  it('keeps two stores apart by name', async () => {
+  it('separates two stores by name', async () => {
     const [shop, billing] = [await openPair('shop'), await openPair('billing')];
     @Controller()
     class BothController {
@@ -286,7 +286,7 @@ describe.each(platforms)('on %s', (platform) => {
     }
   });
 
-  it('serves the endpoints at one path, whatever the global prefix, and to whom authorize lets in', async () => {
+  it('serves the endpoints at one path, whatever the global prefix, and asks the authorizer', async () => {
     const { store, rotate } = await openPair('first');
     const { url } = await startNest(
       platform,
@@ -298,27 +298,27 @@ describe.each(platforms)('on %s', (platform) => {
     expect(await at('/live')).toMatchObject({ status: 200 });
     expect((await at('')).status).toBe(401);
     expect((await at('/reload', { method: 'POST' })).status).toBe(401);
-    expect(await at('?format=json', { headers: letIn })).toMatchObject({ status: 200 });
+    expect(await at('?format=json', { headers: authorized })).toMatchObject({ status: 200 });
     await rotate('second');
-    expect(await at('/reload', { method: 'POST', headers: letIn })).toMatchObject({
+    expect(await at('/reload', { method: 'POST', headers: authorized })).toMatchObject({
       status: 200,
       body: { generation: 2 },
     });
-    expect((await at('/reload', { headers: letIn })).status).toBe(405);
+    expect((await at('/reload', { headers: authorized })).status).toBe(405);
     expect((await ask(`${url}/api/-/secrets/ready`)).status).toBe(404);
     await store.close();
     expect((await at('/ready')).status).toBe(503);
     expect((await at('/live')).status).toBe(200);
   });
 
-  it('waits for no body at an endpoint, and reads none', async () => {
+  it('does not wait for the body of a request to an endpoint', async () => {
     const { store } = await openPair('first');
     const { url } = await startNest(platform, {
       imports: [SecretsModule.forRoot({ store, endpoints: { authorize, basePath: '/ops' } })],
     });
     const headers = { 'content-type': 'application/octet-stream', 'content-length': 50_000_000 };
     for (const [token, status] of [
-      ['let-me-in', 200],
+      ['valid-token', 200],
       ['let-me-go', 401],
     ] as const) {
       const { asked, answered } = openRequest(`${url}/ops/reload`, { ...headers, 'x-token': token });
@@ -328,13 +328,13 @@ describe.each(platforms)('on %s', (platform) => {
     }
     // A body that Nest parses for Express before any module sees the request is refused there, and asks for nothing.
     const body = JSON.stringify({ long: 'x'.repeat(200_000) });
-    const post = { method: 'POST', headers: { ...letIn, 'content-type': 'application/json' }, body };
+    const post = { method: 'POST', headers: { ...authorized, 'content-type': 'application/json' }, body };
     expect((await ask(`${url}/ops/reload`, post)).status).toBe(platform === 'express' ? 413 : 200);
   });
 });
 
-describe('what is injected', () => {
-  it('shows no value of a handle that is printed, serialized or looked through', async () => {
+describe('an injected handle', () => {
+  it('reveals no value when it is printed, serialized or inspected', async () => {
     const { store } = await openPair('leak-marker');
     const { app } = await startNest('express', {
       imports: [SecretsModule.forRoot({ store })],
@@ -356,7 +356,7 @@ describe('what is injected', () => {
     expect(JSON.stringify({ password })).toBe('{"password":"[secret password]"}');
   });
 
-  it('follows rotations through watch, until it is stopped', async () => {
+  it('reports rotations through watch until that is stopped', async () => {
     const { store, rotate } = await openPair('first');
     const { app } = await startNest('express', {
       imports: [SecretsModule.forRoot({ store })],
@@ -381,7 +381,7 @@ describe('what is injected', () => {
   });
 });
 
-describe('where there is no HTTP', () => {
+describe('RequestSecrets without HTTP', () => {
   class Resolver {
     // As @nestjs/graphql and @nestjs/microservices call it.
     resolve(@RequestSecrets() snapshot: Snapshot<Pair>) {
@@ -430,7 +430,7 @@ describe('where there is no HTTP', () => {
     await expect(handler({}, {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
-  it('says what to do where there is none', async () => {
+  it('throws an error that says what to do without a request', async () => {
     const { handler, request } = await handlerOf('rpc');
     await expect(handler(request, {})).rejects.toMatchObject({
       code: 'OPTION_INVALID',

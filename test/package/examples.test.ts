@@ -51,7 +51,7 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   sighup: [
     /^generation 4, found by sighup$/,
-    /^100 signals, looks: \d$/,
+    /^100 signals, reads: \d$/,
     /^the service has version [\w-]{6} of generation [5-9]$/,
   ],
 };
