@@ -1,26 +1,36 @@
 import { isSecretsError, type Snapshot } from 'hot-secrets';
-import { type Answer, answersOf, type Invariants } from './invariants';
+import type { Answer, Invariants } from './invariants';
 import { partsOf } from './world';
 
 export type Question = 'has' | 'reveal' | 'get' | 'names';
 
 /** A snapshot that somebody keeps, with every answer that it gave. */
 export class HeldSnapshot {
+  /** The values that it handed out. */
+  readonly revealed = new Map<string, Answer>();
   readonly #snapshot: Snapshot;
   readonly #invariants: Invariants;
-  readonly #asked = new Map<string, { readonly how: Question; readonly name: string; answer: string }>();
-  /** Values that it found when it was asked. */
-  readonly #found = new Map<string, Answer>();
+  readonly #asked = new Map<
+    string,
+    { readonly how: Question; readonly name: string; readonly answer: string }
+  >();
   readonly #label: string;
+  /** What it listed from the start. Names that it finds for somebody may be missing in the list. */
+  readonly #listed: ReadonlySet<string>;
 
   constructor(snapshot: Snapshot, index: number, invariants: Invariants) {
     this.#snapshot = snapshot;
     this.#invariants = invariants;
     this.#label = `snapshot ${index} of generation ${snapshot.generation}`;
+    this.#listed = new Set(snapshot.names());
+    this.ask('', 'names');
   }
 
-  /** Asks, and says whether the name has a value now. */
-  ask(name: string, how: Question): boolean {
+  readAll(): void {
+    for (const name of this.#listed) this.ask(name, 'reveal');
+  }
+
+  ask(name: string, how: Question): void {
     const key = how === 'names' ? how : `${how} ${name}`;
     const answer = this.#answer(name, how);
     const before = this.#asked.get(key);
@@ -29,8 +39,7 @@ export class HeldSnapshot {
       this.#invariants.violated('b', `${this.#label} changes ${key} from ${before.answer} to ${answer}`);
     }
     this.#agrees(name);
-    this.#judge();
-    return this.#found.has(name);
+    this.#invariants.oneGeneration(this.revealed, this.#label);
   }
 
   /** Asks again whatever was asked before. */
@@ -42,20 +51,18 @@ export class HeldSnapshot {
     const snapshot = this.#snapshot;
     try {
       if (how === 'has') return String(snapshot.has(name));
-      // What it found for somebody who asked may come to the list; nothing else may.
-      if (how === 'names')
+      if (how === 'names') {
         return snapshot
           .names()
-          .filter((one) => !this.#found.has(one))
+          .filter((one) => this.#listed.has(one) || !this.revealed.has(one))
           .sort()
           .join();
-      const listed = snapshot.names().includes(name);
-      const box = snapshot.get(name);
-      const value = how === 'reveal' ? snapshot.reveal(name) : box?.version;
-      if (box !== undefined && !listed) {
-        this.#found.set(name, { source: Number(box.source.slice(1)), parts: partsOf(box.reveal()) });
       }
-      return JSON.stringify(value) ?? 'undefined';
+      const box = snapshot.get(name);
+      if (how === 'get' || box === undefined) return String(box?.version);
+      const value = snapshot.reveal(name);
+      this.revealed.set(name, { source: Number(box.source.slice(1)), parts: partsOf(value) });
+      return JSON.stringify(value);
     } catch (error) {
       this.#invariants.noValue(`the error of ${how}("${name}")`, error);
       if (isSecretsError(error)) return `threw ${error.code}`;
@@ -67,22 +74,12 @@ export class HeldSnapshot {
   /** What it answered about one name in several ways is one answer. */
   #agrees(name: string): void {
     const answers = [...this.#asked.values()].filter((one) => one.name === name && one.how !== 'names');
-    const yes = answers.map(({ how, answer }) =>
+    const found = answers.map(({ how, answer }) =>
       how === 'has' ? answer === 'true' : !/^(undefined$|threw)/.test(answer),
     );
-    if (new Set(yes).size <= 1) return;
+    const listed = this.#listed.has(name) ? [true] : [];
+    if (new Set([...found, ...listed]).size <= 1) return;
     const told = answers.map(({ how, answer }) => `${how}: ${answer}`).join(', ');
     this.#invariants.violated('b', `${this.#label} contradicts itself about "${name}": ${told}`);
-  }
-
-  #judge(): void {
-    const listed = answersOf(this.#snapshot);
-    this.#invariants.oneGeneration(new Map([...listed, ...this.#found]), this.#label);
-    for (const [name, { parts }] of this.#found) {
-      const now = listed.get(name);
-      if (now !== undefined && JSON.stringify(now.parts) !== JSON.stringify(parts)) {
-        this.#invariants.violated('b', `${this.#label} lists another "${name}" than it handed out`);
-      }
-    }
   }
 }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type ChangeEvent, isSecretsError, type SecretsError, type Snapshot } from 'hot-secrets';
+import { type ChangeEvent, isSecretsError, type SecretStore, type SecretsError } from 'hot-secrets';
 import { MARKER, type Picture, partsOf, type ScriptedSource } from './world';
 
 /** What one name is served with. */
@@ -9,13 +9,14 @@ export interface Answer {
 }
 export type Answers = ReadonlyMap<string, Answer>;
 
-/** Reads what a snapshot says that it has: nothing that it would have to look for. */
-export function answersOf(snapshot: Snapshot): Map<string, Answer> {
+/** What serves now, by the versions in the report: nothing counts as read by that. */
+export function answersOf(store: Pick<SecretStore, 'report'>): Map<string, Answer> {
+  const served = store.report().secrets.filter(({ source }) => source !== undefined);
   return new Map(
-    snapshot.names().map((name) => {
-      const parts = partsOf(snapshot.reveal(name));
-      return [name, { source: Number(snapshot.get(name).source.slice(1)), parts }];
-    }),
+    served.map(({ name, source, version }) => [
+      name,
+      { source: Number(source?.slice(1)), parts: partsOf(version) },
+    ]),
   );
 }
 
@@ -25,11 +26,17 @@ export class Invariants {
   readonly #sources: readonly ScriptedSource[];
   /** Names that keep their last value when they vanish. */
   readonly #optional: (name: string) => boolean;
+  /** Names that may leave a store: discovered ones that nobody has read. */
+  readonly #mayLeave: (name: string) => boolean;
   readonly #only: string;
 
-  constructor(sources: readonly ScriptedSource[], optional: (name: string) => boolean) {
+  constructor(
+    sources: readonly ScriptedSource[],
+    names: { readonly optional: (name: string) => boolean; readonly mayLeave: (name: string) => boolean },
+  ) {
     this.#sources = sources;
-    this.#optional = optional;
+    this.#optional = names.optional;
+    this.#mayLeave = names.mayLeave;
     this.#only = process.env.MODEL_INVARIANTS ?? '';
   }
 
@@ -50,28 +57,34 @@ export class Invariants {
   }
 
   /** (c) and (d): one generation forward, with the changes that are visible, and no name moves down. */
-  next(before: Answers, after: Answers, event: ChangeEvent, adopted: ReadonlySet<string>): void {
-    const changed = [...after].filter(([name, answer]) => !same(before.get(name), answer));
-    const expected = changed.map(([name]) => name).sort();
-    const told = event.changes.map(({ name }) => name).sort();
-    const known = (names: string[]) => names.filter((name) => !adopted.has(name) || before.has(name)).join();
-    if (known(told) !== known(expected)) {
-      this.violated('c', `generation ${event.generation} tells of ${told}, and changes ${expected}`);
+  next(before: Answers, after: Answers, event: ChangeEvent): void {
+    const where = `generation ${event.generation}`;
+    const kinds = new Map<string, string>();
+    for (const [name, answer] of after) {
+      if (!same(before.get(name), answer)) kinds.set(name, before.has(name) ? 'rotated' : 'added');
     }
-    for (const { name, kind, source } of event.changes) {
-      const was = before.has(name) || adopted.has(name) ? 'rotated' : 'added';
-      if (kind !== was && !adopted.has(name)) this.violated('c', `"${name}" is told as ${kind}, not ${was}`);
-      if (source !== `s${after.get(name)?.source}`) this.violated('c', `"${name}" is told as from ${source}`);
+    for (const name of before.keys()) if (!after.has(name)) kinds.set(name, 'removed');
+    const list = (all: Iterable<readonly [string, string]>) =>
+      [...all]
+        .map(([name, kind]) => `${name} ${kind}`)
+        .sort()
+        .join(', ');
+    const told = list(event.changes.map(({ name, kind }) => [name, kind]));
+    if (told !== list(kinds)) this.violated('c', `${where} tells of ${told}, and changes ${list(kinds)}`);
+    for (const { name, source } of event.changes) {
+      const served = after.get(name) ?? before.get(name);
+      if (source !== `s${served?.source}`) this.violated('c', `${where} tells of "${name}" from ${source}`);
     }
-    this.neverDown(before, after, `generation ${event.generation}`);
-    this.#goesForward(before, after, event.generation);
+    this.neverDown(before, after, where);
+    this.#goesForward(before, after, where);
   }
 
   /** (d) A name stays with its source or moves up, and moves up only to a picture that is whole. */
   neverDown(before: Answers, after: Answers, where: string): void {
     for (const [name, { source }] of before) {
       const now = after.get(name);
-      if (now === undefined) this.violated('d', `${where} lacks "${name}", which was served`);
+      if (now === undefined && !this.#mayLeave(name))
+        this.violated('d', `${where} lacks "${name}", which was served`);
       if (now === undefined || now.source === source) continue;
       if (now.source > source) this.violated('d', `"${name}" moves down from s${source} to s${now.source}`);
       else if (!this.#whole(now.source, before, after)) {
@@ -99,12 +112,12 @@ export class Invariants {
     }
   }
 
-  #goesForward(before: Answers, after: Answers, generation: number): void {
+  #goesForward(before: Answers, after: Answers, where: string): void {
     for (const [name, answer] of after) {
       const was = before.get(name);
       if (was?.source !== answer.source) continue;
       const back = answer.parts.some(({ stamp }, part) => stamp < (was.parts[part]?.stamp ?? 0));
-      if (back) this.violated('c', `generation ${generation} goes back to an older value of "${name}"`);
+      if (back) this.violated('c', `${where} goes back to an older value of "${name}"`);
     }
   }
 

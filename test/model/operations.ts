@@ -72,6 +72,8 @@ export interface Step {
 
 export interface Scene {
   readonly declared: boolean;
+  /** Whether the application reads every secret. What nobody has read may leave a store without declared secrets. */
+  readonly readsAll: boolean;
   readonly sources: readonly { readonly traits: SourceTraits; readonly names: readonly Name[] }[];
   readonly steps: readonly Step[];
 }
@@ -140,19 +142,20 @@ const step = fc.record({
 const traits = fc.record({
   revisions: fc.boolean(),
   lists: fc.constantFrom(true, true, false),
-  answersAtOnce: fc.boolean(),
+  looksUp: fc.boolean(),
   tags: fc.boolean(),
 });
 
 export const scenes = (declared: boolean): fc.Arbitrary<Scene> =>
   fc.record({
     declared: fc.constant(declared),
+    readsAll: declared ? fc.constant(true) : fc.boolean(),
     sources: fc.array(fc.record({ traits, names: fc.subarray([...NAMES]) }), { minLength: 1, maxLength: 4 }),
     steps: fc.array(step, { minLength: 1, maxLength: 100, size: 'max' }),
   });
 
 /** A scene as a person reads it. */
-export function describeScene({ declared, sources, steps }: Scene): string {
+export function describeScene({ declared, readsAll, sources, steps }: Scene): string {
   const yes = (flags: SourceTraits) =>
     Object.entries(flags)
       .filter(([, on]) => on)
@@ -169,5 +172,9 @@ export function describeScene({ declared, sources, steps }: Scene): string {
     const pause = turns > 0 ? `${turns} turns` : `${microtasks} microtasks`;
     return `  ${index + 1}. ${kind} ${facts.join(' ')}  (then ${pause})`;
   });
-  return [declared ? 'Declared secrets' : 'Discovery', ...lines, ...told].join('\n');
+  return [
+    `${declared ? 'Declared secrets' : 'Discovery'}${readsAll ? '' : ', not read'}`,
+    ...lines,
+    ...told,
+  ].join('\n');
 }

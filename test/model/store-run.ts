@@ -1,11 +1,18 @@
-import { SecretStore, SecretsError, type Snapshot, type StoreEvents, secret } from 'hot-secrets';
+import {
+  isSecretsError,
+  SecretStore,
+  SecretsError,
+  type Snapshot,
+  type StoreEvents,
+  secret,
+} from 'hot-secrets';
 import { vi } from 'vitest';
 import { define } from '../../src/definitions/definition';
 import { lookup } from '../../src/secret/lookup';
 import { HeldSnapshot } from './held-snapshot';
 import { type Answers, answersOf, Invariants } from './invariants';
 import { NAMES, type Operation, type Reaction, type Scene } from './operations';
-import { type Condition, foreign, ScriptedSource, valueText } from './world';
+import { type Condition, foreign, partsOf, ScriptedSource, valueText } from './world';
 
 const REFRESH_TIMEOUT_MS = 400;
 /** Longer than anything in a scene takes that ends by itself. */
@@ -38,8 +45,8 @@ export class StoreRun {
   readonly #events: { event: string; payload: unknown }[] = [];
   /** Errors that were told of and not taken back, by secret or source. */
   readonly #wrong = new Map<string, SecretsError>();
-  /** Names that nobody declared or listed, found because somebody asked. */
-  readonly #adopted = new Set<string>();
+  /** Names that the application has read. */
+  readonly #read = new Set<string>();
   #store!: SecretStore;
   #schema: { answers: string; release: (() => void)[] } = { answers: 'at once', release: [] };
   #before: Answers = new Map();
@@ -66,7 +73,10 @@ export class StoreRun {
       if (PAIR.some((part) => all.has(part))) for (const part of PAIR) all.add(part);
       return new ScriptedSource(index, traits, all, json, (what) => this.#invariants.violated('f', what));
     });
-    this.#invariants = new Invariants(this.#sources, (name) => this.#units.get(name)?.optional === true);
+    this.#invariants = new Invariants(this.#sources, {
+      optional: (name) => this.#units.get(name)?.optional === true,
+      mayLeave: (name) => !scene.declared && !this.#read.has(name),
+    });
   }
 
   async run(): Promise<void> {
@@ -104,7 +114,7 @@ export class StoreRun {
     await elapse(50);
     this.#store = await opening;
     this.#generation = this.#store.generation;
-    this.#before = answersOf(this.#store.snapshot());
+    this.#before = answersOf(this.#store);
     for (const event of EVENTS) this.#store.on(event, (payload) => this.#heard(event, payload));
     for (const event of EVENTS) this.#store.on(event, () => this.#reactToEvent(event));
     this.#inspect();
@@ -198,11 +208,12 @@ export class StoreRun {
         return this.#hold();
       case 'ask snapshot': {
         const snapshot = this.#held[operation.snapshot % Math.max(1, this.#held.length)];
-        if (snapshot?.ask(operation.name, operation.how)) this.#adopted.add(operation.name);
+        snapshot?.ask(operation.name, operation.how);
+        for (const name of snapshot?.revealed.keys() ?? []) this.#read.add(name);
         return;
       }
       case 'ask store':
-        return this.#askStore(operation.name);
+        return void this.#askStore(operation.name);
       case 'pass':
         return elapse(operation.ms);
       case 'insist':
@@ -249,21 +260,22 @@ export class StoreRun {
 
   #hold(): void {
     if (this.#closing !== undefined) return;
-    this.#held.push(new HeldSnapshot(this.#store.snapshot(), this.#held.length, this.#invariants));
+    const held = new HeldSnapshot(this.#store.snapshot(), this.#held.length, this.#invariants);
+    this.#held.push(held);
+    if (this.#scene.readsAll) held.readAll();
+    for (const name of held.revealed.keys()) this.#read.add(name);
   }
 
-  #askStore(name: string): void {
-    const { violated } = this.#invariants;
-    const before = this.#closing === undefined && this.#store.has(name);
-    let value: unknown;
+  #askStore(name: string): unknown {
     try {
-      value = this.#store.reveal(name);
+      const value = this.#store.reveal(name);
+      if (value !== undefined) this.#read.add(name);
+      return value;
     } catch (error) {
       this.#invariants.noValue(`the error of reveal("${name}")`, error);
-      if ((error as SecretsError).name !== 'SecretsError')
-        violated.call(this.#invariants, 'g', `reveal: ${error}`);
+      if (!isSecretsError(error)) this.#invariants.violated('g', `reveal("${name}") throws ${error}`);
+      return undefined;
     }
-    if (!before && value !== undefined) this.#adopted.add(name);
   }
 
   #watchProblem(source: ScriptedSource, on: boolean): void {
@@ -327,10 +339,10 @@ export class StoreRun {
     this.#generation = event.generation;
     const snapshot = this.#invariants.harmless('snapshot()', () => this.#store.snapshot(), 'STORE_CLOSED');
     if (snapshot === undefined) return;
-    const after = answersOf(snapshot);
-    this.#invariants.next(this.#before, after, event, this.#adopted);
+    const after = answersOf(this.#store);
+    this.#invariants.next(this.#before, after, event);
     this.#before = after;
-    this.#judge(snapshot);
+    this.#judge(snapshot, after);
   }
 
   #failed(error: SecretsError): void {
@@ -338,13 +350,11 @@ export class StoreRun {
     if (error.code !== 'LISTENER_FAILED') this.#wrong.set(subjectOf(error), error);
   }
 
-  #judge(snapshot: Snapshot): void {
-    this.#invariants.oneGeneration(answersOf(snapshot), `generation ${snapshot.generation}`);
+  #judge(snapshot: Snapshot, answers: Answers): void {
+    this.#invariants.oneGeneration(answers, `generation ${snapshot.generation}`);
     if (snapshot.generation === this.#generation) return;
-    this.#invariants.violated(
-      'c',
-      `generation ${snapshot.generation} serves, the last event told of ${this.#generation}`,
-    );
+    const what = `generation ${snapshot.generation} serves, the last event told of ${this.#generation}`;
+    this.#invariants.violated('c', what);
   }
 
   /** After every step. */
@@ -354,20 +364,28 @@ export class StoreRun {
       this.#invariants.noValue(report, JSON.stringify(told));
     }
     for (const held of this.#held) held.reread();
-    if (this.#closing === undefined) {
-      const snapshot = this.#store.snapshot();
-      this.#judge(snapshot);
-      const now = answersOf(snapshot);
-      for (const [name, answer] of now) {
-        const known = this.#before.get(name);
-        if (known === undefined ? this.#adopted.has(name) : JSON.stringify(known) === JSON.stringify(answer))
-          continue;
-        this.#invariants.violated('c', `"${name}" changes without a new generation`);
-      }
-      this.#invariants.neverDown(this.#before, now, 'the store');
-      this.#before = now;
-    }
+    if (this.#closing === undefined) this.#inspectOpen();
     this.#throwViolations();
+  }
+
+  #inspectOpen(): void {
+    const snapshot = this.#store.snapshot();
+    const now = answersOf(this.#store);
+    this.#judge(snapshot, now);
+    for (const [name, answer] of now) {
+      const known = this.#before.get(name);
+      if (known === undefined ? this.#read.has(name) : JSON.stringify(known) === JSON.stringify(answer))
+        continue;
+      this.#invariants.violated('c', `"${name}" changes without a new generation`);
+    }
+    this.#invariants.neverDown(this.#before, now, 'the store');
+    this.#before = now;
+    if (!this.#scene.readsAll) return;
+    for (const name of snapshot.names()) {
+      const parts = JSON.stringify(partsOf(this.#askStore(name)));
+      if (parts === JSON.stringify(now.get(name)?.parts)) continue;
+      this.#invariants.violated('a', `"${name}" is ${parts}, and its report is of another version`);
+    }
   }
 
   // What has to hold once nothing moves.
@@ -434,7 +452,7 @@ export class StoreRun {
   }
 
   #newestServes(): void {
-    const answers = answersOf(this.#store.snapshot());
+    const answers = answersOf(this.#store);
     for (const [name, { parts }] of this.#units) {
       const has = ({ picture }: ScriptedSource) => parts.every((part) => picture.has(part));
       const source = this.#sources.find(has);

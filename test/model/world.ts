@@ -56,8 +56,8 @@ export interface SourceTraits {
   readonly revisions: boolean;
   /** Lists what it holds. */
   readonly lists: boolean;
-  /** Answers `readNow`. */
-  readonly answersAtOnce: boolean;
+  /** Answers for names that nobody asked for, out of the picture that it took. */
+  readonly looksUp: boolean;
   /** Hands over tags with the values. */
   readonly tags: boolean;
 }
@@ -71,14 +71,12 @@ export function valueText(name: string, source: number, stamp: number): string {
   return `${MARKER}.${name}@s${source}:${stamp}`;
 }
 
-/** What any revealed value consists of. */
-export function partsOf(value: unknown): { readonly name: string; source: number; stamp: number }[] {
-  const matches = JSON.stringify(value).matchAll(/qzvx\.([\w.-]+)@s(\d+):(\d+)/g);
-  return [...matches].map(([, name, source, stamp]) => ({
-    name: name as string,
-    source: Number(source),
-    stamp: Number(stamp),
-  }));
+/** What a value, or a version, consists of. */
+export function partsOf(value: unknown): { readonly name: string; readonly stamp: number }[] {
+  const matches = JSON.stringify(value ?? '').matchAll(
+    /(user|password|config|pair\.[ab]|token|extra)@s\d:(\d+)/g,
+  );
+  return [...matches].map(([, name, stamp]) => ({ name: name as string, stamp: Number(stamp) }));
 }
 
 /** A source with a history of versions, whose reads do what an operation tells them to. */
@@ -87,7 +85,6 @@ export class ScriptedSource implements Source {
   readonly location = '';
   readonly index: number;
   readonly traits: SourceTraits;
-  readonly readNow?: (lookup: Lookup) => Reading;
   /** The picture of each version; the last one is current. */
   readonly history: Picture[];
   /** Called at the start of a read, and after its first wait. */
@@ -117,7 +114,6 @@ export class ScriptedSource implements Source {
     this.#json = json;
     this.#breach = breach;
     this.history = [new Map([...names].map((name) => [name, { condition: 'good', stamp: 0 }]))];
-    if (traits.answersAtOnce) this.readNow = ({ name }) => this.#readingOf(this.picture, name);
   }
 
   get picture(): Picture {
@@ -252,8 +248,11 @@ export class ScriptedSource implements Source {
     const listed = list && this.traits.lists ? picture.keys() : [];
     const names = new Set([...lookups.map(({ name }) => name), ...listed]);
     const readings = new Map([...names].map((name) => [name, this.#readingOf(picture, name, fault)]));
-    if (fault !== 'resolves with readings in an object') return { unchanged: false, readings, revision };
-    return { unchanged: false, readings: Object.fromEntries(readings) as never, revision };
+    if (fault === 'resolves with readings in an object') {
+      return { unchanged: false, readings: Object.fromEntries(readings) as never, revision };
+    }
+    const lookUp = ({ name }: Lookup) => this.#readingOf(picture, name, fault);
+    return { unchanged: false, readings, revision, ...(this.traits.looksUp && { lookUp }) };
   }
 
   #readingOf(picture: Picture, name: string, fault?: Fault): Reading {
@@ -267,6 +266,7 @@ export class ScriptedSource implements Source {
       status: 'found',
       bytes: this.#bytesOf(name, cell),
       origin: `${this.name} ${name}`,
+      version: `${name}@s${this.index}:${cell.stamp}`,
       ...(this.traits.tags ? { attributes: { tags: { stamp: String(cell.stamp) } } } : {}),
     };
     if (fault === undefined) return found;
