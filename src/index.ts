@@ -4,6 +4,7 @@ export type { StandardSchema } from './definitions/standard-schema';
 export type { TlsMaterial, TlsTrust } from './definitions/tls/material';
 export type { TlsBundleOptions, TlsOptions, TlsPair, TlsPart, TrustOptions } from './definitions/tls/tls';
 export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';
+export type { ListenOptions } from './internal/events';
 export {
   type AccessAudit,
   type AccessAuditOptions,
@@ -56,6 +57,7 @@ export type {
   SourceReport,
   StoreEvents,
   StoreHealth,
+  StoreListeners,
   StoreReport,
   ValuesOf,
 } from './store/types';

@@ -1,38 +1,39 @@
 import { SecretsError } from '../errors';
-import { type Lookup, type LookupOptions, lookup } from '../secret/lookup';
+import { kindOf, ms, type Option, text } from '../internal/options';
+import type { Lookup, LookupOptions } from '../secret/lookup';
 
 /**
- * What a secret is called, where it is looked for and what its bytes mean. Made by `secret.text`, `secret.bytes`,
+ * The names of a secret, its places in the sources, and the meaning of its bytes. Made by `secret.text`, `secret.bytes`,
  * `secret.json` and `secret.tls`.
  */
 export interface Definition<T> extends ValueTraits<T> {
   readonly kind: string;
-  /** The values it is made of, all from one source. Text, bytes and JSON have one. */
+  /** The stored values that it consists of, all from one source. Text, bytes and JSON have one. */
   readonly lookups: readonly Lookup[];
   readonly required: boolean;
   /** How long `revealWithPrevious` still returns the value before the current one. */
   readonly keepPreviousMs: number;
-  /** Turns bytes into the value. Throws a `SecretsError`, which never holds any of the bytes. */
+  /** Turns bytes into the value. Throws a `SecretsError` that contains none of the bytes. */
   decode(parts: readonly Uint8Array[]): T | Promise<T>;
-  /** The same secret, which may be absent: its value is `T | undefined`. */
+  /** The same secret, but it may be absent: its value is `T | undefined`. */
   optional(): Definition<T | undefined>;
 }
 
-/** What can be told of a value, where there is something to tell. Called with values that `decode` made. */
+/** What a definition can tell about a value. Called with values that `decode` made. */
 export interface ValueTraits<T> {
-  /** What is wrong with a value that is used all the same. */
+  /** Problems of a value that is used nevertheless. */
   warnings?(value: Exclude<T, undefined>): readonly SecretsError[];
-  /** What of it ends, and when. */
+  /** The parts of the value that expire. The dates are new ones at each call. */
   expiries?(value: Exclude<T, undefined>): readonly Expiry[];
-  /** What the redactor masks of it. Default: all of it. */
+  /** The parts of the value that `redact` masks. Default: all of it. */
   sensitive?(value: Exclude<T, undefined>): unknown;
 }
 
-/** The end of a value, or of a part of it. */
+/** When a value, or a part of it, expires. */
 export interface Expiry {
-  /** The certificate that the other side is shown, one of its chain, one that is trusted; or a value whose source says so. */
+  /** The certificate that peers see, one of its chain, a trusted one; or a value whose source knows its expiry. */
   readonly what: 'leaf' | 'chain' | 'ca' | 'secret';
-  /** Whose: the common name of a certificate, else its first host name; the name of a secret. */
+  /** The common name of the certificate, else its first host name; or the name of the secret. */
   readonly subject: string;
   readonly expiresAt: Date;
 }
@@ -45,50 +46,41 @@ export interface DefinitionOptions extends LookupOptions {
 
 const BRAND = Symbol.for('hot-secrets.definition');
 
-interface Parts<T> extends ValueTraits<T> {
-  readonly kind: string;
-  readonly lookups: readonly Lookup[];
-  readonly keepPreviousMs: number | undefined;
-  readonly decode: (parts: readonly Uint8Array[]) => T | Promise<T>;
+// One name or several, as `lookup` takes them.
+const variables: Option<string | readonly string[] | undefined> = (given, reject) => {
+  if (given === undefined || typeof given === 'string') return given;
+  return Array.isArray(given) && given.every((one) => typeof one === 'string')
+    ? given
+    : reject('the name of a variable, or a list of names');
+};
+
+/** Declares the options of `LookupOptions`. */
+export const lookupOptions = { file: text(), env: variables, vault: text() };
+/** Declares the options of `DefinitionOptions`. */
+export const definitionOptions = { ...lookupOptions, keepPreviousMs: ms(0) };
+
+/**
+ * Names the function that defines `alias`, for messages.
+ * @throws `NAME_INVALID` when the alias is not a string.
+ */
+export function whereOf(kind: string, alias: unknown): string {
+  if (typeof alias === 'string') return `secret.${kind}("${alias}")`;
+  throw new SecretsError('NAME_INVALID', `secret.${kind} needs the name of a secret, not ${kindOf(alias)}`, {
+    next: `Call secret.${kind}('the-name'), with the name that the secret has in its source.`,
+  });
 }
 
 /** Makes a definition. The first lookup names it in errors. */
-export function define<T>({ kind, lookups, keepPreviousMs = 0, decode, ...traits }: Parts<T>): Definition<T> {
-  if (typeof keepPreviousMs !== 'number' || !(keepPreviousMs >= 0)) {
-    const alias = lookups[0]?.name ?? '';
-    throw new SecretsError('OPTION_INVALID', `keepPreviousMs of the secret "${alias}" is not a duration`, {
-      secret: alias,
-      next: 'Give milliseconds, 0 or more.',
-    });
-  }
+export function define<T>(parts: Omit<Definition<T>, 'required' | 'optional'>): Definition<T> {
   const definition: Definition<T> = {
-    ...traits,
-    kind,
-    lookups,
+    ...parts,
     required: true,
-    keepPreviousMs,
-    decode,
     optional: () => brand({ ...definition, required: false }) as unknown as Definition<T | undefined>,
   };
   return brand(definition);
 }
 
-/** Makes a definition of one value. */
-export function defineOne<T>(
-  kind: string,
-  alias: string,
-  options: DefinitionOptions,
-  decode: (bytes: Uint8Array) => T | Promise<T>,
-): Definition<T> {
-  return define({
-    kind,
-    lookups: [lookup(alias, options)],
-    keepPreviousMs: options.keepPreviousMs,
-    decode: ([bytes]) => decode(bytes as Uint8Array),
-  });
-}
-
-/** A brand check, so that definitions pass between the ESM and CJS copies of the package. */
+/** Checks a brand, so that the ESM and CJS copies of the package accept each other's definitions. */
 export function isDefinition(value: unknown): value is Definition<unknown> {
   return typeof value === 'object' && value !== null && BRAND in value;
 }

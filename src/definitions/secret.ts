@@ -1,7 +1,8 @@
-import { rejectUnknownOptions } from '../internal/options';
+import { oneOf, readOptions } from '../internal/options';
+import { lookup } from '../secret/lookup';
 import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson, withoutNewline } from './decode';
-import { type Definition, type DefinitionOptions, defineOne } from './definition';
-import { type StandardSchema, validate } from './standard-schema';
+import { type Definition, type DefinitionOptions, define, definitionOptions, whereOf } from './definition';
+import { assertSchema, type StandardSchema, validate } from './standard-schema';
 import { tls } from './tls/tls';
 
 export interface TextOptions extends DefinitionOptions {
@@ -14,30 +15,43 @@ export interface BytesOptions extends DefinitionOptions {
   readonly encoding?: 'raw' | 'base64' | 'base64url';
 }
 
-const COMMON = ['file', 'env', 'vault', 'keepPreviousMs'] as const;
-
-function text(alias: string, options: TextOptions = {}): Definition<string> {
-  rejectUnknownOptions(`secret.text("${alias}")`, options, [...COMMON, 'trim']);
-  const { trim = 'newline' } = options;
-  return defineOne('text', alias, options, (stored) => {
-    const value = decodeUtf8(alias, stored);
-    const trimmed = trim === 'newline' ? withoutNewline(value) : value;
-    assertNotEmpty(alias, trimmed.length);
-    return trimmed;
+function text(alias: string, options?: TextOptions): Definition<string> {
+  const { trim, keepPreviousMs } = readOptions(whereOf('text', alias), options, {
+    ...definitionOptions,
+    trim: oneOf('newline', 'none'),
+  });
+  return define({
+    kind: 'text',
+    lookups: [lookup(alias, options)],
+    keepPreviousMs,
+    decode([stored]) {
+      const value = decodeUtf8(alias, stored as Uint8Array);
+      const trimmed = trim === 'newline' ? withoutNewline(value) : value;
+      assertNotEmpty(alias, trimmed.length);
+      return trimmed;
+    },
   });
 }
 
-function bytes(alias: string, options: BytesOptions = {}): Definition<Uint8Array> {
-  rejectUnknownOptions(`secret.bytes("${alias}")`, options, [...COMMON, 'encoding']);
-  const { encoding = 'raw' } = options;
-  return defineOne('bytes', alias, options, (stored) => {
-    assertNotEmpty(alias, stored.length);
-    // A copy: what is stored is wiped, and `slice` of a Buffer would share its memory.
-    return encoding === 'raw' ? new Uint8Array(stored) : decodeBase64(alias, stored, encoding);
+function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
+  const { encoding, keepPreviousMs } = readOptions(whereOf('bytes', alias), options, {
+    ...definitionOptions,
+    encoding: oneOf('raw', 'base64', 'base64url'),
+  });
+  return define({
+    kind: 'bytes',
+    lookups: [lookup(alias, options)],
+    keepPreviousMs,
+    decode([given]) {
+      const stored = given as Uint8Array;
+      assertNotEmpty(alias, stored.length);
+      // A copy: the stored bytes are wiped, and `slice` of a Buffer would share its memory.
+      return encoding === 'raw' ? new Uint8Array(stored) : decodeBase64(alias, stored, encoding);
+    },
   });
 }
 
-function json(alias: string): Definition<unknown>;
+function json(alias: string, schema?: undefined, options?: DefinitionOptions): Definition<unknown>;
 function json<Output>(
   alias: string,
   schema: StandardSchema<Output>,
@@ -46,14 +60,21 @@ function json<Output>(
 function json(
   alias: string,
   schema?: StandardSchema<unknown>,
-  options: DefinitionOptions = {},
+  options?: DefinitionOptions,
 ): Definition<unknown> {
-  rejectUnknownOptions(`secret.json("${alias}")`, options, COMMON);
-  return defineOne('json', alias, options, (stored) => {
-    const source = decodeUtf8(alias, stored);
-    assertNotEmpty(alias, source.trim().length);
-    const value = parseJson(alias, source);
-    return schema === undefined ? value : validate(alias, schema, value);
+  const where = whereOf('json', alias);
+  if (schema !== undefined) assertSchema(where, schema);
+  const { keepPreviousMs } = readOptions(where, options, definitionOptions);
+  return define({
+    kind: 'json',
+    lookups: [lookup(alias, options)],
+    keepPreviousMs,
+    decode([stored]) {
+      const source = decodeUtf8(alias, stored as Uint8Array);
+      assertNotEmpty(alias, source.trim().length);
+      const value = parseJson(alias, source);
+      return schema === undefined ? value : validate(alias, schema, value);
+    },
   });
 }
 
@@ -63,10 +84,10 @@ function json(
  * - `secret.text(alias, { file, env, trim, keepPreviousMs })`: `string`, UTF-8, not empty.
  * - `secret.bytes(alias, { file, env, encoding, keepPreviousMs })`: `Uint8Array`.
  * - `secret.json(alias, schema, { file, env, keepPreviousMs })`: what the schema (any Standard Schema) returns.
- * - `secret.tls({ cert, key, ca }, { passphrase, expired, hostNames, keepPreviousMs })`, `secret.tls(alias, …)` of one
- *   PEM or PFX: a checked pair (`TlsMaterial`); `secret.tls({ ca })`: certificates to trust (`TlsTrust`).
+ * - `secret.tls({ cert, key, ca }, { passphrase, expired, hostNames, keepPreviousMs })`, or `secret.tls(alias, …)` for one
+ *   PEM or PFX: a checked pair (`TlsMaterial`). `secret.tls({ ca })`: certificates to trust (`TlsTrust`).
  *
- * Each has `.optional()`, which makes the value `T | undefined`.
+ * `.optional()` of each makes the value `T | undefined`.
  *
  * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
  * @example

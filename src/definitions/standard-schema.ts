@@ -1,9 +1,10 @@
 import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
+import { kindOf } from '../internal/options';
 
 /**
- * The part of Standard Schema v1 (https://standardschema.dev) that is used here: zod, valibot, arktype and others
- * fit it. Structural, so that no schema library is a dependency.
+ * The part of Standard Schema v1 (https://standardschema.dev) that this package uses. Schemas of zod, valibot, arktype and
+ * others match it structurally, so no schema library is a dependency.
  */
 export interface StandardSchema<Output> {
   readonly '~standard': {
@@ -22,7 +23,17 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Validates, and says of a refusal only where it lies: messages of schema libraries echo the value. */
+/** Refuses what is not a schema, before a value is there to validate. */
+export function assertSchema(where: string, schema: unknown): asserts schema is StandardSchema<unknown> {
+  const standard = (schema as Partial<StandardSchema<unknown>> | null)?.['~standard'];
+  if (typeof standard?.validate === 'function') return;
+  const what = `the schema of ${where} must be a Standard Schema, not ${kindOf(schema)} without \`~standard\``;
+  throw new SecretsError('OPTION_INVALID', what, {
+    next: 'Pass a schema of zod, valibot, arktype or another library; options come third, after undefined for no schema.',
+  });
+}
+
+/** Validates a value. Errors tell only the place of an issue, because messages of schema libraries echo the value. */
 export async function validate<Output>(
   alias: string,
   schema: StandardSchema<Output>,
@@ -48,7 +59,7 @@ function refused(alias: string, what: string): SecretsError {
 
 function placeOf(issue: SchemaIssue): string {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
-  // Keys can be data too: in a record of API keys they are the secrets. Only what reads like a name is repeated.
+  // Keys can be secrets too, as in a record of API keys. Only those that look like names are repeated.
   const safe = path.map((part) => (/^([A-Za-z_-]{1,24}[0-9]{0,2}|[0-9]{1,4})$/.test(part) ? part : '…'));
   return safe.length === 0 ? 'its top level' : `"${safe.join('.')}"`;
 }

@@ -43,11 +43,11 @@ export class RequestSnapshot<V> implements Snapshot<V> {
     return this.#snapshot().graceEndsAt(name);
   }
 
-  has(name: string): boolean {
+  has(name: keyof V & string): boolean {
     return this.#snapshot().has(name);
   }
 
-  names(): readonly string[] {
+  names<N extends keyof V & string = keyof V & string>(): readonly N[] {
     return this.#snapshot().names();
   }
 

@@ -1,17 +1,25 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { SecretsError } from '../errors';
 import { errorCode } from './describe-error';
 
-const require = createRequire(import.meta.url);
+let required: NodeJS.Require | undefined;
+
+/** Not at module level, since bundlers may leave `import.meta.url` undefined: then peers resolve from the working directory. */
+function requireHere(): NodeJS.Require {
+  required ??= createRequire((import.meta.url as string | undefined) ?? join(process.cwd(), 'index.js'));
+  return required;
+}
 
 /**
- * Loads an optional package at the moment it is used. `from` resolves it as that package would.
+ * Loads an optional package at its first use. With `from`, resolves it as that package would.
  * @throws `PEER_MISSING` with the command that installs it.
  */
 export function loadPeer<T>(name: string, from?: string): T {
   try {
-    const resolve = from === undefined ? require : createRequire(require.resolve(from));
-    return resolve(name) as T;
+    const here = requireHere();
+    const load = from === undefined ? here : createRequire(here.resolve(from));
+    return load(name) as T;
   } catch (error) {
     if (!isMissing(error, name) && !isMissing(error, from)) throw error;
     throw missing(name, from ?? name);
@@ -19,7 +27,7 @@ export function loadPeer<T>(name: string, from?: string): T {
 }
 
 /**
- * The same for a package that is ESM alone. `load`: an import with its name spelt out, which bundlers can see.
+ * Loads an optional package that exists as ESM only. `load` is an import with a literal name, which bundlers can see.
  * @throws `PEER_MISSING`.
  */
 export async function loadPeerAsync<T>(name: string, load: () => Promise<T>): Promise<T> {
@@ -32,14 +40,14 @@ export async function loadPeerAsync<T>(name: string, load: () => Promise<T>): Pr
 }
 
 /**
- * Throws while that can still keep a process from starting, rather than at the first use.
+ * Checks for an optional package when a process starts rather than at the first use.
  * @throws `PEER_MISSING`.
  */
 export function assertPeer(name: string): void {
   try {
-    require.resolve(name);
+    requireHere().resolve(name);
   } catch (error) {
-    // Other codes say that it is there, and not for `require`.
+    // Other codes mean that the package exists, but not for `require`.
     if (isMissing(error, name)) throw missing(name, name);
   }
 }
@@ -50,18 +58,18 @@ function missing(name: string, install: string): SecretsError {
   });
 }
 
-// A package that is there may lack one of its own: that is another error, and its author's advice is better.
+// An installed package may lack a dependency of its own. Its own error explains that better.
 function isMissing(error: unknown, name: string | undefined): boolean {
   const code = errorCode(error);
   if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return false;
-  // ESM says 'package' and CJS 'module', both with the name in quotes.
+  // ESM says 'package' and CJS says 'module', both followed by the name in quotes.
   return name !== undefined && (error as Error).message.includes(`'${name}'`);
 }
 
 export type Jose = typeof import('jose');
 
 /**
- * The optional package jose, which is ESM alone: hence the promise.
+ * The optional package jose, which exists as ESM only.
  * @throws `PEER_MISSING` with the command that installs it.
  */
 export function loadJose(): Promise<Jose> {

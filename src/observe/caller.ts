@@ -2,31 +2,28 @@ import { dirname, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FRAMES = 16;
-// A path or a URL, so that frames of Node (`node:…`) and of native code are none.
+// Matches paths and URLs, which excludes frames of Node (`node:…`) and of native code.
 const FRAME = /^\s+at (?:async )?(?:.*? \()?((?:[a-z][a-z0-9+.-]*:\/\/|\/|[A-Za-z]:\\).*?)(:\d+:\d+)\)?$/;
 
-// The folder of the package: `src` in its repository, else the one above `dist`. As a path in CJS, where there is no url.
-const here = import.meta.url;
-const own = dirname(dirname(here.startsWith('file:') ? fileURLToPath(here) : here)) + sep;
-
 /**
- * Where the code is that called `below`, a function that is running: the nearest frame under it that is outside of this
- * package, and not Node's. Whoever asks stands above it.
+ * Where the code is that called `below`, a function on the stack: the nearest frame under it that belongs neither to this
+ * package nor to Node.
  */
 export function callerOutside(below: (...args: never[]) => unknown): string | undefined {
   const stack = stackBelow(below);
-  // Whoever prepares stack traces of their own may make anything of it.
+  // A custom `Error.prepareStackTrace` may return anything.
   if (typeof stack !== 'string') return undefined;
+  const own = ownFolder();
   for (const line of stack.split('\n')) {
     const [, place = '', position = ''] = FRAME.exec(line) ?? [];
     if (place === '') continue;
-    const path = place.startsWith('file:') ? fileURLToPath(place) : place;
-    if (!path.startsWith(own)) return path + position;
+    const path = pathOf(place);
+    if (own === undefined || !path.startsWith(own)) return path + position;
   }
   return undefined;
 }
 
-/** Subscribers of a channel must not throw: whoever prepares stack traces may, and Node can be told to freeze `Error`. */
+/** Subscribers of a channel must not throw, but `Error.prepareStackTrace` may, and Node can be told to freeze `Error`. */
 function stackBelow(below: (...args: never[]) => unknown): unknown {
   const { stackTraceLimit } = Error;
   const trace: { readonly stack?: unknown } = {};
@@ -38,5 +35,36 @@ function stackBelow(below: (...args: never[]) => unknown): unknown {
     return undefined;
   } finally {
     if (Error.stackTraceLimit !== stackTraceLimit) Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+let known: string | undefined;
+
+/**
+ * The folder of this package: `src` in its repository, else the folder that contains `dist`. It comes from a stack trace,
+ * because `import.meta.url` is undefined in some bundles. In a bundle, it contains the rest of the bundle too.
+ */
+function ownFolder(): string | undefined {
+  if (known !== undefined) return known;
+  const { prepareStackTrace } = Error;
+  const trace: { readonly stack?: unknown } = {};
+  try {
+    Error.prepareStackTrace = (_error, [frame]) => frame?.getFileName();
+    Error.captureStackTrace(trace);
+    const file = trace.stack;
+    if (typeof file === 'string') known = dirname(dirname(pathOf(file))) + sep;
+  } catch {
+    // `Error` is frozen.
+  } finally {
+    if (Error.prepareStackTrace !== prepareStackTrace) Error.prepareStackTrace = prepareStackTrace;
+  }
+  return known;
+}
+
+function pathOf(place: string): string {
+  try {
+    return place.startsWith('file:') ? fileURLToPath(place) : place;
+  } catch {
+    return place;
   }
 }

@@ -42,9 +42,9 @@ export interface SecretsChanged extends OfStore {
   readonly trigger: string;
   readonly changes: readonly {
     readonly name: string;
-    readonly kind: 'added' | 'rotated';
+    readonly kind: 'added' | 'rotated' | 'removed';
     readonly source: string;
-    readonly version: string;
+    readonly version: string | undefined;
     readonly previousVersion: string | undefined;
   }[];
 }

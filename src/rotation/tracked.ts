@@ -39,10 +39,10 @@ export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
       },
       graceEndsAt: (name: keyof V & string) => snapshot.graceEndsAt(note(name)),
       get: <K extends keyof V & string>(name: K): Boxes<V>[K] => snapshot.get(note(name)),
-      has: (name: string) => snapshot.has(note(name)),
-      names() {
+      has: (name: keyof V & string) => snapshot.has(note(name)),
+      names<N extends keyof V & string = keyof V & string>() {
         readsAll = true;
-        return snapshot.names();
+        return snapshot.names<N>();
       },
     }),
   };

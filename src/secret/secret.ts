@@ -32,8 +32,8 @@ class Box<T> implements Secret<T> {
   readonly version: string;
   readonly source: string;
   readonly origin: string;
-  readonly loadedAt: Date;
   readonly attributes: SecretAttributes;
+  readonly #loadedAt: number;
   readonly #value: T;
   readonly #owner: OfStore;
 
@@ -47,12 +47,17 @@ class Box<T> implements Secret<T> {
     this.version = label.version;
     this.source = label.source;
     this.origin = label.origin;
-    this.loadedAt = label.loadedAt;
+    this.#loadedAt = label.loadedAt.getTime();
     this.attributes = label.attributes;
     this.#value = value;
     this.#owner = owner;
     Object.defineProperty(this, BRAND, { value: true });
     Object.freeze(this);
+  }
+
+  /** A new date each time: whoever changes it changes it for nobody else. */
+  get loadedAt(): Date {
+    return new Date(this.#loadedAt);
   }
 
   reveal(): T {
@@ -108,7 +113,7 @@ export function seal<T>(label: SecretLabel, value: T, owner: OfStore): Secret<T>
   return new Box(label, value, owner);
 }
 
-/** Reads a box for the store's own work: masking, checking. An audit is about who uses a value. */
+/** Reads a box for the store's own work (masking, checking), which no audit counts. */
 export function unseal<T>(secret: Secret<T>): T {
   return Box.peek(secret);
 }

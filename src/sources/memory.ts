@@ -2,7 +2,7 @@ import type { Reading, Source, SourceListener } from './source';
 
 /** A source that users' tests write to. */
 export interface MemorySource extends Source {
-  /** Sets values (and removes those given as `undefined`) in one step, and says "look now". */
+  /** Sets values (and removes those given as `undefined`) in one step, and says "refresh now". */
   set(values: Readonly<Record<string, string | Uint8Array | undefined>>): void;
 }
 
@@ -48,7 +48,6 @@ export function memory(
       const readings = new Map(names.map((name) => [name, readingOf(name)]));
       return { unchanged: false, readings, revision: String(revision) };
     },
-    readNow: (lookup) => readingOf(lookup.name),
     inventory: async () => [...values.keys()],
     watch(next) {
       listener = next;

@@ -15,7 +15,7 @@ import type { Lookup } from '../secret/lookup';
  *    store overwrites with zeros once it has decoded them.
  * 5. `unchanged` is answered only where `since` was given and it is certain that nothing changed.
  * 6. `read` honours `signal`, and rejects no later than shortly after it aborts.
- * 7. `watch` carries no data: it says "look now". It may say so too often, and never throws.
+ * 7. `watch` carries no data: it says "refresh now". It may say so too often, and never throws.
  * 8. No message, name or property of an error holds a value.
  * 9. `read` is never called twice at the same time, nor after `close`.
  */
@@ -24,25 +24,23 @@ export interface Source {
   readonly name: string;
   /** Which one: a path, a URL; empty where there is only one. */
   readonly location: string;
-  /** Milliseconds after which a source without a successful look counts as stale; `Infinity` (default): never. */
+  /** Milliseconds after which a source without a successful read counts as stale; `Infinity` (default): never. */
   readonly maxStalenessMs?: number;
 
   /** Called once before the first `read`; may wait (bounded by `signal`) and may refuse by throwing. */
   open?(signal: AbortSignal): Promise<void>;
   read(request: ReadRequest): Promise<ReadResult>;
-  /** Reads one value without waiting, for names that were not declared. Sources that have to wait leave it out. */
-  readNow?(lookup: Lookup): Reading;
   /** Names that lie there, for error messages. Never values. */
   inventory(): Promise<readonly string[]>;
   /** What `report()` should tell of its state although nothing failed. */
   note?(): string | undefined;
-  /** Starts to say "look now"; returns what stops it. Called at most once. */
+  /** Starts to say "refresh now"; returns what stops it. Called at most once. */
   watch?(listener: SourceListener): () => void | Promise<void>;
   close?(): void | Promise<void>;
 }
 
 export interface SourceListener {
-  /** Look now. `trigger` is `watch` after an event and `poll` after an interval. */
+  /** Refresh now. `trigger` is `watch` after an event and `poll` after an interval. */
   hint(trigger: string): void;
   /** Something is wrong with watching, not with reading; said once. */
   problem(error: SecretsError): void;
@@ -66,6 +64,11 @@ export interface ReadResult {
   readonly readings: ReadonlyMap<string, Reading>;
   /** An opaque mark of this state, where the source can compare cheaply. */
   readonly revision: string | undefined;
+  /**
+   * Answers for names that were not asked for, out of the same picture as `readings`, also when the source changes later:
+   * for sources that cannot list their secrets and hold all of them at hand. Only used where nothing was declared.
+   */
+  readonly lookUp?: (lookup: Lookup) => Reading;
 }
 
 export type Reading = FoundReading | MissingReading | FailedReading;

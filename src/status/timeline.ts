@@ -1,6 +1,6 @@
 import type { SecretsErrorCode } from '../errors';
 import { type ChannelListeners, type Failure, type OfResource, subscribe } from '../observe/channels';
-import { expiringWarning } from '../store/reviews';
+import { expiringWarning } from '../store/expiry';
 import type { TimelineEntry } from './types';
 
 type News = Omit<TimelineEntry, 'id' | 'at'>;

@@ -1,52 +1,43 @@
+import { type Definition, isDefinition } from '../definitions/definition';
+import { secret } from '../definitions/secret';
 import { SecretsError } from '../errors';
-import { assertNumber, rejectUnknownOptions } from '../internal/options';
+import { assertNumber, kindOf, ms, passed, readOptions, text } from '../internal/options';
+import type { Lookup } from '../secret/lookup';
 import { environment } from '../sources/environment';
 import { mountedFiles } from '../sources/mounted-files/mounted-files';
 import type { Source } from '../sources/source';
-import { declared } from './declared';
-import { LiveStore } from './secret-store';
-import { SourceState } from './source-state';
-import type { Definitions, OpenOptions, SecretStore as Store, ValuesOf } from './types';
+import { isStore, LiveStore } from './store';
+import type { Definitions, OpenOptions, StoreListeners, SecretStore as StoreOf, ValuesOf } from './types';
 
+const WHERE = 'SecretStore.open';
 const DEFAULT_MOUNT = '/mnt/secrets-store';
 
+/** A store of secrets that follows their rotation. */
+export interface SecretStore<V = Readonly<Record<string, string>>> extends StoreOf<V> {}
+
 interface Open {
-  <D extends Definitions>(options: OpenOptions<D> & { readonly secrets: D }): Promise<Store<ValuesOf<D>>>;
-  (options?: Omit<OpenOptions, 'secrets'>): Promise<Store>;
+  <const D extends Definitions>(
+    options: OpenOptions<D> & { readonly secrets: D },
+  ): Promise<SecretStore<ValuesOf<D>>>;
+  (options?: Omit<OpenOptions, 'secrets'>): Promise<SecretStore>;
 }
 
-const open = (async (options: OpenOptions = {}) => {
-  rejectUnknownOptions('SecretStore.open', options, [
-    'name',
-    'secrets',
-    'sources',
-    'refreshTimeoutMs',
-    'expiryThresholdsDays',
-  ]);
-  const {
-    name = 'secrets',
-    secrets,
-    sources = await defaultSources(),
-    refreshTimeoutMs = 30_000,
-    expiryThresholdsDays = [30, 14, 7, 1],
-  } = options;
-  assertNumber('SecretStore.open', 'refreshTimeoutMs', refreshTimeoutMs, 1);
-  for (const days of expiryThresholdsDays) assertNumber('SecretStore.open', 'expiryThresholdsDays', days);
-  if (typeof name !== 'string' || name === '') {
-    throw new SecretsError('OPTION_INVALID', 'name of SecretStore.open is no name');
-  }
-  if (sources.length === 0) {
-    throw new SecretsError('OPTION_INVALID', 'sources of SecretStore.open is empty', {
-      next: "Leave it out for the default, or give at least one: mountedFiles('/mnt/secrets-store').",
-    });
-  }
+const open = (async (options?: OpenOptions) => {
+  const { name, secrets, sources, on, refreshTimeoutMs, expiryThresholdsDays } = readOptions(WHERE, options, {
+    name: text('secrets'),
+    secrets: passed<Definitions>(),
+    sources: passed<readonly Source[]>(),
+    on: passed<StoreListeners>(),
+    refreshTimeoutMs: ms(30_000, { least: 1 }),
+    expiryThresholdsDays: passed<readonly number[]>(),
+  });
   const store = new LiveStore<Readonly<Record<string, string>>>({
     name,
-    sources: sources.map((source) => new SourceState(source)),
-    definitions: declared(secrets ?? {}),
-    discovering: secrets === undefined,
+    sources: checkedSources(sources ?? (await defaultSources())),
+    definitions: secrets === undefined ? undefined : declared(secrets),
+    listeners: checkedListeners(on ?? {}),
     timeoutMs: refreshTimeoutMs,
-    expiryThresholdsDays,
+    expiryThresholdsDays: checkedThresholds(expiryThresholdsDays ?? [30, 14, 7, 1]),
   });
   return store.open();
 }) as Open;
@@ -59,10 +50,95 @@ async function defaultSources(): Promise<Source[]> {
   return [mount, keyVault({ vaultUrl, list: true }), environment()];
 }
 
+function checkedSources(sources: readonly Source[]): readonly Source[] {
+  const next = "Leave it out for the default, or pass a list: [mountedFiles('/mnt/secrets-store')].";
+  if (!Array.isArray(sources) || sources.length === 0) {
+    const given = Array.isArray(sources) ? 'an empty list' : kindOf(sources);
+    throw new SecretsError(
+      'OPTION_INVALID',
+      `${WHERE}: \`sources\` must be a list of sources, not ${given}`,
+      { next },
+    );
+  }
+  for (const source of sources) {
+    if (typeof source?.read === 'function' && typeof source.name === 'string') continue;
+    const what = `${WHERE}: \`sources\` must hold sources alone, and holds ${kindOf(source)} without \`name\` and \`read\``;
+    throw new SecretsError('OPTION_INVALID', what, { next });
+  }
+  return sources;
+}
+
+function checkedListeners(on: StoreListeners): StoreListeners {
+  if (typeof on === 'object' && on !== null && !Array.isArray(on)) return on;
+  throw new SecretsError(
+    'OPTION_INVALID',
+    `${WHERE}: \`on\` must be an object of listeners, not ${kindOf(on)}`,
+    {
+      next: 'Pass { error: (error) => …, change: (event) => … }.',
+    },
+  );
+}
+
+function checkedThresholds(days: readonly number[]): readonly number[] {
+  if (!Array.isArray(days)) {
+    const what = `${WHERE}: \`expiryThresholdsDays\` must be a list of numbers, not ${kindOf(days)}`;
+    throw new SecretsError('OPTION_INVALID', what, { next: 'Pass days before the end: [30, 7].' });
+  }
+  for (const one of days) assertNumber(WHERE, 'expiryThresholdsDays', one);
+  return days;
+}
+
+/** The definitions by name, with shorthands spelt out. Throws `NAME_DUPLICATE` when two would read the same value. */
+function declared(definitions: Definitions): Map<string, Definition<unknown>> {
+  if (typeof definitions !== 'object' || definitions === null || Array.isArray(definitions)) {
+    const what = `${WHERE}: \`secrets\` must be an object of names and definitions, not ${kindOf(definitions)}`;
+    throw new SecretsError('OPTION_INVALID', what, { next: "Pass { dbPassword: 'database-password' }." });
+  }
+  const result = new Map<string, Definition<unknown>>();
+  const takenBy = new Map<string, string>();
+  for (const [name, given] of Object.entries(definitions)) {
+    const definition = definitionOf(name, given);
+    for (const lookup of definition.lookups) {
+      for (const place of placesOf(lookup)) {
+        const other = takenBy.get(place);
+        if (other !== undefined) throw duplicate(name, other, place);
+        takenBy.set(place, name);
+      }
+    }
+    result.set(name, definition);
+  }
+  return result;
+}
+
+function definitionOf(name: string, given: unknown): Definition<unknown> {
+  if (name === '') throw new SecretsError('NAME_INVALID', 'a secret has the empty string as its name');
+  const definition = typeof given === 'string' ? secret.text(given) : given;
+  if (isDefinition(definition)) return definition;
+  const what = `the definition of "${name}" must be an alias or a definition, not ${kindOf(given)}`;
+  throw new SecretsError('OPTION_INVALID', what, {
+    secret: name,
+    next: "Pass an alias ('database-password') or secret.text, secret.bytes, secret.json or secret.tls.",
+  });
+}
+
+/** Also the variables: `db-password` and `db_password` are two files and one variable. */
+function placesOf({ name, file, env }: Lookup): Set<string> {
+  return new Set([`the alias "${name}"`, `the file "${file}"`, ...env.map((one) => `the variable ${one}`)]);
+}
+
+function duplicate(name: string, other: string, place: string): SecretsError {
+  return new SecretsError('NAME_DUPLICATE', `"${other}" and "${name}" both read ${place}`, {
+    secret: name,
+    next: 'Declare it once, or tell them apart with the file and env options.',
+  });
+}
+
 /**
  * Opens stores. `SecretStore.open()` needs no options: the mount at `$SECRETS_PATH` (else `/mnt/secrets-store`), the
  * Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` where that is set, the environment as fallback, every file a text secret under its
  * own name. With `secrets` names and values are typed.
+ *
+ * `x instanceof SecretStore` holds for every store, also for one of another copy of the package.
  *
  * Rejects with `SECRET_MISSING`, a code of the mount (`MOUNT_…`, `FILE_…`), of a value (`VALUE_…`), of the
  * definitions (`NAME_…`), `OPTION_UNKNOWN` or `OPTION_INVALID`.
@@ -73,5 +149,7 @@ async function defaultSources(): Promise<Source[]> {
  * secrets.reveal('database-password');
  * ```
  */
-export const SecretStore = { open } as const;
-export type SecretStore<V = Readonly<Record<string, string>>> = Store<V>;
+export const SecretStore = {
+  open,
+  [Symbol.hasInstance]: (value: unknown): value is SecretStore<unknown> => isStore(value),
+} as const;

@@ -2,46 +2,48 @@ import type { SecretsError } from '../errors';
 
 interface Problem {
   readonly error: SecretsError;
-  /** Equal causes are said once. */
+  /** Equal causes are told once. */
   readonly cause: string;
 }
 
-/** What is wrong now, by subject (a secret, a source, a watch). Tells when something starts and when it is over. */
-export class Problems {
-  readonly #active = new Map<string, Problem>();
-  readonly #started: (error: SecretsError) => void;
-  readonly #solved: (error: SecretsError) => void;
-
-  constructor(started: (error: SecretsError) => void, solved: (error: SecretsError) => void) {
-    this.#started = started;
-    this.#solved = solved;
-  }
-
-  set(subject: string, error: SecretsError, detail = ''): void {
-    const cause = `${error.code} ${detail}`;
-    if (this.#active.get(subject)?.cause === cause) return;
-    this.#active.set(subject, { error, cause });
-    this.#started(error);
-  }
-
-  clear(subject: string): void {
-    const problem = this.#active.get(subject);
-    if (problem === undefined) return;
-    this.#active.delete(subject);
-    this.#solved(problem.error);
-  }
-
-  get(subject: string): SecretsError | undefined {
-    return this.#active.get(subject)?.error;
-  }
-
-  startingWith(prefix: string): SecretsError[] {
-    const found = [...this.#active].filter(([subject]) => subject.startsWith(prefix));
-    return found.map(([, problem]) => problem.error);
-  }
+/** Who hears when a problem starts, and when it is over. */
+export interface ProblemListener {
+  started(error: SecretsError): void;
+  solved(error: SecretsError): void;
 }
 
-export const subjectOfSecret = (name: string): string => `secret ${name}`;
-/** Beside the one problem of a secret: what is wrong with a value that serves all the same. */
-export const subjectOfWarning = (name: string, code = ''): string => `warning ${name}\0${code}`;
-export const subjectOfSource = (index: number, what: string): string => `source ${index} ${what}`;
+/** What is wrong now with subjects of one kind. A subject may have several problems at a time, told apart by `about`. */
+export class Problems<Subject> {
+  readonly #active = new Map<Subject, Map<string, Problem>>();
+  readonly #listener: ProblemListener;
+
+  constructor(listener: ProblemListener) {
+    this.#listener = listener;
+  }
+
+  set(subject: Subject, about: string, error: SecretsError, detail = ''): void {
+    const cause = `${error.code} ${detail}`;
+    const ofSubject = this.#active.get(subject) ?? new Map<string, Problem>();
+    if (ofSubject.get(about)?.cause === cause) return;
+    this.#active.set(subject, ofSubject.set(about, { error, cause }));
+    this.#listener.started(error);
+  }
+
+  clear(subject: Subject, about: string): void {
+    const ofSubject = this.#active.get(subject);
+    const problem = ofSubject?.get(about);
+    if (ofSubject === undefined || problem === undefined) return;
+    ofSubject.delete(about);
+    if (ofSubject.size === 0) this.#active.delete(subject);
+    this.#listener.solved(problem.error);
+  }
+
+  get(subject: Subject, about: string): SecretsError | undefined {
+    return this.#active.get(subject)?.get(about)?.error;
+  }
+
+  /** All problems of a subject. */
+  of(subject: Subject): SecretsError[] {
+    return [...(this.#active.get(subject)?.values() ?? [])].map(({ error }) => error);
+  }
+}

@@ -1,77 +1,92 @@
 import type { SecretsErrorCode } from '../errors';
-import type { EngineState } from './engine';
-import { subjectOfSecret, subjectOfWarning } from './problems';
-import type { Serving } from './snapshot';
+import { noteOf } from './errors';
+import type { Catalog, Generation } from './generation';
+import type { Problems } from './problems';
+import type { SourceReader } from './source-reader';
 import type { ExpiryReport, SecretReport, SourceReport, StoreHealth, StoreReport } from './types';
 
-type Entries = ReadonlyMap<string, Serving>;
-
-export function reportOf(state: EngineState, generation: number, entries: Entries): StoreReport {
-  const names = new Set([...state.definitions.keys(), ...entries.keys()]);
-  return {
-    generation,
-    secrets: [...names].map((name) => reportSecret(state, name, entries.get(name))),
-    sources: state.sources.map((_, index) => reportSource(state, index)),
+/** What a report is made of. */
+export interface ReportInput {
+  readonly generation: Generation;
+  readonly catalog: Catalog;
+  readonly problems: {
+    readonly secrets: Problems<string>;
+    readonly warnings: Problems<string>;
+    readonly sources: Problems<SourceReader>;
   };
 }
 
-export function healthOf(
-  state: EngineState,
-  generation: number,
-  expiries: readonly ExpiryReport[],
-): StoreHealth {
-  const sources = state.sources.map((_, index) => reportSource(state, index));
-  const secrets = [...state.definitions.keys()].flatMap((name) => {
-    const problem = state.problems.get(subjectOfSecret(name))?.code;
-    const codes = [...(problem === undefined ? [] : [problem]), ...warningsOf(state, name)];
+export function reportOf(input: ReportInput): StoreReport {
+  const { number, entries, views, refused } = input.generation;
+  const names = new Set([...input.catalog.definitions.keys(), ...entries.keys(), ...refused.keys()]);
+  return {
+    generation: number,
+    secrets: [...names].map((name) => reportSecret(input, name)),
+    sources: [...views.keys()].map((reader) => reportSource(input, reader)),
+  };
+}
+
+export function healthOf(input: ReportInput, expiries: readonly ExpiryReport[]): StoreHealth {
+  const { number, views, refused } = input.generation;
+  const sources = [...views.keys()].map((reader) => reportSource(input, reader));
+  const names = new Set([...input.catalog.definitions.keys(), ...refused.keys()]);
+  const secrets = [...names].flatMap((name) => {
+    const problem = problemOf(input, name);
+    const codes = [...(problem === undefined ? [] : [problem]), ...warningsOf(input, name)];
     return codes.map((code) => ({ name, problem: code }));
   });
   const degraded = secrets.length > 0 || sources.some(({ status }) => status === 'degraded');
   const stale = sources.some(({ status }) => status === 'stale');
   return {
     status: stale ? 'stale' : degraded ? 'degraded' : 'ok',
-    generation,
+    generation: number,
     sources,
     secrets,
     expiries,
   };
 }
 
-function reportSecret(state: EngineState, name: string, serving: Serving | undefined): SecretReport {
-  const definition = state.definitions.get(name);
-  const above = state.sources.slice(0, serving?.sourceIndex ?? state.sources.length);
+function reportSecret(input: ReportInput, name: string): SecretReport {
+  const { entries, views } = input.generation;
+  const entry = entries.get(name);
+  const definition = input.catalog.definitions.get(name);
+  const above = [...views].filter(([{ rank }]) => entry === undefined || rank < entry.source.rank);
   return {
     name,
     required: definition?.required ?? false,
-    source: serving?.secret.source,
-    origin: serving?.secret.origin,
-    version: serving?.secret.version,
-    ageMs: serving === undefined ? undefined : Date.now() - serving.secret.loadedAt.getTime(),
-    passed: above.map(({ source, looked }) => ({
+    source: entry?.secret.source,
+    origin: entry?.secret.origin,
+    version: entry?.secret.version,
+    ageMs: entry === undefined ? undefined : Date.now() - entry.secret.loadedAt.getTime(),
+    passed: above.map(([{ source }, { answers }]) => ({
       source: source.name,
-      looked: (definition?.lookups ?? []).map((one) => looked.get(one.name) ?? one.name).join(', '),
+      looked: (definition?.lookups ?? []).map((one) => answers.get(one.name)?.looked ?? one.name).join(', '),
     })),
-    problem: state.problems.get(subjectOfSecret(name))?.code,
-    warnings: warningsOf(state, name),
+    problem: problemOf(input, name),
+    warnings: warningsOf(input, name),
   };
 }
 
-function warningsOf(state: EngineState, name: string): SecretsErrorCode[] {
-  return state.problems.startingWith(subjectOfWarning(name)).map(({ code }) => code);
+function problemOf({ problems }: ReportInput, name: string): SecretsErrorCode | undefined {
+  return problems.secrets.get(name, 'value')?.code;
 }
 
-function reportSource(state: EngineState, index: number): SourceReport {
-  const { source, lastRefreshAt } = state.sources[index] as EngineState['sources'][number];
-  const problems = state.problems.startingWith(`source ${index} `);
-  const age = lastRefreshAt === undefined ? undefined : Date.now() - lastRefreshAt;
+function warningsOf({ problems }: ReportInput, name: string): SecretsErrorCode[] {
+  return problems.warnings.of(name).map(({ code }) => code);
+}
+
+function reportSource({ problems }: ReportInput, reader: SourceReader): SourceReport {
+  const { source, lastReadAt } = reader;
+  const found = problems.sources.of(reader);
+  const age = lastReadAt === undefined ? undefined : Date.now() - lastReadAt;
   const stale = age !== undefined && age > (source.maxStalenessMs ?? Number.POSITIVE_INFINITY);
   return {
     source: source.name,
     location: source.location,
-    status: stale ? 'stale' : problems.length > 0 ? 'degraded' : 'ok',
+    status: stale ? 'stale' : found.length > 0 ? 'degraded' : 'ok',
     lastRefreshAgeMs: age,
     maxStalenessMs: source.maxStalenessMs,
-    note: source.note?.(),
-    problems: problems.map(({ code, message }) => ({ code, message })),
+    note: noteOf(reader),
+    problems: found.map(({ code, message }) => ({ code, message })),
   };
 }

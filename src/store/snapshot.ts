@@ -1,44 +1,64 @@
-import { type Secret, unseal } from '../secret/secret';
+import { inspect } from 'node:util';
+import type { OfStore } from '../observe/channels';
+import { unseal } from '../secret/secret';
+import { nameUnknown, storeClosed } from './errors';
+import type { Generation } from './generation';
+import { type Entry, lookUp } from './resolve';
 import type { Boxes, Lists, Snapshot } from './types';
 
-/** What serves a name: its current box, and the boxes before it with the time until which `revealWithPrevious` shows them. */
-export interface Serving {
-  readonly secret: Secret<unknown>;
-  readonly digest: string;
-  /** Index of the source in order of precedence. */
-  readonly sourceIndex: number;
-  readonly previous: readonly { readonly secret: Secret<unknown>; readonly until: number }[];
+/** What a snapshot needs of its store. */
+export interface SnapshotOwner {
+  readonly owner: OfStore;
+  /** Declared names, which answer `undefined` while they have no value; `undefined` where nothing was declared. */
+  readonly declared: ReadonlySet<string> | undefined;
+  /** Notes a name that the application reads, where nothing was declared. */
+  readonly asked: Set<string> | undefined;
+  /** Hears of a name that nobody declared and no source listed, and that a source had in its picture. */
+  found(name: string, entry: Entry): void;
 }
 
-/** Answers for a name that has no value: returns, where that is allowed, or throws. */
-export type Miss = (name: string) => Serving | undefined;
-
+/** Reads one generation. It never changes: an answer that was given once, a missing name included, is given again. */
 export class StoreSnapshot<V> implements Snapshot<V> {
-  readonly generation: number;
-  readonly takenAt: Date;
-  readonly #entries: ReadonlyMap<string, Serving>;
-  readonly #miss: Miss;
+  readonly #of: Generation;
+  readonly #store: SnapshotOwner;
+  readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #asked: Set<string> | undefined;
+  /** Names that were found on demand. */
+  readonly #onDemand = new Map<string, Entry | undefined>();
 
-  constructor(generation: number, takenAt: Date, entries: ReadonlyMap<string, Serving>, miss: Miss) {
-    this.generation = generation;
-    this.takenAt = takenAt;
-    this.#entries = entries;
-    this.#miss = miss;
+  constructor(generation: Generation, store: SnapshotOwner) {
+    this.#of = generation;
+    this.#entries = generation.entries;
+    this.#store = store;
+    this.#asked = store.asked;
     Object.freeze(this);
   }
 
+  get generation(): number {
+    return this.#of.number;
+  }
+
+  get takenAt(): Date {
+    return new Date(this.#of.madeAt);
+  }
+
+  /** The generation, with the names that this snapshot found on demand. */
+  get state(): Generation {
+    const found = [...this.#onDemand].filter((pair): pair is [string, Entry] => pair[1] !== undefined);
+    return found.length === 0 ? this.#of : { ...this.#of, entries: new Map([...this.#entries, ...found]) };
+  }
+
   reveal<K extends keyof V & string>(name: K): V[K] {
-    const serving = this.#entries.get(name) ?? this.#miss(name);
-    return serving?.secret.reveal() as V[K];
+    return this.#entry(name)?.secret.reveal() as V[K];
   }
 
   revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K] {
-    const serving = this.#entries.get(name) ?? this.#miss(name);
-    if (serving === undefined) return [];
+    const entry = this.#entry(name);
+    if (entry === undefined) return [];
     const now = Date.now();
-    const previous = serving.previous.filter(({ until }) => until > now);
+    const previous = entry.previous.filter(({ until }) => until > now);
     // One read of one name, however many values it has.
-    const values = [serving.secret.reveal(), ...previous.map(({ secret }) => unseal(secret))];
+    const values = [entry.secret.reveal(), ...previous.map(({ secret }) => unseal(secret))];
     return values as unknown as Lists<V>[K];
   }
 
@@ -51,14 +71,88 @@ export class StoreSnapshot<V> implements Snapshot<V> {
   }
 
   get<K extends keyof V & string>(name: K): Boxes<V>[K] {
-    return (this.#entries.get(name) ?? this.#miss(name))?.secret as Boxes<V>[K];
+    return this.#entry(name)?.secret as Boxes<V>[K];
   }
 
-  has(name: string): boolean {
-    return this.#entries.has(name);
+  has(name: keyof V & string): boolean {
+    if (this.#entries.has(name)) return true;
+    if (this.#store.declared !== undefined || this.#of.refused.has(name)) return false;
+    try {
+      return this.#findOnDemand(name) !== undefined;
+    } catch {
+      return false;
+    }
   }
 
-  names(): readonly string[] {
-    return [...this.#entries.keys()];
+  names<N extends keyof V & string = keyof V & string>(): readonly N[] {
+    return [...this.#entries.keys()] as N[];
+  }
+
+  [inspect.custom](): string {
+    return `Snapshot { generation: ${this.generation}, secrets: ${this.#entries.size} }`;
+  }
+
+  #entry(name: string): Entry | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return this.#miss(name);
+    this.#asked?.add(name);
+    return entry;
+  }
+
+  /** A name without a value: optional, refused, unknown, or one that nobody declared and the environment has. */
+  #miss(name: string): Entry | undefined {
+    const { declared } = this.#store;
+    if (declared?.has(name)) return undefined;
+    const refused = this.#of.refused.get(name);
+    if (refused !== undefined) throw refused;
+    const entry = declared === undefined ? this.#findOnDemand(name) : undefined;
+    if (entry === undefined) {
+      throw nameUnknown(name, [...(declared ?? this.#entries.keys())], this.#of.views.keys());
+    }
+    return entry;
+  }
+
+  #findOnDemand(name: string): Entry | undefined {
+    if (this.#onDemand.has(name)) return this.#onDemand.get(name);
+    const entry = lookUp(name, this.#of.views, this.#store.owner, new Date());
+    if (entry === undefined) return undefined;
+    this.#onDemand.set(name, entry);
+    this.#store.found(name, entry);
+    return entry;
+  }
+}
+
+/** What answers for a store after its close. */
+export class ClosedSnapshot<V> implements Snapshot<V> {
+  readonly generation: number;
+  readonly takenAt: Date;
+
+  constructor(generation: number) {
+    this.generation = generation;
+    this.takenAt = new Date();
+  }
+
+  reveal(): never {
+    throw storeClosed();
+  }
+
+  revealWithPrevious(): never {
+    throw storeClosed();
+  }
+
+  get(): never {
+    throw storeClosed();
+  }
+
+  graceEndsAt(): undefined {
+    return undefined;
+  }
+
+  has(): boolean {
+    return false;
+  }
+
+  names<N extends keyof V & string = keyof V & string>(): readonly N[] {
+    return [];
   }
 }

@@ -1,5 +1,6 @@
 import type { Definition, Expiry } from '../definitions/definition';
 import type { SecretsError, SecretsErrorCode } from '../errors';
+import type { ListenOptions } from '../internal/events';
 import type { Secret } from '../secret/secret';
 import type { Source } from '../sources/source';
 
@@ -32,31 +33,35 @@ export interface SecretReader<V> {
   /** When `revealWithPrevious` will drop a value, by its `keepPreviousMs`; `undefined` while it returns the current one alone. */
   graceEndsAt<K extends keyof V & string>(name: K): Date | undefined;
   /** True when the name has a value. */
-  has(name: string): boolean;
-  /** The names that have a value. */
-  names(): readonly string[];
+  has(name: keyof V & string): boolean;
+  /** The names that have a value; without declared secrets, those that sources list. */
+  names<N extends keyof V & string = keyof V & string>(): readonly N[];
 }
 
-/** One generation: everything in it was in its source together. It never changes. */
+/** One generation: everything in it was in its source together. It never changes, and gives each answer again. */
 export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretReader<V> {
   readonly generation: number;
   readonly takenAt: Date;
 }
 
-export interface SecretChange {
-  readonly name: string;
-  /** `added`: it had no value before. `rotated`: it had another one. */
-  readonly kind: 'added' | 'rotated';
+export interface SecretChange<Name extends string = string> {
+  readonly name: Name;
+  /**
+   * `added`: it had no value before. `rotated`: it had another one. `removed`: a discovered secret that nobody has read is
+   * gone from its source.
+   */
+  readonly kind: 'added' | 'rotated' | 'removed';
   readonly source: string;
-  readonly version: string;
+  /** `undefined` for one that was removed. */
+  readonly version: string | undefined;
   readonly previousVersion: string | undefined;
 }
 
-export interface ChangeEvent {
+export interface ChangeEvent<Name extends string = string> {
   readonly generation: number;
-  /** What made the store look: `watch`, `poll`, `refresh`, `auth-failure`, … */
+  /** What made the store refresh: `watch`, `poll`, `refresh`, `auth-failure`, … */
   readonly trigger: string;
-  readonly changes: readonly SecretChange[];
+  readonly changes: readonly SecretChange<Name>[];
 }
 
 /** A certificate with the time that it has left. */
@@ -71,10 +76,13 @@ export interface ExpiringEvent extends ExpiryReport {
   readonly thresholdDays: number;
 }
 
-export interface StoreEvents {
+export interface StoreEvents<Name extends string = string> {
   /** Once per generation, after the new snapshot is in place. */
-  change: ChangeEvent;
-  /** Once per cause, not once per retry; the last good values keep serving. Without a listener: `process.emitWarning`. */
+  change: ChangeEvent<Name>;
+  /**
+   * Once per cause, not once per retry; the last good values keep serving. Also what happens to resources that follow the
+   * store: `error.resource` names the pool, server or agent. Without a listener: `process.emitWarning`.
+   */
   error: SecretsError;
   /** The cause of an earlier `error` is gone. */
   recovered: SecretsError;
@@ -83,6 +91,11 @@ export interface StoreEvents {
   /** `close()` was called: the last event. */
   close: { readonly generation: number };
 }
+
+/** Listeners by event, for `open({ on })`. */
+export type StoreListeners<Name extends string = string> = {
+  readonly [E in keyof StoreEvents]?: ((payload: StoreEvents<Name>[E]) => void) | undefined;
+};
 
 /** A store of secrets that follows their rotation. */
 export interface SecretStore<V = Readonly<Record<string, string>>> extends SecretReader<V>, AsyncDisposable {
@@ -100,12 +113,29 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
     listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void;
   /** Subscribes; returns what unsubscribes. Listeners cannot break the store or each other. */
-  on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => void): () => void;
+  on<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
+    event: E,
+    listener: (payload: StoreEvents<N>[E]) => void,
+    options?: ListenOptions,
+  ): () => void;
+  /** Subscribes for the next event alone. */
+  once<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
+    event: E,
+    listener: (payload: StoreEvents<N>[E]) => void,
+    options?: ListenOptions,
+  ): () => void;
+  /** Unsubscribes a listener, whichever of `on` and `once` subscribed it. */
+  off<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
+    event: E,
+    listener: (payload: StoreEvents<N>[E]) => void,
+  ): void;
   /**
-   * Reads every source now. Resolves once a look that began after this call is done, whether or not anything
-   * changed; failures are `error` events. Rejects with `STORE_CLOSED` after `close()`.
+   * Reads every source now. Resolves once a refresh that began after this call is done, whether or not anything changed;
+   * failures are `error` events. `trigger` is the word for it in events, default `refresh`.
+   *
+   * Rejects with `STORE_CLOSED` after `close()`, and with `OPTION_UNKNOWN` and `OPTION_INVALID`.
    */
-  refresh(options?: { readonly trigger?: string }): Promise<void>;
+  refresh(options?: { readonly trigger?: string | undefined }): Promise<void>;
   /** Per secret and per source: who serves it, which fallbacks were passed, version, age, what is wrong. */
   report(): StoreReport;
   /** Also after `close()`: what it was then. */
@@ -120,24 +150,26 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
    * ```
    */
   redact(text: string): string;
-  /** Stops watching and closes the sources. Snapshots that were taken go on working. May be called again. */
+  /** Stops watching and closes the sources. Snapshots that were taken keep working. May be called again. */
   close(): Promise<void>;
 }
 
 export interface OpenOptions<D extends Definitions = Definitions> {
   /** Names to definitions. Without it, every file under the mount is a text secret under its own name. */
-  readonly secrets?: D;
+  readonly secrets?: D | undefined;
+  /** Listeners that hear everything from the first moment on, also what goes wrong while the store opens. */
+  readonly on?: StoreListeners<keyof D & string> | undefined;
   /**
    * In order of precedence. Default: the mount at `$SECRETS_PATH`, which must be there (else `/mnt/secrets-store`,
    * which may be missing), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT`, where that is set, then the environment.
    */
-  readonly sources?: readonly Source[];
+  readonly sources?: readonly Source[] | undefined;
   /** What telemetry and the status page call the store, where there are several. Default: `secrets`. */
-  readonly name?: string;
-  /** Bound of one look at all sources, in ms. Default: 30 000. */
-  readonly refreshTimeoutMs?: number;
+  readonly name?: string | undefined;
+  /** Bound of one read of a source, in ms. Default: 30 000. */
+  readonly refreshTimeoutMs?: number | undefined;
   /** How many days before the end of a certificate an `expiring` event tells of it. Default: 30, 14, 7, 1. */
-  readonly expiryThresholdsDays?: readonly number[];
+  readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
 export interface SecretReport {
@@ -158,11 +190,11 @@ export interface SourceReport {
   readonly source: string;
   readonly location: string;
   readonly status: 'ok' | 'degraded' | 'stale';
-  /** Milliseconds since the last look that succeeded. */
+  /** Milliseconds since the last read that succeeded. */
   readonly lastRefreshAgeMs: number | undefined;
-  /** From this age on it is `stale`; `undefined` for a source that changes by no other hand, such as the environment. */
+  /** From this age on it is `stale`; `undefined` for a source that never is, such as the environment. */
   readonly maxStalenessMs: number | undefined;
-  /** What is worth knowing although nothing failed: a default mount that does not exist. */
+  /** Worth knowing although nothing failed: a default mount that does not exist. */
   readonly note: string | undefined;
   readonly problems: readonly { readonly code: SecretsErrorCode; readonly message: string }[];
 }
@@ -174,12 +206,12 @@ export interface StoreReport {
 }
 
 export interface StoreHealth {
-  /** `stale`: a source had no good look for longer than its bound. `degraded`: anything else is wrong. */
+  /** `stale`: a source had no good read for longer than its bound. `degraded`: anything else is wrong. */
   readonly status: 'ok' | 'degraded' | 'stale';
   readonly generation: number;
   readonly sources: readonly SourceReport[];
   /** What is wrong, problems and warnings alike; a name may come more than once. */
   readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
-  /** What of the values ends, certificates mostly, the first to end first. */
+  /** Values that end, certificates mostly, the first to end first. */
   readonly expiries: readonly ExpiryReport[];
 }

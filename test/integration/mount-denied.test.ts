@@ -22,21 +22,24 @@ async function mountFor(content: Record<string, string>, layout: TestMountLayout
 const openToken = (mount: TestMount) =>
   asOtherUser(() => SecretStore.open({ secrets: { token: 'token' }, sources: [mountedFiles(mount.path)] }));
 
-describe.skipIf(!canDropPrivileges).each(LAYOUTS)('without the permission to read a %s mount', (layout) => {
-  it.each([0o700, 0o744])('open names the mode, the owner and the user (mode %o)', async (mode) => {
-    const mount = await mountFor({ token: MARKER }, layout);
-    chmodSync(mount.path, process.geteuid?.() === 0 ? mode : 0);
-    const error = await openToken(mount).then(String, (reason) => reason);
-    // With "r" but not "x" a plain directory can be listed, and no file of it can be read.
-    expect(error.code).toMatch(/^(MOUNT_UNREADABLE|FILE_UNREADABLE)$/);
-    expect(error.message).toContain(mount.path);
-    expect(error.message).toContain('EACCES');
-    expect(error.message).toContain(`this process runs as uid ${otherUser}`);
-    if (mode === 0o700) expect(error.message).toMatch(/mode 0\d00, owner \d+:\d+/);
-    expect(error.message).not.toContain(MARKER);
-  });
+describe.skipIf(!canDropPrivileges).each(LAYOUTS)('a %s mount without read permission', (layout) => {
+  it.each([0o700, 0o744])(
+    'names the mode, the owner and the user when open fails (mode %o)',
+    async (mode) => {
+      const mount = await mountFor({ token: MARKER }, layout);
+      chmodSync(mount.path, process.geteuid?.() === 0 ? mode : 0);
+      const error = await openToken(mount).then(String, (reason) => reason);
+      // With "r" but without "x" a plain directory can be listed, but its files cannot be read.
+      expect(error.code).toMatch(/^(MOUNT_UNREADABLE|FILE_UNREADABLE)$/);
+      expect(error.message).toContain(mount.path);
+      expect(error.message).toContain('EACCES');
+      expect(error.message).toContain(`this process runs as uid ${otherUser}`);
+      if (mode === 0o700) expect(error.message).toMatch(/mode 0\d00, owner \d+:\d+/);
+      expect(error.message).not.toContain(MARKER);
+    },
+  );
 
-  it('open names the file that may not be read, its mode and the user', async () => {
+  it('names the unreadable file, its mode and the user when open fails', async () => {
     const mount = await mountFor({ token: MARKER }, layout);
     chmodSync(join(mount.path, 'token'), 0o200);
     const error = await openToken(mount).then(String, (reason) => reason);
@@ -48,26 +51,26 @@ describe.skipIf(!canDropPrivileges).each(LAYOUTS)('without the permission to rea
     expect(error.message).toContain('filePermission');
   });
 
-  it('a running store keeps its values, says so once, and goes on when the permission is back', async () => {
+  it('keeps the values of a running store, reports the failure once, and recovers with the permission', async () => {
     const mount = await mountFor({ token: 'n0', user: 'n0' }, layout);
-    // Without its watch, whose looks would run with all permissions.
+    // Without its watch, whose refreshes would run with all permissions.
     const { watch: _, ...source } = mountedFiles(mount.path);
     await using store = await SecretStore.open({
       secrets: { token: 'token', user: 'user' },
       sources: [source],
     });
     const log = record(store);
-    const look = () => asOtherUser(() => store.refresh());
+    const refresh = () => asOtherUser(() => store.refresh());
 
     for (const [round, path] of [mount.path, join(mount.path, 'token'), mount.path].entries()) {
       await mount.rotate({ token: `n${round + 1}`, user: `n${round + 1}` });
       chmodSync(path, 0o000);
-      await look();
-      await look();
+      await refresh();
+      await refresh();
       expect([store.reveal('token'), store.reveal('user')]).toEqual([`n${round}`, `n${round}`]);
       expect(log.errors).toHaveLength(round + 1);
       chmodSync(path, 0o755);
-      await look();
+      await refresh();
       expect([store.reveal('token'), store.reveal('user')]).toEqual([`n${round + 1}`, `n${round + 1}`]);
       expect(log.recovered).toHaveLength(round + 1);
     }
@@ -75,7 +78,7 @@ describe.skipIf(!canDropPrivileges).each(LAYOUTS)('without the permission to rea
     expect(store.health().status).toBe('ok');
   });
 
-  it('one directory that may not be entered keeps back only what lies in it', async () => {
+  it('holds back only the files of a directory that cannot be entered', async () => {
     const mount = await mountFor({ token: 'n0', 'private/key': MARKER }, layout);
     chmodSync(join(mount.path, 'private'), 0o000);
     const { watch: _, ...source } = mountedFiles(mount.path);

@@ -1,14 +1,24 @@
-import { mkdirSync, readlinkSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
-// So slow that a test which passes was helped by the watch alone.
+// So slow that a test can only pass because of the watch.
 const NO_POLL = { pollIntervalMs: 600_000 };
 const PAIR = { user: 'db-user', password: 'db-password' } as const;
 
@@ -16,8 +26,15 @@ function openPair(path: string) {
   return SecretStore.open({ secrets: PAIR, sources: [mountedFiles(path, NO_POLL)] });
 }
 
+/** In memory, as the volumes of the kubelet are, where the system has such a directory. */
+function memoryDirectory(): string {
+  const base = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hot-secrets-'));
+  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+  return join(base, 'mount');
+}
+
 describe('a Kubernetes mount that another process writes', () => {
-  it('finds each rotation, one after the other, as one change', async () => {
+  it('reports each rotation as one change', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -33,7 +50,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('ends at the last of many rotations that follow each other at once', async () => {
+  it('serves the last value after many rotations in quick succession', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     for (const times of [50, 30, 20]) {
@@ -49,7 +66,7 @@ describe('a Kubernetes mount that another process writes', () => {
     const swapping = writer.swapUntilStopped({ names: ['db-user', 'db-password'], prefix: 'n' });
 
     const seen = new Set<string>();
-    for (let look = 0; look < 2000 || seen.size <= 50; look += 1) {
+    for (let count = 0; count < 2000 || seen.size <= 50; count += 1) {
       await store.refresh();
       const snapshot = store.snapshot();
       expect(snapshot.reveal('user')).toBe(snapshot.reveal('password'));
@@ -61,7 +78,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('follows nested aliases', async () => {
+  it('follows the rotations of a nested alias', async () => {
     const name = 'db/primary/password';
     await using writer = await startMountWriter({ content: { [name]: 'n0', other: 'same' } });
     await using store = await SecretStore.open({
@@ -74,7 +91,7 @@ describe('a Kubernetes mount that another process writes', () => {
     }
   });
 
-  it('says nothing of an update that wrote the same bytes anew', async () => {
+  it('emits no change when an update writes the same bytes again', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'same', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -87,7 +104,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.names()).toEqual(['password']);
   });
 
-  it('keeps the last value of a secret that is gone, says so once, and recovers when it is back', async () => {
+  it('keeps the last value of a secret that vanishes, reports it once, and recovers when it is back', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -104,8 +121,47 @@ describe('a Kubernetes mount that another process writes', () => {
   });
 });
 
-describe('a mount whose ..data is removed before it is made anew, as on Windows nodes', () => {
-  it('waits for it and says nothing', async () => {
+describe('a mount whose ..data alternates between two directories', () => {
+  it.each([
+    { how: 'rewrites the files of the inactive directory in place', recreate: false },
+    { how: 'recreates the inactive directory', recreate: true },
+  ])('never hands out a torn pair while a writer that $how swaps without pause', async ({ recreate }) => {
+    const path = memoryDirectory();
+    const content = { 'db-user': 'n0', 'db-password': 'n0' };
+    await using writer = await startMountWriter({ content, path, layout: 'alternating', recreate });
+    await using store = await openPair(path);
+    const log = record(store);
+    const swapping = writer.swapUntilStopped({ names: Object.keys(content), prefix: 'n' });
+
+    const torn: string[] = [];
+    let snapshots = 0;
+    for (const end = Date.now() + 2500; Date.now() < end; snapshots += 1) {
+      await store.refresh();
+      const snapshot = store.snapshot();
+      const pair = [snapshot.reveal('user'), snapshot.reveal('password')];
+      if (pair[0] !== pair[1]) torn.push(pair.join(' with '));
+    }
+
+    const last = await swapping.stop();
+    expect(torn, `${snapshots} snapshots, ${last} swaps`).toEqual([]);
+    expect(store.generation).toBeGreaterThan(50);
+    await waitFor(() => store.reveal('password') === `n${last}`);
+    expect(log.codes()).toEqual([]);
+  });
+
+  it('finds every rotation when two swaps lead back to the same directory', async () => {
+    const content = { 'db-user': 'n0', 'db-password': 'n0' };
+    await using writer = await startMountWriter({ content, layout: 'alternating' });
+    await using store = await openPair(writer.path);
+    for (const times of [2, 4, 6]) {
+      await writer.swapTimes(times, { names: Object.keys(content), prefix: `of-${times}-` });
+      await waitFor(() => store.reveal('password') === `of-${times}-${times}`);
+    }
+  });
+});
+
+describe('a mount whose ..data is removed before it is recreated, as on Windows nodes', () => {
+  it('waits for the new ..data without reporting an error', async () => {
     await using mount = await createTestMount({ 'db-user': 'n0', 'db-password': 'n0' });
     await using store = await openPair(mount.path);
     const log = record(store);
@@ -127,7 +183,7 @@ describe('a mount whose ..data is removed before it is made anew, as on Windows 
     expect(log.codes()).toEqual([]);
   });
 
-  it('reports a ..data that stays away, and follows it again afterwards', async () => {
+  it('reports a ..data that stays missing, and follows it again when it is back', async () => {
     await using mount = await createTestMount({ 'db-user': 'n0', 'db-password': 'n0' });
     await using store = await openPair(mount.path);
     const log = record(store);

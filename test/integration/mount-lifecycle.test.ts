@@ -25,7 +25,7 @@ async function expectRotations(mount: TestMount, current: () => string, prefix: 
 }
 
 describe.each(LAYOUTS)('a %s mount that is deleted', (layout) => {
-  it('keeps its values, says once that it is missing, and follows it again each time it is back', async () => {
+  it('keeps its values, is reported missing once, and rotates again each time it is back', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -47,7 +47,7 @@ describe.each(LAYOUTS)('a %s mount that is deleted', (layout) => {
     expect(store.health().status).toBe('ok');
   });
 
-  it('follows it also when it is back before anybody looked, under the same inode', async () => {
+  it('rotates again when it is recreated before the next refresh, under the same inode', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -62,7 +62,7 @@ describe.each(LAYOUTS)('a %s mount that is deleted', (layout) => {
 });
 
 describe('a mount that changes its layout while it is watched', () => {
-  it('follows every change of layout, and the rotations after it', async () => {
+  it('follows every change of layout and the rotations after it', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -77,8 +77,8 @@ describe('a mount that changes its layout while it is watched', () => {
   });
 });
 
-describe('a mount that comes late', () => {
-  it.each(LAYOUTS)('is waited for at open (%s)', async (layout) => {
+describe('a mount that appears late', () => {
+  it.each(LAYOUTS)('delays open until it appears (%s)', async (layout) => {
     const path = join(temporaryDirectory(), 'not/there/yet');
     const opening = SecretStore.open({
       secrets: { token: 'token' },
@@ -94,7 +94,7 @@ describe('a mount that comes late', () => {
     }
   });
 
-  it('is not waited for longer than was said', async () => {
+  it('makes open fail with MOUNT_MISSING after waitForMountMs', async () => {
     const path = join(temporaryDirectory(), 'never');
     const before = Date.now();
     const opening = SecretStore.open({ sources: [mountedFiles(path, { waitForMountMs: 200 })] });
@@ -117,7 +117,7 @@ describe('a mount that comes late', () => {
 
     await using mount = await createTestMount({ token: 'from-env' }, { path, layout });
     await waitFor(() => store.get('token').source === 'mounted-files');
-    expect(log.changes, 'the same bytes from a better source are no rotation').toEqual([]);
+    expect(log.changes, 'the same bytes from a better source are not a rotation').toEqual([]);
     await expectRotations(mount, () => store.reveal('token'), 'n');
     expect([store.reveal('other'), store.get('other').source]).toEqual(['only-env', 'environment']);
     expect(store.report().sources[0]?.note).toBeUndefined();

@@ -34,14 +34,14 @@ describe('a plain directory', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('finds a change that comes right after the look at the one before', async () => {
+  it('finds a change that comes right after the refresh for the previous one', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
       sources: [mountedFiles(mount.path, NO_POLL)],
     });
     for (let number = 1; number <= 25; number += 1) {
-      // At once: watchers that throttle lose the second of two changes within 50 ms.
+      // Without a pause: watchers that throttle lose the second of two changes within 50 ms.
       await mount.rotate({ token: `n${number}` });
       await waitFor(() => store.reveal('token') === `n${number}`, { timeoutMs: 5000 });
     }
@@ -62,7 +62,7 @@ describe('a plain directory', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('takes a file that is empty for a moment for a write in progress', async () => {
+  it('treats a file that is briefly empty as a write in progress', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -105,7 +105,7 @@ describe('a plain directory', () => {
     expect([...seen].sort()).toEqual(['n0', 'n1', 'n2', whole]);
   });
 
-  it('calls a file empty that stays empty, and keeps its last value', async () => {
+  it('reports a file that stays empty, and keeps its last value', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },

@@ -143,7 +143,8 @@ describe('a bad pair', () => {
         attachSecureContext(checked, secrets, (s) => s.reveal('web')),
         attachSecureContext(plain, texts, (s) => ({ cert: s.reveal('cert'), key: s.reveal('key') })),
       ];
-      for (const store of [secrets, texts]) store.on('error', (error) => said.push(error));
+      secrets.on('error', (error) => said.push(error));
+      texts.on('error', (error) => said.push(error));
       for (const context of contexts) context.on('rejected', (event) => said.push(event));
       const ports = [await listen(checked), await listen(plain)];
       const ca = authority.cert;

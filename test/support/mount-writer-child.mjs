@@ -18,6 +18,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 let base;
 let path;
 let layout;
+let recreate;
 let files = {};
 let stopped = true;
 
@@ -38,6 +39,7 @@ function swap(next) {
     for (const name of Object.keys(previous)) if (!(name in next)) unlinkSync(join(path, name));
     return at;
   }
+  if (layout === 'alternating') return swapAlternating(next);
   const data = join(path, '..data');
   const old = existsSync(data) ? readlinkSync(data) : undefined;
   const time = new Date().toISOString().slice(0, 19).replace(/[-T:]/g, '_');
@@ -57,6 +59,17 @@ function swap(next) {
   return at;
 }
 
+/** Rewrites whichever of two fixed directories is not served, then points `..data` at it. */
+function swapAlternating(next) {
+  const data = join(path, '..data');
+  const inactive = existsSync(data) && readlinkSync(data) === '..a' ? '..b' : '..a';
+  if (recreate) rmSync(join(path, inactive), { recursive: true, force: true });
+  for (const [name, value] of Object.entries(next)) writeFile(join(path, inactive, name), value);
+  symlinkSync(inactive, join(path, '..data_tmp'));
+  renameSync(join(path, '..data_tmp'), data);
+  return process.hrtime.bigint();
+}
+
 const numbered = ({ names, prefix }, number) =>
   Object.fromEntries(names.map((name) => [name, `${prefix}${number}`]));
 
@@ -71,6 +84,7 @@ const commands = {
     base = options.path === undefined ? mkdtempSync(join(tmpdir(), 'hot-secrets-')) : undefined;
     path = options.path ?? join(base, 'mount');
     layout = options.layout;
+    recreate = options.recreate;
     mkdirSync(path, { recursive: true });
     swap(options.content);
     return path;

@@ -6,8 +6,13 @@ import { fileURLToPath } from 'node:url';
 export interface MountWriterOptions {
   /** The first content, by alias. */
   readonly content: Readonly<Record<string, string | Uint8Array>>;
-  /** Default: `kubernetes`. `plain` rewrites every file in place, each time. */
-  readonly layout?: 'kubernetes' | 'plain';
+  /**
+   * Default: `kubernetes`. `plain` rewrites every file in place, each time. `alternating` swaps `..data` between two
+   * fixed directories and rewrites the one that is not served; it never removes a file.
+   */
+  readonly layout?: 'kubernetes' | 'plain' | 'alternating';
+  /** With `alternating`: delete the directory before it is written, instead of rewriting its files in place. */
+  readonly recreate?: boolean;
   /** The mount directory, removed at the end. Default: a fresh one below the temporary directory. */
   readonly path?: string;
 }
@@ -50,8 +55,8 @@ const CHILD = fileURLToPath(new URL('./mount-writer-child.mjs', import.meta.url)
  */
 export async function startMountWriter(options: MountWriterOptions): Promise<MountWriter> {
   const { call, end } = startChild();
-  const { content, path: wanted, layout = 'kubernetes' } = options;
-  const path = await call<string>('start', { content, path: wanted, layout });
+  const { content, path: wanted, layout = 'kubernetes', recreate = false } = options;
+  const path = await call<string>('start', { content, path: wanted, layout, recreate });
   return {
     path,
     rotate: (values) => call('rotate', { values }),

@@ -1,6 +1,6 @@
 import { SecretsError } from '../../errors';
 import { loadPeer } from '../../internal/peer';
-import { pemOf } from './pem';
+import { pemOf } from './parts';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
 /** The part of node-forge that is used here. */
@@ -31,14 +31,14 @@ interface SafeContents {
 
 interface Bag {
   readonly type: string;
-  /** What forge does not know, anything on elliptic curves for one, is `null` here and has its structure in `asn1`. */
+  /** Forge does not know elliptic curves, for example: then this is `null` and the structure is in `asn1`. */
   readonly cert?: object | null;
   readonly key?: object | null;
   readonly asn1?: Asn1;
 }
 
 /**
- * Reads a PFX that is encrypted as Windows did until 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, with the
+ * Reads a PFX with the encryption of Windows before 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, through the
  * optional package node-forge. Returns its certificates and its key as one PEM.
  * @throws `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
@@ -46,11 +46,11 @@ export function readLegacyPfx(alias: string, pfx: Buffer, passphrase: string | u
   const forge = loadForge(alias);
   try {
     const asn1 = forge.asn1.fromDer(pfx.toString('latin1'));
-    // Without a password forge needs the empty one: it is part of the key derivation.
+    // Without a password forge needs an empty one, because the key derivation includes it.
     const { safeContents } = forge.pkcs12.pkcs12FromAsn1(asn1, false, passphrase ?? '');
     return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOfBag(forge, bag))).join('');
   } catch {
-    // OpenSSL checked the MAC before it refused the cipher, so the passphrase is right where forge can read at all.
+    // Forge fails for a wrong passphrase only: OpenSSL parsed the file before it refused the cipher.
     throw passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
   }
 }
@@ -61,7 +61,7 @@ function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Ba
     const known = cert ? pki.certificateToAsn1(cert) : structure;
     return known === undefined ? '' : pemOf('CERTIFICATE', der(known));
   }
-  // RSA keys come out as PKCS#1, all others as the PKCS#8 that they are stored in.
+  // RSA keys come out as PKCS#1; all others stay in the PKCS#8 that they are stored in.
   if (key) return pemOf('RSA PRIVATE KEY', der(pki.privateKeyToAsn1(key)));
   return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
 }

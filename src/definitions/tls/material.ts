@@ -1,8 +1,11 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
+import { SecretsError } from '../../errors';
+import type { Expiry, ValueTraits } from '../definition';
+import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
 
 /**
- * A checked certificate with its key, ready to be spread into Node's TLS options. Either `cert` and `key`, or `pfx`
- * (with `passphrase`, where it has one). Shared, not copied: treat it as read-only.
+ * A checked certificate with its key, ready to be spread into Node's TLS options. It has either `cert` and `key`, or `pfx`
+ * with its `passphrase`, if any. It is shared, not copied: treat it as read-only.
  */
 export interface TlsMaterial {
   /** PEM: the leaf first, then its chain. */
@@ -15,12 +18,77 @@ export interface TlsMaterial {
   readonly pfx?: Buffer;
   /** Opens `pfx`. */
   readonly passphrase?: string;
-  /** The certificate that is shown to the other side. */
+  /** The certificate that peers see. */
   readonly leaf: X509Certificate;
 }
 
-/** Certificates that are trusted, without a pair. */
+/** Trusted certificates, without a pair. */
 export interface TlsTrust {
   /** PEM, one certificate each. */
   readonly ca: string[];
+}
+
+/** Facts about a pair that are not part of its value. */
+interface Facts {
+  readonly issuers: readonly X509Certificate[];
+  /** The number of certificates that were left out because they do not belong to the chain of the leaf. */
+  readonly unrelated: number;
+}
+
+const known = new WeakMap<TlsMaterial, Facts>();
+
+/** Notes facts about `material`, and returns it. */
+export function remember(material: TlsMaterial, facts: Facts): TlsMaterial {
+  known.set(material, facts);
+  return material;
+}
+
+export const describeTrust: ValueTraits<TlsTrust> = {
+  expiries: ({ ca }) => expiriesOfCa(ca),
+  // Certificates are public, and `redact` would blank them in every log.
+  sensitive: () => [],
+};
+
+export function describeMaterial(alias: string, hostNames: readonly string[]): ValueTraits<TlsMaterial> {
+  return {
+    warnings(material) {
+      const unrelated = known.get(material)?.unrelated ?? 0;
+      return [
+        isExpired(material.leaf) ? certificateExpired(alias, material.leaf) : undefined,
+        hostMismatch(alias, material.leaf, hostNames),
+        unrelated > 0 ? unrelatedCertificates(alias, unrelated) : undefined,
+      ].filter((warning) => warning !== undefined);
+    },
+    expiries(material) {
+      const issuers = known.get(material)?.issuers ?? [];
+      return [
+        expiryOf('leaf', material.leaf),
+        ...issuers.map((one) => expiryOf('chain', one)),
+        ...expiriesOfCa(material.ca ?? []),
+      ];
+    },
+    // Single lines too, because logs split a key at its line breaks.
+    sensitive: ({ key = '', pfx, passphrase }) => [
+      key,
+      ...key.split('\n').filter((line) => !line.startsWith('-----')),
+      pfx,
+      passphrase,
+    ],
+  };
+}
+
+function expiriesOfCa(ca: readonly string[]): Expiry[] {
+  return ca.map((pem) => expiryOf('ca', new X509Certificate(pem)));
+}
+
+function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {
+  return { what, subject: subjectOf(certificate), expiresAt: new Date(certificate.validTo) };
+}
+
+function unrelatedCertificates(alias: string, count: number): SecretsError {
+  const what = `${count} of the certificates of "${alias}" do not belong to the chain of its leaf and are left out`;
+  return new SecretsError('CERTIFICATE_UNRELATED', what, {
+    secret: alias,
+    next: 'Clients may lack an issuer: store the chain that came with the certificate.',
+  });
 }

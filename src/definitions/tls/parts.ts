@@ -1,43 +1,40 @@
 import { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
-import { derLabel } from './der';
-import { isPem, type PemBlock, pemBlocks, pemOf } from './pem';
 
-/** What lies in one stored value, or in several together. */
+/** What one stored value contains, or several together. */
 export interface TlsParts {
   readonly certificates: X509Certificate[];
   /** PEM, encrypted or not. */
   readonly keys: string[];
   readonly pfx: Buffer[];
-  /** Labels of blocks that are neither, such as `PUBLIC KEY`. */
+  /** Labels of other blocks, such as `PUBLIC KEY`. */
   readonly others: string[];
 }
 
-/** What a stored value should hold; names the code of what is wrong with it. */
-export type TlsRole = 'certificate' | 'private key';
+/** What a stored value should contain. It decides the code of errors. */
+type TlsRole = 'certificate' | 'private key';
 
 const INVALID = { certificate: 'CERTIFICATE_INVALID', 'private key': 'PRIVATE_KEY_INVALID' } as const;
 
-interface Place {
+interface Expected {
   readonly alias: string;
   readonly role: TlsRole;
 }
 
-// Encoded once for the transport and once more by hand.
-const MOST_ENCODINGS = 2;
+// Once for the transport, and once more by hand.
+const MAX_ENCODINGS = 2;
 
 /**
- * Takes a stored value apart: PEM in any order and state, DER, PFX, and each of them as base64 text. Copies what it
- * keeps.
+ * Parses a stored value: PEM in any order and state, DER, PFX, and each of them as base64 text. It copies what it keeps.
  * @throws `CERTIFICATE_INVALID`, `PRIVATE_KEY_INVALID`.
  */
-export function takeApart(alias: string, stored: Uint8Array, role: TlsRole = 'certificate'): TlsParts {
+export function parseTlsParts(alias: string, stored: Uint8Array, role: TlsRole = 'certificate'): TlsParts {
   const parts: TlsParts = { certificates: [], keys: [], pfx: [], others: [] };
-  collect({ alias, role }, Buffer.from(stored), parts, MOST_ENCODINGS);
+  collect({ alias, role }, Buffer.from(stored), parts, MAX_ENCODINGS);
   return parts;
 }
 
-export function together(all: readonly TlsParts[]): TlsParts {
+export function mergeTlsParts(all: readonly TlsParts[]): TlsParts {
   return {
     certificates: all.flatMap((parts) => parts.certificates),
     keys: all.flatMap((parts) => parts.keys),
@@ -46,31 +43,32 @@ export function together(all: readonly TlsParts[]): TlsParts {
   };
 }
 
-function collect(place: Place, bytes: Buffer, parts: TlsParts, encodings: number): void {
+function collect(expected: Expected, bytes: Buffer, parts: TlsParts, encodings: number): void {
   const label = derLabel(bytes);
   const text = bytes.toString('latin1');
   if (label === 'PFX') parts.pfx.push(bytes);
-  else if (label !== undefined) collectBlock(place, { label, pem: pemOf(label, bytes) }, parts);
-  else if (isPem(text)) for (const block of blocksOf(place, text)) collectBlock(place, block, parts);
-  else collect(place, decoded(place, text, encodings), parts, encodings - 1);
+  else if (label !== undefined) collectBlock(expected, { label, pem: pemOf(label, bytes) }, parts);
+  else if (text.includes('-----BEGIN '))
+    for (const block of blocksOf(expected, text)) collectBlock(expected, block, parts);
+  else collect(expected, decoded(expected, text, encodings), parts, encodings - 1);
 }
 
-function collectBlock({ alias }: Place, { label, pem }: PemBlock, parts: TlsParts): void {
+function collectBlock({ alias }: Expected, { label, pem }: PemBlock, parts: TlsParts): void {
   if (label.endsWith('PRIVATE KEY')) parts.keys.push(pem);
   else if (/^(X509 |TRUSTED )?CERTIFICATE$/.test(label)) parts.certificates.push(certificate(alias, pem));
   else parts.others.push(label);
 }
 
-function blocksOf({ alias, role }: Place, text: string): readonly PemBlock[] {
+function blocksOf({ alias, role }: Expected, text: string): readonly PemBlock[] {
   const blocks = pemBlocks(text);
   if (blocks !== undefined) return blocks;
   throw new SecretsError(INVALID[role], `the PEM of "${alias}" is cut off or damaged`, {
     secret: alias,
-    next: 'Every BEGIN line needs its END line, and only base64 between them. Store the whole file again.',
+    next: 'Store the whole file again: each BEGIN line needs its END line, with only base64 between them.',
   });
 }
 
-function decoded({ alias, role }: Place, text: string, encodings: number): Buffer {
+function decoded({ alias, role }: Expected, text: string, encodings: number): Buffer {
   const base64 = text.replace(/^\u00ef\u00bb\u00bf/, '').replace(/\s+/g, '');
   if (encodings > 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return Buffer.from(base64, 'base64');
   throw new SecretsError(INVALID[role], `"${alias}" is neither PEM nor DER nor PFX`, {
@@ -85,7 +83,96 @@ function certificate(alias: string, pem: string): X509Certificate {
   } catch {
     throw new SecretsError('CERTIFICATE_INVALID', `a certificate of "${alias}" cannot be parsed`, {
       secret: alias,
-      next: 'Check it where it is stored: openssl x509 -in FILE -noout -subject -enddate',
+      next: 'Check the stored file: openssl x509 -in FILE -noout -subject -enddate',
     });
   }
+}
+
+/** One block of a PEM text, with its label. */
+interface PemBlock {
+  readonly label: string;
+  readonly pem: string;
+}
+
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/**
+ * The blocks of a text, or `undefined` when one of them is cut off or damaged. Repairs what variables and forms do to
+ * PEM: `\n` as two characters, line breaks that are lost or became spaces, CRLF.
+ */
+function pemBlocks(text: string): PemBlock[] | undefined {
+  const repaired = text.replace(/(\\r)?\\n/g, '\n').replace(/\r\n?/g, '\n');
+  const blocks: PemBlock[] = [];
+  for (const [, label = '', body = ''] of repaired.matchAll(BLOCK)) {
+    const pem = rewrapped(label, body);
+    if (pem === undefined) return undefined;
+    blocks.push({ label, pem });
+  }
+  const begun = repaired.split('-----BEGIN ').length - 1;
+  return blocks.length === begun ? blocks : undefined;
+}
+
+/** Writes DER as PEM. */
+export function pemOf(label: string, der: Uint8Array): string {
+  return lines(label, Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64'));
+}
+
+function rewrapped(label: string, body: string): string | undefined {
+  // Keys in the old encryption of OpenSSL have headers whose lines are part of the format.
+  if (/^\s*Proc-Type:/.test(body))
+    return `-----BEGIN ${label}-----\n${body.trim()}\n-----END ${label}-----\n`;
+  const base64 = body.replace(/\s+/g, '');
+  return BASE64.test(base64) ? lines(label, base64) : undefined;
+}
+
+function lines(label: string, base64: string): string {
+  const wrapped = base64.match(/.{1,64}/g)?.join('\n') ?? '';
+  return `-----BEGIN ${label}-----\n${wrapped}\n-----END ${label}-----\n`;
+}
+
+/** The kinds of DER structure, as PEM labels them. */
+type DerLabel =
+  | 'CERTIFICATE'
+  | 'PRIVATE KEY'
+  | 'RSA PRIVATE KEY'
+  | 'EC PRIVATE KEY'
+  | 'ENCRYPTED PRIVATE KEY'
+  | 'PFX';
+
+const SEQUENCE = 0x30;
+const INTEGER = 0x02;
+const OBJECT_IDENTIFIER = 0x06;
+
+/**
+ * Recognizes a structure by its first elements. A certificate begins with a sequence (RFC 5280), a PFX with version 3
+ * (RFC 7292). A plain private key begins with version 0 or 1 and then a sequence (RFC 5208), an integer (RFC 8017) or a
+ * string (RFC 5915); an encrypted one with the sequence of its algorithm (RFC 5208). Returns `undefined` for bytes that
+ * are not DER, or cut off.
+ */
+function derLabel(bytes: Uint8Array): DerLabel | undefined {
+  const outer = element(bytes, 0);
+  if (outer?.tag !== SEQUENCE || outer.end !== bytes.length) return undefined;
+  const first = element(bytes, outer.start);
+  if (first?.tag === SEQUENCE) {
+    return element(bytes, first.start)?.tag === OBJECT_IDENTIFIER ? 'ENCRYPTED PRIVATE KEY' : 'CERTIFICATE';
+  }
+  if (first?.tag !== INTEGER) return undefined;
+  if (bytes[first.start] === 3) return 'PFX';
+  const second = element(bytes, first.end)?.tag;
+  if (second === SEQUENCE) return 'PRIVATE KEY';
+  return second === INTEGER ? 'RSA PRIVATE KEY' : 'EC PRIVATE KEY';
+}
+
+/** The tag, content and end of the element at `offset`. */
+function element(bytes: Uint8Array, offset: number): { tag: number; start: number; end: number } | undefined {
+  const tag = bytes[offset];
+  const length = bytes[offset + 1];
+  if (tag === undefined || length === undefined) return undefined;
+  const long = length > 0x80 ? length - 0x80 : 0;
+  if (long > 4 || length === 0x80) return undefined;
+  let size = long === 0 ? length : 0;
+  for (let index = 0; index < long; index += 1) size = size * 256 + (bytes[offset + 2 + index] ?? 0);
+  const start = offset + 2 + long;
+  return start + size <= bytes.length ? { tag, start, end: start + size } : undefined;
 }

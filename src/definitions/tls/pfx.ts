@@ -13,7 +13,7 @@ import { bounded } from '../../internal/time';
 import { readLegacyPfx } from './legacy-pfx';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
-/** What a PFX turned out to be: one that OpenSSL opens, or PEM that was read out of one that it refuses. */
+/** A PFX that OpenSSL opens, or the PEM that was read from one that it refuses. */
 export type OpenedPfx =
   | { readonly pfx: Buffer; readonly leaf: X509Certificate; readonly issuers: readonly X509Certificate[] }
   | { readonly pem: string };
@@ -21,7 +21,7 @@ export type OpenedPfx =
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 
 /**
- * Opens a PFX and checks that it holds a key and the certificate of that key.
+ * Opens a PFX and checks that it contains a key and the certificate of that key.
  * @throws `PFX_INVALID`, `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`, `CERTIFICATE_MISSING`,
  * `PRIVATE_KEY_MISSING`.
  */
@@ -43,7 +43,7 @@ export async function openPfx(
   return { pfx, leaf: leaf as X509Certificate, issuers };
 }
 
-/** The texts are OpenSSL's and Node's own, the same on Node 20 to 26; only two of these errors have codes. */
+/** Matches texts of OpenSSL and Node, the same from Node 20 to 26, because only two of these errors have codes. */
 function pfxProblem(alias: string, { message }: Error, passphrase: string | undefined): SecretsError {
   if (/mac verify failure/i.test(message)) {
     return passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
@@ -66,13 +66,13 @@ function pfxProblem(alias: string, { message }: Error, passphrase: string | unde
 function pfxInvalid(alias: string): SecretsError {
   return new SecretsError('PFX_INVALID', `the PFX of "${alias}" cannot be parsed`, {
     secret: alias,
-    next: 'Check it where it is stored: openssl pkcs12 -in FILE -info -noout',
+    next: 'Check the stored file: openssl pkcs12 -in FILE -info -noout',
   });
 }
 
 /**
- * The certificates that a context shows to the other side, leaf first. Node has no way to read them out of a PFX, so a
- * handshake in memory asks for them; a pair that cannot serve shows here too.
+ * The certificates that a context presents to peers, leaf first. Node cannot read them from a PFX, so a handshake in memory
+ * asks for them. It also fails for a pair that cannot serve.
  */
 async function shownBy(context: SecureContext, alias: string): Promise<X509Certificate[]> {
   const [near, far] = duplexPair();
@@ -95,7 +95,7 @@ async function shownBy(context: SecureContext, alias: string): Promise<X509Certi
 
 function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
   const chain = [new X509Certificate(leaf.raw)];
-  // The last one is its own issuer, or has none.
+  // The last certificate is its own issuer, or has none.
   for (
     let at = leaf;
     at.issuerCertificate !== undefined && at.issuerCertificate !== at;

@@ -8,7 +8,7 @@ export interface PrivateKey {
 }
 
 /**
- * Reads the one private key among `keys`; the same key twice counts once.
+ * Reads the one private key among `keys`. Copies of one key count once.
  * @throws `PRIVATE_KEY_AMBIGUOUS`, `PRIVATE_KEY_INVALID`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
 export function readPrivateKey(
@@ -23,7 +23,7 @@ export function readPrivateKey(
       `"${alias}" holds ${keys.length} different private keys`,
       {
         secret: alias,
-        next: 'Leave only the key of the certificate that is to be served.',
+        next: 'Keep only the key of the certificate to serve.',
       },
     );
   }
@@ -37,11 +37,11 @@ function readKey(alias: string, pem: string, passphrase: string | undefined): Pr
     const key = createPrivateKey({ key: pem, format: 'pem', ...(encrypted ? { passphrase } : {}) });
     return { key, pem: encrypted ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : pem };
   } catch {
-    // A wrong passphrase shows as bad padding, or as garbage where a key should be.
+    // A wrong passphrase results in bad padding, or in garbage instead of a key.
     if (encrypted) throw passphraseWrong(alias, 'private key');
     throw new SecretsError('PRIVATE_KEY_INVALID', `the private key of "${alias}" cannot be parsed`, {
       secret: alias,
-      next: 'Check it where it is stored: openssl pkey -in FILE -noout',
+      next: 'Check the stored file: openssl pkey -in FILE -noout',
     });
   }
 }
@@ -52,7 +52,7 @@ export function passphraseMissing(alias: string, what: string): SecretsError {
     `the ${what} of "${alias}" does not open without a passphrase`,
     {
       secret: alias,
-      next: "Declare the secret that holds its passphrase: secret.tls(…, { passphrase: 'name' }).",
+      next: "Declare the secret that contains its passphrase: secret.tls(…, { passphrase: 'name' }).",
     },
   );
 }
@@ -60,6 +60,6 @@ export function passphraseMissing(alias: string, what: string): SecretsError {
 export function passphraseWrong(alias: string, what: string): SecretsError {
   return new SecretsError('PASSPHRASE_WRONG', `the passphrase does not open the ${what} of "${alias}"`, {
     secret: alias,
-    next: 'Store both again, together: they may be of different generations.',
+    next: 'Store both again, together. They may belong to different generations.',
   });
 }

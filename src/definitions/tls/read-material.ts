@@ -1,41 +1,39 @@
 import { SecretsError } from '../../errors';
-import { orderChain } from './chain';
-import type { TlsMaterial } from './material';
-import { type TlsParts, takeApart, together } from './parts';
-import { pemOf } from './pem';
+import { assertNotEmpty } from '../decode';
+import { assertValidNow, orderChain } from './certificates';
+import { remember, type TlsMaterial, type TlsTrust } from './material';
+import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
 import { openPfx } from './pfx';
 import { readPrivateKey } from './private-key';
-import { remember } from './traits';
-import { assertValidNow } from './validity';
 
-/** What was stored for one pair. */
+/** The stored values of one pair. */
 export interface StoredPair {
   /** Names it in errors. */
   readonly alias: string;
-  /** Certificate and key, in one value or in two, with their aliases. */
+  /** Certificate and key, in one value or two, with their aliases. */
   readonly pair: readonly (readonly [alias: string, stored: Uint8Array])[];
-  readonly ca?: string[];
-  readonly passphrase?: string;
+  readonly ca: string[] | undefined;
+  readonly passphrase: string | undefined;
   readonly expired: 'reject' | 'warn';
 }
 
 /**
- * Reads and checks a pair: it parses, the key is that of the leaf, the leaf comes first, and its dates hold. A promise
- * only for a PFX.
+ * Reads a pair and checks it: both halves parse, the key belongs to the leaf, and the dates are valid. Puts the leaf first.
+ * Returns a promise only for a PFX.
  * @throws the codes `CERTIFICATE_…`, `PRIVATE_KEY_…`, `PASSPHRASE_…` and `PFX_…`.
  */
 export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMaterial> {
-  const parts = together(
+  const parts = mergeTlsParts(
     stored.pair.map(([alias, bytes], index) =>
-      takeApart(alias, bytes, index === 1 ? 'private key' : 'certificate'),
+      parseTlsParts(alias, bytes, index === 1 ? 'private key' : 'certificate'),
     ),
   );
   const [pfx] = parts.pfx;
   if (pfx === undefined) return fromPem(stored, parts);
   if (parts.pfx.length > 1 || parts.keys.length > 0 || stored.pair.length > 1) {
-    throw new SecretsError('PFX_INVALID', `"${stored.alias}" holds a PFX where PEM belongs`, {
+    throw new SecretsError('PFX_INVALID', `"${stored.alias}" holds a PFX where PEM is expected`, {
       secret: stored.alias,
-      next: 'A PFX holds both halves: declare it as secret.tls("name").',
+      next: 'A PFX contains both halves: declare it as secret.tls("name").',
     });
   }
   return fromPfx(stored, pfx);
@@ -56,7 +54,7 @@ function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts
 async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
   const { alias, ca, passphrase, expired } = stored;
   const opened = await openPfx(alias, pfx, passphrase);
-  if ('pem' in opened) return fromPem(stored, takeApart(alias, Buffer.from(opened.pem)));
+  if ('pem' in opened) return fromPem(stored, parseTlsParts(alias, Buffer.from(opened.pem)));
   assertValidNow(alias, opened.leaf, expired);
   const trusted = ca === undefined ? {} : { ca };
   const opens = passphrase === undefined ? {} : { passphrase };
@@ -66,13 +64,29 @@ async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
   );
 }
 
+/**
+ * Reads certificates to trust.
+ * @throws `VALUE_EMPTY`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`.
+ */
+export function readTrust(alias: string, stored: Uint8Array): TlsTrust {
+  assertNotEmpty(alias, stored.length);
+  const { certificates } = parseTlsParts(alias, stored);
+  if (certificates.length === 0) {
+    throw new SecretsError('CERTIFICATE_MISSING', `"${alias}" holds no certificate to trust`, {
+      secret: alias,
+      next: 'Store the certificates of the authorities, as PEM.',
+    });
+  }
+  return { ca: certificates.map(({ raw }) => pemOf('CERTIFICATE', raw)) };
+}
+
 function certificateMissing(alias: string, withKey: boolean): SecretsError {
   const what = withKey
     ? `"${alias}" holds a private key and no certificate`
     : `"${alias}" holds no certificate`;
   return new SecretsError('CERTIFICATE_MISSING', what, {
     secret: alias,
-    next: 'Store the certificate, and its chain after it, as PEM.',
+    next: 'Store the certificate, followed by its chain, as PEM.',
   });
 }
 
@@ -82,17 +96,17 @@ function keyMissing(alias: string, { others }: TlsParts): SecretsError {
     : `"${alias}" holds a certificate and no private key`;
   return new SecretsError('PRIVATE_KEY_MISSING', what, {
     secret: alias,
-    next: 'Store the key too. A Key Vault certificate comes with its key only as objectType: secret in the SecretProviderClass.',
+    next: 'Store the key too. A Key Vault certificate includes its key only with objectType: secret in the SecretProviderClass.',
   });
 }
 
 function mismatch(alias: string): SecretsError {
   return new SecretsError(
     'PRIVATE_KEY_MISMATCH',
-    `the private key of "${alias}" is that of another certificate`,
+    `the private key of "${alias}" belongs to another certificate`,
     {
       secret: alias,
-      next: 'Store both halves of one issue; they may have been written at different times.',
+      next: 'Store both halves of one issue. They may have been written at different times.',
     },
   );
 }

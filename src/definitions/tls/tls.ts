@@ -1,17 +1,23 @@
 import { SecretsError } from '../../errors';
-import { rejectUnknownOptions } from '../../internal/options';
+import {
+  kindOf,
+  type Option,
+  oneOf,
+  passed,
+  readOptions,
+  rejectUnknownOptions,
+  text,
+} from '../../internal/options';
 import { type Lookup, type LookupOptions, lookup } from '../../secret/lookup';
 import { assertNotEmpty, decodeUtf8, withoutNewline } from '../decode';
-import { type Definition, define } from '../definition';
-import type { TlsMaterial, TlsTrust } from './material';
-import { readMaterial } from './read-material';
-import { readTrust } from './read-trust';
-import { describeMaterial, describeTrust } from './traits';
+import { type Definition, define, definitionOptions, lookupOptions, whereOf } from '../definition';
+import { describeMaterial, describeTrust, type TlsMaterial, type TlsTrust } from './material';
+import { readMaterial, readTrust } from './read-material';
 
-/** One stored value: its alias, or with the places where it lies. */
+/** One stored value: its alias, or its alias with its places. */
 export type TlsPart = string | (LookupOptions & { readonly alias: string });
 
-/** A certificate with its key, and optionally the certificates that the other side is checked against. */
+/** A certificate with its key, and optionally the certificates that peers are checked against. */
 export interface TlsPair {
   readonly cert: TlsPart;
   readonly key: TlsPart;
@@ -26,59 +32,63 @@ export interface TrustOptions {
 export interface TlsOptions extends TrustOptions {
   /** The secret that opens an encrypted key or PFX. */
   readonly passphrase?: TlsPart;
-  /** A certificate that has expired: `reject` (default) keeps the last good one, `warn` uses it and says so. */
+  /** For an expired certificate: `reject` (default) keeps the last good one, `warn` uses it and reports an error. */
   readonly expired?: 'reject' | 'warn';
-  /** What the certificate should be for; a warning when it is not (`CERTIFICATE_HOST_MISMATCH`). Default: not checked. */
+  /** Names that the certificate should cover; if not, a warning (`CERTIFICATE_HOST_MISMATCH`). Default: not checked. */
   readonly hostNames?: readonly string[];
 }
 
 /** Options of a pair in one stored value. */
 export interface TlsBundleOptions extends TlsOptions, LookupOptions {}
 
+const hostNames: Option<readonly string[]> = (given = [], reject) =>
+  Array.isArray(given) && given.every((one) => typeof one === 'string')
+    ? given
+    : reject('a list of host names');
+
+const { keepPreviousMs } = definitionOptions;
+const pairOptions = {
+  passphrase: passed<TlsPart>(),
+  expired: oneOf('reject', 'warn'),
+  hostNames,
+  keepPreviousMs,
+};
+
 export function tls(alias: string, options?: TlsBundleOptions): Definition<TlsMaterial>;
 export function tls(parts: TlsPair, options?: TlsOptions): Definition<TlsMaterial>;
 export function tls(parts: { readonly ca: TlsPart }, options?: TrustOptions): Definition<TlsTrust>;
 export function tls(
   parts: string | TlsPair | { readonly ca: TlsPart },
-  options: TlsBundleOptions = {},
+  options?: TlsBundleOptions,
 ): Definition<TlsMaterial> | Definition<TlsTrust> {
-  if (typeof parts === 'string') return bundle(parts, options);
+  if (typeof parts !== 'object' || parts === null) {
+    const where = whereOf('tls', parts);
+    const read = readOptions(where, options, { ...pairOptions, ...lookupOptions });
+    return material(where, { pair: [lookup(parts, options)], ca: undefined }, read);
+  }
   const where = 'secret.tls({ … })';
   rejectUnknownOptions(`the first argument of ${where}`, parts, ['cert', 'key', 'ca']);
-  return 'cert' in parts || 'key' in parts
-    ? pair(where, parts as TlsPair, options)
-    : trust(where, parts, options);
-}
-
-const PAIR_OPTIONS = ['passphrase', 'expired', 'hostNames', 'keepPreviousMs'];
-
-function bundle(alias: string, options: TlsBundleOptions): Definition<TlsMaterial> {
-  const where = `secret.tls("${alias}")`;
-  rejectUnknownOptions(where, options, [...PAIR_OPTIONS, 'file', 'env', 'vault']);
-  return material(where, { pair: [lookup(alias, options)] }, options);
-}
-
-function pair(where: string, { cert, key, ca }: TlsPair, options: TlsOptions): Definition<TlsMaterial> {
-  rejectUnknownOptions(where, options, PAIR_OPTIONS);
+  const { cert, key, ca } = parts as Partial<TlsPair>;
+  if (cert === undefined && key === undefined && ca !== undefined) return trust(where, ca, options);
+  const read = readOptions(where, options, pairOptions);
   if (cert === undefined || key === undefined) {
-    throw new SecretsError('OPTION_INVALID', `${where} has only one half of a pair`, {
-      next: 'Give cert and key, or ca alone; a single file with both is secret.tls("name").',
+    throw new SecretsError('OPTION_INVALID', `${where} needs both cert and key, or ca alone`, {
+      next: 'Give the missing half. A single value with both halves is secret.tls("name").',
     });
   }
   const lookups = {
-    pair: [lookupOf(cert), lookupOf(key)],
-    ...(ca === undefined ? {} : { ca: lookupOf(ca) }),
+    pair: [lookupOf(where, 'cert', cert), lookupOf(where, 'key', key)],
+    ca: ca === undefined ? undefined : lookupOf(where, 'ca', ca),
   };
-  return material(where, lookups, options);
+  return material(where, lookups, read);
 }
 
-function trust(where: string, { ca }: { ca: TlsPart }, options: TrustOptions): Definition<TlsTrust> {
-  rejectUnknownOptions(where, options, ['keepPreviousMs']);
-  const place = lookupOf(ca);
+function trust(where: string, ca: TlsPart, options: TrustOptions | undefined): Definition<TlsTrust> {
+  const place = lookupOf(where, 'ca', ca);
   return define<TlsTrust>({
     kind: 'tls',
     lookups: [place],
-    keepPreviousMs: options.keepPreviousMs,
+    ...readOptions(where, options, { keepPreviousMs }),
     decode: ([stored]) => readTrust(place.name, stored as Uint8Array),
     ...describeTrust,
   });
@@ -86,36 +96,41 @@ function trust(where: string, { ca }: { ca: TlsPart }, options: TrustOptions): D
 
 function material(
   where: string,
-  lookups: { readonly pair: readonly Lookup[]; readonly ca?: Lookup },
-  { passphrase, expired = 'reject', hostNames = [], keepPreviousMs }: TlsOptions,
+  { pair, ca }: { readonly pair: readonly Lookup[]; readonly ca: Lookup | undefined },
+  options: ReturnType<typeof readOptions<typeof pairOptions>>,
 ): Definition<TlsMaterial> {
-  if (expired !== 'reject' && expired !== 'warn') {
-    throw new SecretsError('OPTION_INVALID', `expired of ${where} is neither 'reject' nor 'warn'`);
-  }
-  const phrase = passphrase === undefined ? undefined : lookupOf(passphrase);
-  const places = [...lookups.pair, lookups.ca, phrase].filter((place) => place !== undefined);
-  const [first] = lookups.pair as [Lookup];
+  const passphrase =
+    options.passphrase === undefined ? undefined : lookupOf(where, 'passphrase', options.passphrase);
+  const lookups = [...pair, ca, passphrase].filter((one) => one !== undefined);
+  const [first] = pair as [Lookup];
   return define<TlsMaterial>({
     kind: 'tls',
-    lookups: places,
-    keepPreviousMs,
+    lookups,
+    keepPreviousMs: options.keepPreviousMs,
     decode(stored) {
-      const bytesOf = (place: Lookup) => stored[places.indexOf(place)] as Uint8Array;
-      for (const [index, place] of places.entries()) assertNotEmpty(place.name, stored[index]?.length ?? 0);
+      const bytesOf = (one: Lookup) => stored[lookups.indexOf(one)] as Uint8Array;
+      for (const [index, { name }] of lookups.entries()) assertNotEmpty(name, stored[index]?.length ?? 0);
       return readMaterial({
         alias: first.name,
-        pair: lookups.pair.map((place) => [place.name, bytesOf(place)]),
-        ...(lookups.ca === undefined ? {} : { ca: readTrust(lookups.ca.name, bytesOf(lookups.ca)).ca }),
-        ...(phrase === undefined
-          ? {}
-          : { passphrase: withoutNewline(decodeUtf8(phrase.name, bytesOf(phrase))) }),
-        expired,
+        pair: pair.map((one) => [one.name, bytesOf(one)]),
+        ca: ca === undefined ? undefined : readTrust(ca.name, bytesOf(ca)).ca,
+        passphrase:
+          passphrase === undefined
+            ? undefined
+            : withoutNewline(decodeUtf8(passphrase.name, bytesOf(passphrase))),
+        expired: options.expired,
       });
     },
-    ...describeMaterial(first.name, hostNames),
+    ...describeMaterial(first.name, options.hostNames),
   });
 }
 
-function lookupOf(part: TlsPart): Lookup {
-  return typeof part === 'string' ? lookup(part) : lookup(part.alias, part);
+function lookupOf(where: string, part: string, given: TlsPart): Lookup {
+  if (typeof given === 'string') return lookup(given);
+  if (typeof given !== 'object' || given === null || typeof given.alias !== 'string') {
+    const what = `${where}: \`${part}\` must be an alias, or an object with one, not ${kindOf(given)}`;
+    throw new SecretsError('OPTION_INVALID', what, { next: `Write ${part}: 'the-name'.` });
+  }
+  readOptions(`\`${part}\` of ${where}`, given, { ...lookupOptions, alias: text() });
+  return lookup(given.alias, given);
 }

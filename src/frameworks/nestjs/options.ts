@@ -55,6 +55,7 @@ const COMMON = [...FRAMEWORK_OPTIONS.filter((option) => option !== 'as'), 'close
 const OPENING: { readonly [O in keyof Required<OpenOptions>]: true } = {
   name: true,
   secrets: true,
+  on: true,
   sources: true,
   refreshTimeoutMs: true,
   expiryThresholdsDays: true,

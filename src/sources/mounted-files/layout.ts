@@ -1,11 +1,49 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { dirname, resolve, sep } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { listFiles } from './list-files';
 import { permissions } from './read-file';
+import { listFiles } from './read-files';
 
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
 export const DATA_LINK = '..data';
+
+/** A bind mount of one entry of a timestamp directory: `/..2026_11_23_20_01_21.1853148849/password`. */
+const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;
+
+/** What watching needs to know about a mount. */
+export interface MountState {
+  readonly layout: 'kubernetes' | 'plain' | 'absent';
+  /** Identifies the directory: a mount that was deleted and recreated gets a new identity. */
+  readonly identity: string;
+  /** The directory to watch: the mount itself or, for an absent mount, the nearest existing directory above it. */
+  readonly directory: string;
+}
+
+export function mountState(root: string): MountState {
+  try {
+    const identity = identityOf(root);
+    return { layout: dataTarget(root) === undefined ? 'plain' : 'kubernetes', identity, directory: root };
+  } catch {
+    return absentState(root);
+  }
+}
+
+function absentState(root: string): MountState {
+  for (let directory = dirname(root); ; directory = dirname(directory)) {
+    try {
+      return { layout: 'absent', identity: identityOf(directory), directory };
+    } catch {
+      if (directory === dirname(directory)) return { layout: 'absent', identity: '', directory };
+    }
+  }
+}
+
+/** File systems reuse the inode of a deleted directory; the birth time tells the two apart. */
+function identityOf(directory: string): string {
+  const { dev, ino, birthtimeNs } = statSync(directory, { bigint: true });
+  return `${dev}:${ino}:${birthtimeNs}`;
+}
 
 /** The target of `..data`, or undefined where there is no such link. */
 export function dataTarget(root: string): string | undefined {
@@ -18,7 +56,7 @@ export function dataTarget(root: string): string | undefined {
   }
 }
 
-/** What keeps `root` from being a mount with secrets; undefined when it is one. */
+/** The reason why `root` cannot be used as a mount with secrets; undefined when it can. */
 export function mountProblem(root: string): SecretsError | undefined {
   try {
     if (!statSync(root).isDirectory()) return notDirectory(root);
@@ -30,9 +68,10 @@ export function mountProblem(root: string): SecretsError | undefined {
         ? undefined
         : empty(root, `${DATA_LINK} leads to ${target}, which holds no file`);
     }
-    const writers = entries.filter((name) => name.startsWith('..'));
-    if (writers.length > 0) {
-      return empty(root, `expected the link ${DATA_LINK} and found only ${writers.slice(0, 3).join(', ')}`);
+    const writerEntries = entries.filter((name) => name.startsWith('..'));
+    if (writerEntries.length > 0) {
+      const found = writerEntries.slice(0, 3).join(', ');
+      return empty(root, `expected the link ${DATA_LINK} and found only ${found}`);
     }
     return entries.length > 0 ? undefined : empty(root, `expected ${DATA_LINK} or files and found nothing`);
   } catch (error) {
@@ -55,14 +94,14 @@ function filesOf(directory: string): string[] {
 export function mountMissing(root: string): SecretsError {
   return new SecretsError('MOUNT_MISSING', `the mount ${root} does not exist`, {
     source: 'mounted-files',
-    next: 'Check volumeMounts.mountPath of the container and SECRETS_PATH, or set waitForMountMs if it comes later.',
+    next: 'Check volumeMounts.mountPath of the container and SECRETS_PATH, or set waitForMountMs if it appears later.',
   });
 }
 
 function notDirectory(root: string): SecretsError {
   return new SecretsError('MOUNT_NOT_DIRECTORY', `the mount ${root} is not a directory`, {
     source: 'mounted-files',
-    next: 'Name the directory that holds the secret files, not one of the files.',
+    next: 'Pass the directory that holds the secret files, not one of the files.',
   });
 }
 
@@ -77,6 +116,45 @@ function unreadable(root: string, code: string | undefined): SecretsError {
   const what = `the mount ${root} cannot be read: ${code ?? 'unknown error'}${permissions(root)}`;
   return new SecretsError('MOUNT_UNREADABLE', what, {
     source: 'mounted-files',
-    next: 'Let the user of this process list and enter the directory.',
+    next: 'Allow the user of this process to list and enter the directory.',
   });
+}
+
+/** The warning for a mount that never rotates; undefined where there is none or mountinfo cannot be read. */
+export function subPathProblem(root: string): SecretsError | undefined {
+  let mountinfo: string;
+  try {
+    mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return undefined;
+  }
+  const found = findSubPathMounts(mountinfo, root);
+  if (found.length === 0) return undefined;
+  const evidence = found.map(({ path, evidence }) => `${path} is bound to ${evidence}`).join('; ');
+  return new SecretsError('MOUNT_SUBPATH', `a subPath mount never rotates: mountinfo says that ${evidence}`, {
+    source: 'mounted-files',
+    next: 'Mount the whole volume without subPath and name the file in the definition.',
+  });
+}
+
+/**
+ * Finds `subPath` mounts at or below `root`. The kubelet binds the current file into the container, so these mounts
+ * never update; the root of the mount (field 4 of mountinfo, proc(5)) still names the timestamp directory.
+ */
+export function findSubPathMounts(mountinfo: string, root: string): { path: string; evidence: string }[] {
+  const directory = resolve(root);
+  const found: { path: string; evidence: string }[] = [];
+  for (const line of mountinfo.split('\n')) {
+    const [, , , mountRoot, mountPoint] = line.split(' ').map(unescapeOctal);
+    if (mountRoot === undefined || mountPoint === undefined) continue;
+    if (mountPoint !== directory && !mountPoint.startsWith(directory + sep)) continue;
+    if (TIMESTAMPED.test(mountRoot)) found.push({ path: mountPoint, evidence: mountRoot });
+  }
+  return found;
+}
+
+function unescapeOctal(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }

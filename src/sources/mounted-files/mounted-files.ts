@@ -1,22 +1,31 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { isSecretsError } from '../../errors';
-import { assertNumber, rejectUnknownOptions } from '../../internal/options';
+import { isSecretsError, SecretsError } from '../../errors';
+import { count, flag, kindOf, ms, type Option, readOptions } from '../../internal/options';
 import { delay } from '../../internal/time';
-import { type MountState, watchMount } from '../../watch/watch-mount';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
-import { dataTarget, mountMissing, mountProblem } from './layout';
-import { listFiles } from './list-files';
-import { mountState } from './mount-state';
+import {
+  DATA_LINK,
+  dataTarget,
+  type MountState,
+  mountMissing,
+  mountProblem,
+  mountState,
+  subPathProblem,
+} from './layout';
 import type { FileReading } from './read-file';
-import { type MountReading, readKubernetes } from './read-kubernetes';
+import { listFiles, type MountReading } from './read-files';
+import { readKubernetes } from './read-kubernetes';
 import { readPlain } from './read-plain';
-import { subPathProblem } from './subpath';
+import { type MountWatch, watchMount } from './watch';
 
 export interface MountedFilesOptions {
-  /** How long `open` waits for the mount to be there and not empty, in ms. Default: 0. */
+  /** How long `open` waits for the mount to exist and to hold files, in ms. Default: 0. */
   readonly waitForMountMs?: number;
-  /** The slow look beside the watch, in ms: no rotation is missed for longer. Default: 30 000. */
+  /**
+   * Interval of the poll that runs alongside the watch, in ms, 10 or more: no rotation is missed for longer.
+   * Default: 30 000.
+   */
   readonly pollIntervalMs?: number;
   /** Larger files are refused. Default: 1 MiB. */
   readonly maxFileBytes?: number;
@@ -24,18 +33,19 @@ export interface MountedFilesOptions {
   readonly optional?: boolean;
 }
 
-const RETRIES = 3;
+const MAX_READS = 3;
 const RETRY_DELAY_MS = 20;
-// Windows nodes remove ..data before they make the new one.
-const MISSING_LINK_RETRIES = 15;
+// Windows nodes remove ..data before they create the new one.
+const MAX_MISSING_LINK_READS = 15;
 
 /**
- * Secrets as files of a mounted directory: Kubernetes volumes (the Secrets Store CSI driver, Secret, ConfigMap) and
- * plain directories (Docker secrets, local development). One `read` never mixes two generations.
+ * Serves secrets from the files of a mounted directory: Kubernetes volumes (the Secrets Store CSI driver, Secret,
+ * ConfigMap) and plain directories (Docker secrets, local development). One `read` never mixes two generations.
  *
- * Errors: `MOUNT_MISSING`, `MOUNT_EMPTY`, `MOUNT_NOT_DIRECTORY`, `MOUNT_UNREADABLE` at open; `MOUNT_UNSTABLE`,
- * `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `FILE_OUTSIDE_MOUNT` for what is in it; `MOUNT_SUBPATH` and
- * `WATCH_UNAVAILABLE` as warnings.
+ * Throws `OPTION_UNKNOWN`, and `OPTION_INVALID` for an option out of bounds or a path that is not a non-empty string.
+ * Errors at open: `MOUNT_MISSING`, `MOUNT_EMPTY`, `MOUNT_NOT_DIRECTORY`, `MOUNT_UNREADABLE`; later also
+ * `MOUNT_UNSTABLE`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `FILE_OUTSIDE_MOUNT`. Warnings: `MOUNT_SUBPATH`,
+ * `WATCH_UNAVAILABLE`.
  *
  * @example
  * ```ts
@@ -43,23 +53,22 @@ const MISSING_LINK_RETRIES = 15;
  * ```
  */
 export function mountedFiles(path: string, options: MountedFilesOptions = {}): Source {
-  const where = `mountedFiles("${path}")`;
-  rejectUnknownOptions(where, options, ['waitForMountMs', 'pollIntervalMs', 'maxFileBytes', 'optional']);
-  const {
-    waitForMountMs = 0,
-    pollIntervalMs = 30_000,
-    maxFileBytes = 1024 * 1024,
-    optional = false,
-  } = options;
-  assertNumber(where, 'waitForMountMs', waitForMountMs);
-  assertNumber(where, 'pollIntervalMs', pollIntervalMs, 10);
-  assertNumber(where, 'maxFileBytes', maxFileBytes, 1);
-
+  assertPath(path);
+  const { waitForMountMs, pollIntervalMs, maxFileBytes, optional } = readOptions(
+    `mountedFiles("${path}")`,
+    options,
+    {
+      waitForMountMs: ms(0),
+      pollIntervalMs: ms(30_000, { least: 10 }),
+      maxFileBytes: bytes(1024 * 1024, 1),
+      optional: flag(false),
+    },
+  );
   const root = resolve(path);
   let layout: MountState['layout'] = 'absent';
-  let seen = false;
-  let withValue: Set<string> | undefined;
-  let watch: ReturnType<typeof watchMount> | undefined;
+  let hasBeenRead = false;
+  let namesWithValue: Set<string> | undefined;
+  let mountWatch: MountWatch | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + waitForMountMs;
@@ -73,28 +82,28 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
 
   async function read(request: ReadRequest): Promise<ReadResult> {
     try {
-      let reading = await attempt(request);
-      for (let retry = 1; retry < RETRIES && hasPassingFailure(reading); retry += 1) {
-        await delay(RETRY_DELAY_MS * retry, request.signal);
-        reading = await attempt(request);
+      let reading = await readOnce(request);
+      for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
+        await delay(RETRY_DELAY_MS * reads, request.signal);
+        reading = await readOnce(request);
       }
-      return remember(reading);
+      return resultOf(reading);
     } catch (error) {
-      // Of an error that is not ours the state of the mount says more: EACCES on the way to it, for one.
+      // The mount's state explains a foreign error better: EACCES on the way to the mount, for example.
       throw isSecretsError(error) ? error : (mountProblem(root) ?? error);
     } finally {
-      // Also after a failure: a mount that is gone is waited for with another kind of watch.
-      watch?.follow(mountState(root));
+      // Also after a failure: an absent mount needs another watcher.
+      mountWatch?.follow(mountState(root));
     }
   }
 
-  async function attempt(request: ReadRequest): Promise<MountReading> {
-    if (!exists(root)) return absent(request);
-    for (let retry = 0; retry < MISSING_LINK_RETRIES; retry += 1) {
+  async function readOnce(request: ReadRequest): Promise<MountReading> {
+    if (!exists(root)) return readAbsent(request);
+    for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request);
       if (reading !== undefined) {
         layout = 'kubernetes';
-        seen = true;
+        hasBeenRead = true;
         return reading;
       }
       if (layout !== 'kubernetes') break;
@@ -102,17 +111,18 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     }
     const problem = mountProblem(root);
     if (problem !== undefined) {
-      if (problem.code === 'MOUNT_MISSING') return absent(request);
+      if (problem.code === 'MOUNT_MISSING') return readAbsent(request);
       throw problem;
     }
     layout = 'plain';
-    seen = true;
-    return readPlain(root, maxFileBytes, request, (name) => withValue === undefined || withValue.has(name));
+    hasBeenRead = true;
+    const hadValue = (name: string) => namesWithValue === undefined || namesWithValue.has(name);
+    return readPlain(root, maxFileBytes, request, hadValue);
   }
 
-  function absent({ lookups }: ReadRequest): MountReading {
+  function readAbsent({ lookups }: ReadRequest): MountReading {
     layout = 'absent';
-    if (seen || !optional) throw mountProblem(root) ?? mountMissing(root);
+    if (hasBeenRead || !optional) throw mountProblem(root) ?? mountMissing(root);
     const missing = lookups.map(({ name, file }): [string, FileReading] => [
       name,
       { status: 'missing', looked: `${root}/${file}`, mark: 'ENOENT' },
@@ -120,15 +130,23 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     return { readings: new Map(missing), revision: undefined };
   }
 
-  function remember({ readings, revision }: MountReading): ReadResult {
+  function resultOf({ readings, revision }: MountReading): ReadResult {
     if (readings === undefined) return { unchanged: true, readings: new Map(), revision };
-    withValue = new Set();
+    namesWithValue = new Set();
+    let hasFailure = false;
     for (const [name, reading] of readings) {
-      if (reading.status === 'found' && reading.bytes.length > 0) withValue.add(name);
+      if (reading.status === 'found' && reading.bytes.length > 0) namesWithValue.add(name);
+      if (reading.status === 'failed') hasFailure = true;
     }
-    // What failed may be mended without a trace in the revision: a file's permissions are.
-    const failed = [...readings.values()].some(({ status }) => status === 'failed');
-    return { unchanged: false, readings, revision: failed ? undefined : revision };
+    // A fix may leave no trace in the revision: new permissions of a file, for example.
+    return { unchanged: false, readings, revision: hasFailure ? undefined : revision };
+  }
+
+  function watch(listener: SourceListener): () => Promise<void> | undefined {
+    const problem = subPathProblem(root);
+    if (problem !== undefined) listener.problem(problem);
+    mountWatch = watchMount(root, { pollIntervalMs, listener, state: mountState(root) });
+    return () => mountWatch?.close();
   }
 
   return {
@@ -137,9 +155,10 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     maxStalenessMs: Math.max(60_000, 3 * pollIntervalMs),
     open,
     read,
+    watch,
     async inventory() {
       try {
-        return listFiles(dataTarget(root) === undefined ? root : `${root}/..data`);
+        return listFiles(dataTarget(root) === undefined ? root : `${root}/${DATA_LINK}`);
       } catch {
         return [];
       }
@@ -147,18 +166,29 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     note() {
       return layout === 'absent' ? 'the mount does not exist (yet); other sources serve' : undefined;
     },
-    watch(listener: SourceListener) {
-      const problem = subPathProblem(root);
-      if (problem !== undefined) listener.problem(problem);
-      watch = watchMount(root, { pollIntervalMs, listener, state: mountState(root) });
-      return () => watch?.close();
-    },
   };
 }
 
-function hasPassingFailure({ readings }: MountReading): boolean {
+function assertPath(path: unknown): void {
+  if (typeof path === 'string' && path !== '') return;
+  const what = `mountedFiles: the path must be a non-empty string, not ${kindOf(path)}`;
+  throw new SecretsError('OPTION_INVALID', what, {
+    next:
+      path instanceof URL
+        ? 'Pass fileURLToPath(url), from node:url.'
+        : "Pass the directory that holds the secret files: mountedFiles('/mnt/secrets-store').",
+  });
+}
+
+/** A size in bytes, `least` or more. */
+function bytes(fallback: number, least: number): Option<number> {
+  const option = count(fallback, { least });
+  return (given, reject) => option(given, () => reject(`a size in bytes, ${least} or more`));
+}
+
+function hasTransientFailure({ readings }: MountReading): boolean {
   if (readings === undefined) return false;
-  return [...readings.values()].some((reading) => reading.status === 'failed' && reading.passing);
+  return [...readings.values()].some((reading) => reading.status === 'failed' && reading.transient);
 }
 
 function exists(root: string): boolean {

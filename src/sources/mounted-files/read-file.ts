@@ -4,15 +4,18 @@ import { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
 import type { FailedReading, FoundReading, MissingReading } from '../source';
 
-/** One file as it was seen. `mark` is its state without its bytes: it tells "certainly the same", never "changed". */
+/**
+ * What reading one file found. `mark` is the state of the file without its bytes: equal marks prove that nothing
+ * changed; different marks prove nothing.
+ */
 export type FileReading =
   | (FoundReading & { readonly mark: string; readonly changedAtMs: number })
   | (MissingReading & { readonly mark: string })
-  | (FailedReading & { readonly mark: string; readonly passing: boolean });
+  | (FailedReading & { readonly mark: string; readonly transient: boolean });
 
-/** Where files are read, and what they may be. */
-export interface Place {
-  /** The mount: no link may lead out of it. */
+/** The directory to read files from, and the limits they must keep to. */
+export interface MountView {
+  /** The mount: links must not lead out of it. */
   readonly root: string;
   /** The directory of this generation: the mount itself, or the target of its `..data`. */
   readonly base: string;
@@ -20,21 +23,21 @@ export interface Place {
 }
 
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
-// A FIFO must not block the reader.
+// Without O_NONBLOCK, opening a FIFO would block the process.
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Reads one file without waiting. A mount is memory (tmpfs): an open, a stat and a read together take about 4 µs,
- * one hop through the thread pool takes more than ten times that, and a generation that is read in one go is
- * hardly ever swapped away half-way.
+ * Reads one file synchronously. A mount is memory (tmpfs): open, stat and read together take about 4 µs, while one hop
+ * through the thread pool takes more than ten times as long. A generation that is read in one go is also rarely
+ * swapped away half-way.
  */
-export function readSecretFile(place: Place, name: string, file: string): FileReading {
-  const path = `${place.base}/${file}`;
+export function readSecretFile(view: MountView, name: string, file: string): FileReading {
+  const path = `${view.base}/${file}`;
   try {
-    if (NO_FOLLOW === 0 || file.includes('/')) assertInside(place.root, name, dirname(path), path);
-    const descriptor = openInside(place.root, name, path);
+    if (NO_FOLLOW === 0 || file.includes('/')) assertInside(view.root, name, dirname(path), path);
+    const descriptor = openInside(view.root, name, path);
     try {
-      return readDescriptor(place, name, path, descriptor);
+      return readDescriptor(view, name, path, descriptor);
     } finally {
       closeSync(descriptor);
     }
@@ -63,7 +66,7 @@ function assertInside(root: string, name: string, target: string, path: string):
   });
 }
 
-function readDescriptor(place: Place, name: string, path: string, descriptor: number): FileReading {
+function readDescriptor(view: MountView, name: string, path: string, descriptor: number): FileReading {
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) {
     throw new SecretsError('FILE_UNREADABLE', `${path} is not a regular file`, {
@@ -71,11 +74,11 @@ function readDescriptor(place: Place, name: string, path: string, descriptor: nu
       next: 'Name the file itself; a nested alias has the form directory/file.',
     });
   }
-  if (stat.size > place.maxFileBytes) {
-    const size = `${path} has ${stat.size} bytes, more than the limit of ${place.maxFileBytes}`;
+  if (stat.size > view.maxFileBytes) {
+    const size = `${path} has ${stat.size} bytes, more than the limit of ${view.maxFileBytes}`;
     throw new SecretsError('FILE_TOO_LARGE', size, {
       secret: name,
-      next: 'Raise maxFileBytes of mountedFiles if this really is a secret.',
+      next: 'Raise maxFileBytes of mountedFiles if the file really is a secret.',
     });
   }
   // One byte more than expected, to notice a file that grows while it is read.
@@ -96,7 +99,7 @@ function readDescriptor(place: Place, name: string, path: string, descriptor: nu
   };
 }
 
-/** The mark of a file without reading it: the same text as a reading has when nothing changed. */
+/** The mark of a file without reading it; equal to the mark of its last reading when nothing changed. */
 export function markOf(base: string, file: string): string {
   try {
     const stat = statSync(`${base}/${file}`);
@@ -108,14 +111,14 @@ export function markOf(base: string, file: string): string {
 
 function failure(name: string, path: string, error: unknown): FileReading {
   if (error instanceof SecretsError) {
-    return { status: 'failed', error, mark: error.code, passing: false };
+    return { status: 'failed', error, mark: error.code, transient: false };
   }
   const code = errorCode(error) ?? 'an unknown error';
   if (code === 'ENOENT' || code === 'ENOTDIR') return { status: 'missing', looked: path, mark: 'ENOENT' };
   return {
     status: 'failed',
     mark: code,
-    passing: true,
+    transient: true,
     error: new SecretsError('FILE_UNREADABLE', `${path} cannot be read: ${code}${permissions(path)}`, {
       secret: name,
       next: 'Check the filePermission of the object, the securityContext of the pod and the node.',
@@ -123,9 +126,9 @@ function failure(name: string, path: string, error: unknown): FileReading {
   };
 }
 
-/** Mode and owner of a path, and who we are: what a permission error is about. */
+/** Describes what a permission error depends on: mode and owner of a path, and the user of this process. */
 export function permissions(path: string): string {
-  // The effective user is the one whose access is checked.
+  // The kernel checks the access of the effective user.
   const user = process.geteuid?.();
   if (user === undefined) return '';
   try {

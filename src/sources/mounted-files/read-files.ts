@@ -1,16 +1,74 @@
+import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { errorCode } from '../../internal/describe-error';
 import type { ReadRequest } from '../source';
-import { listFiles } from './list-files';
-import { type FileReading, type Place, readSecretFile } from './read-file';
+import { type FileReading, type MountView, readSecretFile } from './read-file';
 
-/** Reads what a request names and, where it asks for that, everything that is listed; each file once. */
-export function readFiles(place: Place, { lookups, list }: ReadRequest): Map<string, FileReading> {
+/** What one read found in a mount. `readings` is undefined where nothing has changed since `request.since`. */
+export interface MountReading {
+  readonly readings: ReadonlyMap<string, FileReading> | undefined;
+  readonly revision: string | undefined;
+}
+
+/** How many levels of subdirectories are listed and watched. */
+export const MAX_DEPTH = 8;
+
+/** Reads the files that a request names and, with `list`, every file that can be listed; each file once. */
+export function readFiles(view: MountView, { lookups, list }: ReadRequest): Map<string, FileReading> {
   const readings = new Map<string, FileReading>();
   if (list) {
-    for (const file of listFiles(place.base)) readings.set(file, readSecretFile(place, file, file));
+    for (const file of listFiles(view.base)) readings.set(file, readSecretFile(view, file, file));
   }
   for (const { name, file } of lookups) {
     const listed = name === file && readings.has(name);
-    if (!listed) readings.set(name, readSecretFile(place, name, file));
+    if (!listed) readings.set(name, readSecretFile(view, name, file));
   }
   return readings;
+}
+
+/**
+ * Lists all files below `base`: relative paths with `/` between the parts. Names at the top that start with `..`
+ * belong to the writer of the mount and are skipped.
+ */
+export function listFiles(base: string, prefix = '', depth = 0): string[] {
+  const files: string[] = [];
+  for (const entry of entriesOf(base, prefix)) {
+    if (depth === 0 && entry.name.startsWith('..')) continue;
+    const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
+    if (isDirectory(base, path, entry)) {
+      if (depth < MAX_DEPTH) files.push(...filesBelow(base, path, depth + 1));
+    } else if (entry.isFile() || entry.isSymbolicLink()) {
+      files.push(path);
+    }
+  }
+  return files;
+}
+
+/**
+ * A directory that cannot be listed stands in for its files: reading it as a file reports the cause. A directory that
+ * has just vanished has no files.
+ */
+function filesBelow(base: string, path: string, depth: number): string[] {
+  try {
+    return listFiles(base, path, depth);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EACCES' || code === 'EPERM') return [path];
+    if (code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function entriesOf(base: string, prefix: string): Dirent[] {
+  return readdirSync(prefix === '' ? base : `${base}/${prefix}`, { withFileTypes: true });
+}
+
+function isDirectory(base: string, path: string, entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return statSync(`${base}/${path}`).isDirectory();
+  } catch (error) {
+    // A link that dangles for a moment is read, and judged, as a file.
+    if (errorCode(error) !== undefined) return false;
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { SecretsError } from '../../errors';
@@ -6,24 +6,19 @@ import { errorCode } from '../../internal/describe-error';
 import { delay } from '../../internal/time';
 import type { ReadRequest } from '../source';
 import { DATA_LINK, dataTarget } from './layout';
-import type { FileReading, Place } from './read-file';
-import { readFiles } from './read-files';
+import type { FileReading, MountView } from './read-file';
+import { type MountReading, readFiles } from './read-files';
 
-/** What was read of a mount. `readings` is undefined where nothing changed since `request.since`. */
-export interface MountReading {
-  readonly readings: ReadonlyMap<string, FileReading> | undefined;
-  readonly revision: string | undefined;
-}
-
-// With a writer that swaps without pause an attempt succeeds more often than not.
+// Even when a writer swaps without pause, most attempts succeed.
 const MAX_ATTEMPTS = 1000;
-const DANGLING_RETRIES = 20;
+const MAX_DANGLING_RETRIES = 20;
 const DANGLING_DELAY_MS = 10;
 
 /**
  * Reads one generation of a Kubernetes mount: resolves `..data` once, reads everything under its target, and starts
- * again when the target is swapped away meanwhile (the writer deletes the old directory without a grace period).
- * Answers `undefined` when there is no `..data`.
+ * again when `..data` was swapped meanwhile (the writer deletes the old directory without a grace period). The name
+ * of the target alone does not show that: a writer that alternates between two directories can swap away and back
+ * during one reading. Resolves with `undefined` when there is no `..data`.
  */
 export async function readKubernetes(
   root: string,
@@ -37,17 +32,18 @@ export async function readKubernetes(
     if (target === undefined) return undefined;
     const base = resolve(root, target);
     assertBelow(root, base);
-    const revision = revisionOf(base, target);
+    const revision = revisionOf(root, target);
     if (revision === undefined) {
       if (dataTarget(root) !== target) continue;
       dangling += 1;
-      if (dangling > DANGLING_RETRIES) throw danglingLink(root, target);
+      if (dangling > MAX_DANGLING_RETRIES) throw danglingLink(root, target);
       await delay(DANGLING_DELAY_MS, request.signal);
       continue;
     }
     if (revision === request.since) return { readings: undefined, revision };
     const readings = readGeneration({ root, base, maxFileBytes }, request);
-    if (readings !== undefined && dataTarget(root) === target) return { readings, revision };
+    const swapped = dataTarget(root) !== target || revisionOf(root, target) !== revision;
+    if (readings !== undefined && !swapped) return { readings, revision };
   }
   throw new SecretsError('MOUNT_UNSTABLE', `the mount ${root} was swapped during every attempt to read it`, {
     source: 'mounted-files',
@@ -55,21 +51,26 @@ export async function readKubernetes(
   });
 }
 
-/** Undefined when the directory was swapped away while it was listed. */
-function readGeneration(place: Place, request: ReadRequest): Map<string, FileReading> | undefined {
+/** Reads all files of one generation; undefined when its directory was swapped away while it was listed. */
+function readGeneration(view: MountView, request: ReadRequest): Map<string, FileReading> | undefined {
   try {
-    return readFiles(place, request);
+    return readFiles(view, request);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-/** Name and identity of the directory: names repeat in hand-made mounts, an inode with its ctime does not. */
-function revisionOf(base: string, target: string): string | undefined {
+/**
+ * Identifies one swap: the target's name, and inode and ctime of both the directory and the link. Names can repeat,
+ * and files that are rewritten in place leave their directory unchanged, but every swap makes a new link. Undefined
+ * when the link or its target does not exist.
+ */
+function revisionOf(root: string, target: string): string | undefined {
   try {
-    const { ino, ctimeNs } = statSync(base, { bigint: true });
-    return `${target}:${ino}:${ctimeNs}`;
+    const link = lstatSync(`${root}/${DATA_LINK}`, { bigint: true });
+    const directory = statSync(resolve(root, target), { bigint: true });
+    return [target, directory.ino, directory.ctimeNs, link.ino, link.ctimeNs].join(':');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
@@ -86,8 +87,12 @@ function assertBelow(root: string, base: string): void {
 }
 
 function danglingLink(root: string, target: string): SecretsError {
-  return new SecretsError('MOUNT_EMPTY', `the link ${root}/${DATA_LINK} leads to ${target}, which is gone`, {
-    source: 'mounted-files',
-    next: 'Check the events of the pod; the last good values keep serving.',
-  });
+  return new SecretsError(
+    'MOUNT_EMPTY',
+    `the link ${root}/${DATA_LINK} leads to ${target}, which does not exist`,
+    {
+      source: 'mounted-files',
+      next: 'Check the events of the pod; the last good values keep serving.',
+    },
+  );
 }

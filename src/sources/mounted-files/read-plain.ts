@@ -1,19 +1,17 @@
 import { SecretsError } from '../../errors';
 import { delay } from '../../internal/time';
 import type { ReadRequest } from '../source';
-import { listFiles } from './list-files';
 import { type FileReading, markOf } from './read-file';
-import { readFiles } from './read-files';
-import type { MountReading } from './read-kubernetes';
+import { listFiles, type MountReading, readFiles } from './read-files';
 
 const SETTLE_STEP_MS = 20;
-const SETTLE_BOUND_MS = 1000;
-/** Time stamps of file systems are coarse: a file that changed this recently may change again under the same ones. */
+const MAX_SETTLE_MS = 1000;
+/** Timestamps are coarse: a file that changed this recently may change again without a new timestamp. */
 const RACY_MS = 2000;
 
 /**
- * Reads a plain directory, whose files may be half-written: looks until two looks agree, and takes an empty file for
- * a write in progress first where `hadValue` says that it had a value (or nothing is known yet).
+ * Reads a plain directory, whose files may be half-written: reads until two passes agree. An empty file counts as a
+ * write in progress at first, where `hadValue` says that the file had a value (or nothing is known yet).
  */
 export async function readPlain(
   root: string,
@@ -24,12 +22,12 @@ export async function readPlain(
   if (request.since !== undefined && request.since === currentRevision(root, request)) {
     return { readings: undefined, revision: request.since };
   }
-  const deadline = Date.now() + SETTLE_BOUND_MS;
-  const place = { root, base: root, maxFileBytes };
-  let previous = readFiles(place, request);
+  const deadline = Date.now() + MAX_SETTLE_MS;
+  const view = { root, base: root, maxFileBytes };
+  let previous = readFiles(view, request);
   for (;;) {
     if (newestChange(previous) > Date.now() - SETTLE_STEP_MS) await delay(SETTLE_STEP_MS, request.signal);
-    const current = readFiles(place, request);
+    const current = readFiles(view, request);
     const late = Date.now() > deadline;
     const waiting = !late && [...current].some(([name, reading]) => isEmpty(reading) && hadValue(name));
     if (agree(previous, current) && !waiting) {
@@ -86,7 +84,7 @@ function join(marks: [name: string, mark: string][]): string {
 }
 
 function unstable(root: string): SecretsError {
-  return new SecretsError('MOUNT_UNSTABLE', `the files of ${root} did not come to rest within a second`, {
+  return new SecretsError('MOUNT_UNSTABLE', `the files of ${root} kept changing for a second`, {
     source: 'mounted-files',
     next: 'Replace files by rename, or write all of them at once; the last good values keep serving.',
   });

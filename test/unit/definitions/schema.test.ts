@@ -22,7 +22,7 @@ function schemaOf(validate: (value: unknown) => unknown): StandardSchema<unknown
   return { '~standard': { version: 1, vendor: 'test', validate: validate as never } };
 }
 
-describe('a schema', () => {
+describe('secret.json', () => {
   it.each([
     ['zod', z.object({ hosts: z.array(z.object({ port: z.number() })), user: z.string() })],
     [
@@ -32,12 +32,12 @@ describe('a schema', () => {
         user: v.string(),
       }),
     ],
-  ])('of %s says where it refused, and not what', async (_, schema) => {
+  ])('tells where a schema of %s refused a value, and not what', async (_, schema) => {
     const message = await refusal(schema, { hosts: [{ port: MARKER }], user: [MARKER] });
     expect(message).toContain('the schema of "one" refused it at "hosts.0.port", "user"');
   });
 
-  it('that echoes the value is not repeated: in messages, paths, keys and what it throws', async () => {
+  it('repeats nothing of a schema that echoes the value in messages, paths, keys or exceptions', async () => {
     expect(await refusal(z.literal('a'), MARKER)).toContain('its top level');
     expect(await refusal(z.record(z.string(), z.number()), { [MARKER]: 'x' })).toContain('"…"');
     expect(await refusal(v.record(v.string(), v.number()), { [MARKER]: 'x' })).toContain('"…"');
@@ -58,7 +58,7 @@ describe('a schema', () => {
     );
   });
 
-  it('may transform, and may answer later', async () => {
+  it('takes schemas that transform, and schemas that answer later', async () => {
     const port = z.object({ port: z.string().transform(Number) });
     const definition = secret.json('one', port);
     expect(await definition.decode([Buffer.from('{"port":"5432"}')])).toEqual({ port: 5432 });
@@ -66,7 +66,7 @@ describe('a schema', () => {
     expect(await secret.json('one', later).decode([Buffer.from('1')])).toEqual([1]);
   });
 
-  it('is asked only where the value is JSON', async () => {
+  it('asks the schema only about valid JSON', async () => {
     for (const stored of [MARKER, `{"a":"${MARKER}",}`, `\ufeff{"a":1}`]) {
       const error = await Promise.resolve()
         .then(() => secret.json('one', z.any()).decode([Buffer.from(stored)]))

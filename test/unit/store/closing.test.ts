@@ -5,8 +5,8 @@ import { record } from '../../support/store-log';
 
 const closedError = expect.objectContaining({ code: 'STORE_CLOSED' });
 
-describe('a store that is closed during a look', () => {
-  it('settles that look, changes nothing any more, and reads no source again', async () => {
+describe('a store that is closed during a refresh', () => {
+  it('settles that refresh, changes nothing more, and reads no source again', async () => {
     const usual = memory({ user: 'u1' });
     const gate = deferred<void>();
     let reads = 0;
@@ -29,16 +29,17 @@ describe('a store that is closed during a look', () => {
     const log = record(store);
     const snapshot = store.snapshot();
     usual.set({ user: 'u2' });
-    const looks = [store.refresh(), store.refresh()];
+    const refreshes = [store.refresh(), store.refresh()];
+    await expect.poll(() => reads).toBe(2);
     await store.close();
-    await Promise.all(looks);
+    await Promise.all(refreshes);
     expect([aborted, reads, log.changes, log.errors]).toEqual([true, 2, [], []]);
     expect([snapshot.reveal('user'), snapshot.generation]).toEqual(['u1', 1]);
     usual.set({ user: 'u3' });
     expect(reads).toBe(2);
   });
 
-  it('closes every source once, also where one of them fails to close', async () => {
+  it('closes every source once, even when one of them fails to close', async () => {
     const closed: string[] = [];
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const source = (name: string, close: () => void): Source => ({ ...memory({ user: 'u' }), name, close });
@@ -60,7 +61,7 @@ describe('a store that is closed during a look', () => {
     warn.mockRestore();
   });
 
-  it('answers every use after it with an error of its own, and says no more', async () => {
+  it('answers every later use with STORE_CLOSED, and emits nothing more', async () => {
     const source = memory({ user: 'value-of-user' });
     const store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     const heard = vi.fn();
@@ -81,6 +82,39 @@ describe('a store that is closed during a look', () => {
     expect(heard).not.toHaveBeenCalled();
     expect(store.redact('a value-of-user b')).toBe('a [secret user] b');
     expect(store.health().generation).toBe(1);
+  });
+});
+
+describe('a store that is closed by its own listener', () => {
+  it('emits one close event and closes each source once', async () => {
+    let events = 0;
+    let closes = 0;
+    const source: Source = {
+      ...memory({ user: 'u' }),
+      close() {
+        closes += 1;
+      },
+    };
+    const store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
+    store.on('close', () => {
+      events += 1;
+      void store.close();
+    });
+    await store.close();
+    expect([events, closes]).toEqual([1, 1]);
+  });
+
+  it('tells no more after a change listener closed it', async () => {
+    const source = memory({ user: 'u1', extra: 'e1' });
+    const store = await SecretStore.open({ secrets: { user: 'user', extra: 'extra' }, sources: [source] });
+    const log = record(store);
+    store.once('change', () => void store.close());
+    source.set({ user: 'u2', extra: undefined });
+    await store.refresh();
+    source.set({ user: 'u3', extra: 'e3' });
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(log.changes.length).toBeLessThanOrEqual(1);
+    await store.close();
   });
 });
 

@@ -5,8 +5,8 @@ import { record } from '../../support/store-log';
 import { waitFor } from '../../support/wait-for';
 
 describe('a store without declared secrets', () => {
-  it('takes up files that come, and keeps those that go', async () => {
-    await using mount = await createTestMount({ first: '1' });
+  it('takes up files that come, and drops one that goes when nobody has read it', async () => {
+    await using mount = await createTestMount({ first: '1', unread: '1' });
     await using store = await SecretStore.open({ sources: [mountedFiles(mount.path)] });
     const log = record(store);
     for (const name of ['second', 'third', 'nested/fourth']) {
@@ -17,11 +17,69 @@ describe('a store without declared secrets', () => {
     expect(log.changes.flatMap(({ changes }) => changes.map(({ kind }) => kind))).toEqual(
       Array(3).fill('added'),
     );
-    await mount.remove('first');
-    await waitFor(() => log.codes().includes('SECRET_VANISHED'));
-    expect(store.reveal('first')).toBe('1');
-    await mount.rotate({ second: '2' });
-    await waitFor(() => store.reveal('second') === '2');
+    await mount.remove('unread');
+    await waitFor(() => !store.has('unread'));
+    expect(log.changes.at(-1)?.changes).toEqual([
+      expect.objectContaining({ name: 'unread', kind: 'removed', version: undefined }),
+    ]);
+    expect([log.codes(), store.health().status]).toEqual([[], 'ok']);
+    expect(() => store.reveal('unread')).toThrow(expect.objectContaining({ code: 'NAME_UNKNOWN' }));
+  });
+
+  it('keeps the whole generation when a secret that was read vanishes', async () => {
+    const source = memory({ user: 'u1', password: 'p1' });
+    await using store = await SecretStore.open({ sources: [source] });
+    const log = record(store);
+    expect(store.reveal('password')).toBe('p1');
+    for (const round of [2, 3, 4]) {
+      source.set({ user: `u${round}`, password: undefined });
+      await store.refresh();
+      expect([store.reveal('user'), store.reveal('password')]).toEqual(['u1', 'p1']);
+    }
+    expect(log.codes()).toEqual(['SECRET_VANISHED']);
+    source.set({ user: 'u5', password: 'p5' });
+    await store.refresh();
+    expect([store.reveal('user'), store.reveal('password')]).toEqual(['u5', 'p5']);
+    expect([log.recovered.length, store.health().status]).toEqual([1, 'ok']);
+  });
+
+  it('waits for a second refresh before it serves a generation that lacks a name', async () => {
+    const source = memory({ user: 'u1', password: 'p1' });
+    await using store = await SecretStore.open({ sources: [source] });
+    record(store);
+    // Not read through the store: a secret that was read counts as required.
+    const seen = () => store.report().secrets.map(({ name, version }) => `${name} ${version}`);
+    const first = seen();
+    source.set({ user: 'u2', password: undefined });
+    await store.refresh();
+    expect(seen()).toEqual(first);
+    await store.refresh();
+    expect(store.names()).toEqual(['user']);
+    source.set({ user: 'u3', password: 'p3' });
+    await store.refresh();
+    expect([store.reveal('user'), store.reveal('password')]).toEqual(['u3', 'p3']);
+  });
+
+  it('drops a value that turns bad when nobody has read it, and says why to whoever asks', async () => {
+    const source = memory({ token: 't1', labels: 'app="x"' });
+    await using store = await SecretStore.open({ sources: [source] });
+    record(store);
+    source.set({ token: 't2', labels: '' });
+    await store.refresh();
+    expect([store.reveal('token'), store.has('labels')]).toEqual(['t2', false]);
+    expect(() => store.reveal('labels')).toThrow(expect.objectContaining({ code: 'VALUE_EMPTY' }));
+  });
+
+  it('forgets names that come and go', async () => {
+    const source = memory({ a: '1' });
+    await using store = await SecretStore.open({ sources: [source] });
+    record(store);
+    for (let round = 1; round <= 50; round += 1) {
+      source.set({ [`session-${round}`]: 'v', [`session-${round - 1}`]: undefined });
+      await store.refresh();
+    }
+    expect(store.names()).toEqual(['a', 'session-50']);
+    expect([store.report().secrets.length, store.health().status]).toEqual([2, 'ok']);
   });
 
   it('reports a file that cannot be a secret without losing the others, until it is gone', async () => {
@@ -46,11 +104,11 @@ describe('a store without declared secrets', () => {
     expect(store.has('token')).toBe(false);
   });
 
-  it('follows an adopted variable like any other name, and shows it in the report', async () => {
+  it('follows a variable from the moment it is asked for, and shows it in the report', async () => {
     const variables: Record<string, string> = { API_KEY: 'v1' };
     await using store = await SecretStore.open({ sources: [memory({ a: '1' }), environment(variables)] });
     const log = record(store);
-    expect(store.has('api-key')).toBe(false);
+    expect(store.names()).toEqual(['a']);
     expect(store.reveal('api-key')).toBe('v1');
     expect([store.has('api-key'), store.get('api-key').origin]).toEqual([true, 'API_KEY']);
     for (const value of ['v2', 'v3', 'v4']) {
@@ -64,6 +122,42 @@ describe('a store without declared secrets', () => {
       origin: 'API_KEY',
       passed: [{ source: 'memory', looked: '"api-key"' }],
     });
+  });
+
+  it('answers for variables as they were when the snapshot was taken', async () => {
+    const variables: Record<string, string> = { DB_USER: 'user-1', DB_PASSWORD: 'password-1' };
+    await using store = await SecretStore.open({ sources: [environment(variables)] });
+    const before = store.snapshot();
+    expect(before.reveal('db-user')).toBe('user-1');
+    Object.assign(variables, { DB_USER: 'user-2', DB_PASSWORD: 'password-2', DB_EXTRA: 'extra-2' });
+    await store.refresh();
+    expect([before.reveal('db-user'), before.reveal('db-password')]).toEqual(['user-1', 'password-1']);
+    expect([before.has('db-extra'), before.has('db-password')]).toEqual([false, true]);
+    const after = store.snapshot();
+    expect([after.reveal('db-user'), after.reveal('db-password')]).toEqual(['user-2', 'password-2']);
+  });
+
+  it('takes no variable of the system for a secret, unless it is declared', async () => {
+    const variables = { PATH: '/bin', HOME: '/root', KUBERNETES_SERVICE_HOST: '10.0.0.1', API_KEY: 'k' };
+    const sources = [environment(variables)];
+    await using store = await SecretStore.open({ sources });
+    for (const name of ['path', 'home', 'kubernetes-service-host']) {
+      expect(store.has(name)).toBe(false);
+      expect(() => store.reveal(name)).toThrow(expect.objectContaining({ code: 'NAME_UNKNOWN' }));
+    }
+    expect(store.reveal('api-key')).toBe('k');
+    await using declared = await SecretStore.open({ secrets: { path: 'path' }, sources });
+    expect(declared.reveal('path')).toBe('/bin');
+  });
+
+  it('masks values of variables that only an earlier snapshot has handed out', async () => {
+    const variables: Record<string, string> = { API_KEY: 'first-marker' };
+    await using store = await SecretStore.open({ sources: [environment(variables)] });
+    const before = store.snapshot();
+    variables.API_KEY = 'second-marker';
+    await store.refresh();
+    expect([before.reveal('api-key'), store.reveal('api-key')]).toEqual(['first-marker', 'second-marker']);
+    expect(store.redact('first-marker second-marker')).toBe('[secret api-key] [secret api-key]');
   });
 
   it('suggests the right name for one that is misspelt, and lists what there is for a strange one', async () => {

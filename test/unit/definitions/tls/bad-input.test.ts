@@ -130,8 +130,8 @@ function damaged(whole: Buffer): Buffer {
   return copy;
 }
 
-describe('secret.tls refuses', () => {
-  it.each(cases)('%s: %s', async (_title, code, definition, stored) => {
+describe('secret.tls', () => {
+  it.each(cases)('refuses %s: %s', async (_title, code, definition, stored) => {
     const parts = (await stored()).map((part) => Buffer.from(part as string));
     const error = await Promise.resolve()
       .then(() => definition.decode(parts))
@@ -144,7 +144,7 @@ describe('secret.tls refuses', () => {
 });
 
 describe('an expired certificate', () => {
-  it('is used with a warning where that is asked for', async () => {
+  it('serves with a warning if the options say so', async () => {
     const { chain, key } = await issue(-9 * DAY_MS, -DAY_MS);
     const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key' }, { expired: 'warn' });
     const value = await definition.decode([Buffer.from(chain), Buffer.from(key)]);
@@ -153,7 +153,7 @@ describe('an expired certificate', () => {
 });
 
 describe('host names', () => {
-  it('that a certificate is not for are a warning, wildcards and addresses understood', async () => {
+  it('warn when a certificate does not cover them, with wildcards and addresses', async () => {
     const { chain, key } = await authority.issue({ hosts: ['*.example.test', '10.0.0.7'] });
     const warningsFor = async (...hostNames: string[]) => {
       const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key' }, { hostNames });
@@ -167,27 +167,23 @@ describe('host names', () => {
   });
 });
 
-describe('a definition', () => {
+describe('the arguments of secret.tls', () => {
   it.each([
-    ['of one half', () => secret.tls({ cert: 'tls.crt' } as never), 'OPTION_INVALID'],
-    ['with a misspelt part', () => secret.tls({ cert: 'a', kee: 'b' } as never), 'OPTION_UNKNOWN'],
-    ['with a misspelt option', () => secret.tls('a', { passfrase: 'b' } as never), 'OPTION_UNKNOWN'],
+    ['one half of a pair', () => secret.tls({ cert: 'tls.crt' } as never), 'OPTION_INVALID'],
+    ['a misspelt part', () => secret.tls({ cert: 'a', kee: 'b' } as never), 'OPTION_UNKNOWN'],
+    ['a misspelt option', () => secret.tls('a', { passfrase: 'b' } as never), 'OPTION_UNKNOWN'],
+    ['an unknown word for expired', () => secret.tls('a', { expired: 'maybe' } as never), 'OPTION_INVALID'],
     [
-      'with a word for expired that means nothing',
-      () => secret.tls('a', { expired: 'maybe' } as never),
-      'OPTION_INVALID',
-    ],
-    [
-      'with an option that trust has not',
+      'an option that trust does not have',
       () => secret.tls({ ca: 'a' }, { expired: 'warn' } as never),
       'OPTION_UNKNOWN',
     ],
     [
-      'of a path out of the mount',
+      'a path out of the mount',
       () => secret.tls({ cert: '../tls.crt', key: 'tls.key' }),
       'FILE_OUTSIDE_MOUNT',
     ],
-  ])('%s is refused', (_title, make, code) => {
+  ])('refuses %s', (_title, make, code) => {
     expect(make).toThrow(expect.objectContaining({ code }));
   });
 

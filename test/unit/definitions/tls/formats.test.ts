@@ -29,7 +29,7 @@ const encrypted = (key: string, type: 'pkcs1' | 'pkcs8' | 'sec1') =>
     .export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'opens it' } as never)
     .toString();
 
-/** The value serves: a client that trusts the root alone takes it. */
+/** Expects that a client which trusts only the root accepts the value. */
 async function expectServes(value: TlsMaterial, { cert }: Issued): Promise<void> {
   const { serialNumber } = new X509Certificate(cert);
   expect(value.leaf.serialNumber).toBe(serialNumber);
@@ -38,7 +38,7 @@ async function expectServes(value: TlsMaterial, { cert }: Issued): Promise<void>
   expect(peer?.serialNumber).toBe(serialNumber);
 }
 
-describe('a pair in two files', () => {
+describe('secret.tls, of two files,', () => {
   const cases: [string, () => [Buffer, Buffer]][] = [
     ['PEM', () => [pem(pair.chain), pem(pair.key)]],
     [
@@ -92,21 +92,21 @@ describe('a pair in two files', () => {
     ],
   ];
 
-  it.each(cases)('is taken from %s', async (_title, stored) => {
+  it.each(cases)('reads %s', async (_title, stored) => {
     await expectServes(await decodePair(...stored()), pair);
   });
 
   it.each([
     ['pkcs8', 'PRIVATE KEY'],
     ['pkcs1', 'RSA PRIVATE KEY'],
-  ] as const)('is taken from DER, with a %s key', async (type, label) => {
+  ] as const)('reads DER with a %s key', async (type, label) => {
     const key = createPrivateKey(rsa.key).export({ type, format: 'der' });
     const value = await decodePair(der(rsa.cert), key);
     expect(value.key).toContain(`-----BEGIN ${label}-----`);
     await expectServes(value, rsa);
   });
 
-  it('is taken from DER with a SEC1 key', async () => {
+  it('reads DER with a SEC1 key', async () => {
     const direct = await authority.issue({ hosts: ['localhost'] });
     const key = createPrivateKey(direct.key).export({ type: 'sec1', format: 'der' });
     await expectServes(await decodePair(der(direct.cert), key), direct);
@@ -125,7 +125,7 @@ describe('a pair in two files', () => {
     },
   );
 
-  it('carries the certificates to trust beside it, one each', async () => {
+  it('returns the certificates to trust with the pair, one each', async () => {
     const other = await createAuthority();
     const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key', ca: 'ca.crt' });
     const value = await definition.decode([pem(pair.chain), pem(pair.key), pem(authority.cert + other.cert)]);
@@ -135,13 +135,13 @@ describe('a pair in two files', () => {
   });
 });
 
-describe('a pair in one value', () => {
+describe('secret.tls, of one value,', () => {
   it.each([
     ['the key first, as Key Vault writes it', () => pair.key + pair.chain],
     ['the key last', () => pair.chain + pair.key],
     ['the issuer before the leaf', () => blocks(pair.chain).reverse().join('') + pair.key],
     ['the key between the certificates', () => blocks(pair.chain).join(pair.key)],
-  ])('is taken from a PEM with %s', async (_title, stored) => {
+  ])('reads a PEM with %s', async (_title, stored) => {
     const value = await decodeOne(pem(stored()));
     expect(blocks(value.cert ?? '')).toHaveLength(2);
     await expectServes(value, pair);
@@ -156,12 +156,12 @@ describe('a pair in one value', () => {
       (pfx: Buffer) => pem(pfx.toString('base64').replace(/.{64}/g, '$&\r\n')),
     ],
     ['with a password', 'opens it', (pfx: Buffer) => pfx],
-  ])('is taken from a PFX %s', async (_title, password, store) => {
+  ])('reads a PFX %s', async (_title, password, store) => {
     for (const encryption of ['aes256', '3des', 'rc2-40'] as const) {
       const pfx = createPfx({ cert: rsa.chain, key: rsa.key, encryption, ...(password ? { password } : {}) });
       const definition = secret.tls('web-tls', password ? { passphrase: 'web-tls-password' } : {});
       const value = await definition.decode([store(pfx), ...(password ? [pem(password)] : [])]);
-      // OpenSSL opens it itself, or refuses it and node-forge reads it.
+      // OpenSSL opens the file, or refuses it and node-forge reads it.
       expect(Object.keys(value)).toContain(encryption === 'rc2-40' ? 'key' : 'pfx');
       await expectServes(value, rsa);
     }
@@ -177,7 +177,16 @@ describe('a pair in one value', () => {
   });
 });
 
-describe('of several certificates', () => {
+describe('the expiries of secret.tls', () => {
+  it('are new dates at each call, so that no caller changes them for others', async () => {
+    const definition = secret.tls('web-tls');
+    const value = await definition.decode([pem(pair.key + pair.chain)]);
+    for (const { expiresAt } of definition.expiries?.(value) ?? []) expiresAt.setTime(0);
+    expect(definition.expiries?.(value).map(({ expiresAt }) => expiresAt.getTime())).not.toContain(0);
+  });
+});
+
+describe('secret.tls, of several certificates,', () => {
   it('serves the newer one of two that have the same key', async () => {
     const renewed = await middle.issue({
       hosts: ['localhost'],
@@ -187,7 +196,7 @@ describe('of several certificates', () => {
     await expectServes(await decodeOne(pem(pair.key + pair.cert + renewed.chain)), renewed);
   });
 
-  it('leaves out, with a warning, what belongs to no chain of the leaf', async () => {
+  it('leaves out certificates outside the chain of the leaf, with a warning', async () => {
     const stranger = await createAuthority();
     const definition = secret.tls('web-tls');
     const value = await definition.decode([pem(pair.key + stranger.cert + pair.chain)]);
@@ -197,8 +206,8 @@ describe('of several certificates', () => {
   });
 });
 
-describe('certificates to trust', () => {
-  it('are taken alone, as PEM, DER and base64, and are no secret to the redactor', async () => {
+describe('secret.tls, of certificates to trust,', () => {
+  it('reads PEM, DER and base64, and leaves them readable in logs', async () => {
     const definition = secret.tls({ ca: 'ca.crt' });
     for (const stored of [
       pem(authority.cert),

@@ -1,0 +1,95 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import { SecretsError } from '../../errors';
+
+/** Refuses a leaf that is not valid yet, and an expired one if `expired` says so. */
+export function assertValidNow(alias: string, leaf: X509Certificate, expired: 'reject' | 'warn'): void {
+  const now = Date.now();
+  const from = new Date(leaf.validFrom);
+  if (from.getTime() > now) {
+    const what = `the certificate of "${alias}" is not valid before ${from.toISOString()}`;
+    throw new SecretsError('CERTIFICATE_NOT_YET_VALID', what, {
+      secret: alias,
+      next: 'It is checked again at each poll. Compare the clocks of this machine and of the issuer.',
+    });
+  }
+  if (expired === 'reject' && isExpired(leaf)) throw certificateExpired(alias, leaf);
+}
+
+export function isExpired(certificate: X509Certificate): boolean {
+  return Date.parse(certificate.validTo) <= Date.now();
+}
+
+export function certificateExpired(alias: string, { validTo }: X509Certificate): SecretsError {
+  const what = `the certificate of "${alias}" expired at ${new Date(validTo).toISOString()}`;
+  return new SecretsError('CERTIFICATE_EXPIRED', what, {
+    secret: alias,
+    next: "Renew it at its issuer. With expired: 'warn' it would be used nevertheless.",
+  });
+}
+
+/** Tells which of the host names the certificate does not cover, if any. */
+export function hostMismatch(
+  alias: string,
+  leaf: X509Certificate,
+  hostNames: readonly string[],
+): SecretsError | undefined {
+  const matches = (host: string) => (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host));
+  const others = hostNames.filter((host) => matches(host) === undefined);
+  if (others.length === 0) return undefined;
+  const names = leaf.subjectAltName ?? 'no name';
+  const what = `the certificate of "${alias}" is not for ${others.join(', ')} (it is for ${names})`;
+  return new SecretsError('CERTIFICATE_HOST_MISMATCH', what, {
+    secret: alias,
+    next: 'It is served nevertheless. Issue it for these names, or correct hostNames.',
+  });
+}
+
+/** What people call a certificate: its common name, else its first host name. */
+export function subjectOf({ subject, subjectAltName }: X509Certificate): string {
+  const commonName = /^CN=(.*)$/m.exec(subject ?? '')?.[1];
+  return commonName ?? subjectAltName?.split(',', 1)[0]?.replace(/^\w+( Address)?:/, '') ?? 'a certificate';
+}
+
+/** A leaf certificate and its issuers. */
+export interface Chain {
+  /** The certificate that belongs to the key. */
+  readonly leaf: X509Certificate;
+  /** Each issuer comes before its own; cross-signed alternatives follow. */
+  readonly issuers: readonly X509Certificate[];
+  /** The number of certificates that belong to neither. */
+  readonly unrelated: number;
+}
+
+/**
+ * Sorts certificates into the order that TLS requires, leaf first (RFC 8446, 4.4.2). Node takes whatever comes first as the
+ * leaf. Returns `undefined` when no certificate belongs to the key.
+ */
+export function orderChain(certificates: readonly X509Certificate[], key: KeyObject): Chain | undefined {
+  const distinct = [...new Map(certificates.map((one) => [one.fingerprint256, one])).values()];
+  const leaf = distinct.filter((one) => one.checkPrivateKey(key)).sort(newestFirst)[0];
+  if (leaf === undefined) return undefined;
+  const rest = new Set(distinct.filter((one) => one !== leaf));
+  const issuers: X509Certificate[] = [];
+  // First the path up from the leaf, then other issuers of its members.
+  for (let at = leaf, next = issuerOf(at, rest); next !== undefined; at = next, next = issuerOf(at, rest)) {
+    rest.delete(next);
+    issuers.push(next);
+  }
+  for (const member of [leaf, ...issuers]) {
+    for (let next = issuerOf(member, rest); next !== undefined; next = issuerOf(member, rest)) {
+      rest.delete(next);
+      issuers.push(next);
+    }
+  }
+  return { leaf, issuers, unrelated: rest.size };
+}
+
+function issuerOf(member: X509Certificate, among: ReadonlySet<X509Certificate>): X509Certificate | undefined {
+  return [...among].find((one) => member.checkIssued(one) && member.verify(one.publicKey));
+}
+
+/** A renewed certificate may keep its key: then the newer one counts. */
+function newestFirst(one: X509Certificate, other: X509Certificate): number {
+  return Date.parse(other.validFrom) - Date.parse(one.validFrom);
+}

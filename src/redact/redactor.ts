@@ -1,0 +1,46 @@
+import type { Definition } from '../definitions/definition';
+import type { Secret } from '../secret/secret';
+import { longValues, type ShortValue, shortValues } from './find-values';
+import { formsOf } from './forms';
+import { type Match, mask } from './mask';
+import { viewsFor } from './views';
+
+/** What is masked under one name: its current value, and earlier ones that a late log line may still hold. */
+export interface Masked {
+  readonly secret: Secret<unknown>;
+  readonly previous: readonly { readonly secret: Secret<unknown> }[];
+}
+
+/** Returns a function that masks the values of `entries`. Build it once per generation, on first use. */
+export function redactor(
+  entries: ReadonlyMap<string, Masked>,
+  definitions: ReadonlyMap<string, Definition<unknown>>,
+): (text: string) => string {
+  const long: [form: string, name: string][] = [];
+  const short: ShortValue[] = [];
+  const signs = new Set<string>();
+  for (const [name, { secret, previous }] of entries) {
+    const definition = definitions.get(name);
+    for (const box of [secret, ...previous.map((one) => one.secret)]) {
+      const forms = formsOf(box, definition);
+      for (const form of forms.long) long.push([form, name]);
+      for (const value of forms.short) short.push({ value, name, lookups: definition?.lookups ?? [] });
+      for (const sign of forms.signs) signs.add(sign);
+    }
+  }
+  // A short value is recognized by what surrounds it, such as the slashes of a URL.
+  if (short.length > 0) signs.add('/');
+  const viewsOf = viewsFor(signs);
+  const finders = [longValues(long), shortValues(short)];
+  return (text) => {
+    const matches: Match[] = [];
+    for (const view of viewsOf(text)) {
+      for (const find of finders) {
+        for (const { start, end, name } of find(view.text)) {
+          matches.push({ start: view.writtenAt(start), end: view.writtenAt(end), name });
+        }
+      }
+    }
+    return matches.length === 0 ? text : mask(text, matches);
+  };
+}

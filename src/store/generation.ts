@@ -1,0 +1,321 @@
+import type { Definition } from '../definitions/definition';
+import { isSecretsError, type SecretsError } from '../errors';
+import {
+  discovered,
+  type Entry,
+  type Finding,
+  type Problem,
+  type Resolution,
+  type SourceView,
+} from './resolve';
+import type { SourceReader, SourceReading } from './source-reader';
+import type { SecretChange } from './types';
+
+/** One consistent state of all secrets. It never changes; each refresh that finds something new makes the next one. */
+export interface Generation {
+  readonly number: number;
+  readonly madeAt: Date;
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** Every source in order of precedence. */
+  readonly views: ReadonlyMap<SourceReader, SourceView>;
+  /** Why a name that a source has is without a value. */
+  readonly refused: ReadonlyMap<string, SecretsError>;
+}
+
+/** The names of a store: those that were declared or, without declared secrets, those that discovery finds. */
+export interface Catalog {
+  /** Discovery adds and removes names. */
+  readonly definitions: Map<string, Definition<unknown>>;
+  readonly discovery: Discovery | undefined;
+}
+
+/** What discovery remembers. */
+export interface Discovery {
+  /** The names that the application has read. They count as required. */
+  readonly asked: Set<string>;
+  /** The names that were there when the store opened: no temporary files of a writer. */
+  openedWith: ReadonlySet<string>;
+}
+
+/** What a refresh found. */
+export interface Findings {
+  readonly views: ReadonlyMap<SourceReader, SourceView>;
+  readonly readings: ReadonlyMap<SourceReader, SourceReading>;
+  readonly resolutions: ReadonlyMap<string, Resolution>;
+  /** Names in a source that cannot be the name of a secret. */
+  readonly impossible: ReadonlyMap<string, Problem>;
+}
+
+/** What a refresh leads to. */
+export interface Step {
+  readonly generation: Generation;
+  readonly changes: readonly SecretChange[];
+  /** Sources of which not everything was taken: they are read in full the next time. */
+  readonly incomplete: ReadonlySet<SourceReader>;
+  /** What is wrong with a name now; `undefined` when nothing is. Names that this refresh says nothing about are left out. */
+  readonly problems: ReadonlyMap<string, Problem | undefined>;
+  /** Discovered names that no source has any more. */
+  readonly forgotten: readonly string[];
+}
+
+const NOTHING_SEEN: SourceView = {
+  answers: new Map(),
+  lookUp: undefined,
+  failure: undefined,
+  lacking: new Set(),
+};
+
+/** The state before the first refresh. */
+export function emptyGeneration(readers: readonly SourceReader[]): Generation {
+  return {
+    number: 0,
+    madeAt: new Date(),
+    entries: new Map(),
+    views: new Map(readers.map((reader) => [reader, NOTHING_SEEN])),
+    refused: new Map(),
+  };
+}
+
+/** Every source as the readings of this refresh, and those before it, left it. */
+export function nextViews(
+  views: Generation['views'],
+  readings: ReadonlyMap<SourceReader, SourceReading>,
+): Map<SourceReader, SourceView> {
+  return new Map(
+    [...views].map(([reader, before]) => {
+      const reading = readings.get(reader);
+      if (reading === undefined) return [reader, before];
+      const { answers, lookUp, failure } = reading;
+      if (answers === undefined) return [reader, { ...before, failure }];
+      const statuses = [...answers].map(([name, answer]) => {
+        const { status } = answer;
+        return [name, answer.status === 'missing' ? { status, looked: answer.looked } : { status }] as const;
+      });
+      return [reader, { answers: new Map(statuses), lookUp, failure, lacking: before.lacking }];
+    }),
+  );
+}
+
+/** Adds the names that sources list and nobody declared. Returns those that cannot be the name of a secret. */
+export function discover(
+  { definitions, discovery }: Catalog,
+  readings: ReadonlyMap<SourceReader, SourceReading>,
+): Map<string, Problem> {
+  const refused = new Map<string, Problem>();
+  if (discovery === undefined) return refused;
+  for (const [source, { answers }] of readings) {
+    for (const name of answers?.keys() ?? []) {
+      if (definitions.has(name)) continue;
+      try {
+        definitions.set(name, discovered(name));
+      } catch (error) {
+        if (!isSecretsError(error)) throw error;
+        refused.set(name, { error, source, kind: 'invalid', cause: error.message });
+      }
+    }
+  }
+  return refused;
+}
+
+/**
+ * Decides what the next generation is. A source of which something cannot be used is held back as a whole, so that no
+ * generation mixes its old values with its new ones; other sources are not affected.
+ */
+export function nextGeneration(
+  current: Generation,
+  catalog: Catalog,
+  { views, readings, resolutions, impossible }: Findings,
+  now: Date,
+): Step {
+  const draft = new Draft(current, catalog, readings, resolutions);
+  for (const reader of views.keys()) draft.judge(reader);
+  for (const name of resolutions.keys()) draft.apply(name);
+  draft.refuseImpossible(impossible, views);
+  const { entries, refused, changes, incomplete, problems, forgotten } = draft;
+
+  const lackingOf = (reader: SourceReader, view: SourceView) =>
+    readings.get(reader)?.answers === undefined ? view : { ...view, lacking: draft.lacking(reader) };
+  return {
+    generation: {
+      number: current.number + (changes.length > 0 ? 1 : 0),
+      madeAt: changes.length > 0 ? now : current.madeAt,
+      entries: draft.touched ? entries : current.entries,
+      views: new Map([...views].map(([reader, view]) => [reader, lackingOf(reader, view)])),
+      refused,
+    },
+    changes,
+    incomplete,
+    problems,
+    forgotten,
+  };
+}
+
+/** The next generation while it is put together. */
+class Draft {
+  readonly entries: Map<string, Entry>;
+  readonly refused: Map<string, SecretsError>;
+  readonly changes: SecretChange[] = [];
+  readonly problems = new Map<string, Problem | undefined>();
+  readonly forgotten: string[] = [];
+  /** Nothing of these is taken: what they serve stays as it is, and no name moves up to them. */
+  readonly #held = new Set<SourceReader>();
+  /** No name moves up to these: they cannot hand out all of what a lower source serves. */
+  readonly #closedAbove = new Set<SourceReader>();
+  readonly #lacking = new Map<SourceReader, Set<string>>();
+  readonly #current: Generation;
+  readonly #catalog: Catalog;
+  readonly #readings: ReadonlyMap<SourceReader, SourceReading>;
+  readonly #resolutions: ReadonlyMap<string, Resolution>;
+  touched = false;
+
+  constructor(
+    current: Generation,
+    catalog: Catalog,
+    readings: ReadonlyMap<SourceReader, SourceReading>,
+    resolutions: ReadonlyMap<string, Resolution>,
+  ) {
+    this.#current = current;
+    this.#catalog = catalog;
+    this.#readings = readings;
+    this.#resolutions = resolutions;
+    this.entries = new Map(current.entries);
+    this.refused = new Map(current.refused);
+  }
+
+  get incomplete(): ReadonlySet<SourceReader> {
+    return new Set([...this.#held, ...this.#closedAbove]);
+  }
+
+  lacking(reader: SourceReader): ReadonlySet<string> {
+    return this.#lacking.get(reader) ?? new Set();
+  }
+
+  /** Decides whether a source is held back. Sources are judged in order of precedence: a name that moves up is not missed below. */
+  judge(reader: SourceReader): void {
+    if (this.#readings.get(reader)?.answers === undefined) return;
+    for (const [name, { here, above }] of this.#resolutions) {
+      for (const finding of above) {
+        if (finding.kind === 'problem' && finding.problem.source === reader) this.#closedAbove.add(reader);
+      }
+      const entry = this.#current.entries.get(name);
+      if (entry?.source !== reader || here.kind !== 'problem') continue;
+      if (this.#movesTo(name) === undefined && this.#holdsBack(name, here.problem)) this.#held.add(reader);
+    }
+  }
+
+  /** Takes over what the refresh says about one name, as far as its source is not held back. */
+  apply(name: string): void {
+    const { here, above } = this.#resolutions.get(name) as Resolution;
+    const moved = this.#movesTo(name);
+    const stays = here.kind === 'value' && !this.#held.has(here.entry.source) ? here.entry : undefined;
+    this.#note(name, moved, here, above);
+    if (moved !== undefined || stays !== undefined) {
+      this.#set(name, (moved ?? stays) as Entry);
+    } else if (here.kind === 'problem' && !this.#held.has(here.problem.source)) {
+      this.#refuse(name, here.problem);
+    } else if (here.kind === 'absent') {
+      this.#forget(name);
+    }
+  }
+
+  /** Notes what lies in a source and cannot be the name of a secret, until it is gone. */
+  refuseImpossible(impossible: Findings['impossible'], views: Findings['views']): void {
+    for (const name of this.#current.refused.keys()) {
+      if (this.#resolutions.has(name) || [...views.values()].some(({ answers }) => answers.has(name)))
+        continue;
+      this.refused.delete(name);
+      this.problems.set(name, undefined);
+    }
+    for (const [name, problem] of impossible) {
+      this.refused.set(name, problem.error);
+      this.problems.set(name, problem);
+    }
+  }
+
+  /** The best entry above the source that serves the name, if a usable source has one. */
+  #movesTo(name: string): Entry | undefined {
+    for (const finding of this.#resolutions.get(name)?.above ?? []) {
+      if (finding.kind !== 'value') continue;
+      const { source } = finding.entry;
+      if (!this.#held.has(source) && !this.#closedAbove.has(source)) return finding.entry;
+    }
+    return undefined;
+  }
+
+  #holdsBack(name: string, { kind, source }: Problem): boolean {
+    const { discovery, definitions } = this.#catalog;
+    // Declared: an optional secret may go, the rest of its source is complete without it.
+    if (discovery === undefined) return kind !== 'vanished' || definitions.get(name)?.required === true;
+    if (discovery.asked.has(name) || kind === 'failed') return true;
+    // Nobody has read it: it goes. But along with a change of others it may be the half of a pair that is being written.
+    if (kind !== 'vanished' || !discovery.openedWith.has(name) || !this.#changesValues(source)) return false;
+    if (this.#current.views.get(source)?.lacking.has(name)) return false;
+    this.#lacking.set(source, (this.#lacking.get(source) ?? new Set()).add(name));
+    return true;
+  }
+
+  #changesValues(source: SourceReader): boolean {
+    for (const [name, { here }] of this.#resolutions) {
+      const before = this.#current.entries.get(name);
+      if (before?.source !== source || here.kind !== 'value') continue;
+      if (here.entry.digest !== before.digest) return true;
+    }
+    return false;
+  }
+
+  #set(name: string, entry: Entry): void {
+    const before = this.#current.entries.get(name);
+    this.touched = true;
+    this.refused.delete(name);
+    this.entries.set(name, entry);
+    if (before?.digest === entry.digest) return;
+    const { source, version } = entry.secret;
+    const kind = before === undefined ? 'added' : 'rotated';
+    this.changes.push({ name, kind, source, version, previousVersion: before?.secret.version });
+  }
+
+  /** A name whose problem holds nothing back. */
+  #refuse(name: string, { kind, error }: Problem): void {
+    const before = this.#current.entries.get(name);
+    if (kind === 'read') return;
+    // Declared as optional: it keeps its last value.
+    if (before !== undefined && this.#catalog.discovery === undefined) return;
+    if (before !== undefined) {
+      this.touched = true;
+      this.entries.delete(name);
+      const { source, version } = before.secret;
+      this.changes.push({ name, kind: 'removed', source, version: undefined, previousVersion: version });
+    }
+    if (kind === 'vanished') this.#forget(name);
+    else this.refused.set(name, error);
+  }
+
+  /** Discovery: no source has it, and nobody has read it. */
+  #forget(name: string): void {
+    this.refused.delete(name);
+    const { discovery } = this.#catalog;
+    if (discovery === undefined || discovery.asked.has(name)) return;
+    this.problems.set(name, undefined);
+    this.forgotten.push(name);
+  }
+
+  /** Notes what is wrong with a name, or that nothing is. A refresh that did not ask the source in question does not tell. */
+  #note(name: string, moved: Entry | undefined, here: Finding, above: readonly Finding[]): void {
+    if (moved === undefined && here.kind === 'problem') {
+      if (here.problem.kind !== 'read') this.problems.set(name, here.problem);
+      return;
+    }
+    const better = moved === undefined ? above : above.filter((finding) => isAbove(finding, moved.source));
+    const trouble = better.findLast((finding) => finding.kind === 'problem');
+    if (trouble?.kind === 'problem') this.problems.set(name, trouble.problem);
+    else if (better.some(({ kind }) => kind === 'unseen')) return;
+    else if (moved !== undefined || here.kind !== 'unseen') this.problems.set(name, undefined);
+  }
+}
+
+/** Findings come in order of precedence; one without a source of its own (`unseen`) counts as above. */
+function isAbove(finding: Finding, source: SourceReader): boolean {
+  if (finding.kind === 'value') return finding.entry.source.rank < source.rank;
+  if (finding.kind === 'problem') return finding.problem.source.rank < source.rank;
+  return finding.kind === 'unseen';
+}

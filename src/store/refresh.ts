@@ -1,0 +1,251 @@
+import { setImmediate } from 'node:timers';
+import { unrefTimer } from '../internal/time';
+import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
+import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
+import { type Resolution, resolve } from './resolve';
+import type { SourceReader, SourceReading } from './source-reader';
+
+/** How long what has been read waits for the other sources of its refresh, so that they make one generation. */
+export const PATIENCE_MS = 250;
+
+// Held here, so that the fake timers of a test that is loaded later do not stop refreshes.
+const inAnotherTurn = setImmediate;
+
+let refreshes = 0;
+
+/** A hint, or a call of `refresh()`. */
+export interface RefreshRequest {
+  readonly trigger: string;
+  readonly readers: readonly SourceReader[];
+  /** Read everything, also what seems unchanged. */
+  readonly force: boolean;
+  readonly patienceMs?: number;
+}
+
+/** The store's side of a refresh. */
+export interface RefreshHost {
+  readonly owner: OfStore;
+  readonly readers: readonly SourceReader[];
+  readonly catalog: Catalog;
+  readonly timeoutMs: number;
+  /** Aborts when the store closes. */
+  readonly signal: AbortSignal;
+  current(): Generation;
+  /** A source was read, or could not be. */
+  wasRead(reader: SourceReader): void;
+  /** Puts the next generation in place, and tells who listens. */
+  advance(step: Step, trigger: string): void;
+  /** No generation could be made of readings: a bug of this package. */
+  broke(error: unknown): void;
+}
+
+/**
+ * The way from a hint to the next generation:
+ *
+ * 1. Each source has a lane, which runs one read at a time. Requests that come meanwhile share the next read.
+ * 2. A request waits until its sources have answered, but not long for a slow one: what has been read becomes a generation
+ *    without it, and its answer becomes the generation after.
+ * 3. Generations are made one after the other. Each is decided by the readings that it is made of.
+ */
+export class Refresher {
+  readonly #host: RefreshHost;
+  readonly #lanes: ReadonlyMap<SourceReader, Lane>;
+  /** Readings of which no generation was made yet. */
+  #ready = new Map<SourceReader, SourceReading>();
+  #making: Promise<void> = Promise.resolve();
+
+  constructor(host: RefreshHost) {
+    this.#host = host;
+    this.#lanes = new Map(
+      host.readers.map((reader) => [reader, new Lane((force) => this.#read(reader, force))]),
+    );
+  }
+
+  /** Resolves once every source of the request has been read, after this call, and a generation was made of it. */
+  async refresh(request: RefreshRequest): Promise<void> {
+    const { trigger, readers, force, patienceMs = PATIENCE_MS } = request;
+    const ended = this.#trace(request);
+    let cancel = () => {};
+    try {
+      const reads = readers.map((reader) => (this.#lanes.get(reader) as Lane).read(force));
+      const patience = new Promise<void>((resolve) => {
+        cancel = unrefTimer(patienceMs, resolve);
+      });
+      await Promise.race([Promise.all(reads), patience]);
+      await this.#make(trigger);
+      await Promise.all(reads.map((read) => read.then(() => this.#make(trigger))));
+    } finally {
+      cancel();
+      ended();
+    }
+  }
+
+  async #read(reader: SourceReader, force: boolean): Promise<void> {
+    const { catalog, signal, timeoutMs } = this.#host;
+    // Closed meanwhile: a read that waited its turn is no longer wanted.
+    if (signal.aborted) return;
+    const lookups = this.#wantedFrom(reader);
+    const list = catalog.discovery !== undefined;
+    const reading = await reader.read({ lookups, list }, force, signal, timeoutMs);
+    if (signal.aborted) return;
+    this.#ready.set(reader, combine(this.#ready.get(reader), reading));
+    this.#host.wasRead(reader);
+  }
+
+  /** A name never moves down, so sources below the one that serves it are not asked: in a vault each name is a request. */
+  #wantedFrom(reader: SourceReader) {
+    const { catalog } = this.#host;
+    const { entries } = this.#host.current();
+    return [...catalog.definitions].flatMap(([name, { lookups }]) => {
+      const entry = entries.get(name);
+      // Discovery lists what has no value yet.
+      const wanted = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
+      return wanted ? lookups : [];
+    });
+  }
+
+  /** Makes a generation of what is ready, after the one that is being made. */
+  #make(trigger: string): Promise<void> {
+    this.#making = this.#making.then(async () => {
+      const readings = this.#ready;
+      this.#ready = new Map();
+      if (readings.size === 0 || this.#host.signal.aborted) return;
+      try {
+        await this.#makeOf(readings, trigger);
+      } catch (error) {
+        // What was read is lost, so it must be read again.
+        for (const reader of readings.keys()) reader.forget();
+        this.#host.broke(error);
+      } finally {
+        wipe(readings);
+      }
+    });
+    return this.#making;
+  }
+
+  async #makeOf(readings: ReadonlyMap<SourceReader, SourceReading>, trigger: string): Promise<void> {
+    const { catalog, owner, signal, timeoutMs } = this.#host;
+    const before = this.#host.current().views;
+    const news = [...readings].some(
+      ([reader, { answers, failure }]) => answers !== undefined || failure !== before.get(reader)?.failure,
+    );
+    if (!news) return;
+
+    const now = new Date();
+    const views = nextViews(before, readings);
+    const impossible = discover(catalog, readings);
+    const resolutions = new Map<string, Resolution>();
+    for (;;) {
+      // Names may be found on demand while a schema takes its time.
+      const open = [...catalog.definitions].filter(([name]) => !resolutions.has(name));
+      if (open.length === 0) break;
+      const { entries } = this.#host.current();
+      const evidence = { owner, views, readings, now, timeoutMs };
+      const resolved = open.map(async ([name, definition]) => {
+        resolutions.set(name, await resolve(name, definition, entries.get(name), evidence));
+      });
+      await Promise.all(resolved);
+    }
+    if (signal.aborted) return;
+    const inOrder = new Map(
+      [...catalog.definitions.keys()].map((name) => [name, resolutions.get(name) as Resolution]),
+    );
+    const findings = { views, readings, resolutions: inOrder, impossible };
+    const step = nextGeneration(this.#host.current(), catalog, findings, now);
+    for (const reader of step.incomplete) reader.forget();
+    for (const name of step.forgotten) catalog.definitions.delete(name);
+    this.#host.advance(step, trigger);
+  }
+
+  /** Publishes the start; the function that it returns publishes the end. */
+  #trace({ trigger, readers }: RefreshRequest): () => void {
+    const { owner, current } = this.#host;
+    refreshes += 1;
+    const refresh = refreshes;
+    const before = current().number;
+    const startedAt = performance.now();
+    const started = (): RefreshStarted => ({
+      ...owner,
+      refresh,
+      trigger,
+      sources: readers.map(({ source }) => source.name),
+    });
+    publish('hot-secrets:refresh:start', started);
+    return () =>
+      publish('hot-secrets:refresh:end', () => {
+        const failures = readers.flatMap(({ source, failure }) =>
+          failure === undefined ? [] : [{ source: source.name, code: failure.code }],
+        );
+        const generation = current().number;
+        const changed = generation === before ? 'unchanged' : 'changed';
+        const outcome = failures.length > 0 ? 'failed' : changed;
+        return { ...started(), durationMs: performance.now() - startedAt, generation, outcome, failures };
+      });
+  }
+}
+
+/** Runs the reads of one source, one at a time. */
+class Lane {
+  readonly #run: (force: boolean) => Promise<void>;
+  /** `resting`: a read has just ended. The next one starts in another turn of the event loop, whoever asks for it. */
+  #state: 'idle' | 'reading' | 'resting' = 'idle';
+  #next: { force: boolean; readonly done: Promise<void>; readonly start: () => void } | undefined;
+
+  constructor(run: (force: boolean) => Promise<void>) {
+    this.#run = run;
+  }
+
+  /** Settles with a read that begins after this call: one that began before may have seen too little. */
+  read(force: boolean): Promise<void> {
+    if (this.#state === 'idle') return this.#start(force);
+    if (this.#next !== undefined) {
+      this.#next.force ||= force;
+      return this.#next.done;
+    }
+    let start = () => {};
+    const turn = new Promise<void>((resolve) => {
+      start = resolve;
+    });
+    const next = { force, start, done: turn.then((): Promise<void> => this.#start(next.force)) };
+    this.#next = next;
+    return next.done;
+  }
+
+  async #start(force: boolean): Promise<void> {
+    // Set before the source is called: it may ask for another read from within this one.
+    this.#state = 'reading';
+    try {
+      await this.#run(force);
+    } finally {
+      this.#state = 'resting';
+      inAnotherTurn(() => this.#rested());
+    }
+  }
+
+  #rested(): void {
+    const next = this.#next;
+    this.#next = undefined;
+    this.#state = next === undefined ? 'idle' : 'reading';
+    next?.start();
+  }
+}
+
+/** Two readings of one source before a generation was made of either: the last picture counts, and the last failure. */
+function combine(before: SourceReading | undefined, reading: SourceReading): SourceReading {
+  if (before?.answers === undefined || reading.answers !== undefined) {
+    if (before?.answers !== undefined) wipeReading(before);
+    return reading;
+  }
+  return { ...before, failure: reading.failure };
+}
+
+/** The bytes are ours alone; only decoded values are kept. */
+function wipe(readings: ReadonlyMap<SourceReader, SourceReading>): void {
+  for (const reading of readings.values()) wipeReading(reading);
+}
+
+function wipeReading({ answers }: SourceReading): void {
+  for (const answer of answers?.values() ?? []) {
+    if (answer.status === 'found') answer.bytes.fill(0);
+  }
+}

@@ -1,0 +1,428 @@
+import { inspect } from 'node:util';
+import type { Definition } from '../definitions/definition';
+import { SecretsError } from '../errors';
+import { describeError } from '../internal/describe-error';
+import { isThenable, type ListenOptions } from '../internal/events';
+import { kindOf, readOptions, text } from '../internal/options';
+import { detached } from '../internal/time';
+import { type OfStore, publish } from '../observe/channels';
+import { makeObserved } from '../observe/observed';
+import { redactor } from '../redact/redactor';
+import type { Secret } from '../secret/secret';
+import type { Source, SourceListener } from '../sources/source';
+import { refreshBroke, secretMissing, storeClosed } from './errors';
+import { ExpiryWatch } from './expiry';
+import { type Catalog, emptyGeneration, type Generation, type Step } from './generation';
+import { Notifier } from './notifier';
+import { Problems } from './problems';
+import { Refresher } from './refresh';
+import { healthOf, type ReportInput, reportOf } from './report';
+import { discovered, type Entry, MAX_PREVIOUS } from './resolve';
+import { ClosedSnapshot, StoreSnapshot } from './snapshot';
+import { SourceReader } from './source-reader';
+import type {
+  Boxes,
+  Lists,
+  SecretStore,
+  Snapshot,
+  StoreEvents,
+  StoreHealth,
+  StoreListeners,
+  StoreReport,
+} from './types';
+
+interface Setup {
+  readonly name: string;
+  readonly sources: readonly Source[];
+  /** By name; `undefined` where nothing was declared and names are discovered. */
+  readonly definitions: Map<string, Definition<unknown>> | undefined;
+  readonly listeners: StoreListeners;
+  readonly timeoutMs: number;
+  readonly expiryThresholdsDays: readonly number[];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: types tell a listener the names of its store; in here, a name is a string.
+type Listener<E extends keyof StoreEvents> = (payload: StoreEvents<any>[E]) => void;
+
+// A symbol of the registry, so that the ESM and CJS copies of the package know each other's stores.
+const BRAND = Symbol.for('hot-secrets.store');
+
+/** Tells whether `value` is a store, whichever copy of the package opened it. */
+export function isStore(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}
+
+/** The store: one snapshot, replaced as a whole by each refresh that finds something new. */
+export class LiveStore<V> implements SecretStore<V> {
+  readonly #owner: OfStore;
+  readonly #readers: readonly SourceReader[];
+  readonly #catalog: Catalog;
+  readonly #declared: ReadonlySet<string> | undefined;
+  readonly #notifier: Notifier;
+  readonly #problems: ReportInput['problems'];
+  readonly #expiry: ExpiryWatch;
+  readonly #refresher: Refresher;
+  readonly #abort = new AbortController();
+  readonly #stops: (() => void | Promise<void>)[] = [];
+  /** Boxes of names that were found on demand, by snapshots of now and before: they are masked too. */
+  readonly #foundOnDemand = new Map<string, readonly Secret<unknown>[]>();
+  /** The last generation, also after `close()`. */
+  #generation: Generation;
+  #snapshot: StoreSnapshot<V> | ClosedSnapshot<V>;
+  #redact: ((text: string) => string) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ name, sources, definitions, listeners, timeoutMs, expiryThresholdsDays }: Setup) {
+    const { store, storeId } = makeObserved(this, name, (error) => this.#notifier.resourceError(error));
+    this.#owner = { store, storeId };
+    this.#readers = sources.map((source, rank) => new SourceReader(source, rank));
+    this.#declared = definitions && new Set(definitions.keys());
+    this.#catalog = {
+      definitions: definitions ?? new Map(),
+      discovery: definitions ? undefined : { asked: new Set(), openedWith: new Set() },
+    };
+    const notifier = new Notifier(this.#owner);
+    this.#notifier = notifier;
+    for (const event of Object.keys(listeners) as (keyof StoreEvents)[]) {
+      notifier.on(event, listeners[event] as (payload: unknown) => void);
+    }
+    const told = {
+      started: (error: SecretsError) => notifier.error(error),
+      solved: (error: SecretsError) => notifier.recovered(error),
+    };
+    this.#problems = {
+      secrets: new Problems(told),
+      warnings: new Problems(told),
+      sources: new Problems(told),
+    };
+    this.#expiry = new ExpiryWatch({
+      thresholdsDays: expiryThresholdsDays,
+      definitions: this.#catalog.definitions,
+      warnings: this.#problems.warnings,
+      expiring: (event) => notifier.expiring(event),
+    });
+    this.#refresher = new Refresher({
+      owner: this.#owner,
+      readers: this.#readers,
+      catalog: this.#catalog,
+      timeoutMs,
+      signal: this.#abort.signal,
+      current: () => this.#current(),
+      wasRead: (reader) => this.#noteRead(reader),
+      advance: (step, trigger) => this.#advance(step, trigger),
+      broke: (error) => notifier.error(refreshBroke(error)),
+    });
+    this.#generation = emptyGeneration(this.#readers);
+    this.#snapshot = this.#snapshotOf(this.#generation);
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** Opens the sources, watches them and takes the first snapshot. Closes what it opened when that fails. */
+  async open(): Promise<this> {
+    const startedAt = performance.now();
+    try {
+      await Promise.all(this.#readers.map((reader) => reader.open(this.#abort.signal)));
+      // Before the first read: the watch hints at what changes between the two.
+      for (const reader of this.#readers) this.#watchSource(reader);
+      await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
+      await this.#assertComplete();
+      // A store that opened has a generation, also where it found nothing yet.
+      const { discovery } = this.#catalog;
+      if (discovery !== undefined) discovery.openedWith = new Set(this.#generation.entries.keys());
+      if (this.generation === 0) this.#replace({ ...this.#generation, number: 1 });
+      this.#publishOpened(performance.now() - startedAt);
+      return this;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get name(): string {
+    return this.#owner.store;
+  }
+
+  get generation(): number {
+    return this.#generation.number;
+  }
+
+  reveal<K extends keyof V & string>(name: K): V[K] {
+    return this.#snapshot.reveal(name);
+  }
+
+  revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K] {
+    return this.#snapshot.revealWithPrevious(name);
+  }
+
+  get<K extends keyof V & string>(name: K): Boxes<V>[K] {
+    return this.#snapshot.get(name);
+  }
+
+  graceEndsAt(name: keyof V & string): Date | undefined {
+    return this.#snapshot.graceEndsAt(name);
+  }
+
+  has(name: keyof V & string): boolean {
+    return this.#snapshot.has(name);
+  }
+
+  names<N extends keyof V & string = keyof V & string>(): readonly N[] {
+    return this.#snapshot.names<N>();
+  }
+
+  snapshot(): Snapshot<V> {
+    this.#assertOpen();
+    return this.#snapshot;
+  }
+
+  watch<K extends keyof V & string>(
+    name: K,
+    listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
+  ): () => void {
+    let current = this.snapshot().get(name);
+    if (typeof listener !== 'function') {
+      throw new SecretsError(
+        'OPTION_INVALID',
+        `the listener of "${name}" must be a function, not ${kindOf(listener)}`,
+        {
+          secret: name,
+          next: `Call watch('${name}', (current, previous) => …).`,
+        },
+      );
+    }
+    const first: unknown = listener(current, undefined);
+    if (isThenable(first)) first.then(undefined, (error) => this.#notifier.listenerFailed('change', error));
+    return this.#notifier.on('change', ({ changes }) => {
+      if (!changes.some((change) => change.name === name && change.kind !== 'removed')) return;
+      const previous = current;
+      current = this.#snapshot.get(name);
+      return listener(current, previous);
+    });
+  }
+
+  on<E extends keyof StoreEvents>(event: E, listener: Listener<E>, options?: ListenOptions): () => void {
+    this.#assertOpen();
+    return this.#notifier.on(event, listener, options);
+  }
+
+  once<E extends keyof StoreEvents>(event: E, listener: Listener<E>, options?: ListenOptions): () => void {
+    this.#assertOpen();
+    return this.#notifier.once(event, listener, options);
+  }
+
+  off<E extends keyof StoreEvents>(event: E, listener: Listener<E>): void {
+    this.#notifier.off(event, listener);
+  }
+
+  /** What `events.once` of Node calls in place of `off`. */
+  removeListener<E extends keyof StoreEvents>(event: E, listener: Listener<E>): void {
+    this.off(event, listener);
+  }
+
+  async refresh(options?: { readonly trigger?: string | undefined }): Promise<void> {
+    this.#assertOpen();
+    const { trigger } = readOptions('refresh', options, { trigger: text('refresh') });
+    await this.#refresh(trigger, this.#readers, true);
+  }
+
+  report(): StoreReport {
+    return reportOf(this.#reportInput());
+  }
+
+  health(): StoreHealth {
+    return healthOf(this.#reportInput(), this.#expiry.expiries());
+  }
+
+  redact(line: string): string {
+    this.#redact ??= redactor(this.#maskedEntries(), this.#catalog.definitions);
+    return this.#redact(line);
+  }
+
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      // Set before anything foreign is called: a listener of `close` may close too.
+      let closed = () => {};
+      this.#closing = new Promise((resolve) => {
+        closed = resolve;
+      });
+      void this.#close().then(closed);
+    }
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'SecretStore';
+  }
+
+  [inspect.custom](): string {
+    const state = this.#closing === undefined ? `generation: ${this.generation}` : 'closed';
+    return `SecretStore { name: ${inspect(this.name)}, ${state}, secrets: ${this.#generation.entries.size} }`;
+  }
+
+  async #close(): Promise<void> {
+    this.#abort.abort();
+    this.#expiry.close();
+    this.#generation = this.#current();
+    this.#snapshot = new ClosedSnapshot(this.generation);
+    // Emitted first, so that listeners can release their resources.
+    this.#notifier.closing(this.generation);
+    const warn = (error: unknown) =>
+      process.emitWarning(`hot-secrets: closing failed with ${describeError(error)}`);
+    const closes = this.#readers.map(
+      ({ source }) =>
+        () =>
+          source.close?.(),
+    );
+    await Promise.all(
+      [...this.#stops, ...closes].map(async (stop) => stop()).map((done) => done.catch(warn)),
+    );
+    this.#notifier.silence();
+  }
+
+  #refresh(
+    trigger: string,
+    readers: readonly SourceReader[],
+    force: boolean,
+    patienceMs?: number,
+  ): Promise<void> {
+    return this.#refresher.refresh({
+      trigger,
+      readers,
+      force,
+      ...(patienceMs !== undefined && { patienceMs }),
+    });
+  }
+
+  #watchSource(reader: SourceReader): void {
+    const listener: SourceListener = {
+      hint: (trigger) => {
+        if (this.#closing !== undefined) return;
+        const why = typeof trigger === 'string' ? trigger : 'watch';
+        const refreshing = detached(() => this.#refresh(why, [reader], false));
+        refreshing.catch((error) => this.#notifier.error(refreshBroke(error)));
+      },
+      problem: (error) => {
+        const known = reader.asSecretsError(error);
+        this.#problems.sources.set(reader, `watch ${known.code}`, known);
+      },
+      solved: (code) => this.#problems.sources.clear(reader, `watch ${code}`),
+    };
+    try {
+      const stop = reader.source.watch?.(listener);
+      if (typeof stop === 'function') this.#stops.push(stop);
+    } catch (error) {
+      listener.problem(reader.asSecretsError(error));
+    }
+  }
+
+  #noteRead(reader: SourceReader): void {
+    const { failure } = reader;
+    if (failure === undefined) this.#problems.sources.clear(reader, 'read');
+    else this.#problems.sources.set(reader, 'read', failure, failure.message);
+  }
+
+  /** Puts the next generation in place; only then do listeners hear of it. */
+  #advance({ generation, changes, problems, forgotten }: Step, trigger: string): void {
+    const before = this.#generation;
+    this.#replace(generation);
+    if (changes.length > 0 && trigger !== 'open') {
+      this.#notifier.changed({ generation: generation.number, trigger, changes });
+    }
+    for (const [name, problem] of problems) {
+      if (this.#closing !== undefined) return;
+      if (problem === undefined) this.#problems.secrets.clear(name, 'value');
+      else this.#problems.secrets.set(name, 'value', problem.error, problem.cause);
+    }
+    for (const name of forgotten) this.#foundOnDemand.delete(name);
+    // After the listeners, which act on a rotation. One of them may have closed the store.
+    if (this.#closing === undefined && before.entries !== generation.entries) {
+      this.#expiry.update(generation.entries);
+    }
+  }
+
+  #replace(generation: Generation): void {
+    if (this.#generation.entries !== generation.entries) this.#redact = undefined;
+    this.#generation = generation;
+    this.#snapshot = this.#snapshotOf(generation);
+  }
+
+  #snapshotOf(generation: Generation): StoreSnapshot<V> {
+    return new StoreSnapshot(generation, {
+      owner: this.#owner,
+      declared: this.#declared,
+      asked: this.#catalog.discovery?.asked,
+      found: (name, entry) => this.#noteFound(name, entry),
+    });
+  }
+
+  /** The generation, with the names that the current snapshot found on demand. */
+  #current(): Generation {
+    return this.#snapshot instanceof StoreSnapshot ? this.#snapshot.state : this.#generation;
+  }
+
+  /** A snapshot found a name that nobody declared: from now on it is read like any other, and moves up when its file appears. */
+  #noteFound(name: string, { secret }: Entry): void {
+    const boxes = [secret, ...(this.#foundOnDemand.get(name) ?? [])];
+    this.#foundOnDemand.set(name, boxes.slice(0, MAX_PREVIOUS));
+    this.#redact = undefined;
+    if (this.#closing !== undefined) return;
+    this.#catalog.discovery?.asked.add(name);
+    if (!this.#catalog.definitions.has(name)) this.#catalog.definitions.set(name, discovered(name));
+  }
+
+  #maskedEntries(): ReadonlyMap<string, Pick<Entry, 'secret' | 'previous'>> {
+    const { entries } = this.#generation;
+    if (this.#foundOnDemand.size === 0) return entries;
+    const masked = new Map<string, Pick<Entry, 'secret' | 'previous'>>(entries);
+    for (const [name, boxes] of this.#foundOnDemand) {
+      const [first, ...others] = boxes.map((secret) => ({ secret, until: 0 }));
+      const entry = masked.get(name) ?? {
+        secret: (first as { secret: Secret<unknown> }).secret,
+        previous: [],
+      };
+      masked.set(name, {
+        secret: entry.secret,
+        previous: [...entry.previous, ...(first ? [first] : []), ...others],
+      });
+    }
+    return masked;
+  }
+
+  #reportInput(): ReportInput {
+    return { generation: this.#current(), catalog: this.#catalog, problems: this.#problems };
+  }
+
+  /** @throws What keeps the store from opening: a problem of a required secret, a source that failed, or `SECRET_MISSING`. */
+  async #assertComplete(): Promise<void> {
+    const { entries, refused, views } = this.#generation;
+    const missing: string[] = [];
+    for (const [name, { required }] of this.#catalog.definitions) {
+      if (!required || entries.has(name)) continue;
+      const error = refused.get(name);
+      if (error !== undefined) throw error;
+      missing.push(name);
+    }
+    const failure = this.#readers.find((reader) => reader.failure !== undefined)?.failure;
+    if (failure !== undefined && (missing.length > 0 || this.#declared === undefined)) throw failure;
+    if (missing.length > 0) throw await secretMissing(missing, this.#catalog.definitions, views);
+  }
+
+  #publishOpened(durationMs: number): void {
+    publish('hot-secrets:store:open', () => ({
+      ...this.#owner,
+      generation: this.generation,
+      secrets: this.#generation.entries.size,
+      sources: this.#readers.map(({ source }) => source.name),
+      durationMs,
+    }));
+    this.#notifier.opened();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw storeClosed();
+  }
+}
