@@ -508,5 +508,6 @@ export class StoreRun {
   }
 }
 
+/** What an error is about. A source names the part of a pair that it failed at, the store names the pair. */
 const subjectOf = ({ secret: name, source }: SecretsError) =>
-  name === undefined ? `source ${source}` : `secret ${name}`;
+  name === undefined ? `source ${source}` : `secret ${name.replace(/^pair.*/, 'pair')}`;
