@@ -45,8 +45,10 @@ export class StoreRun {
   readonly #events: { event: string; payload: unknown }[] = [];
   /** Errors that were told of and not taken back, by secret or source. */
   readonly #wrong = new Map<string, SecretsError>();
-  /** Names that the application has read. */
+  /** Names whose value the application has read. */
   readonly #read = new Set<string>();
+  /** Names that it asked about: the store may have found them on demand. */
+  readonly #sought = new Set<string>();
   #store!: SecretStore;
   #schema: { answers: string; release: (() => void)[] } = { answers: 'at once', release: [] };
   #before: Answers = new Map();
@@ -208,6 +210,7 @@ export class StoreRun {
         return this.#hold();
       case 'ask snapshot': {
         const snapshot = this.#held[operation.snapshot % Math.max(1, this.#held.length)];
+        this.#sought.add(operation.name);
         snapshot?.ask(operation.name, operation.how);
         for (const name of snapshot?.revealed.keys() ?? []) this.#read.add(name);
         return;
@@ -267,6 +270,7 @@ export class StoreRun {
   }
 
   #askStore(name: string): unknown {
+    this.#sought.add(name);
     try {
       const value = this.#store.reveal(name);
       if (value !== undefined) this.#read.add(name);
@@ -374,7 +378,7 @@ export class StoreRun {
     this.#judge(snapshot, now);
     for (const [name, answer] of now) {
       const known = this.#before.get(name);
-      if (known === undefined ? this.#read.has(name) : JSON.stringify(known) === JSON.stringify(answer))
+      if (known === undefined ? this.#sought.has(name) : JSON.stringify(known) === JSON.stringify(answer))
         continue;
       this.#invariants.violated('c', `"${name}" changes without a new generation`);
     }
