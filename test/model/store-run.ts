@@ -213,10 +213,11 @@ export class StoreRun {
         this.#sought.add(operation.name);
         snapshot?.ask(operation.name, operation.how);
         for (const name of snapshot?.revealed.keys() ?? []) this.#read.add(name);
-        return;
+        return this.#noteFound();
       }
       case 'ask store':
-        return void this.#askStore(operation.name);
+        this.#askStore(operation.name);
+        return this.#noteFound();
       case 'pass':
         return elapse(operation.ms);
       case 'insist':
@@ -282,6 +283,15 @@ export class StoreRun {
     }
   }
 
+  /** What the store found on demand, it serves from now on. */
+  #noteFound(): void {
+    if (this.#closing !== undefined) return;
+    const found = [...answersOf(this.#store)].filter(
+      ([name]) => this.#sought.has(name) && !this.#before.has(name),
+    );
+    this.#before = new Map([...this.#before, ...found]);
+  }
+
   #watchProblem(source: ScriptedSource, on: boolean): void {
     const error = new SecretsError('WATCH_UNAVAILABLE', `${source.name} is not watched`, {
       source: source.name,
@@ -313,7 +323,8 @@ export class StoreRun {
       case 'holds a snapshot':
         return this.#hold();
       case 'asks for a name':
-        return this.#askStore('token');
+        this.#askStore('token');
+        return this.#noteFound();
     }
   }
 

@@ -100,6 +100,8 @@ export class ScriptedSource implements Source {
   #faults: Fault[] = [];
   #paces: Pace[] = [];
   #held: (() => void)[] = [];
+  /** Grows with `steady`: a read that began before it hangs no more. */
+  #era = 0;
 
   constructor(
     index: number,
@@ -148,6 +150,7 @@ export class ScriptedSource implements Source {
     this.#faults = [];
     this.#paces = [];
     this.within = {};
+    this.#era += 1;
     this.release();
   }
 
@@ -211,6 +214,7 @@ export class ScriptedSource implements Source {
     later?: () => void,
   ): Promise<ReadResult> {
     let picture = this.picture;
+    const era = this.#era;
     for (let count = 0; count < pace.microtasks; count += 1) await null;
     if (pace.ms > 0) await new Promise((resolve) => setTimeout(resolve, pace.ms));
     later?.();
@@ -221,7 +225,7 @@ export class ScriptedSource implements Source {
       case 'rejects with a foreign error':
         throw foreign();
       case 'hangs':
-        await new Promise<void>((resolve) => this.#held.push(resolve));
+        if (era === this.#era) await new Promise<void>((resolve) => this.#held.push(resolve));
         break;
       case 'answers late':
         await new Promise((resolve) => setTimeout(resolve, LATE_MS));
