@@ -88,7 +88,7 @@ export const errorCodes = {
 
 export type SecretsErrorCode = keyof typeof errorCodes;
 
-/** What an error says beside its message. Names and numbers, never a value. */
+/** What an error says in addition to its message. Names and numbers, never a value. */
 export interface SecretsErrorFacts {
   /** The name of the secret. */
   readonly secret?: string | undefined;
@@ -121,6 +121,10 @@ export class SecretsError extends Error {
   readonly resource: string | undefined;
   readonly next: string | undefined;
 
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isSecretsError(value);
+  }
+
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
     super(facts.next === undefined ? `${what}.` : `${what}. ${facts.next}`);
     this.code = code;
@@ -134,12 +138,22 @@ export class SecretsError extends Error {
 }
 
 /**
- * Tells whether `error` is ours, optionally with one code. A brand check: it holds across the ESM and CJS copies
- * of the package.
+ * Tells whether `error` is ours, optionally with one of some codes, which narrows `error.code`. A brand check, as
+ * `instanceof SecretsError` is: both hold across the ESM and CJS copies of the package.
+ *
+ * @example
+ * ```ts
+ * if (isSecretsError(error, 'SECRET_MISSING', 'MOUNT_MISSING')) log.fatal({ code: error.code }, error.message);
+ * ```
  */
-export function isSecretsError(error: unknown, code?: SecretsErrorCode): error is SecretsError {
+export function isSecretsError(error: unknown): error is SecretsError;
+export function isSecretsError<C extends SecretsErrorCode>(
+  error: unknown,
+  ...codes: readonly C[]
+): error is SecretsError & { readonly code: C };
+export function isSecretsError(error: unknown, ...codes: readonly SecretsErrorCode[]): error is SecretsError {
   if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
-  return code === undefined || (error as unknown as SecretsError).code === code;
+  return codes.length === 0 || codes.includes((error as unknown as SecretsError).code);
 }
 
 /** The same error with more facts. */

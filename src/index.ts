@@ -1,6 +1,6 @@
 export type { Definition, DefinitionOptions, Expiry } from './definitions/definition';
 export { type BytesOptions, secret, type TextOptions } from './definitions/secret';
-export type { StandardSchema } from './definitions/standard-schema';
+export type { DeepReadonly, StandardSchema } from './definitions/standard-schema';
 export type { TlsMaterial, TlsTrust } from './definitions/tls/material';
 export type { TlsBundleOptions, TlsOptions, TlsPair, TlsPart, TrustOptions } from './definitions/tls/tls';
 export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';

@@ -11,13 +11,13 @@ const SECRETS = 20;
 const REFRESHES = { full: 100, short: 20 };
 const CHILD = fileURLToPath(new URL('../support/first-secret-child.mjs', import.meta.url));
 
-/** A fresh process to its first secret against one with the bare clients, and what a look costs that finds nothing new. */
+/** Compares a fresh process up to its first secret with the bare clients, and measures a refresh that finds nothing new. */
 export async function keyVaultFigure({ size }: FigureOptions): Promise<FigureResult> {
   const content = manySecrets(SECRETS);
   await using vault = await createKeyVaultEmulator({ secrets: content });
 
   const first = (side: 'bare' | 'store') => async () => {
-    // The vault is in this process, which has to answer meanwhile.
+    // The vault runs in this process, which has to keep answering.
     const env = { ...process.env, ...vault.environment };
     const { stdout } = await promisify(execFile)(process.execPath, [CHILD, side, vault.vaultUrl], { env });
     return Number(stdout);
@@ -38,7 +38,7 @@ export async function keyVaultFigure({ size }: FigureOptions): Promise<FigureRes
   const before = process.cpuUsage();
   const start = performance.now();
   for (let refresh = 0; refresh < REFRESHES[size]; refresh += 1) await store.refresh();
-  const took = performance.now() - start;
+  const durationMs = performance.now() - start;
   const { user, system } = process.cpuUsage(before);
 
   return {
@@ -50,16 +50,16 @@ export async function keyVaultFigure({ size }: FigureOptions): Promise<FigureRes
       ),
       atMost(
         SECRETS,
-        `requests of a look at ${SECRETS} secrets`,
+        `requests of a refresh of ${SECRETS} secrets`,
         (vault.requests.length - requests) / REFRESHES[size],
       ),
-      atMost(0, 'listeners called by looks that found nothing new', heard),
+      atMost(0, 'listeners called by refreshes that found nothing new', heard),
     ],
     details: {
       'first secret ms': median(times.store),
       'first secret with the bare clients ms': median(times.bare),
-      'one look, with the vault in the same process ms': took / REFRESHES[size],
-      'CPU of one look, with the vault in the same process ms': (user + system) / 1000 / REFRESHES[size],
+      'one refresh, with the vault in the same process ms': durationMs / REFRESHES[size],
+      'CPU of one refresh, with the vault in the same process ms': (user + system) / 1000 / REFRESHES[size],
     },
   };
 }

@@ -7,10 +7,10 @@ const RIGHT = 24;
 const HEIGHT = 110;
 const GAP = 46;
 const TOP = 84;
-/** Enough to see the shape of everything; what goes on is more of the same. */
+/** Long enough to see every shape; the rest repeats it. */
 const SHOWN_MS = 3_600_000;
 
-/** Requests in ten seconds over an hour, one panel a scenario, each with the limit, as a self-contained SVG. */
+/** Requests in ten seconds over an hour, one panel for each scenario, each with the limit, as a self-contained SVG. */
 export function fleetChart(title: string, curves: readonly Curve[]): string {
   const height = TOP + curves.length * (HEIGHT + GAP) + 10;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title">
@@ -25,10 +25,10 @@ ${curves.map((curve, index) => panel(curve, TOP + index * (HEIGHT + GAP))).join(
 }
 
 function panel({ scenario, perWindow, peak }: Curve, top: number): string {
-  const most = Math.max(peak, LIMIT) * 1.05;
+  const ceiling = Math.max(peak, LIMIT) * 1.05;
   const shown = perWindow.slice(0, SHOWN_MS / WINDOW_MS);
   const x = (index: number) => (LEFT + (index / (SHOWN_MS / WINDOW_MS)) * (WIDTH - LEFT - RIGHT)).toFixed(1);
-  const y = (requests: number) => (top + HEIGHT - (requests / most) * HEIGHT).toFixed(1);
+  const y = (requests: number) => (top + HEIGHT - (requests / ceiling) * HEIGHT).toFixed(1);
   const line = shown
     .map((requests, index) => `${index === 0 ? 'M' : 'L'}${x(index)} ${y(requests)}`)
     .join('');

@@ -4,22 +4,22 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const SECRETS = 20;
 
-/** A scenario under a name, with the part of it that counts: before `from` the fleet comes to rest. */
+/** A named scenario. Only what happens from `from` on counts: the fleet settles before that. */
 export interface NamedScenario extends Scenario {
   readonly name: string;
   readonly from: number;
-  /** Whether the limit has to hold. Where it cannot, the figure shows how far it is passed, and how long. */
+  /** Whether the limit has to hold. If it cannot, the figure shows by how much and for how long it is exceeded. */
   readonly mustHold: boolean;
 }
 
 interface Fleet {
   readonly pods: number;
   readonly refreshIntervalMs?: number;
-  /** How long the starts of a restart and the looks after a push are spread. */
+  /** The time over which the starts of a restart and the refreshes after a push are spread. */
   readonly spreadMs: number;
 }
 
-/** A thousand pods with the default settings. Their starts take a minute, as those of a rollout do at the least. */
+/** A thousand pods with the default settings. They start within a minute, which is fast for a rollout. */
 export const thousand: Fleet = { pods: 1_000, spreadMs: MINUTE };
 /** Ten thousand with the settings that hold the limit. */
 export const tenThousand: Fleet = { pods: 10_000, refreshIntervalMs: HOUR, spreadMs: 15 * MINUTE };
@@ -43,7 +43,7 @@ export function scenariosOf({ pods, refreshIntervalMs, spreadMs }: Fleet): Named
   ];
 }
 
-/** What a scenario comes to, in the part that counts. */
+/** The result of a scenario, in the part that counts. */
 export interface Curve {
   readonly scenario: NamedScenario;
   readonly perWindow: readonly number[];

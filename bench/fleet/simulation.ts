@@ -7,13 +7,13 @@ export interface Scenario {
   readonly pods: number;
   readonly secrets: number;
   readonly durationMs: number;
-  /** Default: that of the source. */
+  /** Default: the interval of the source. */
   readonly refreshIntervalMs?: number;
   /** The processes start at random times within this. */
   readonly startWithinMs: number;
   /** Meanwhile the vault answers every request with 429. */
   readonly storm?: { readonly from: number; readonly to: number };
-  /** A push reaches every process at this time; each looks within `spreadMs` of it. */
+  /** A push reaches every process at this time; each refreshes within `spreadMs` of it. */
   readonly push?: { readonly at: number; readonly spreadMs: number };
 }
 
@@ -23,19 +23,19 @@ export interface Outcome {
   readonly refused: number;
   /** When the last process had its secrets. */
   readonly allStartedAt: number;
-  /** The longest time between two good looks of one process. */
+  /** The longest time between two successful refreshes of one process. */
   readonly longestGapMs: number;
 }
 
 export const WINDOW_MS = 10_000;
 /** Secret transactions per vault and region in ten seconds, by Microsoft's documentation of service limits. */
 export const LIMIT = 4_000;
-/** As many as one process has in flight: what goes out before the first refusal is heard. */
+/** The requests of one process that are in flight before its first refusal arrives. */
 const IN_FLIGHT = 8;
 
 interface Pod {
   readonly pace: Pace;
-  /** Counts up with every schedule, so that the one before is void. */
+  /** Counts up with every schedule, which invalidates the one before. */
   turn: number;
   lastGoodAt: number | undefined;
 }
@@ -64,7 +64,7 @@ export function simulate(scenario: Scenario): Outcome {
   };
   for (const pod of fleet) {
     schedule(pod, random() * startWithinMs);
-    // Beside the turn that is scheduled, as a hint from outside comes.
+    // Comes in addition to the scheduled turn, as a hint from outside does.
     if (push !== undefined) queue.add(push.at + random() * push.spreadMs, { pod, turn: -1 });
   }
 
@@ -78,22 +78,22 @@ export function simulate(scenario: Scenario): Outcome {
     }
     const window = Math.floor(now / WINDOW_MS);
     const before = perWindow[window] ?? 0;
-    const closed = storm !== undefined && now >= storm.from && now < storm.to;
-    const room = closed ? 0 : Math.max(0, LIMIT - before);
-    // The first request of a look goes alone: where that is refused, no other follows.
+    const storming = storm !== undefined && now >= storm.from && now < storm.to;
+    const room = storming ? 0 : Math.max(0, LIMIT - before);
+    // The first request of a refresh goes alone: if the vault refuses it, no other follows.
     const sent = room === 0 ? 1 : Math.min(secrets, room >= secrets ? secrets : room + IN_FLIGHT);
     perWindow[window] = before + sent;
     if (room < secrets) {
       refused += sent - room;
       pod.pace.throttled(now);
-      schedule(pod, now + pod.pace.failed(now));
+      schedule(pod, now + pod.pace.afterFailure(now));
       continue;
     }
     const first = pod.lastGoodAt === undefined;
     if (first) allStartedAt = now;
     else longestGapMs = Math.max(longestGapMs, now - (pod.lastGoodAt ?? now));
     pod.lastGoodAt = now;
-    schedule(pod, now + (first ? pod.pace.first() : pod.pace.succeeded()));
+    schedule(pod, now + (first ? pod.pace.afterStart() : pod.pace.afterSuccess()));
   }
   const started = fleet.every(({ lastGoodAt }) => lastGoodAt !== undefined);
   return {

@@ -2,7 +2,7 @@ import { oneOf, readOptions } from '../internal/options';
 import { lookup } from '../secret/lookup';
 import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson, withoutNewline } from './decode';
 import { type Definition, type DefinitionOptions, define, definitionOptions, whereOf } from './definition';
-import { assertSchema, type StandardSchema, validate } from './standard-schema';
+import { assertSchema, type DeepReadonly, type StandardSchema, validate } from './standard-schema';
 import { tls } from './tls/tls';
 
 export interface TextOptions extends DefinitionOptions {
@@ -56,7 +56,7 @@ function json<Output>(
   alias: string,
   schema: StandardSchema<Output>,
   options?: DefinitionOptions,
-): Definition<Output>;
+): Definition<DeepReadonly<Output>>;
 function json(
   alias: string,
   schema?: StandardSchema<unknown>,

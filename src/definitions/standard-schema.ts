@@ -15,6 +15,25 @@ export interface StandardSchema<Output> {
   };
 }
 
+/** Values that are not plain data: what a schema made of JSON may hold. */
+type Opaque =
+  | ((...args: never) => unknown)
+  | Date
+  | RegExp
+  | URL
+  | Uint8Array
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>;
+
+/** Plain data that nobody may change: all readers of a secret share one value. */
+export type DeepReadonly<T> = unknown extends T
+  ? T
+  : T extends Opaque
+    ? T
+    : T extends object
+      ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+      : T;
+
 type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };

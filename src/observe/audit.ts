@@ -1,11 +1,11 @@
-import { assertNumber, rejectUnknownOptions } from '../internal/options';
+import { count, flag, readOptions } from '../internal/options';
 import { subscribe } from './channels';
 import { observedOf } from './observed';
 
 export interface AccessAuditOptions {
-  /** Counts by the code that reads, too. Each read then takes a stack trace: some ten microseconds. Default: false. */
+  /** Also counts by calling code. Each read then takes a stack trace, about ten microseconds. Default: false. */
   readonly callers?: boolean;
-  /** How many callers of one name are told apart; further ones are counted together. Default: 50. */
+  /** The number of callers that are counted separately per name; others are counted together. Default: 50. */
   readonly maxCallers?: number;
 }
 
@@ -13,38 +13,36 @@ export interface AccessAuditOptions {
 export interface SecretReads {
   readonly name: string;
   readonly reads: number;
-  /** Where the reading code is, as `file:line:column`, the most reads first. Empty without `callers`. */
+  /** The calling code as `file:line:column`, sorted by reads, most first. Empty without `callers`. */
   readonly callers: readonly { readonly caller: string; readonly reads: number }[];
-  /** Reads by callers beyond `maxCallers`, and by code that has no place. */
+  /** Reads by callers beyond `maxCallers`, and by code whose place is unknown. */
   readonly otherReads: number;
 }
 
-/** Who read what. Names, places and numbers, never a value. */
+/** Which code read which secrets: names, places and numbers, never a value. */
 export interface AccessReport {
   /** The name that the store was opened with. */
   readonly store: string;
   readonly since: Date;
-  /** The names that were read, the most reads first. */
+  /** The names that were read, sorted by reads, most first. */
   readonly secrets: readonly SecretReads[];
 }
 
 export interface AccessAudit {
   /** The counts so far; also after `stop`. */
   report(): AccessReport;
-  /** Ends the counting, as the store's `close` does. May be called again. */
+  /** Stops counting, as the store's `close` does. May be called again. */
   stop(): void;
 }
 
-/** What an audit needs of a store. */
+/** The part of a store that an audit needs. */
 export interface AuditedStore {
   on(event: 'close', listener: () => void): () => void;
 }
 
-const WHERE = 'auditAccess';
-
 /**
- * Counts who reads which secret: each `reveal` and `revealWithPrevious` of the store, of its snapshots and boxes, and of recipes.
- * What the store does itself (masking, checking certificates) is not counted. While nobody audits, a read pays for one check.
+ * Counts reads of secrets: each `reveal` and `revealWithPrevious` of the store, its snapshots, its boxes and its recipes.
+ * Work of the store itself (masking, checking certificates) does not count. Without an audit, a read costs one extra check.
  *
  * Throws `OPTION_UNKNOWN`, `OPTION_INVALID`, `STORE_CLOSED`.
  *
@@ -54,12 +52,13 @@ const WHERE = 'auditAccess';
  * for (const { name, reads, callers } of audit.report().secrets) log.info({ name, reads, callers });
  * ```
  */
-export function auditAccess(store: AuditedStore, options: AccessAuditOptions = {}): AccessAudit {
-  rejectUnknownOptions(WHERE, options, ['callers', 'maxCallers']);
-  const { callers = false, maxCallers = 50 } = options;
-  assertNumber(WHERE, 'maxCallers', maxCallers, 1);
+export function auditAccess(store: AuditedStore, options?: AccessAuditOptions): AccessAudit {
+  const { callers, maxCallers } = readOptions('auditAccess', options, {
+    callers: flag(false),
+    maxCallers: count(50, { least: 1 }),
+  });
   const { store: storeName, storeId } = observedOf(store);
-  const since = new Date();
+  const since = Date.now();
   const tallies = new Map<string, Tally>();
 
   const leave = store.on('close', () => stop());
@@ -82,7 +81,7 @@ export function auditAccess(store: AuditedStore, options: AccessAuditOptions = {
   return {
     report: () => ({
       store: storeName,
-      since,
+      since: new Date(since),
       secrets: [...tallies].map(([name, tally]) => tally.report(name)).sort(byReads),
     }),
     stop,
@@ -92,17 +91,17 @@ export function auditAccess(store: AuditedStore, options: AccessAuditOptions = {
 /** The reads of one name so far. */
 class Tally {
   reads = 0;
-  readonly #most: number;
+  readonly #maxCallers: number;
   readonly #callers = new Map<string, number>();
   #otherReads = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(maxCallers: number) {
+    this.#maxCallers = maxCallers;
   }
 
   count(caller: string | undefined): void {
     const known = caller === undefined ? undefined : this.#callers.get(caller);
-    if (caller === undefined || (known === undefined && this.#callers.size >= this.#most)) {
+    if (caller === undefined || (known === undefined && this.#callers.size >= this.#maxCallers)) {
       this.#otherReads += 1;
     } else {
       this.#callers.set(caller, (known ?? 0) + 1);

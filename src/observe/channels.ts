@@ -1,7 +1,7 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import type { SecretsError, SecretsErrorCode } from '../errors';
 
-/** Whose message it is. */
+/** The store that a message belongs to. */
 export interface OfStore {
   /** The name that the store was opened with. */
   readonly store: string;
@@ -11,7 +11,7 @@ export interface OfStore {
 
 export interface StoreOpened extends OfStore {
   readonly generation: number;
-  /** How many secrets have a value. */
+  /** The number of secrets that have a value. */
   readonly secrets: number;
   readonly sources: readonly string[];
   readonly durationMs: number;
@@ -21,9 +21,9 @@ export interface StoreClosed extends OfStore {
   readonly generation: number;
 }
 
-/** Somebody asked for a look. Requests that come together share one, and have messages of their own all the same. */
+/** A refresh was requested. Simultaneous requests share one refresh, but each has its own messages. */
 export interface RefreshStarted extends OfStore {
-  /** The same in the message of its end. */
+  /** The same number as in the message of its end. */
   readonly refresh: number;
   readonly trigger: string;
   readonly sources: readonly string[];
@@ -32,7 +32,7 @@ export interface RefreshStarted extends OfStore {
 export interface RefreshEnded extends RefreshStarted {
   readonly durationMs: number;
   readonly generation: number;
-  /** `failed`: a source could not be read, whether or not another one brought something new. */
+  /** `failed`: a source could not be read, even if another one had changes. */
   readonly outcome: 'changed' | 'unchanged' | 'failed';
   readonly failures: readonly { readonly source: string; readonly code: SecretsErrorCode }[];
 }
@@ -73,33 +73,33 @@ export interface SecretAccessed extends OfStore {
   readonly version: string;
   readonly source: string;
   /**
-   * Where the reading code is: `file:line:column`, the nearest frame outside this package. Found out when it is asked for,
-   * while the subscriber runs; no copy of the message has it.
+   * The calling code as `file:line:column`: the nearest frame outside this package. A getter, which works only while the
+   * subscriber runs; copies of the message do not have it.
    */
   readonly caller: string | undefined;
 }
 
-/** What follows secrets: a pool, a server, an agent, whatever `rotating` keeps. */
+/** The resource that a message belongs to: a pool, a server, an agent, or what `rotating` keeps. */
 export interface OfResource extends OfStore {
   /** Its `name` option. */
   readonly resource: string;
-  /** `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
+  /** One of `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
   readonly kind: string;
   /** Tells resources of one name apart, in this process. */
   readonly resourceId: number;
 }
 
 export interface RotationStarted extends OfResource {
-  /** The same in all messages of one rotation. */
+  /** The same number in all messages of one rotation. */
   readonly rotation: number;
 }
 
 export interface RotationStep extends RotationStarted {
-  /** The store's generation that was built from. */
+  /** The store's generation that it was built from. */
   readonly generation: number;
   readonly attempt: number;
   readonly durationMs: number;
-  /** Why it failed, if it did. */
+  /** Why the step failed, if it did. */
   readonly code: SecretsErrorCode | undefined;
 }
 
@@ -113,23 +113,23 @@ export interface RotationSwapped extends RotationStarted {
   readonly generation: number;
   readonly previousGeneration: number | undefined;
   readonly attempts: number;
-  /** From the first attempt. */
+  /** Since the first attempt. */
   readonly durationMs: number;
 }
 
 export interface RotationEnded extends RotationStarted {
-  /** `superseded`: a newer rotation took its place, or what serves already is current again, or the resource closed. */
+  /** `superseded`: a newer rotation replaced it, the serving one became current again, or the resource closed. */
   readonly outcome: 'swapped' | 'superseded';
   readonly durationMs: number;
 }
 
 export interface Disposed extends OfResource {
-  /** What it was built from; `undefined` for one that never served. */
+  /** The store's generation that it was built from; `undefined` if it never served. */
   readonly generation: number | undefined;
 }
 
 export interface Drained extends OfResource {
-  /** What the old resource was built from. */
+  /** The store's generation that the old one was built from. */
   readonly generation: number;
   /** True when the deadline came first. */
   readonly forced: boolean;
@@ -141,7 +141,7 @@ export interface ResourceFailure extends OfResource, Failure {}
 
 export interface CredentialRefused extends OfResource, Failure {
   readonly generation: number;
-  /** Callers who wait. */
+  /** The number of waiting callers. */
   readonly waiting: number;
 }
 
@@ -150,7 +150,7 @@ export interface CredentialAccepted extends OfResource {
   readonly waitedMs: number;
 }
 
-/** Every `node:diagnostics_channel` that this package publishes to, with its message: names and numbers, never a value. */
+/** Each `node:diagnostics_channel` of this package with its message: names and numbers, never a value. */
 export interface ChannelMessages {
   'hot-secrets:store:open': StoreOpened;
   'hot-secrets:store:close': StoreClosed;
@@ -205,25 +205,25 @@ const channels = Object.fromEntries(channelNames.map((name) => [name, channel(na
   Record<ChannelName, Channel>
 >;
 
-/** The one that is asked at each read of a secret. */
+/** Checked at each read of a secret. */
 export const accessChannel: Channel = channels['hot-secrets:secret:access'];
 
-/** Tells who subscribed. `message` is called only when somebody did. */
+/** Publishes a message. `message` is called only if the channel has subscribers. */
 export function publish<N extends ChannelName>(name: N, message: () => ChannelMessages[N]): void {
   const to = channels[name];
   if (to.hasSubscribers) to.publish(message());
 }
 
-/** A listener for some of the channels. */
+/** Listeners for some of the channels. */
 export type ChannelListeners = { readonly [N in ChannelName]?: (message: ChannelMessages[N]) => void };
 
-/** Subscribes to some of them, where `storeId` is given for the messages of that store; returns what unsubscribes. */
+/** Subscribes listeners, with `storeId` only for messages of that store. Returns a function that unsubscribes them. */
 export function subscribe(listeners: ChannelListeners, storeId?: string): () => void {
   const entries = Object.entries(listeners).map(([name, listener]) => {
-    const tell = listener as (message: OfStore) => void;
-    // A wrapper each: Node drops one subscription per function, and a listener may be given twice.
+    const typed = listener as (message: OfStore) => void;
+    // A wrapper for each, because a listener may be given twice and Node unsubscribes by function.
     const heard = (message: unknown) => {
-      if (storeId === undefined || (message as OfStore).storeId === storeId) tell(message as OfStore);
+      if (storeId === undefined || (message as OfStore).storeId === storeId) typed(message as OfStore);
     };
     return [channels[name as ChannelName], heard] as const;
   });
@@ -233,7 +233,7 @@ export function subscribe(listeners: ChannelListeners, storeId?: string): () => 
   };
 }
 
-/** The facts of an error. */
+/** Turns an error into data. */
 export function failureOf({ code, message, secret, source }: SecretsError): Failure {
   return { code, message, secret, source };
 }

@@ -2,34 +2,34 @@ import { randomBytes } from 'node:crypto';
 import type { SecretsError, SecretsErrorCode } from '../errors';
 import type { OfStore } from './channels';
 
-/** What follows a store, as it is now. Names and numbers. */
+/** The current state of a resource: names and numbers. */
 export interface ResourceState {
   readonly kind: string;
   readonly name: string;
   /** The store's generation that it uses; `undefined` before the first. */
   readonly generation: number | undefined;
-  /** Old generations of it that are on their way out. */
+  /** The number of its old generations that are draining. */
   readonly draining: number;
-  /** Open connections, where it counts them, and those of them that are of older generations. */
+  /** Open connections, if it counts them, and how many of them belong to older generations. */
   readonly connections: { readonly open: number | undefined; readonly stale: number } | undefined;
-  /** A rotation that is under way: how often it was tried, and why the last attempt failed. */
+  /** The rotation in progress: its attempts, and why the last one failed. */
   readonly rotating: { readonly attempts: number; readonly code: SecretsErrorCode | undefined } | undefined;
-  /** True while the server refuses the credential that is in use. */
+  /** True while the server refuses the current credential. */
   readonly refused: boolean;
 }
 
-/** What there is to see of a store, for those who watch it: its identity, and what follows it. */
+/** The observable side of a store: its identity and its resources. */
 export interface Observed extends OfStore {
-  /** Asks each resource for its state. Functions, so that nothing of a resource is within reach. */
+  /** Functions that return the state of a resource, so that the resource itself is out of reach. */
   readonly resources: Set<() => ResourceState>;
-  /** Tells the store's `error` listeners what happened to a resource; false when the store has none. */
+  /** Reports an error of a resource to the store's `error` listeners. Returns false when the store has none. */
   readonly tellError: (error: SecretsError) => boolean;
 }
 
-// A symbol of the registry, so that the ESM and CJS copies of the package see each other's stores.
+// A registered symbol, so that the ESM and CJS copies of the package see each other's stores.
 const OBSERVED = Symbol.for('hot-secrets.observed');
 
-/** Makes a store observable under a name. `tellError`: see `Observed`. */
+/** Makes a store observable under a name. */
 export function makeObserved(
   store: object,
   name: string,
@@ -41,12 +41,12 @@ export function makeObserved(
     resources: new Set(),
     tellError,
   };
-  // A frozen stand-in of a test is watched by nobody.
+  // A test double may be frozen. Nobody observes it.
   if (Object.isExtensible(store)) Object.defineProperty(store, OBSERVED, { value: observed });
   return observed;
 }
 
-/** What there is to see of a store; of an object that only looks like one, nothing, and it gets an identity of its own. */
+/** The observable side of a store. An object that only looks like a store gets an identity of its own. */
 export function observedOf(store: object): Observed {
   return (store as { readonly [OBSERVED]?: Observed })[OBSERVED] ?? makeObserved(store, 'secrets');
 }

@@ -1,54 +1,56 @@
 import type * as OpenTelemetry from '@opentelemetry/api';
 import type { Meter, MeterProvider, Tracer, TracerProvider } from '@opentelemetry/api';
 import { isolate } from '../internal/events';
-import { rejectUnknownOptions } from '../internal/options';
+import { flag, passed, readOptions } from '../internal/options';
 import { loadPeer } from '../internal/peer';
 import { listenerFailure, SayOnce } from '../internal/warnings';
 import { type ChannelListeners, subscribe } from '../observe/channels';
 import { observedOf } from '../observe/observed';
 import type { SecretStore } from '../store/types';
-import { countMessages, countReads } from './count-messages';
-import { observeState } from './observe-state';
-import { ofHealth, ofResources, TimeLeft } from './readings';
-import { share } from './share';
-import { traceMessages } from './trace-messages';
+import { observeState, ofHealth, ofResources, TimeLeft } from './measurements';
+import { countMessages, countReads, traceMessages } from './messages';
 
 export interface InstrumentOptions {
-  /** Where metrics go. Default: a meter of `meterProvider`. */
+  /** Receives the metrics. Default: a meter of `meterProvider`. */
   readonly meter?: Meter;
-  /** Default: the global one of `@opentelemetry/api`, so start the SDK first. */
+  /** Default: the global provider of `@opentelemetry/api`, so start the SDK first. */
   readonly meterProvider?: MeterProvider;
-  /** Where spans go. Default: a tracer of `tracerProvider`. */
+  /** Receives the spans. Default: a tracer of `tracerProvider`. */
   readonly tracer?: Tracer;
-  /** Default: the global one. */
+  /** Default: the global provider. */
   readonly tracerProvider?: TracerProvider;
-  /** Counts the reads of each secret, too. Default: false. */
+  /** Also counts the reads of each secret. Default: false. */
   readonly access?: boolean;
 }
 
-/** What `instrumentSecrets` needs of a store. */
+/** The part of a store that `instrumentSecrets` needs. */
 export type InstrumentedStore = Pick<SecretStore<unknown>, 'health' | 'on'>;
 
-const WHERE = 'instrumentSecrets';
 const SCOPE = 'hot-secrets';
 
 /**
- * Metrics and spans of a store and of all that follows it, through `@opentelemetry/api`: names, codes and numbers, never a
- * value. Returns what stops it, which the store's `close` does too. A failure of the SDK is a process warning
- * (`LISTENER_FAILED`), once per cause, and no harm to the store.
+ * Reports metrics and spans of a store and its resources through `@opentelemetry/api`: names, codes and numbers, never a
+ * value. Returns a function that stops it, as the store's `close` does. A failure of the SDK becomes a process warning
+ * (`LISTENER_FAILED`), once per cause, and does not affect the store.
  *
- * Throws `PEER_MISSING`, `OPTION_UNKNOWN`, `STORE_CLOSED`.
+ * Throws `PEER_MISSING`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `STORE_CLOSED`.
  *
  * @example
  * ```ts
  * const stop = instrumentSecrets(secrets);
  * ```
  */
-export function instrumentSecrets(store: InstrumentedStore, options: InstrumentOptions = {}): () => void {
-  rejectUnknownOptions(WHERE, options, ['meter', 'meterProvider', 'tracer', 'tracerProvider', 'access']);
+export function instrumentSecrets(store: InstrumentedStore, options?: InstrumentOptions): () => void {
+  const given = readOptions('instrumentSecrets', options, {
+    meter: passed<Meter>(),
+    meterProvider: passed<MeterProvider>(),
+    tracer: passed<Tracer>(),
+    tracerProvider: passed<TracerProvider>(),
+    access: flag(false),
+  });
   const api = loadPeer<typeof OpenTelemetry>('@opentelemetry/api');
-  const meter = options.meter ?? (options.meterProvider ?? api.metrics).getMeter(SCOPE);
-  const tracer = options.tracer ?? (options.tracerProvider ?? api.trace).getTracer(SCOPE);
+  const meter = given.meter ?? (given.meterProvider ?? api.metrics).getMeter(SCOPE);
+  const tracer = given.tracer ?? (given.tracerProvider ?? api.trace).getTracer(SCOPE);
   const observed = observedOf(store);
   const warnings = new SayOnce();
   const failed = (error: unknown) => warnings.say(listenerFailure('telemetry', error));
@@ -56,13 +58,13 @@ export function instrumentSecrets(store: InstrumentedStore, options: InstrumentO
 
   function metrics(): () => void {
     const timeLeft = new TimeLeft(observed.store);
-    const read = () => {
+    const measure = () => {
       const health = store.health();
       const { expiries } = health;
-      return [...ofHealth(observed.store, health), ...timeLeft.readings(expiries), ...ofResources(observed)];
+      return [...ofHealth(observed.store, health), ...timeLeft.measure(expiries), ...ofResources(observed)];
     };
     const listeners = countMessages(meter);
-    const leave = observeState(meter, read, failed);
+    const leave = observeState(meter, measure, failed);
     const unsubscribe = listen(listeners);
     return () => {
       unsubscribe();
@@ -87,7 +89,7 @@ export function instrumentSecrets(store: InstrumentedStore, options: InstrumentO
   try {
     stops.push(share(meter, `metrics ${observed.storeId}`, metrics));
     stops.push(share(tracer, `spans ${observed.storeId}`, spans));
-    if (options.access === true) {
+    if (given.access) {
       stops.push(share(meter, `reads ${observed.storeId}`, () => listen(countReads(meter))));
     }
   } catch (error) {
@@ -97,11 +99,40 @@ export function instrumentSecrets(store: InstrumentedStore, options: InstrumentO
   return stop;
 }
 
-/** What a subscriber of a channel throws ends the process: nothing of an SDK may get that far. */
+/** An exception in a channel's subscriber ends the process, so exceptions of an SDK must not reach it. */
 function isolated(listeners: ChannelListeners, failed: (error: unknown) => void): ChannelListeners {
   const entries = Object.entries(listeners).map(([name, listener]) => [
     name,
     (message: never) => isolate(() => (listener as (message: never) => void)(message), failed),
   ]);
   return Object.fromEntries(entries) as ChannelListeners;
+}
+
+type Running = Map<string, { users: number; readonly stop: () => void }>;
+
+// A registered symbol, because the ESM and CJS copies of the package may use the same meter.
+const RUNNING = Symbol.for('hot-secrets.instrumented');
+const registry = globalThis as { [RUNNING]?: WeakMap<object, Running> };
+registry[RUNNING] ??= new WeakMap();
+const running = registry[RUNNING];
+
+/**
+ * Starts something once per target, because two instrumentations of one store must not count everything twice. Returns a
+ * function that releases it; the last release stops it.
+ */
+function share(target: object, what: string, start: () => () => void): () => void {
+  const all = running.get(target) ?? new Map();
+  running.set(target, all);
+  const shared = all.get(what) ?? { users: 0, stop: start() };
+  all.set(what, shared);
+  shared.users += 1;
+  let held = true;
+  return () => {
+    if (!held) return;
+    held = false;
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    all.delete(what);
+    shared.stop();
+  };
 }

@@ -1,8 +1,11 @@
-/** What is counted when it happens. */
+import type { Attributes } from '@opentelemetry/api';
+import type { OfResource } from '../observe/channels';
+
+/** Counted when it happens. */
 export const counters = {
   'hot_secrets.secret.rotations': {
     unit: '{rotation}',
-    description: 'New values of secrets that had one before.',
+    description: 'Rotations of secrets: new values of secrets that had one before.',
   },
   'hot_secrets.secret.reads': {
     unit: '{read}',
@@ -10,45 +13,45 @@ export const counters = {
   },
   'hot_secrets.store.errors': {
     unit: '{error}',
-    description: 'Things that began to be wrong with sources and values: once per cause, not once per retry.',
+    description: 'New problems of sources and values: once per cause, not once per retry.',
   },
   'hot_secrets.resource.rotations': {
     unit: '{rotation}',
-    description: 'Renewals of what follows secrets, by how they ended.',
+    description: 'Rotations of resources, by outcome.',
   },
   'hot_secrets.resource.rejections': {
     unit: '{rejection}',
-    description: 'New resources that were not good enough: once per cause, not once per retry.',
+    description: 'Resources that failed to build or verify: once per cause, not once per retry.',
   },
   'hot_secrets.resource.errors': {
     unit: '{error}',
-    description: 'Old resources that were closed by force or not cleanly, and listeners that failed.',
+    description: 'Old resources closed by force or with an error, and listeners that failed.',
   },
 } as const;
 
-/** What is measured when it happens. */
+/** Measured when it happens. */
 export const histograms = {
   'hot_secrets.refresh.duration': {
     unit: 's',
-    description: 'Duration of looks at sources.',
-    // From a mount that did not change to a vault that does not answer.
+    description: 'Duration of refreshes.',
+    // From an unchanged mount to a vault that does not answer.
     advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30] },
   },
 } as const;
 
-/** What is asked for when metrics are collected: values that say how much, and values that add up over processes. */
+/** Read when metrics are collected: values that do not add up over processes. */
 export const gauges = {
   'hot_secrets.store.generation': {
     unit: '{generation}',
-    description: 'Generation of the store: one more with each change of its secrets.',
+    description: 'Generation of the store: increases by one with each change of its secrets.',
   },
   'hot_secrets.source.staleness': {
     unit: 's',
-    description: 'Time since the last good look at a source.',
+    description: 'Time since the last successful refresh of a source.',
   },
   'hot_secrets.secret.time_left': {
     unit: 'd',
-    description: 'Days until a certificate or another value ends; negative once it has.',
+    description: 'Days until a certificate or another value expires; negative afterwards.',
   },
   'hot_secrets.resource.generation': {
     unit: '{generation}',
@@ -56,23 +59,24 @@ export const gauges = {
   },
 } as const;
 
+/** Read when metrics are collected: values that add up over processes. */
 export const upDownCounters = {
   'hot_secrets.store.status': {
     unit: '1',
-    description: 'Health of the store: 1 for the state that it is in, 0 for the others.',
+    description: 'Health of the store: 1 for its current state, 0 for the others.',
   },
   'hot_secrets.resource.connection.count': {
     unit: '{connection}',
-    description: 'Open connections of a resource: those of the current credential, and old ones that drain.',
+    description:
+      'Open connections of a resource: with the current credential, and draining ones with an old one.',
   },
   'hot_secrets.resource.draining.count': {
     unit: '{generation}',
-    description: 'Old generations of a resource that are on their way out.',
+    description: 'Old generations of a resource that are draining.',
   },
   'hot_secrets.resource.rejected': {
     unit: '1',
-    description:
-      '1 while a newer generation of the resource is rejected and tried again; the old one serves.',
+    description: '1 while a newer generation of the resource is rejected and retried; the old one serves.',
   },
   'hot_secrets.resource.refused': {
     unit: '1',
@@ -81,3 +85,39 @@ export const upDownCounters = {
 } as const;
 
 export type ObservedName = keyof typeof gauges | keyof typeof upDownCounters;
+
+/** Names of attributes. Those without an OpenTelemetry convention have their own namespace. */
+export const key = {
+  attempt: 'hot_secrets.attempt',
+  attempts: 'hot_secrets.attempts',
+  connectionState: 'hot_secrets.connection.state',
+  duration: 'hot_secrets.duration',
+  errorType: 'error.type',
+  expiryOf: 'hot_secrets.expiry.of',
+  expirySubject: 'hot_secrets.expiry.subject',
+  generation: 'hot_secrets.generation',
+  outcome: 'hot_secrets.outcome',
+  resource: 'hot_secrets.resource.name',
+  resourceKind: 'hot_secrets.resource.kind',
+  retryIn: 'hot_secrets.retry_in',
+  secret: 'hot_secrets.secret.name',
+  source: 'hot_secrets.source.name',
+  sources: 'hot_secrets.source.names',
+  state: 'hot_secrets.store.state',
+  store: 'hot_secrets.store.name',
+  trigger: 'hot_secrets.trigger',
+} as const;
+
+/** The attributes of one resource. */
+export function ofResource({
+  store,
+  resource,
+  kind,
+}: Pick<OfResource, 'store' | 'resource' | 'kind'>): Attributes {
+  return { [key.store]: store, [key.resource]: resource, [key.resourceKind]: kind };
+}
+
+/** Removes unknown attributes, which exporters would turn into empty strings. */
+export function known(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
+}

@@ -13,7 +13,7 @@ export interface Masked {
 
 /** Returns a function that masks the values of `entries`. Build it once per generation, on first use. */
 export function redactor(
-  entries: ReadonlyMap<string, Masked>,
+  entries: Iterable<readonly [name: string, masked: Masked]>,
   definitions: ReadonlyMap<string, Definition<unknown>>,
 ): (text: string) => string {
   const long: [form: string, name: string][] = [];

@@ -182,8 +182,14 @@ class Draft {
     this.refused = new Map(current.refused);
   }
 
+  /** Sources that are held back in whole or in part, and those with a failure that may end without a trace in their revision. */
   get incomplete(): ReadonlySet<SourceReader> {
-    return new Set([...this.#held, ...this.#closedAbove]);
+    const failing = [...this.problems.values()].flatMap((problem) =>
+      problem?.kind === 'failed' || (problem?.kind === 'invalid' && this.#catalog.discovery === undefined)
+        ? [problem.source]
+        : [],
+    );
+    return new Set([...this.#held, ...this.#closedAbove, ...failing]);
   }
 
   lacking(reader: SourceReader): ReadonlySet<string> {

@@ -186,7 +186,7 @@ function tagDigest({ tags }: SecretAttributes): string[] {
 }
 
 /** How many values before the current one are kept, whatever their grace: a log line that holds one may be late. */
-export const MAX_PREVIOUS = 8;
+const MAX_PREVIOUS = 8;
 
 function previousOf(current: Entry | undefined, keepMs: number, now: Date): Entry['previous'] {
   if (current === undefined) return [];

@@ -30,6 +30,8 @@ export class SourceReader {
   /** Order of precedence: 0 is asked first. */
   readonly rank: number;
   #revision: string | undefined;
+  /** The names that the revision covers. */
+  #asked: ReadonlySet<string> = new Set();
   #failure: SecretsError | undefined;
   #lastReadAt: number | undefined;
   #busy = false;
@@ -71,12 +73,17 @@ export class SourceReader {
   ): Promise<SourceReading> {
     const bound = deadline(signal, timeoutMs);
     try {
-      const since = force ? undefined : this.#revision;
+      const names = request.lookups.map(({ name }) => name);
+      const covered = !force && names.every((name) => this.#asked.has(name));
+      const since = covered ? this.#revision : undefined;
       const result = await this.#within(timeoutMs, { ...request, since, signal: bound.signal });
       const reading = this.#checked(result, since);
       this.#failure = undefined;
       this.#lastReadAt = Date.now();
-      if (reading.answers !== undefined) this.#revision = result.revision;
+      if (reading.answers !== undefined) {
+        this.#revision = result.revision;
+        this.#asked = new Set(names);
+      }
       return reading;
     } catch (error) {
       this.#revision = undefined;

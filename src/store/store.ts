@@ -7,8 +7,7 @@ import { kindOf, readOptions, text } from '../internal/options';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
-import { redactor } from '../redact/redactor';
-import type { Secret } from '../secret/secret';
+import { type Masked, redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
 import { refreshBroke, secretMissing, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
@@ -17,7 +16,7 @@ import { Notifier } from './notifier';
 import { Problems } from './problems';
 import { Refresher } from './refresh';
 import { healthOf, type ReportInput, reportOf } from './report';
-import { discovered, type Entry, MAX_PREVIOUS } from './resolve';
+import { discovered, type Entry } from './resolve';
 import { ClosedSnapshot, StoreSnapshot } from './snapshot';
 import { SourceReader } from './source-reader';
 import type {
@@ -44,6 +43,9 @@ interface Setup {
 // biome-ignore lint/suspicious/noExplicitAny: types tell a listener the names of its store; in here, a name is a string.
 type Listener<E extends keyof StoreEvents> = (payload: StoreEvents<any>[E]) => void;
 
+/** How many boxes that snapshots found on demand are masked: the last ones. */
+const MAX_FOUND = 256;
+
 // A symbol of the registry, so that the ESM and CJS copies of the package know each other's stores.
 const BRAND = Symbol.for('hot-secrets.store');
 
@@ -65,7 +67,7 @@ export class LiveStore<V> implements SecretStore<V> {
   readonly #abort = new AbortController();
   readonly #stops: (() => void | Promise<void>)[] = [];
   /** Boxes of names that were found on demand, by snapshots of now and before: they are masked too. */
-  readonly #foundOnDemand = new Map<string, readonly Secret<unknown>[]>();
+  #foundOnDemand: (readonly [name: string, masked: Masked])[] = [];
   /** The last generation, also after `close()`. */
   #generation: Generation;
   #snapshot: StoreSnapshot<V> | ClosedSnapshot<V>;
@@ -83,8 +85,8 @@ export class LiveStore<V> implements SecretStore<V> {
     };
     const notifier = new Notifier(this.#owner);
     this.#notifier = notifier;
-    for (const event of Object.keys(listeners) as (keyof StoreEvents)[]) {
-      notifier.on(event, listeners[event] as (payload: unknown) => void);
+    for (const [event, listener] of Object.entries(listeners)) {
+      if (listener !== undefined) notifier.on(event as 'change', listener as Listener<'change'>);
     }
     const told = {
       started: (error: SecretsError) => notifier.error(error),
@@ -234,7 +236,10 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   redact(line: string): string {
-    this.#redact ??= redactor(this.#maskedEntries(), this.#catalog.definitions);
+    this.#redact ??= redactor(
+      [...this.#generation.entries, ...this.#foundOnDemand],
+      this.#catalog.definitions,
+    );
     return this.#redact(line);
   }
 
@@ -326,7 +331,7 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   /** Puts the next generation in place; only then do listeners hear of it. */
-  #advance({ generation, changes, problems, forgotten }: Step, trigger: string): void {
+  #advance({ generation, changes, problems }: Step, trigger: string): void {
     const before = this.#generation;
     this.#replace(generation);
     if (changes.length > 0 && trigger !== 'open') {
@@ -337,7 +342,6 @@ export class LiveStore<V> implements SecretStore<V> {
       if (problem === undefined) this.#problems.secrets.clear(name, 'value');
       else this.#problems.secrets.set(name, 'value', problem.error, problem.cause);
     }
-    for (const name of forgotten) this.#foundOnDemand.delete(name);
     // After the listeners, which act on a rotation. One of them may have closed the store.
     if (this.#closing === undefined && before.entries !== generation.entries) {
       this.#expiry.update(generation.entries);
@@ -366,30 +370,14 @@ export class LiveStore<V> implements SecretStore<V> {
 
   /** A snapshot found a name that nobody declared: from now on it is read like any other, and moves up when its file appears. */
   #noteFound(name: string, { secret }: Entry): void {
-    const boxes = [secret, ...(this.#foundOnDemand.get(name) ?? [])];
-    this.#foundOnDemand.set(name, boxes.slice(0, MAX_PREVIOUS));
+    this.#foundOnDemand = [[name, { secret, previous: [] }] as const, ...this.#foundOnDemand].slice(
+      0,
+      MAX_FOUND,
+    );
     this.#redact = undefined;
     if (this.#closing !== undefined) return;
     this.#catalog.discovery?.asked.add(name);
     if (!this.#catalog.definitions.has(name)) this.#catalog.definitions.set(name, discovered(name));
-  }
-
-  #maskedEntries(): ReadonlyMap<string, Pick<Entry, 'secret' | 'previous'>> {
-    const { entries } = this.#generation;
-    if (this.#foundOnDemand.size === 0) return entries;
-    const masked = new Map<string, Pick<Entry, 'secret' | 'previous'>>(entries);
-    for (const [name, boxes] of this.#foundOnDemand) {
-      const [first, ...others] = boxes.map((secret) => ({ secret, until: 0 }));
-      const entry = masked.get(name) ?? {
-        secret: (first as { secret: Secret<unknown> }).secret,
-        previous: [],
-      };
-      masked.set(name, {
-        secret: entry.secret,
-        previous: [...entry.previous, ...(first ? [first] : []), ...others],
-      });
-    }
-    return masked;
   }
 
   #reportInput(): ReportInput {

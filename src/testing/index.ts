@@ -1,21 +1,15 @@
-export { createKeyVaultEmulator } from './key-vault-emulator/create-key-vault-emulator';
-export type {
-  KeyVaultEmulator,
-  KeyVaultEmulatorOptions,
-  KeyVaultFault,
-  KeyVaultFaultKind,
-  KeyVaultRequest,
-  KeyVaultSecretAttributes,
-  ProjectedToken,
-  WorkloadIdentityFiles,
-} from './key-vault-emulator/types';
 export {
-  type ContractCase,
-  type ContractValues,
-  type SourceHarness,
-  type SourceUnderTest,
-  sourceContract,
-} from './source-contract';
+  createKeyVaultEmulator,
+  type KeyVaultEmulator,
+  type WorkloadIdentityFiles,
+} from './key-vault-emulator/create-key-vault-emulator';
+export type { KeyVaultFault, KeyVaultFaultKind } from './key-vault-emulator/faults';
+export type { KeyVaultEmulatorOptions } from './key-vault-emulator/options';
+export type { KeyVaultRequest } from './key-vault-emulator/server';
+export type { ProjectedToken } from './key-vault-emulator/tokens';
+export type { KeyVaultSecretAttributes } from './key-vault-emulator/vault-content';
+export { type ContractCase, sourceContract } from './source-contract';
+export type { ContractValues, SourceHarness, SourceUnderTest } from './source-harness';
 export {
   createTestMount,
   type TestMount,

@@ -1,23 +1,12 @@
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { SecretsError } from '../errors';
-import { errorCode } from '../internal/describe-error';
+import { flag, kindOf, type Option, oneOf, readOptions, text } from '../internal/options';
 import { lookup } from '../secret/lookup';
+import { type MountContent, MountDirectory, removeIfEmpty } from './mount-directory';
 
-/** `kubernetes`: links onto a directory that is swapped as a whole. `plain`: ordinary files. */
+/** `kubernetes`: links into a directory that is swapped as a whole. `plain`: ordinary files. */
 export type TestMountLayout = 'kubernetes' | 'plain';
 
 /** Values by alias; `db/primary/password` makes directories. */
@@ -27,15 +16,15 @@ export type TestMountContent = Readonly<Record<string, string | Uint8Array>>;
 export interface TestMountOptions {
   /** Default: `kubernetes`. */
   readonly layout?: TestMountLayout;
-  /** The mount directory. Default: a fresh one below the system's temporary directory. */
+  /** The mount directory. Default: a new one in the system's temporary directory. */
   readonly path?: string;
-  /** Permissions of every file. Default: `0o644`. */
+  /** The permissions of every file. Default: `0o644`. */
   readonly mode?: number;
 }
 
 /** Options of `TestMount.rotate`. */
 export interface TestMountRotateOptions {
-  /** Plain layout only: replace each file by a rename, as editors do. Default: truncate and write in place. */
+  /** Plain layout only: replaces each file by a rename, as editors do. Default: truncates it and writes in place. */
   readonly rename?: boolean;
 }
 
@@ -45,21 +34,21 @@ export interface TestMount {
   readonly path: string;
   readonly layout: TestMountLayout;
   /**
-   * Merges values into the content, as one update. As with the driver, content that is already there touches nothing
-   * in the Kubernetes layout.
+   * Merges values into the content, as one update. In the Kubernetes layout, values that are already there touch nothing,
+   * as with the driver.
    *
-   * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_INVALID` before anything is written.
+   * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_INVALID`, `OPTION_UNKNOWN` before anything is written.
    */
   rotate(values: TestMountContent, options?: TestMountRotateOptions): Promise<void>;
   /** Replaces the whole content, as one update. */
   replace(content: TestMountContent): Promise<void>;
   /** Removes secrets, as one update. */
   remove(...names: string[]): Promise<void>;
-  /** Deletes the mount directory. The content is kept, updates change it, and `recreate` writes it again. */
+  /** Deletes the mount directory but keeps the content: updates change it, and `recreate` writes it again. */
   destroy(): Promise<void>;
   /** Makes the mount directory again after `destroy`. */
   recreate(): Promise<void>;
-  /** Changes the layout in place, as an upgrade of the driver does (and its way back). */
+  /** Changes the layout in place, as an upgrade or a downgrade of the driver does. */
   convert(layout: TestMountLayout): Promise<void>;
   /** Deletes everything that this mount made. May be called again. */
   cleanup(): Promise<void>;
@@ -75,66 +64,73 @@ export interface TestMount {
  * await using secrets = await SecretStore.open({ sources: [mountedFiles(mount.path)] });
  * await mount.rotate({ 'database-password': 'b' });
  * ```
- * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_INVALID`
+ * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_INVALID`, `OPTION_UNKNOWN`
  */
 export async function createTestMount(
   content: TestMountContent,
-  options: TestMountOptions = {},
+  options?: TestMountOptions,
 ): Promise<TestMount> {
-  return new WrittenMount(merged(new Map(), content), options);
+  const { layout, path, mode } = readOptions('createTestMount', options, {
+    layout: oneOf<TestMountLayout>('kubernetes', 'plain'),
+    path: text(),
+    mode: permissions,
+  });
+  return new WrittenMount(merge(new Map(), content), layout, path, mode);
 }
 
-type Files = ReadonlyMap<string, Buffer>;
-
-const DATA = '..data';
-const DATA_TMP = '..data_tmp';
-// The driver asks for these permissions whatever the umask is.
-const DIRECTORY_MODE = 0o755;
+const permissions: Option<number> = (given = 0o644, reject) => {
+  if (typeof given === 'number' && Number.isInteger(given) && given >= 0 && given <= 0o777) return given;
+  return reject('permissions from 0 to 0o777');
+};
 
 class WrittenMount implements TestMount {
-  readonly path: string;
-  readonly #mode: number;
-  /** The outermost directory that did not exist before. */
+  readonly #directory: MountDirectory;
+  /** The outermost directory that this mount made. */
   readonly #made: string | undefined;
   #layout: TestMountLayout;
-  #files: Files;
+  #content: MountContent;
   #exists = true;
 
-  constructor(files: Files, { layout = 'kubernetes', path, mode = 0o644 }: TestMountOptions) {
-    this.path =
+  constructor(content: MountContent, layout: TestMountLayout, path: string | undefined, mode: number) {
+    const directory =
       path === undefined ? join(mkdtempSync(join(tmpdir(), 'hot-secrets-')), 'mount') : resolve(path);
-    this.#mode = mode;
+    this.#directory = new MountDirectory(directory, mode);
     this.#layout = layout;
-    this.#files = files;
-    const made = mkdirSync(this.path, { recursive: true });
-    this.#made = path === undefined ? dirname(this.path) : made;
+    this.#content = content;
+    const made = this.#directory.create();
+    this.#made = path === undefined ? dirname(directory) : made;
     this.#writeAll();
+  }
+
+  get path(): string {
+    return this.#directory.path;
   }
 
   get layout(): TestMountLayout {
     return this.#layout;
   }
 
-  async rotate(values: TestMountContent, { rename = false }: TestMountRotateOptions = {}): Promise<void> {
-    this.#update(merged(this.#files, values), Object.keys(values), rename);
+  async rotate(values: TestMountContent, options?: TestMountRotateOptions): Promise<void> {
+    const { rename } = readOptions('rotate()', options, { rename: flag(false) });
+    this.#update(merge(this.#content, values), Object.keys(values), rename);
   }
 
   async replace(content: TestMountContent): Promise<void> {
-    this.#update(merged(new Map(), content), Object.keys(content));
+    this.#update(merge(new Map(), content), Object.keys(content));
   }
 
   async remove(...names: string[]): Promise<void> {
-    this.#update(new Map([...this.#files].filter(([name]) => !names.includes(name))), []);
+    this.#update(new Map([...this.#content].filter(([name]) => !names.includes(name))), []);
   }
 
   async destroy(): Promise<void> {
-    rmSync(this.path, { recursive: true, force: true });
+    this.#directory.delete();
     this.#exists = false;
   }
 
   async recreate(): Promise<void> {
     if (this.#exists) return;
-    mkdirSync(this.path, { recursive: true });
+    this.#directory.create();
     this.#exists = true;
     this.#writeAll();
   }
@@ -143,30 +139,19 @@ class WrittenMount implements TestMount {
     if (layout === this.#layout) return;
     this.#layout = layout;
     if (!this.#exists) return;
-    if (layout === 'kubernetes') {
-      // The driver clears away what an older one wrote, then writes as always.
-      for (const entry of topLevel(this.#files))
-        rmSync(join(this.path, entry), { recursive: true, force: true });
-      this.#swap(this.#files, new Map());
-      return;
-    }
-    const old = readlinkSync(join(this.path, DATA));
-    for (const entry of topLevel(this.#files)) unlinkSync(join(this.path, entry));
-    for (const [name, value] of this.#files) this.#writePlain(name, value, false);
-    unlinkSync(join(this.path, DATA));
-    rmSync(join(this.path, old), { recursive: true });
+    if (layout === 'kubernetes') this.#directory.toKubernetes(this.#content);
+    else this.#directory.toPlain(this.#content);
   }
 
   async cleanup(): Promise<void> {
     if (this.#made === undefined) {
-      if (this.#exists)
-        for (const entry of this.#ownEntries()) rmSync(entry, { recursive: true, force: true });
+      if (this.#exists) this.#directory.clear(this.#content);
     } else {
-      rmSync(this.path, { recursive: true, force: true });
-      for (let at = this.path; at !== this.#made; at = dirname(at)) removeEmpty(dirname(at));
+      this.#directory.delete();
+      for (let at = this.path; at !== this.#made; at = dirname(at)) removeIfEmpty(dirname(at));
     }
     this.#exists = false;
-    this.#files = new Map();
+    this.#content = new Map();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -174,125 +159,52 @@ class WrittenMount implements TestMount {
   }
 
   #writeAll(): void {
-    if (this.#layout === 'kubernetes') this.#swap(this.#files, new Map());
-    else for (const [name, value] of this.#files) this.#writePlain(name, value, false);
+    if (this.#layout === 'kubernetes') this.#directory.swap(this.#content, new Map());
+    else for (const [name, value] of this.#content) this.#directory.write(name, value);
   }
 
-  #update(next: Files, written: readonly string[], rename = false): void {
-    const previous = this.#files;
-    this.#files = next;
+  #update(next: MountContent, written: readonly string[], rename = false): void {
+    const previous = this.#content;
+    this.#content = next;
     if (!this.#exists) return;
     if (this.#layout === 'kubernetes') {
-      if (!sameFiles(previous, next)) this.#swap(next, previous);
+      if (!isSame(previous, next)) this.#directory.swap(next, previous);
       return;
     }
-    for (const name of written) this.#writePlain(name, next.get(name) as Buffer, rename);
+    for (const name of written) this.#directory.write(name, next.get(name) as Buffer, rename);
     for (const name of previous.keys()) {
-      if (!next.has(name)) this.#removePlain(name);
+      if (!next.has(name)) this.#directory.remove(name);
     }
-  }
-
-  /** The order of these calls is the driver's own: what watchers and readers see in between is the point. */
-  #swap(next: Files, previous: Files): void {
-    const old = linkTarget(join(this.path, DATA));
-    const fresh = timestampName();
-    mkdirSync(join(this.path, fresh), { mode: 0o700 });
-    chmodSync(join(this.path, fresh), DIRECTORY_MODE);
-    for (const [name, value] of next) this.#writeFile(join(this.path, fresh, name), value);
-    const wanted = topLevel(next);
-    for (const entry of wanted) {
-      const link = join(this.path, entry);
-      if (linkTarget(link) === undefined) symlinkSync(join(DATA, entry), link);
-    }
-    symlinkSync(fresh, join(this.path, DATA_TMP));
-    renameSync(join(this.path, DATA_TMP), join(this.path, DATA));
-    for (const entry of topLevel(previous)) {
-      if (!wanted.has(entry)) unlinkSync(join(this.path, entry));
-    }
-    if (old !== undefined) rmSync(join(this.path, old), { recursive: true, force: true });
-  }
-
-  #writePlain(name: string, value: Buffer, rename: boolean): void {
-    const path = join(this.path, name);
-    if (!rename) {
-      this.#writeFile(path, value);
-      return;
-    }
-    const temporary = join(this.path, `..rename_${randomDigits()}`);
-    this.#writeFile(temporary, value);
-    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-    renameSync(temporary, path);
-  }
-
-  #removePlain(name: string): void {
-    unlinkSync(join(this.path, name));
-    for (let at = dirname(name); at !== '.'; at = dirname(at)) removeEmpty(join(this.path, at));
-  }
-
-  #writeFile(path: string, value: Buffer): void {
-    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-    writeFileSync(path, value, { mode: this.#mode });
-    chmodSync(path, this.#mode);
-  }
-
-  #ownEntries(): string[] {
-    const old = linkTarget(join(this.path, DATA));
-    const entries = [...topLevel(this.#files), ...(old === undefined ? [] : [DATA, old])];
-    return entries.map((entry) => join(this.path, entry));
   }
 }
 
-function merged(files: Files, values: TestMountContent): Files {
-  const next = new Map(files);
+function merge(content: MountContent, values: TestMountContent): MountContent {
+  if (typeof values !== 'object' || values === null) {
+    const what = `the content of a test mount must be an object, not ${kindOf(values)}`;
+    throw new SecretsError('OPTION_INVALID', what, { next: "Pass names and values: { 'api-key': 'a' }." });
+  }
+  const next = new Map(content);
   for (const [name, value] of Object.entries(values)) {
     lookup(name);
     if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
-      throw new SecretsError('OPTION_INVALID', `the value of "${name}" is neither a string nor bytes`);
+      const what = `the value of "${name}" must be a string or a Uint8Array, not ${kindOf(value)}`;
+      throw new SecretsError('OPTION_INVALID', what, { next: 'Fix the value named here.' });
     }
     next.set(name, Buffer.from(value));
   }
-  for (const name of next.keys()) {
-    for (let at = dirname(name); at !== '.'; at = dirname(at)) {
-      if (!next.has(at)) continue;
-      throw new SecretsError('NAME_INVALID', `"${at}" cannot be a file and the directory of "${name}"`, {
-        next: 'Rename one of them.',
-      });
-    }
-  }
+  for (const name of next.keys()) assertNoFileAbove(name, next);
   return next;
 }
 
-function sameFiles(a: Files, b: Files): boolean {
+function assertNoFileAbove(name: string, content: MountContent): void {
+  for (let parent = dirname(name); parent !== '.'; parent = dirname(parent)) {
+    if (!content.has(parent)) continue;
+    throw new SecretsError('NAME_INVALID', `"${parent}" cannot be a file and the directory of "${name}"`, {
+      next: 'Rename one of them.',
+    });
+  }
+}
+
+function isSame(a: MountContent, b: MountContent): boolean {
   return a.size === b.size && [...a].every(([name, value]) => b.get(name)?.equals(value) === true);
-}
-
-function topLevel(files: Files): Set<string> {
-  return new Set([...files.keys()].map((name) => name.split('/', 1)[0] as string));
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function removeEmpty(directory: string): void {
-  try {
-    if (readdirSync(directory).length === 0) rmdirSync(directory);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-/** `..2026_11_23_20_01_21.1853148849`, in UTC. */
-function timestampName(): string {
-  const time = new Date().toISOString().slice(0, 19).replace(/[-T:]/g, '_');
-  return `..${time}.${randomDigits()}`;
-}
-
-function randomDigits(): string {
-  return String(Math.floor(Math.random() * 2 ** 32));
 }

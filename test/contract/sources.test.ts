@@ -1,11 +1,15 @@
-import { sourceContract } from 'hot-secrets/testing';
+import {
+  createTestMount,
+  type SourceHarness,
+  type SourceUnderTest,
+  sourceContract,
+  type TestMountLayout,
+} from 'hot-secrets/testing';
 import { describe, it } from 'vitest';
 import { environmentName } from '../../src/secret/lookup';
 import { environment } from '../../src/sources/environment';
 import { memory } from '../../src/sources/memory';
 import { mountedFiles } from '../../src/sources/mounted-files/mounted-files';
-import type { SourceHarness, SourceUnderTest } from '../../src/testing/source-contract';
-import { createTestMount, type TestMountLayout } from '../../src/testing/test-mount';
 
 const LIMIT = 1000;
 

@@ -6,12 +6,12 @@ import { openStore, sourceOf } from '../support/key-vault-stage';
 import { createPfx } from '../support/pfx';
 
 const DAY_MS = 86_400_000;
-/** The vault tells times to the second. */
+/** The vault's clock counts whole seconds. */
 const NOW = Math.floor(Date.now() / 1000) * 1000;
 const inDays = (days: number) => new Date(NOW + days * DAY_MS);
 
-describe('what a vault says of a secret', () => {
-  it('is in its box: version, content type, dates and tags', async () => {
+describe('what a vault stores with a secret', () => {
+  it('appears on the secret: version, content type, dates and tags', async () => {
     const vault = await startVault();
     const attributes = {
       contentType: 'text/plain',
@@ -31,7 +31,7 @@ describe('what a vault says of a secret', () => {
     expect(store.get('bare').attributes).toEqual({ tags: {} });
   });
 
-  it('is served also outside of its dates, as the vault itself does', async () => {
+  it('does not keep it from being served outside its dates, just as in the vault', async () => {
     const vault = await startVault();
     await vault.set('old', 'value-a', { expiresOn: inDays(-1) });
     await vault.set('new', 'value-b', { notBefore: inDays(1) });
@@ -39,7 +39,7 @@ describe('what a vault says of a secret', () => {
     expect([store.reveal('old'), store.reveal('new')]).toEqual(['value-a', 'value-b']);
   });
 
-  it('is a rotation where a tag changed, and none where a date did', async () => {
+  it('counts as a rotation when a tag changes, but not when a date does', async () => {
     const vault = await startVault();
     const version = await vault.set('key', 'value', { tags: { user: 'a' } });
     const { store, log } = await openStore({ key: 'key' }, sourceOf(vault));
@@ -55,7 +55,7 @@ describe('what a vault says of a secret', () => {
     expect(log.changes).toHaveLength(3);
   });
 
-  it('makes an event of its end: once for each threshold, and a new version ends it', async () => {
+  it('emits an event before it expires, once for each threshold, until a new version comes', async () => {
     const vault = await startVault();
     await vault.set('key', 'first', { expiresOn: inDays(9.5) });
     await vault.set('lasting', 'value', { expiresOn: inDays(300) });
@@ -65,7 +65,7 @@ describe('what a vault says of a secret', () => {
       sources: [sourceOf(vault)],
     });
     await using _ = store;
-    // Nobody could listen yet.
+    // Nobody can listen before open() returns.
     expect(warned.mock.calls.map(([warning]) => String(warning))).toEqual([
       expect.stringContaining('in 9.5 days'),
     ]);
@@ -87,7 +87,7 @@ describe('what a vault says of a secret', () => {
 });
 
 describe('a certificate of the vault', () => {
-  it.each(['PEM', 'PFX'])('is TLS material, through three rotations (%s)', async (format) => {
+  it.each(['PEM', 'PFX'])('serves as TLS material through three rotations (%s)', async (format) => {
     const vault = await startVault();
     const authority = await createAuthority();
     const issue = async (commonName: string) => {
@@ -109,7 +109,7 @@ describe('a certificate of the vault', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('that does not fit its key is refused, and the one before keeps serving', async () => {
+  it('is refused when it does not match its key, and the previous one keeps serving', async () => {
     const vault = await startVault();
     const authority = await createAuthority();
     const [good, other] = [await authority.issue(), await authority.issue()];

@@ -13,9 +13,9 @@ async function msOf(work: Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-describe('the bound of a request', () => {
+describe('requestTimeoutMs', () => {
   it.each(['hang-before-headers', 'hang-in-body'] as const)(
-    'ends one that gets no answer, and its connection (%s)',
+    'ends a request that gets no answer, and its connection (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
       const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
@@ -33,7 +33,7 @@ describe('the bound of a request', () => {
   );
 
   it.each(['hang-before-headers', 'hang-in-body'] as const)(
-    'ends one for a token, and its connection (%s)',
+    'ends a token request that gets no answer, and its connection (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
       const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
@@ -55,7 +55,7 @@ describe('the bound of a request', () => {
     },
   );
 
-  it('holds for a credential that never answers', async () => {
+  it('bounds a credential that never answers', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const credential = { getToken: () => new Promise<never>(() => {}) };
     const source = sourceOf(vault, { credential, requestTimeoutMs: 100, startTimeoutMs: 1_000 });
@@ -63,7 +63,7 @@ describe('the bound of a request', () => {
     expect(await msOf(expect(opening).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' }))).toBeLessThan(2_000);
   });
 
-  it('holds for each page of a list', async () => {
+  it('bounds each page of a list', async () => {
     const secrets = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`key-${index}`, 'value']));
     const vault = await startVault({ secrets, pageSize: 1, emptyPages: 0 });
     const store = await SecretStore.open({
@@ -86,11 +86,11 @@ describe('the bound of a request', () => {
   });
 });
 
-describe('the bound of a look', () => {
+describe('the bound of a refresh', () => {
   const secrets = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key-${index}`, 'value']));
   const names = Object.fromEntries(Object.keys(secrets).map((name) => [name, name]));
 
-  it('ends it, names the option, and sends nothing more', async () => {
+  it('ends the refresh, names the option and sends nothing more', async () => {
     const vault = await startVault({ secrets });
     await settled();
     const { store, log } = await openStore(names, sourceOf(vault, { refreshTimeoutMs: 300, concurrency: 2 }));
@@ -100,18 +100,18 @@ describe('the bound of a look', () => {
     expect(log.errors).toMatchObject([
       {
         code: 'VAULT_TIMEOUT',
-        what: `a look at the vault ${vault.vaultUrl} was not done within 300 ms`,
+        what: `refreshing the vault ${vault.vaultUrl} took longer than 300 ms`,
         next: expect.stringContaining('Raise refreshTimeoutMs, or concurrency'),
       },
     ]);
     const sent = requests.all.length;
     expect(sent).toBeLessThan(8);
-    // The retry comes by itself, within a second, and would be the next one.
+    // The next request would be the retry, which comes within a second.
     await new Promise((resolve) => setImmediate(resolve));
     expect(requests.all.length).toBe(sent);
   });
 
-  it('is the close of the store, too', async () => {
+  it('includes the close of the store', async () => {
     const vault = await startVault({ secrets });
     const { store } = await openStore(names, sourceOf(vault));
     vault.fail({ kind: 'hang-before-headers' });
@@ -124,7 +124,7 @@ describe('the bound of a look', () => {
 });
 
 describe('a vault that gets too many requests', () => {
-  it('is left alone, also by refresh, and asked again when the pause is over', async () => {
+  it('is left alone, even by refresh(), and asked again when the pause is over', async () => {
     const vault = await startVault({ secrets: { key: 'value-0', other: 'value' } });
     const { store, log } = await openStore({ ...NAMES, other: 'other' }, sourceOf(vault));
     for (const round of [1, 2, 3]) {
@@ -136,7 +136,7 @@ describe('a vault that gets too many requests', () => {
       for (let more = 0; more < 5; more += 1) await store.refresh();
       expect(requests.all).toEqual(['key 429']);
       expect(log.codes()).toHaveLength(round);
-      expect(store.report().sources[0]?.note).toMatch(/^throttled: nothing is asked for \d+ s$/);
+      expect(store.report().sources[0]?.note).toMatch(/^throttled: no request is sent for \d+ s$/);
       expect(store.reveal('key')).toBe(`value-${round - 1}`);
       await waitFor(() => requests.all.length > 1);
       expect(performance.now() - start).toBeGreaterThan(950);
@@ -146,18 +146,18 @@ describe('a vault that gets too many requests', () => {
     expect(log.changes.map(({ trigger }) => trigger)).toEqual(['retry', 'retry', 'retry']);
   });
 
-  it('may ask for more patience than it gets', async () => {
+  it('may ask for a longer pause than it gets', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const { store } = await openStore(NAMES, sourceOf(vault));
     vault.fail({ kind: 'throttled', times: 1, retryAfterSeconds: 3_600 });
     await store.refresh();
     const seconds = Number(/(\d+) s$/.exec(store.report().sources[0]?.note ?? '')?.[1]);
-    // A minute, and at most the first step of the backoff: everybody was told the same.
+    // A minute plus at most the first step of the backoff, because every process was told the same.
     expect(seconds).toBeGreaterThanOrEqual(59);
     expect(seconds).toBeLessThanOrEqual(62);
   });
 
-  it('is left alone where that came for a page of a list', async () => {
+  it('is left alone after a 429 for a page of a list', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const store = await SecretStore.open({ sources: [sourceOf(vault, { list: true })] });
     await using _ = store;
@@ -169,7 +169,7 @@ describe('a vault that gets too many requests', () => {
     expect(requests.all).toEqual(['list 429']);
   });
 
-  it('while the first look is under way, is waited for', async () => {
+  it('delays the first refresh until it answers', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     vault.fail({ kind: 'throttled', times: 2, retryAfterSeconds: 1 });
     const requests = requestsOf(vault);
@@ -179,7 +179,7 @@ describe('a vault that gets too many requests', () => {
     expect(requests.all).toEqual(['key 401', 'token 200', 'key 429', 'key 429', 'key 200']);
   });
 
-  it('holds back one vault and no other', async () => {
+  it('does not hold back another vault', async () => {
     const [one, two] = [
       await startVault({ secrets: { key: 'a' } }),
       await startVault({ name: 'second', secrets: { other: 'b' } }),

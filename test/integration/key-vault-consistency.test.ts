@@ -4,7 +4,7 @@ import { startVault } from '../support/key-vault-clients';
 import { openStore, requestsOf, settled, sourceOf } from '../support/key-vault-stage';
 
 describe('two secrets that are written one after the other', () => {
-  it('while a look is under way are never mixed, whichever it reads first', async () => {
+  it('are never mixed while a refresh runs, whichever it reads first', async () => {
     const vault = await startVault({ secrets: { user: 'n-0', password: 'n-0' } });
     const secrets = { user: 'user', password: 'password' };
     const { store, log } = await openStore(secrets, sourceOf(vault));
@@ -14,7 +14,7 @@ describe('two secrets that are written one after the other', () => {
       pairs.push([snapshot.reveal('user'), snapshot.reveal('password')]);
     });
     vault.fail({ kind: 'slow', delayMs: 60 });
-    // When the first half is written after the look began, and the other half after that.
+    // The delay from the start of the refresh to the first half, and from there to the other half.
     const timings = [
       [30, 60],
       [70, 300],
@@ -22,12 +22,12 @@ describe('two secrets that are written one after the other', () => {
     ] as const;
     for (const [round, [first, gap]] of timings.entries()) {
       const [one, two] = round % 2 === 0 ? ['user', 'password'] : ['password', 'user'];
-      const looking = store.refresh();
+      const refreshing = store.refresh();
       await sleep(first);
       await vault.set(one as string, `n-${round + 1}`);
       await sleep(gap);
       await vault.set(two as string, `n-${round + 1}`);
-      await looking;
+      await refreshing;
       await store.refresh();
       expect(store.reveal('user')).toBe(`n-${round + 1}`);
     }
@@ -35,7 +35,7 @@ describe('two secrets that are written one after the other', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('without pause are an error, not half of a pair, and taken when they rest', async () => {
+  it('are an error while they keep changing, never half of a pair, and are read once they settle', async () => {
     const vault = await startVault({ secrets: { user: 'n-0', password: 'n-0' } });
     const { store, log } = await openStore({ user: 'user', password: 'password' }, sourceOf(vault));
     let number = 0;
@@ -54,7 +54,7 @@ describe('two secrets that are written one after the other', () => {
     expect([store.reveal('user'), store.reveal('password')]).toEqual([`n-${number}`, `n-${number}`]);
   });
 
-  it('long before the look cost no second round', async () => {
+  it('cost no second round when they were written long before the refresh', async () => {
     const vault = await startVault({ secrets: { user: 'n-0', password: 'n-0' } });
     await settled();
     const requests = requestsOf(vault);

@@ -13,9 +13,9 @@ describe('Entra', () => {
     ['whose subject differs in case', { subject: 'system:serviceaccount:default:App' }, 7002138],
     ['of another issuer', { issuer: 'https://oidc.example/' }, 700211],
     ['for another audience', { audience: 'https://kubernetes.default.svc' }, 700212],
-    ['that has expired', { expiresInMs: -60_000 }, 700024],
+    ['that is expired', { expiresInMs: -60_000 }, 700024],
     ['that the cluster did not sign', { forged: true }, 700027],
-    ['that is none', { content: 'garbage' }, 50027],
+    ['that is malformed', { content: 'garbage' }, 50027],
   ])('refuses a federated token %s', async (_, token, number) => {
     const vault = await startVault({ secrets: SECRETS });
     await vault.projectToken(token);
@@ -30,7 +30,7 @@ describe('Entra', () => {
     expect((await clientOf(vault).getSecret('a')).value).toBe('value');
   });
 
-  it('says what it refuses in its own shape', async () => {
+  it('reports refusals in the form that the service uses', async () => {
     const vault = await startVault();
     const url = `https://login.microsoftonline.com/${vault.workloadIdentity.tenantId}/oauth2/v2.0/token`;
     const form = new URLSearchParams({
@@ -65,7 +65,7 @@ describe('Entra', () => {
     await expect(credential.getToken(SCOPE)).rejects.toThrow(message);
   });
 
-  it('takes a client secret where it has one, and no other', async () => {
+  it('accepts only the client secret that it has', async () => {
     const vault = await startVault({ secrets: SECRETS, clientSecret: 'right' });
     const { agent, workloadIdentity: identity } = vault;
     const by = (secret: string) =>
@@ -76,7 +76,7 @@ describe('Entra', () => {
     await expect(by('wrong').getToken(SCOPE)).rejects.toThrow(/AADSTS7000215/);
   });
 
-  it('describes itself as discovery wants it', async () => {
+  it('answers discovery', async () => {
     const vault = await startVault();
     const base = 'https://login.microsoftonline.com';
     const instance = `${base}/common/discovery/instance?api-version=1.1&authorization_endpoint=`;
@@ -108,7 +108,7 @@ describe('the vault', () => {
     error: { code: 'Unauthorized', message: expect.stringContaining(message) },
   });
 
-  it('refuses tokens for another resource, of another tenant, and what is no token', async () => {
+  it('refuses tokens for another resource or of another tenant, and malformed ones', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const stranger = await startVault();
     const management = await tokenFor(vault, 'https://management.azure.com');
@@ -117,7 +117,7 @@ describe('the vault', () => {
     expect(await refusal(vault, 'garbage')).toEqual(refusedWith('Error validating token'));
   });
 
-  it('refuses a token from its expiry on, and the client gets a new one in time', async () => {
+  it('refuses an expired token, which the client replaces in time', async () => {
     const vault = await startVault({ secrets: SECRETS, tokenLifetimeMs: 600_000 });
     const client = clientOf(vault);
     await client.getSecret('a');
@@ -127,12 +127,23 @@ describe('the vault', () => {
     expect((await client.getSecret('a')).value).toBe('value');
   });
 
-  it('refuses revoked tokens, and takes those that came later', async () => {
+  it('refuses revoked tokens and accepts later ones', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('a');
     vault.revokeTokens();
     expect(await failureOf(client.getSecret('a'))).toMatchObject({ code: 'Unauthorized', status: 401 });
     expect((await clientOf(vault).getSecret('a')).value).toBe('value');
+  });
+});
+
+describe('projectToken()', () => {
+  it.each<[object, string]>([
+    [{ expiresInMs: '1' }, 'OPTION_INVALID'],
+    [{ forged: 1 }, 'OPTION_INVALID'],
+    [{ subjekt: 'a' }, 'OPTION_UNKNOWN'],
+  ])('refuses %o', async (token, code) => {
+    const vault = await startVault();
+    await expect(vault.projectToken(token as ProjectedToken)).rejects.toMatchObject({ code });
   });
 });

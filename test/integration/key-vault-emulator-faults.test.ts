@@ -26,7 +26,7 @@ describe('a fault at the vault', () => {
     ],
     [{ kind: 'bad-json' }, { name: 'RestError', code: 'PARSE_ERROR', status: 200 }],
     [{ kind: 'reset' }, { name: 'RestError', code: 'ECONNRESET', status: undefined }],
-  ])('%o is what the real client says of it, until it is lifted', async (fault, failure) => {
+  ])('makes the real client fail as the service does, until it is lifted (%o)', async (fault, failure) => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     const lift = vault.fail(fault);
@@ -36,7 +36,7 @@ describe('a fault at the vault', () => {
     expect((await client.getSecret('api-key')).value).toBe('the-first-value');
   });
 
-  it.each(['hang-before-headers', 'hang-in-body'] as const)('%s never ends by itself', async (kind) => {
+  it.each(['hang-before-headers', 'hang-in-body'] as const)('never ends by itself (%s)', async (kind) => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -51,7 +51,7 @@ describe('a fault at the vault', () => {
     expect(await failure).toMatchObject({ name: 'AbortError' });
   });
 
-  it('slow answers right, and late', async () => {
+  it('delays the right answer (slow)', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -61,7 +61,7 @@ describe('a fault at the vault', () => {
     expect(performance.now() - start).toBeGreaterThan(195);
   });
 
-  it('can be for some requests and some secrets, and the newest one acts', async () => {
+  it('can be limited to some requests and some secrets, and the newest one applies', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     vault.fail({ kind: 'rbac', names: ['API-KEY'] });
@@ -76,14 +76,14 @@ describe('a fault at the vault', () => {
     expect(listed).toEqual(['api-key', 'other']);
   });
 
-  it('meets lists, too, of whose errors the client keeps no inner code', async () => {
+  it('affects lists too, whose errors lose their inner code in the client', async () => {
     const vault = await startVault({ secrets: SECRETS });
     vault.fail({ kind: 'rbac' });
     const list = clientOf(vault).listPropertiesOfSecrets();
     expect(await failureOf(list.next())).toEqual({ name: 'RestError', code: 'Forbidden', status: 403 });
   });
 
-  it('throttled can say for how long', async () => {
+  it('can send Retry-After (throttled)', async () => {
     const vault = await startVault({ secrets: SECRETS });
     vault.fail({ kind: 'throttled', retryAfterSeconds: 7 });
     const error = await clientOf(vault)
@@ -100,7 +100,7 @@ describe('a fault at Entra', () => {
     [{ kind: 'empty-body' }, /network_error/],
     [{ kind: 'bad-json' }, /network_error/],
     [{ kind: 'reset' }, /network_error/],
-  ])('%o keeps the client from a token, until it is lifted', async (fault, message) => {
+  ])('keeps the client from getting a token until it is lifted (%o)', async (fault, message) => {
     const vault = await startVault({ secrets: SECRETS });
     const lift = vault.fail({ ...fault, at: 'entra' });
     const error = await clientOf(vault)
@@ -111,11 +111,11 @@ describe('a fault at Entra', () => {
       message: expect.stringMatching(message),
     });
     lift();
-    // Another client: this one refuses on its own for a minute after a 429 or a 5xx.
+    // The first client refuses on its own for a minute after a 429 or a 5xx.
     expect((await clientOf(vault).getSecret('api-key')).value).toBe('the-first-value');
   });
 
-  it('leaves those alone who have a token', async () => {
+  it('does not affect clients that already have a token', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -131,6 +131,8 @@ describe('fail()', () => {
     [{ kind: 'slow', at: 'entra', names: ['a'] }, 'OPTION_INVALID'],
     [{ kind: 'throttled', times: '2' }, 'OPTION_INVALID'],
     [{ kind: 'throttled', retryAfterMs: 2 }, 'OPTION_UNKNOWN'],
+    [{ kind: 'unavailable', status: 99 }, 'OPTION_INVALID'],
+    [{ kind: 'rbac', names: 'a' }, 'OPTION_INVALID'],
   ])('refuses %o', async (fault, code) => {
     const vault = await startVault();
     expect(() => vault.fail(fault as KeyVaultFault)).toThrow(expect.objectContaining({ code }));

@@ -17,13 +17,13 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
 }
 
 describe('the emulator', () => {
-  it('serves unmodified clients of another process, which know it by their environment', async () => {
+  it('serves unmodified clients of another process that only have its environment', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'first' } });
     expect(await run([join(SUPPORT, 'key-vault-child.mjs')], vault.environment)).toBe('read');
     expect(vault.requests.map(({ status }) => status)).toEqual([401, 200, 200]);
   });
 
-  it('leads to no other host', async () => {
+  it('connects to no other host', async () => {
     const vault = await startVault();
     const refused = ask(vault, 'https://example.com/');
     await expect(refused).rejects.toMatchObject({
@@ -39,7 +39,7 @@ describe('the emulator', () => {
     expect(status).toBe(403);
   });
 
-  it('is trusted through its own authority alone, and under its own names', async () => {
+  it('is trusted only through its own authority and under its own names', async () => {
     const vault = await startVault();
     const stranger = await startVault({ name: 'stranger' });
     const verdict = (servername: string, ca: string) =>
@@ -63,7 +63,7 @@ describe('the emulator', () => {
     expect(statSync(workloadIdentity.tokenFilePath).mode & 0o777).toBe(0o600);
   });
 
-  it('tells nothing of values and tokens in its log', async () => {
+  it('keeps values and tokens out of its request log', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'the-first-value' } });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -75,7 +75,7 @@ describe('the emulator', () => {
     expect(log).not.toContain(token.split('.')[2]);
   });
 
-  it('leaves nothing behind when it is closed, also with requests that hang', async () => {
+  it('leaves nothing behind when it closes, even with requests that hang', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'first' } });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -93,8 +93,8 @@ describe('the emulator', () => {
     await vault.close();
   });
 
-  it('keeps no process alive that forgets to close it', async () => {
-    // What such a process leaves in the temporary directory is this test's to remove.
+  it('does not keep a process alive that forgets to close it', async () => {
+    // The test removes what such a process leaves in the temporary directory.
     const TMPDIR = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(TMPDIR, { recursive: true }));
     const child = join(SUPPORT, 'key-vault-emulator-exit-child.ts');

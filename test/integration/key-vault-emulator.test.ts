@@ -7,8 +7,8 @@ import { createPfx } from '../support/pfx';
 
 const VERSION = 'api-version=2025-07-01';
 
-// What `Content-Length` says is from recordings of the service, with the names that were used there.
-describe('answers, beside recordings of the service', () => {
+// The lengths come from recordings of the service, with the names that were used there.
+describe('answers, compared with recordings of the service', () => {
   it('challenge a request without a token', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'first' } });
     const { status, headers, body } = await ask(vault, `${vault.vaultUrl}/secrets/api-key/?${VERSION}`);
@@ -34,7 +34,7 @@ describe('answers, beside recordings of the service', () => {
     });
   });
 
-  it('show a version with its whole-second times, and nothing that it does not have', async () => {
+  it('show a version with times in whole seconds, and omit what it does not have', async () => {
     const vault = await startVault();
     const version = await vault.set('plain', 'value');
     const token = await tokenFor(vault);
@@ -57,7 +57,7 @@ describe('answers, beside recordings of the service', () => {
     );
   });
 
-  it('refuse a disabled secret, and do not know one that is not there', async () => {
+  it('refuse a disabled secret, and report a missing one', async () => {
     const vault = await startVault();
     await vault.set('off', 'value', { enabled: false });
     const token = await tokenFor(vault);
@@ -76,7 +76,7 @@ describe('answers, beside recordings of the service', () => {
     });
   });
 
-  it('page with a port in the link, and with empty pages in between', async () => {
+  it('page with a port in the link and empty pages in between', async () => {
     const vault = await startVault({ secrets: { c: '3', a: '1', b: '2' }, pageSize: 2 });
     const token = await tokenFor(vault);
     const pages: { names: string[]; link: string | null }[] = [];
@@ -102,7 +102,7 @@ describe('answers, beside recordings of the service', () => {
     expect(many).toMatchObject({ status: 400, body: { error: { code: 'BadParameter' } } });
   });
 
-  it('ask for an api-version, and for reads alone', async () => {
+  it('require an api-version, and allow reads only', async () => {
     const vault = await startVault({ secrets: { a: '1' } });
     const token = await tokenFor(vault);
     const statusOf = async (query: string, method = 'GET') =>
@@ -116,7 +116,7 @@ describe('answers, beside recordings of the service', () => {
 });
 
 describe('the real client', () => {
-  it('reads every version that was set, the current one by its name, in any case', async () => {
+  it('reads every version that was set, and the current one by its name in any letter case', async () => {
     const vault = await startVault();
     const client = clientOf(vault);
     const versions: string[] = [];
@@ -136,7 +136,7 @@ describe('the real client', () => {
     });
   });
 
-  it('asks for a token once, after one challenge', async () => {
+  it('requests a token once, after one challenge', async () => {
     const vault = await startVault({ secrets: { a: '1' } });
     const client = clientOf(vault);
     for (let round = 0; round < 3; round += 1) await client.getSecret('a');
@@ -150,7 +150,7 @@ describe('the real client', () => {
     expect(vault.requests[0]).toMatchObject({ path: '/secrets/a/', at: expect.any(Date) });
   });
 
-  it('lists what is not deleted, across pages', async () => {
+  it('lists all secrets but the deleted ones, across pages', async () => {
     const names = Array.from({ length: 60 }, (_, index) => `secret-${String(index).padStart(2, '0')}`);
     const vault = await startVault({ secrets: Object.fromEntries(names.map((name) => [name, 'value'])) });
     await vault.delete('secret-30');
@@ -162,7 +162,7 @@ describe('the real client', () => {
     expect(listed).toEqual(expected);
   });
 
-  it('lists versions in the order of their ids, and none of a name that is not there', async () => {
+  it('lists versions in the order of their ids, and none for a missing name', async () => {
     const vault = await startVault();
     const client = clientOf(vault);
     const versions: string[] = [];
@@ -174,7 +174,7 @@ describe('the real client', () => {
     expect(listed).toHaveLength(30);
   });
 
-  it('sees attributes and tags, and is served outside of their dates too', async () => {
+  it('sees attributes and tags, and is served outside their dates too', async () => {
     const vault = await startVault();
     const attributes = {
       contentType: 'text/plain',
@@ -186,7 +186,7 @@ describe('the real client', () => {
     expect(await clientOf(vault).getSecret('a')).toMatchObject({ value: 'value', properties: attributes });
   });
 
-  it('is refused while a version is disabled, or its secret deleted, and then finds that version again', async () => {
+  it('is refused while a version is disabled or its secret deleted, and finds that version again afterwards', async () => {
     const vault = await startVault();
     const client = clientOf(vault);
     const version = await vault.set('a', 'value');
@@ -205,7 +205,7 @@ describe('the real client', () => {
     expect((await client.getSecret('a')).properties.version).toBe(version);
   });
 
-  it('gets certificates as their secrets: PEM as text, PFX as base64', async () => {
+  it('reads certificates as secrets: PEM as text, PFX as base64', async () => {
     const vault = await startVault();
     const { chain, key } = await (await createAuthority()).issue({
       notAfter: new Date('2099-01-01T00:00:00Z'),
@@ -232,7 +232,7 @@ describe('the real client', () => {
     createSecureContext({ pfx: Buffer.from(value, 'base64'), passphrase: '' });
   });
 
-  it('is throttled when it asks too often', async () => {
+  it('is throttled when it exceeds the rate limit', async () => {
     const vault = await startVault({ secrets: { a: '1' }, rateLimit: { perTenSeconds: 2 } });
     const client = clientOf(vault);
     await client.getSecret('a');
@@ -256,13 +256,14 @@ describe('the emulator', () => {
       'x',
       { tags: Object.fromEntries([...Array(16).keys()].entries()) },
     ],
-    ['an attribute that it does not know', 'OPTION_UNKNOWN', 'a', 'x', { expires: new Date() }],
+    ['an unknown attribute', 'OPTION_UNKNOWN', 'a', 'x', { expires: new Date() }],
+    ['a date as text', 'OPTION_INVALID', 'a', 'x', { expiresOn: '2030-01-01' }],
   ])('refuses %s', async (_, code, name, value, attributes) => {
     const vault = await startVault();
     await expect(vault.set(name, value, attributes as object)).rejects.toMatchObject({ code });
   });
 
-  it('refuses to change what is not there', async () => {
+  it('refuses to change a missing secret', async () => {
     const vault = await startVault();
     await expect(vault.update('a', {})).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
     await expect(vault.delete('a')).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
@@ -276,6 +277,11 @@ describe('the emulator', () => {
     [{ tokenLifetimeMs: 10 }, 'OPTION_INVALID'],
     [{ pagesize: 5 }, 'OPTION_UNKNOWN'],
     [{ secrets: { a_b: 'x' } }, 'NAME_INVALID'],
+    [{ secrets: 'x' }, 'OPTION_INVALID'],
+    [{ rateLimit: {} }, 'OPTION_INVALID'],
+    [{ rateLimit: { perSecond: 1 } }, 'OPTION_UNKNOWN'],
+    ['a name', 'OPTION_INVALID'],
+    [null, 'OPTION_INVALID'],
   ])('does not start with %o', async (options, code) => {
     await expect(startVault(options as KeyVaultEmulatorOptions)).rejects.toMatchObject({ code });
   });

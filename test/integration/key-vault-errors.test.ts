@@ -18,7 +18,7 @@ const OF_THE_VAULT: Row[] = [
   [
     { kind: 'unauthorized' },
     'VAULT_UNAUTHORIZED',
-    'does not take the token',
+    'does not accept the token',
     'az keyvault show --name emulator --query properties.tenantId',
   ],
   [
@@ -45,40 +45,43 @@ const OF_THE_VAULT: Row[] = [
   [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'asks again'],
   // The client loses the status.
   [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'TypeError', 'asks again'],
-  [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'no JSON', 'A proxy on the way'],
+  [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'that is not JSON', 'A proxy in between'],
   [{ kind: 'reset' }, 'VAULT_UNAVAILABLE', 'ECONNRESET', 'asks again'],
   [{ kind: 'hang-before-headers' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'asks again'],
   [{ kind: 'hang-in-body' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'asks again'],
 ];
 
-/** Asked again after a minute, not after a second. */
+/** Retried after a minute, not after a second. */
 const BY_HAND: SecretsErrorCode[] = ['VAULT_UNAUTHORIZED', 'VAULT_DENIED', 'VAULT_FIREWALL'];
 
 describe('a vault that fails', () => {
-  it.each(OF_THE_VAULT)('(%o) is %s; the last good value serves on', async (fault, code, what, next) => {
-    const vault = await startVault({ secrets: values });
-    const source = sourceOf(vault, { requestTimeoutMs: 300 });
-    const { store, log } = await openStore({ key: 'key' }, source, memory({ key: 'of memory' }));
-    await vault.set('key', SECOND);
-    const lift = vault.fail(fault);
-    await store.refresh();
-    await store.refresh();
-    expect(store.reveal('key')).toBe(FIRST);
-    expect(log.errors).toMatchObject([{ code, source: 'key-vault', what: expect.stringContaining(what) }]);
-    expect(log.errors[0]?.message).toContain(vault.vaultUrl);
-    expect(log.errors[0]?.next).toContain(next);
-    expect(store.health().status).toBe('degraded');
-    const said = [log, store.report(), store.health(), store, source];
-    expectNothingSecret(vault, [FIRST, SECOND], said);
+  it.each(OF_THE_VAULT)(
+    'reports %o as %s and keeps serving the last good value',
+    async (fault, code, what, next) => {
+      const vault = await startVault({ secrets: values });
+      const source = sourceOf(vault, { requestTimeoutMs: 300 });
+      const { store, log } = await openStore({ key: 'key' }, source, memory({ key: 'of memory' }));
+      await vault.set('key', SECOND);
+      const lift = vault.fail(fault);
+      await store.refresh();
+      await store.refresh();
+      expect(store.reveal('key')).toBe(FIRST);
+      expect(log.errors).toMatchObject([{ code, source: 'key-vault', what: expect.stringContaining(what) }]);
+      expect(log.errors[0]?.message).toContain(vault.vaultUrl);
+      expect(log.errors[0]?.next).toContain(next);
+      expect(store.health().status).toBe('degraded');
+      const said = [log, store.report(), store.health(), store, source];
+      expectNothingSecret(vault, [FIRST, SECOND], said);
 
-    lift();
-    if (BY_HAND.includes(code)) await store.refresh();
-    await waitFor(() => store.reveal('key') === SECOND);
-    expect(log.recovered.map((error) => error.code)).toEqual([code]);
-    expectNothingSecret(vault, [FIRST, SECOND], said);
-  });
+      lift();
+      if (BY_HAND.includes(code)) await store.refresh();
+      await waitFor(() => store.reveal('key') === SECOND);
+      expect(log.recovered.map((error) => error.code)).toEqual([code]);
+      expectNothingSecret(vault, [FIRST, SECOND], said);
+    },
+  );
 
-  it('with every request is one problem of the vault, with one of them one of that secret', async () => {
+  it('reports one problem of the vault when every request fails, and one of the secret when only its request does', async () => {
     const vault = await startVault({ secrets: values });
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     const lift = vault.fail({ kind: 'rbac' });
@@ -97,7 +100,7 @@ describe('a vault that fails', () => {
     expect(log.codes()).toEqual(['VAULT_DENIED', 'VAULT_DENIED']);
   });
 
-  it('to list says so: that is a right of its own', async () => {
+  it('says that the identity may not list, which is a permission of its own', async () => {
     const vault = await startVault({ secrets: values });
     vault.fail({ kind: 'policy' });
     const opening = SecretStore.open({ sources: [sourceOf(vault, { list: true })] });
@@ -118,25 +121,28 @@ describe('a secret that is denied or disabled', () => {
       'VAULT_SECRET_DISABLED',
       'az keyvault secret set-attributes --vault-name emulator --name key --enabled true',
     ],
-  ] as const)('(%o) comes from no other source: not at first, and not later', async (fault, code, next) => {
-    const vault = await startVault({ secrets: values });
-    const below = memory({ key: 'of memory', other: 'of memory' });
-    const lift = vault.fail({ ...fault, names: ['key'] });
-    const error = await refusal(NAMES, sourceOf(vault), below);
-    expect(error).toMatchObject({ code, secret: 'key', next: expect.stringContaining(next) });
-    expectNothingSecret(vault, [FIRST, SECOND], error);
+  ] as const)(
+    'never comes from another source, neither at first nor later (%o)',
+    async (fault, code, next) => {
+      const vault = await startVault({ secrets: values });
+      const below = memory({ key: 'of memory', other: 'of memory' });
+      const lift = vault.fail({ ...fault, names: ['key'] });
+      const error = await refusal(NAMES, sourceOf(vault), below);
+      expect(error).toMatchObject({ code, secret: 'key', next: expect.stringContaining(next) });
+      expectNothingSecret(vault, [FIRST, SECOND], error);
 
-    lift();
-    const { store, log } = await openStore(NAMES, sourceOf(vault), below);
-    vault.fail({ ...fault, names: ['key'] });
-    await vault.set('other', 'rotated');
-    await store.refresh();
-    expect(log.codes()).toEqual([code]);
-    // Both or none: the one that is refused may be the other half of a pair.
-    expect([store.reveal('key'), store.reveal('other')]).toEqual([FIRST, SECOND]);
-  });
+      lift();
+      const { store, log } = await openStore(NAMES, sourceOf(vault), below);
+      vault.fail({ ...fault, names: ['key'] });
+      await vault.set('other', 'rotated');
+      await store.refresh();
+      expect(log.codes()).toEqual([code]);
+      // Both or neither: the refused secret may be the other half of a pair.
+      expect([store.reveal('key'), store.reveal('other')]).toEqual([FIRST, SECOND]);
+    },
+  );
 
-  it('and is denied for another reason later, is told of again', async () => {
+  it('is reported again when the reason changes', async () => {
     const vault = await startVault({ secrets: values });
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     const lift = vault.fail({ kind: 'rbac', names: ['key'] });
@@ -149,7 +155,7 @@ describe('a secret that is denied or disabled', () => {
 });
 
 describe('a vault that cannot be reached', () => {
-  it('because its name is not known, says what to check', async () => {
+  it('says what to check when its name does not resolve', async () => {
     const vault = await startVault();
     const unknown = Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' });
     const agent = new Agent({ lookup: (_, __, found) => found(unknown, '', 4) });
@@ -160,7 +166,7 @@ describe('a vault that cannot be reached', () => {
     });
   });
 
-  it('never falls through to the next source, not even where that has the value', async () => {
+  it('never falls through to the next source, even if that one has the value', async () => {
     const vault = await startVault({ secrets: values });
     vault.fail({ kind: 'unavailable' });
     const requests = requestsOf(vault);

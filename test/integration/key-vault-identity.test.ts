@@ -48,7 +48,7 @@ const REFUSED: Row[] = [
 ];
 
 describe('a workload identity that gets no token', () => {
-  it.each(REFUSED)('(%o) is %s, with the command that mends it', async (token, code, what, next) => {
+  it.each(REFUSED)('reports %o as %s, with the command that fixes it', async (token, code, what, next) => {
     const vault = await startVault({ secrets: { key: VALUE } });
     await vault.projectToken(token);
     const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 2_000 }));
@@ -57,7 +57,7 @@ describe('a workload identity that gets no token', () => {
     expect(error.next).toContain(next);
     expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], error);
 
-    // What was read of the file before is not held on to.
+    // The content that was read before is not kept.
     await vault.projectToken();
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     await vault.projectToken(token);
@@ -70,7 +70,7 @@ describe('a workload identity that gets no token', () => {
     expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], [log, store.report()]);
   });
 
-  it('because its file is not there, says so', async () => {
+  it('says when its token file does not exist', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     const tokenFilePath = `${vault.workloadIdentity.tokenFilePath}-of-nobody`;
     const workloadIdentity = { ...vault.workloadIdentity, tokenFilePath };
@@ -80,7 +80,7 @@ describe('a workload identity that gets no token', () => {
     });
   });
 
-  it('because Entra ID does not know the client, says which', async () => {
+  it('names the client that Entra ID does not know', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     const clientId = '00000000-0000-4000-8000-00000000000f';
     const workloadIdentity = { ...vault.workloadIdentity, clientId };
@@ -92,16 +92,16 @@ describe('a workload identity that gets no token', () => {
     expect(error.what).toContain(`client ${clientId} in the tenant ${vault.workloadIdentity.tenantId}`);
   });
 
-  it('because the vault is of another tenant, says of which', async () => {
+  it('names the tenant of the vault when it differs from its own', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     const workloadIdentity = { ...vault.workloadIdentity, tenantId: '00000000-0000-4000-8000-00000000000e' };
     expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
       code: 'VAULT_UNAUTHORIZED',
-      what: `the vault is of the tenant ${vault.workloadIdentity.tenantId}, and the identity of another one`,
+      what: `the vault belongs to the tenant ${vault.workloadIdentity.tenantId}, and the identity to another one`,
     });
   });
 
-  it('because the webhook did not set all of it, says what is missing', async () => {
+  it('names the variables that the webhook did not set', async () => {
     const vault = await startVault();
     const { AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE } = vault.environment;
     stub({ AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID: undefined });
@@ -117,7 +117,7 @@ describe('a workload identity that gets no token', () => {
 });
 
 describe('an identity', () => {
-  it('is by default the one of the environment', async () => {
+  it('comes from the environment by default', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = vault.environment;
     stub({ AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE });
@@ -125,7 +125,7 @@ describe('an identity', () => {
     expect(store.reveal('key')).toBe('value');
   });
 
-  it('may be any credential of @azure/identity, or of your own', async () => {
+  it('may be any credential of @azure/identity, or your own', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const theirs = credentialOf(vault);
     const asked = vi.fn();
@@ -141,11 +141,11 @@ describe('an identity', () => {
       await store.refresh();
       expect(store.reveal('key')).toBe('next');
     }
-    // One token for both looks.
+    // One token for both refreshes.
     expect(asked.mock.calls.map(([scope]) => scope)).toEqual([['https://vault.azure.net/.default']]);
   });
 
-  it('that fails in ways of its own is told by kind, not by message', async () => {
+  it('is reported by the kind of its error, not by the message', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     class OwnError extends Error {
       override readonly name = 'OwnError';
@@ -162,7 +162,7 @@ describe('an identity', () => {
 });
 
 describe('a token', () => {
-  it('is asked for once, however many secrets and looks there are', async () => {
+  it('is requested once, however many secrets and refreshes there are', async () => {
     const secrets = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`key-${index}`, 'value']));
     const vault = await startVault({ secrets });
     const requests = requestsOf(vault);
@@ -174,7 +174,7 @@ describe('a token', () => {
     expect(requests.at('token')).toBe(1);
   });
 
-  it('that the vault refuses is dropped, and the look goes on with a new one', async () => {
+  it('is dropped when the vault refuses it, and the refresh continues with a new one', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     for (const round of [1, 2, 3]) {
@@ -188,7 +188,7 @@ describe('a token', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('is renewed with the file that the pod has by then', async () => {
+  it('is renewed from the token file that the pod has by then', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     await vault.projectToken({ subject: 'system:serviceaccount:other:app' });
     const { tokenFilePath } = vault.workloadIdentity;

@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait-for';
 
 const NAMES = { key: 'key' };
 
-/** Rejections that nobody handled, until the test is over. */
+/** The unhandled rejections until the test ends. */
 function unhandled(): readonly unknown[] {
   const reasons: unknown[] = [];
   const listener = (reason: unknown) => reasons.push(reason);
@@ -20,7 +20,7 @@ function unhandled(): readonly unknown[] {
 }
 
 describe('an outage of Entra ID', () => {
-  it('of half an hour, in which all tokens end, costs no value and no process', async () => {
+  it('costs no value and no process when it lasts half an hour and all tokens expire', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' }, tokenLifetimeMs: 600_000 });
     const rejections = unhandled();
     const { pass, watched } = simulateTime();
@@ -33,7 +33,7 @@ describe('an outage of Entra ID', () => {
     await pass(120);
     expect(store.reveal('key'), 'the token is still good').toBe('value-1');
     await pass(240);
-    expect(requests.at('token 503'), 'it is asked for ahead of its end').toBeGreaterThan(0);
+    expect(requests.at('token 503'), 'it is requested before it expires').toBeGreaterThan(0);
     expect(log.errors, 'which does no harm when it fails').toEqual([]);
 
     await pass(200);
@@ -56,7 +56,7 @@ describe('an outage of Entra ID', () => {
     expect(rejections).toEqual([]);
   });
 
-  it('of one request does not keep a process from starting', async () => {
+  it('does not keep a process from starting when it hits one request', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ at: 'entra', kind, times: 1 });
@@ -67,7 +67,7 @@ describe('an outage of Entra ID', () => {
 });
 
 describe('an outage of the vault', () => {
-  it('of an hour costs no value, and is over within seconds of its end', async () => {
+  it('costs no value when it lasts an hour, and is over within seconds of its end', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     const rejections = unhandled();
     const { pass, watched } = simulateTime();
@@ -85,7 +85,7 @@ describe('an outage of the vault', () => {
     expect(rejections).toEqual([]);
   });
 
-  it('of a moment does not keep a process from starting', async () => {
+  it('does not keep a process from starting when it is short', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ kind, times: 2 });
@@ -96,7 +96,7 @@ describe('an outage of the vault', () => {
   });
 
   it.each(['unavailable', 'hang-before-headers', 'reset'] as const)(
-    'at the start is waited for within its bound, and then said (%s)',
+    'delays the start up to its bound and is then reported (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
       vault.fail({ kind });
@@ -110,7 +110,7 @@ describe('an outage of the vault', () => {
     },
   );
 
-  it('at the start is no obstacle where the mount above has all that is required; the rest comes later', async () => {
+  it('does not block the start when the mount has all that is required, and the rest comes later', async () => {
     const vault = await startVault({ secrets: { later: 'of the vault' } });
     await using mount = await createTestMount({ key: 'of the mount' });
     const lift = vault.fail({ kind: 'unavailable' });
@@ -134,19 +134,19 @@ describe('an outage of the vault', () => {
       const { store, log } = await openStore(secrets, mountedFiles(mount.path), sourceOf(vault));
       vault.fail({ kind });
       const requests = requestsOf(vault);
-      const looking = store.refresh();
+      const refreshing = store.refresh();
       await waitFor(() => requests.all.length > 0);
       for (const round of [1, 2, 3]) {
         await mount.rotate({ mounted: `m-${round}` });
         await waitFor(() => store.reveal('mounted') === `m-${round}`, { timeoutMs: 1_000 });
       }
-      await looking;
+      await refreshing;
       expect(store.reveal('vaulted')).toBe('v-0');
       expect(log.codes()).toEqual([kind === 'unavailable' ? 'VAULT_UNAVAILABLE' : 'VAULT_TIMEOUT']);
     },
   );
 
-  it('stops the search of a store that has no names declared', async () => {
+  it('rejects the open of a store without declared names', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     vault.fail({ kind: 'unavailable' });
     const source = sourceOf(vault, { list: true, startTimeoutMs: 300 });

@@ -50,7 +50,7 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     await waitFor(() => load.done > 200);
     for (const round of [1, 2, 3, 4]) {
       const [user, old] = round % 2 === 1 ? [roles[1], roles[0]] : roles;
-      // As rotation with dual credentials does it: the role that rests gets its new password first.
+      // Rotation with dual credentials changes the password of the idle role first.
       await stage.alter(user, `password 'round-${round}'`);
       await vault.set('db', `round-${round}`, { tags: { user } });
       await waitFor(async () => (await stage.backends(old)) === 0 && pool.rotation.staleCount === 0);
@@ -62,7 +62,7 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('follows the tag alone, where both roles have the same password', async () => {
+  it('follows a change of the tag alone when both roles have the same password', async () => {
     const roles = [await stage.role('first'), await stage.role('first')] as const;
     const { vault, pool } = await poolOf(roles[0]);
     const load = startLoad(5, () => pool.query('select pg_sleep(0.003)'));
@@ -73,7 +73,7 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('waits for the vault where the database is ahead of it', async () => {
+  it('waits for the vault when the database is ahead of it', async () => {
     const role = await stage.role('first');
     const { vault, pool } = await poolOf(role);
     pool.rotation.on('refused', () => {});

@@ -12,7 +12,7 @@ const many = (count: number) =>
 const declare = (names: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.keys(names).map((name) => [name, name]));
 
-describe('a look at a vault', () => {
+describe('a refresh of a vault', () => {
   it('asks once for each secret, and finds three rotations', async () => {
     const vault = await startVault({ secrets: { user: 'u-0', password: 'p-0' } });
     await settled();
@@ -33,7 +33,7 @@ describe('a look at a vault', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('that finds nothing new is as many requests as secrets, and calls no listener', async () => {
+  it('sends one request for each secret and calls no listener when nothing changed', async () => {
     const secrets = many(20);
     const vault = await startVault({ secrets });
     await settled();
@@ -53,7 +53,7 @@ describe('a look at a vault', () => {
     expect(store.generation).toBe(generation);
   });
 
-  it('comes by itself, and again after each one', async () => {
+  it('repeats by itself after each interval', async () => {
     const vault = await startVault({ secrets: { key: 'v-0' } });
     const { store, log } = await openStore({ key: 'key' }, sourceOf(vault, { refreshIntervalMs: 1_000 }));
     for (const round of [1, 2, 3]) {
@@ -63,7 +63,7 @@ describe('a look at a vault', () => {
     expect(log.changes.map(({ trigger }) => trigger)).toEqual(['poll', 'poll', 'poll']);
   });
 
-  it('has a bounded number of requests in flight', async () => {
+  it('bounds the number of requests in flight', async () => {
     const secrets = many(20);
     const vault = await startVault({ secrets });
     await settled();
@@ -78,7 +78,7 @@ describe('a look at a vault', () => {
     expect(most).toBe(4);
   });
 
-  it('answers "unchanged" where nothing changed, and is read whole where that was forced', async () => {
+  it('answers "unchanged" when nothing changed, and reads everything when that is asked for', async () => {
     const vault = await startVault({ secrets: { key: 'v-0' } });
     const source = sourceOf(vault);
     const ask = (since: string | undefined) =>
@@ -91,7 +91,7 @@ describe('a look at a vault', () => {
     const { revision } = await ask(undefined);
     expect(await ask(revision)).toMatchObject({ unchanged: true, readings: new Map(), revision });
     expect((await ask(undefined)).readings.get('key')?.status).toBe('found');
-    // A tag that is changed twice within the second in which the vault tells time.
+    // A tag may change several times within one second of the vault's clock.
     for (const tag of ['a', 'b', 'c']) {
       await vault.update('key', { tags: { tag } });
       expect((await ask(revision)).unchanged).toBe(false);
@@ -101,7 +101,7 @@ describe('a look at a vault', () => {
 });
 
 describe('names', () => {
-  it('may be pinned to a version, beside the newest one', async () => {
+  it('may be pinned to a version, next to the newest one', async () => {
     const vault = await startVault();
     const first = await vault.set('key', 'old');
     await vault.set('key', 'new');
@@ -120,7 +120,7 @@ describe('names', () => {
     expect([store.reveal('current'), store.reveal('pinned')]).toEqual(['newest', 'old']);
   });
 
-  it('become names that a vault allows, and what cannot be one is nowhere', async () => {
+  it('are mapped to names that a vault allows, and count as missing when that is impossible', async () => {
     const vault = await startVault({ secrets: { 'tls-crt': 'c', 'db-primary-password': 'p' } });
     const long = 'x'.repeat(200);
     const secrets = {
@@ -133,7 +133,7 @@ describe('names', () => {
     expect(store.reveal('long')).toBeUndefined();
   });
 
-  it('of several vaults come from several sources, in their order', async () => {
+  it('come from several vaults in the order of the sources', async () => {
     const own = await startVault({ name: 'shop', secrets: { key: 'of the shop' } });
     const shared = await startVault({
       name: 'shared',
@@ -150,7 +150,7 @@ describe('names', () => {
     expect([store.reveal('key'), store.reveal('only')]).toEqual(['rotated', 'rotated too']);
   });
 
-  it('that nobody declared are found only where the list is asked for, through all of its pages', async () => {
+  it('are discovered only with the option `list`, across all pages', async () => {
     const secrets = many(7);
     const vault = await startVault({ secrets, pageSize: 3, emptyPages: 2 });
     await vault.set('off', 'value', { enabled: false });
@@ -169,7 +169,7 @@ describe('names', () => {
     expect(requestsOf(quiet).at('list')).toBe(0);
   });
 
-  it('that are nowhere are an error with the names that are alike, where they may be listed', async () => {
+  it('are reported with similar names when they are missing and the vault may be listed', async () => {
     const vault = await startVault({ secrets: { 'database-password': 'p' } });
     const open = (list: boolean) =>
       SecretStore.open({ secrets: { a: 'databse-password' }, sources: [sourceOf(vault, { list })] });
@@ -183,8 +183,8 @@ describe('names', () => {
   });
 });
 
-describe('what is missing from the vault', () => {
-  it('may come from the next source, and moves up to the vault when it is there', async () => {
+describe('a secret that the vault does not have', () => {
+  it('may come from the next source, and moves up once the vault has it', async () => {
     const vault = await startVault();
     const { store, log } = await openStore({ key: 'key' }, sourceOf(vault), memory({ key: 'of memory' }));
     expect(store.get('key')).toMatchObject({ source: 'memory' });
@@ -203,7 +203,7 @@ describe('what is missing from the vault', () => {
     expect(log.recovered.map(({ code }) => code)).toEqual(['SECRET_VANISHED']);
   });
 
-  it('is no concern of names that the mount above has', async () => {
+  it('is requested only when the mount does not have it either', async () => {
     const vault = await startVault({ secrets: { 'in-vault': 'of the vault' } });
     await using mount = await createTestMount({ 'in-mount': 'of the mount' });
     const secrets = { mounted: 'in-mount', vaulted: 'in-vault' };
@@ -218,7 +218,7 @@ describe('what is missing from the vault', () => {
   });
 });
 
-/** A store of everything that the vault lists. */
+/** Opens a store with everything that the vault lists. */
 async function discover(source: ReturnType<typeof sourceOf>) {
   const store = await SecretStore.open({ sources: [source] });
   return { store, log: record(store) };

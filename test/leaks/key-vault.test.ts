@@ -14,7 +14,7 @@ const SUPPORT = join(import.meta.dirname, '../support');
 const many = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`key-${index}`, 'value']));
 
 describe('a process that opens a store without options', () => {
-  it('reads mount, vault and environment in this order, and ends by itself with the store open', async () => {
+  it('reads mount, vault and environment in this order, and exits by itself with the store open', async () => {
     const vault = await startVault({ secrets: { both: 'of the vault', vaulted: 'v' }, pageSize: 1 });
     await using mount = await createTestMount({ both: 'of the mount' });
     const run = promisify(execFile)(
@@ -27,8 +27,8 @@ describe('a process that opens a store without options', () => {
   });
 });
 
-describe('a store that was closed', () => {
-  it('leaves no connection of its own behind', async () => {
+describe('a closed store', () => {
+  it('leaves none of its own connections behind', async () => {
     const vault = await startVault({ secrets: many });
     const url = `${vault.vaultUrl}:${vault.port}`;
     const child = spawn(
@@ -57,7 +57,7 @@ describe('a store that was closed', () => {
     ['while Entra ID hangs', { kind: 'hang-before-headers', at: 'entra' }],
     ['after failures', { kind: 'unavailable' }],
     ['in a pause', { kind: 'throttled', retryAfterSeconds: 30 }],
-  ] as const)('leaves no timer behind, and asks no more (%s)', async (_, fault) => {
+  ] as const)('leaves no timer behind and sends nothing more (%s)', async (_, fault) => {
     const vault = await startVault({ secrets: many });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
     onTestFinished(() => {
@@ -72,11 +72,11 @@ describe('a store that was closed', () => {
         const ofEntra = 'at' in fault;
         if (ofEntra) vault.revokeTokens();
         const requests = requestsOf(vault);
-        const looking = store.refresh();
+        const refreshing = store.refresh();
         await vi.waitUntil(() => requests.at(ofEntra ? 'token' : 'key') > 0);
-        if (fault.kind !== 'hang-before-headers') await looking;
+        if (fault.kind !== 'hang-before-headers') await refreshing;
         await store.close();
-        await looking;
+        await refreshing;
         lift();
       }
       await store.close();

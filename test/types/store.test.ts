@@ -1,4 +1,4 @@
-import { memory, type Secret, SecretStore, secret } from 'hot-secrets';
+import { type DeepReadonly, isSecretsError, memory, type Secret, SecretStore, secret } from 'hot-secrets';
 import * as v from 'valibot';
 import { describe, expectTypeOf, it } from 'vitest';
 import * as z from 'zod';
@@ -20,8 +20,10 @@ describe('the types of a store', () => {
     });
     expectTypeOf(store.reveal('user')).toEqualTypeOf<string>();
     expectTypeOf(store.reveal('key')).toEqualTypeOf<Uint8Array>();
-    expectTypeOf(store.reveal('zod')).toEqualTypeOf<{ a: number }>();
-    expectTypeOf(store.reveal('valibot')).toEqualTypeOf<{ a: number }>();
+    expectTypeOf(store.reveal('zod')).toEqualTypeOf<{ readonly a: number }>();
+    expectTypeOf(store.reveal('valibot')).toEqualTypeOf<{ readonly a: number }>();
+    // @ts-expect-error All readers share one value.
+    void (() => (store.reveal('zod').a = 2));
     expectTypeOf(store.reveal('any')).toEqualTypeOf<unknown>();
     expectTypeOf(store.reveal('beta')).toEqualTypeOf<string | undefined>();
     expectTypeOf(store.get('user')).toEqualTypeOf<Secret<string>>();
@@ -29,6 +31,54 @@ describe('the types of a store', () => {
     expectTypeOf(store.revealWithPrevious('key')).toEqualTypeOf<readonly Uint8Array[]>();
     // @ts-expect-error Nobody declared it.
     void (() => store.reveal('usr'));
+  });
+
+  it('make JSON read-only to its depth, and leave dates, bytes and functions as they are', () => {
+    interface Given {
+      list: { host: string }[];
+      pair: [string, number];
+      at: Date;
+      bytes: Uint8Array;
+      any: unknown;
+      maybe?: { x: 1 };
+    }
+    interface Kept {
+      readonly list: readonly { readonly host: string }[];
+      readonly pair: readonly [string, number];
+      readonly at: Date;
+      readonly bytes: Uint8Array;
+      readonly any: unknown;
+      readonly maybe?: { readonly x: 1 };
+    }
+    expectTypeOf<DeepReadonly<Given>>().toEqualTypeOf<Kept>();
+  });
+
+  it('reach the events, the names and the error codes', async () => {
+    await using store = await SecretStore.open({
+      secrets: { user: 'user', key: secret.bytes('key') },
+      sources: [memory(values)],
+      on: {
+        change: ({ changes }) => expectTypeOf(changes[0]?.name).toEqualTypeOf<'user' | 'key' | undefined>(),
+      },
+    });
+    store.on('change', ({ changes }) => {
+      for (const { name } of changes) expectTypeOf(store.get(name)).not.toBeAny();
+      // @ts-expect-error It cannot be.
+      void (() => changes[0]?.name === 'usr');
+    });
+    store.once('error', (error) => {
+      if (isSecretsError(error, 'MOUNT_MISSING')) expectTypeOf(error.code).toEqualTypeOf<'MOUNT_MISSING'>();
+    });
+    for (const name of store.names()) expectTypeOf(store.get(name).name).toEqualTypeOf<string>();
+    expectTypeOf(store.names()).toEqualTypeOf<readonly ('user' | 'key')[]>();
+    // @ts-expect-error Nobody declared it.
+    void (() => store.has('usr'));
+    // @ts-expect-error No such event.
+    void (() => store.on('changed', () => {}));
+    // @ts-expect-error A misspelt option.
+    void (() => store.refresh({ triger: 'deploy' }));
+    const value: unknown = store;
+    if (value instanceof SecretStore) expectTypeOf(value.name).toEqualTypeOf<string>();
   });
 
   it('are strings by any name where nothing was declared', async () => {

@@ -1,27 +1,20 @@
 import { Agent } from 'node:https';
-import { withDeadline } from './bounded-work';
+import { unrefTimer } from '../../internal/time';
 
-/** The part of a request of the Azure clients that is read and set. */
+/** The part of a request of the Azure clients that the policy reads and sets. */
 interface PipelineRequest {
   agent?: unknown;
   abortSignal?: AbortSignal;
   readonly tlsSettings?: unknown;
 }
 
-/** As of `@azure/core-rest-pipeline`, with its place in the options of a client. */
+/** A policy of `@azure/core-rest-pipeline`, with its position in the options of a client. */
 export interface RequestPolicy {
   readonly position: 'perRetry';
   readonly policy: {
     readonly name: string;
     sendRequest<T>(request: PipelineRequest, next: (request: PipelineRequest) => Promise<T>): Promise<T>;
   };
-}
-
-/** Looks are minutes apart, and what lies between drops idle connections without a word. */
-const IDLE_MS = 20_000;
-
-export function createAgent(): Agent {
-  return new Agent({ keepAlive: true, timeout: IDLE_MS });
 }
 
 /** Options that the clients of the vault and of Entra ID have in common. */
@@ -31,18 +24,25 @@ export interface ClientOptions {
   readonly retryOptions: { readonly maxRetries: number };
 }
 
-/** What the connections of one vault are made of. */
+/** How requests of one vault are sent. */
 export interface Connections {
   readonly timeoutMs: number;
   /** Ends every request. */
   readonly closing: AbortSignal;
-  /** Goes before the proxy of the environment. */
+  /** Takes precedence over the proxy of the environment. */
   readonly given: Agent | undefined;
-  /** Goes after it. */
+  /** Used when there is neither a given agent nor a proxy. */
   readonly own: Agent;
 }
 
-/** No retries: the client does not know how long the look may take, nor that the vault is to be left alone. */
+/** Refreshes are minutes apart, and network devices drop idle connections silently. */
+const IDLE_MS = 20_000;
+
+export function createAgent(): Agent {
+  return new Agent({ keepAlive: true, timeout: IDLE_MS });
+}
+
+/** Disables retries: the client knows neither how long the refresh may take nor that the vault asked for a pause. */
 export function clientOptions(connections: Connections): ClientOptions {
   const { given } = connections;
   return {
@@ -52,12 +52,12 @@ export function clientOptions(connections: Connections): ClientOptions {
   };
 }
 
-/** Bounds every request, also those to which the clients hand no signal: of a token, and of the second page of a list. */
+/** Bounds every request, including those that get no signal from the clients: token requests and list pages 2 and up. */
 function requestPolicy({ own, timeoutMs, closing }: Connections): RequestPolicy {
   const policy: RequestPolicy['policy'] = {
     name: 'hotSecretsRequestPolicy',
     sendRequest(request, next) {
-      // This late, because the clients take no proxy where they find an agent.
+      // Set this late because the clients ignore a proxy when they find an agent.
       if (request.tlsSettings === undefined) request.agent ??= own;
       const signals = request.abortSignal === undefined ? [closing] : [closing, request.abortSignal];
       return withDeadline(signals, timeoutMs, (abortSignal) => {
@@ -67,4 +67,41 @@ function requestPolicy({ own, timeoutMs, closing }: Connections): RequestPolicy 
     },
   };
   return { position: 'perRetry', policy };
+}
+
+/** Runs `work` with a signal that aborts after `ms`, or when any of `signals` does. */
+export async function withDeadline<T>(
+  signals: readonly AbortSignal[],
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const cancel = unrefTimer(ms, abort);
+  for (const signal of signals) {
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  }
+  try {
+    return await work(controller.signal);
+  } finally {
+    cancel();
+    for (const signal of signals) signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Settles as `work` does, or rejects as soon as `signal` aborts: credentials and lists may ignore their signal. */
+export function untilAborted<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => {
+      controller.abort();
+      reject(new DOMException('The work was abandoned', 'AbortError'));
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work(controller.signal)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -1,4 +1,3 @@
-export type { WorkloadIdentity } from './identity-errors';
+export type { TokenCredential, WorkloadIdentity } from './credentials';
 export { keyVault } from './key-vault';
 export type { KeyVaultOptions } from './options';
-export type { TokenCredential } from './token-cache';

@@ -2,19 +2,19 @@ import { isSecretsError, SecretsError } from '../../errors';
 import { deadline, delay, unrefTimer } from '../../internal/time';
 import { type Lookup, lookup } from '../../secret/lookup';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
-import { type KeyVaultOptions, readOptions } from './options';
+import { type KeyVaultOptions, readKeyVaultOptions } from './options';
 import { PACE_DEFAULTS, Pace } from './pace';
-import type { Round } from './read-vault';
-import { readSettled } from './settled-read';
+import { type Round, readVault } from './read-vault';
 import { VaultClient } from './vault-client';
 import { OUTAGE, throttled, vaultError } from './vault-errors';
 
 /**
- * Secrets of an Azure Key Vault, read directly: one request for each, with the credential of the pod. Needs the packages
+ * Reads the secrets of an Azure Key Vault directly: one request for each, with the credential of the pod. Needs the packages
  * `@azure/keyvault-secrets` and, unless a credential is given, `@azure/identity`; they are loaded when the store opens.
  *
- * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that mends it; `PEER_MISSING`; `OPTION_INVALID`. A secret that
- * is not there may come from the next source; one that is denied or disabled, or a vault that does not answer, never does.
+ * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that fixes it; `PEER_MISSING`; `OPTION_INVALID` and
+ * `OPTION_UNKNOWN`. Only a secret that the vault does not have may come from the next source. A denied or disabled secret
+ * never does, nor does any secret while the vault does not answer.
  *
  * @example
  * ```ts
@@ -27,7 +27,7 @@ import { OUTAGE, throttled, vaultError } from './vault-errors';
  */
 export function keyVault(options: KeyVaultOptions): Source {
   const { list, concurrency, refreshIntervalMs, startTimeoutMs, refreshTimeoutMs, ...rest } =
-    readOptions(options);
+    readKeyVaultOptions(options);
   const { vaultUrl, requestTimeoutMs } = rest;
   const pace = new Pace({ ...PACE_DEFAULTS, refreshIntervalMs });
   let client: VaultClient | undefined;
@@ -35,7 +35,7 @@ export function keyVault(options: KeyVaultOptions): Source {
   let cancel = () => {};
   let started = false;
 
-  /** Not before the first look: the packages take 200 ms to load. */
+  /** Connects no earlier than the first refresh, because the packages take 200 ms to load. */
   function connected(): VaultClient {
     client ??= new VaultClient({
       ...rest,
@@ -48,7 +48,7 @@ export function keyVault(options: KeyVaultOptions): Source {
     return Math.max(0, pace.pausedUntil - Date.now());
   }
 
-  /** The next look, unless another one comes first. What it leads to is a read, which sets the time anew. */
+  /** Schedules the next hint. It leads to a read, which schedules anew, as does a read that comes earlier. */
   function schedule(inMs: number, trigger: 'poll' | 'retry'): void {
     cancel();
     if (listener === undefined) return;
@@ -66,16 +66,17 @@ export function keyVault(options: KeyVaultOptions): Source {
     const boundMs = started ? refreshTimeoutMs : startTimeoutMs;
     const bound = deadline(request.signal, boundMs);
     try {
-      const round = started ? await look(request, bound.signal) : await firstLook(request, bound.signal);
-      schedule(nextLook(round), 'poll');
+      const refresh = started ? refreshOnce : refreshWithRetries;
+      const round = await refresh(request, bound.signal);
+      schedule(delayAfter(round), 'poll');
       const unchanged = request.since === round.revision;
       return { unchanged, readings: unchanged ? new Map() : round.readings, revision: round.revision };
     } catch (error) {
-      const late = bound.signal.aborted && !isSecretsError(error);
-      const known = late
-        ? overdue(vaultUrl, boundMs, started)
+      const timedOut = bound.signal.aborted && !isSecretsError(error);
+      const known = timedOut
+        ? refreshTimeout(vaultUrl, boundMs, started)
         : vaultError(error, { vaultUrl }, requestTimeoutMs);
-      schedule(PASSING.has(known.code) ? pace.failed(Date.now()) : pace.refused(), 'retry');
+      schedule(PASSING.has(known.code) ? pace.afterFailure(Date.now()) : pace.afterRefusal(), 'retry');
       throw known;
     } finally {
       started = true;
@@ -83,31 +84,33 @@ export function keyVault(options: KeyVaultOptions): Source {
     }
   }
 
-  function nextLook({ readings }: Round): number {
-    if ([...readings.values()].some(({ status }) => status === 'failed')) return pace.refused();
-    return started ? pace.succeeded() : pace.first();
+  function delayAfter({ readings }: Round): number {
+    if ([...readings.values()].some(({ status }) => status === 'failed')) return pace.afterRefusal();
+    return started ? pace.afterSuccess() : pace.afterStart();
   }
 
-  /** A process that starts has nothing yet that it could serve meanwhile. */
-  async function firstLook(request: ReadRequest, signal: AbortSignal): Promise<Round> {
+  /** Retries the first refresh, because a process that starts has nothing yet to serve in the meantime. */
+  async function refreshWithRetries(request: ReadRequest, signal: AbortSignal): Promise<Round> {
     let last: SecretsError | undefined;
     for (;;) {
       try {
-        return await look(request, signal);
+        return await refreshOnce(request, signal);
       } catch (error) {
         if (signal.aborted) throw last ?? error;
         last = vaultError(error, { vaultUrl }, requestTimeoutMs);
         if (!PASSING.has(last.code)) throw last;
-        await delay(pace.failed(Date.now()), signal);
+        await delay(pace.afterFailure(Date.now()), signal);
       }
     }
   }
 
-  async function look({ lookups, list: wanted, since }: ReadRequest, signal: AbortSignal): Promise<Round> {
+  async function refreshOnce(
+    { lookups, list: wanted, since }: ReadRequest,
+    signal: AbortSignal,
+  ): Promise<Round> {
     const vault = connected();
     const names = list && wanted ? [...lookups, ...(await listed(vault, lookups, signal))] : lookups;
-    const how = { client: vault, vaultUrl, requestTimeoutMs, concurrency, signal };
-    return readSettled(names, since, how);
+    return readVault(names, since, { client: vault, vaultUrl, requestTimeoutMs, concurrency, signal });
   }
 
   return {
@@ -121,7 +124,7 @@ export function keyVault(options: KeyVaultOptions): Source {
       return connected().list(bound.signal).finally(bound.release);
     },
     note() {
-      if (pausedMs() > 0) return `throttled: nothing is asked for ${Math.ceil(pausedMs() / 1000)} s`;
+      if (pausedMs() > 0) return `throttled: no request is sent for ${Math.ceil(pausedMs() / 1000)} s`;
       return list ? undefined : 'its names are not listed';
     },
     watch(next) {
@@ -137,7 +140,7 @@ export function keyVault(options: KeyVaultOptions): Source {
   };
 }
 
-/** What may be over in a moment. */
+/** Errors that may be over in a moment. */
 const PASSING: ReadonlySet<string> = new Set([
   'VAULT_THROTTLED',
   'VAULT_UNAVAILABLE',
@@ -147,6 +150,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'IDENTITY_FAILED',
 ]);
 
+/** Lists the secrets of the vault that were not declared. */
 async function listed(
   client: VaultClient,
   declared: readonly Lookup[],
@@ -157,11 +161,14 @@ async function listed(
   return names.filter((name) => !known.has(name.toLowerCase())).map((name) => lookup(name));
 }
 
-function overdue(vaultUrl: string, boundMs: number, started: boolean): SecretsError {
-  const what = `a look at the vault ${vaultUrl} was not done within ${boundMs} ms`;
+function refreshTimeout(vaultUrl: string, boundMs: number, started: boolean): SecretsError {
   const option = started ? 'refreshTimeoutMs' : 'startTimeoutMs';
-  return new SecretsError('VAULT_TIMEOUT', what, {
-    source: 'key-vault',
-    next: `${OUTAGE} Raise ${option}, or concurrency, where the vault holds many secrets.`,
-  });
+  return new SecretsError(
+    'VAULT_TIMEOUT',
+    `refreshing the vault ${vaultUrl} took longer than ${boundMs} ms`,
+    {
+      source: 'key-vault',
+      next: `${OUTAGE} Raise ${option}, or concurrency if the vault holds many secrets.`,
+    },
+  );
 }

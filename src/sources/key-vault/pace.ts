@@ -1,14 +1,14 @@
 import { backoffMs } from '../../internal/time';
 
 export interface PaceOptions {
-  /** Between two looks at the vault while nothing is wrong. */
+  /** The time between two refreshes while nothing is wrong. */
   readonly refreshIntervalMs: number;
-  /** First step of the backoff, which doubles, with full jitter. */
+  /** The first step of the backoff, which doubles, with full jitter. */
   readonly retryBaseMs: number;
   readonly retryMaxMs: number;
-  /** The longest `Retry-After` that is believed. */
+  /** Caps `Retry-After`. */
   readonly retryAfterMaxMs: number;
-  /** Default: `Math.random`. A simulation has its own. */
+  /** Default: `Math.random`. A simulation passes its own. */
   readonly random?: () => number;
 }
 
@@ -19,17 +19,17 @@ export const PACE_DEFAULTS = {
   retryAfterMaxMs: 60_000,
 } as const;
 
-/** Share of the interval by which it varies: clocks that run in step would bring a fleet into step. */
+/** The share of the interval by which it varies, because equal intervals would synchronise a fleet. */
 const JITTER = 0.1;
-/** Soon enough for somebody who waits for it, and seldom enough for a fleet that asks in vain. */
+/** Short enough for somebody who waits for a fix, and long enough for a fleet that asks in vain. */
 const REFUSED_MS = 60_000;
-/** How far throttling may stretch the interval. */
-const MOST_STRETCH = 2;
+/** Caps how far throttling stretches the interval. */
+const MAX_STRETCH = 2;
 
 /**
- * When to look at a vault, and when not to. A fleet has no coordinator: each process spreads its looks over the interval,
- * and slows down when the vault says that it is too many. Pure: times go in, times come out, so that a simulation of
- * thousands runs the same code.
+ * Decides when to refresh a vault and when to leave it alone. A fleet has no coordinator: each process spreads its refreshes
+ * over the interval and slows down when the vault reports too many requests. The class is pure (times in, times out), so
+ * that a simulation of thousands of processes runs the same code.
  */
 export class Pace {
   readonly #options: PaceOptions;
@@ -49,26 +49,26 @@ export class Pace {
     return this.#pausedUntil;
   }
 
-  /** How many times longer the interval is than it was set, because of throttling. */
+  /** The factor by which throttling has stretched the interval. */
   get stretch(): number {
     return this.#stretch;
   }
 
-  /** From the first look to the second: anywhere in the interval, so that processes started together part. */
-  first(): number {
+  /** Delay from the first refresh to the second: anywhere within the interval, so that processes started together spread. */
+  afterStart(): number {
     return this.#random() * this.#options.refreshIntervalMs * this.#stretch;
   }
 
-  /** The vault answered: the time to the next look. */
-  succeeded(): number {
+  /** Delay to the next refresh after the vault answered. */
+  afterSuccess(): number {
     this.#failures = 0;
     this.#throttles = 0;
     this.#stretch = Math.max(1, this.#stretch / 2);
     return this.#interval();
   }
 
-  /** It did not: the time to the next look. */
-  failed(now: number): number {
+  /** Delay to the next refresh after the vault did not answer. */
+  afterFailure(now: number): number {
     const { retryBaseMs, retryMaxMs } = this.#options;
     const wait = backoffMs(this.#failures, retryBaseMs, retryMaxMs, this.#random);
     this.#failures += 1;
@@ -76,21 +76,21 @@ export class Pace {
     return Math.max(Math.min(wait, this.#interval()), this.#pausedUntil - now);
   }
 
-  /** Something has to be mended by hand first (a role, a disabled secret): the time to the next look. */
-  refused(): number {
+  /** Delay to the next refresh when somebody has to fix something first, such as a role or a disabled secret. */
+  afterRefusal(): number {
     this.#failures = 0;
     return Math.min(REFUSED_MS * (0.5 + this.#random()), this.#interval());
   }
 
   /**
-   * Too many requests: nothing is sent for a while. `retryAfterMs` is the least wait, up to a bound; Key Vault mostly gives
-   * none. On top comes jitter, because everybody was told the same. Its steps grow up to the interval: a fleet that asks too
-   * much has to become slower than any fixed step makes it.
+   * Pauses requests after a 429. `retryAfterMs` is the minimum wait, up to a bound; Key Vault mostly gives none. Jitter comes
+   * on top, because every process was told the same. Its steps grow up to the interval: a fleet that asks too much has to
+   * become slower than any fixed step allows.
    */
   throttled(now: number, retryAfterMs = 0): void {
     const { retryBaseMs, refreshIntervalMs, retryAfterMaxMs } = this.#options;
     const least = Math.min(retryAfterMs, retryAfterMaxMs);
-    // Of several answers to one look, the first counts.
+    // Several 429s during one refresh count as one.
     if (now < this.#pausedUntil) {
       this.#pausedUntil = Math.max(this.#pausedUntil, now + least);
       return;
@@ -98,7 +98,7 @@ export class Pace {
     this.#throttles += 1;
     this.#pausedUntil =
       now + least + backoffMs(this.#throttles, retryBaseMs, refreshIntervalMs, this.#random);
-    this.#stretch = Math.min(MOST_STRETCH, this.#stretch * 2);
+    this.#stretch = Math.min(MAX_STRETCH, this.#stretch * 2);
   }
 
   #interval(): number {

@@ -1,11 +1,15 @@
 import type { Agent } from 'node:https';
 import { loadPeer } from '../../internal/peer';
 import type { SecretAttributes } from '../../secret/attributes';
-import { untilAborted } from './bounded-work';
-import { type ClientOptions, clientOptions, createAgent } from './connections';
-import { createCredential, workloadIdentityOf } from './credentials';
-import { identityError, type WorkloadIdentity } from './identity-errors';
-import { TokenCache, type TokenCredential } from './token-cache';
+import { type ClientOptions, clientOptions, createAgent, untilAborted } from './connections';
+import {
+  createCredential,
+  TokenCache,
+  type TokenCredential,
+  type WorkloadIdentity,
+  workloadIdentityOf,
+} from './credentials';
+import { identityError } from './identity-errors';
 import { isThrottled, isUnauthorized, retryAfterMs } from './vault-errors';
 
 /** One version of a secret. */
@@ -14,21 +18,21 @@ export interface VaultSecret {
   readonly version: string;
   readonly bytes: Uint8Array;
   readonly attributes: SecretAttributes;
-  /** When this version was written or changed, by the vault's clock, to the second. */
+  /** When this version was written or changed, by the vault's clock, in whole seconds. */
   readonly updatedAt: number;
-  /** The vault's clock when it answered. */
+  /** When the vault answered, by its own clock. */
   readonly answeredAt: number;
 }
 
 export interface VaultClientOptions {
   readonly vaultUrl: string;
-  readonly credential?: TokenCredential;
-  readonly workloadIdentity?: WorkloadIdentity;
+  readonly credential: TokenCredential | undefined;
+  readonly workloadIdentity: WorkloadIdentity | undefined;
   readonly requestTimeoutMs: number;
-  readonly agent?: Agent;
-  /** For the constructor of `SecretClient`. */
-  readonly clientOptions?: object;
-  /** The vault said that it gets too many requests, and perhaps how long to wait. */
+  readonly agent: Agent | undefined;
+  /** Passed to the constructor of `SecretClient`. */
+  readonly clientOptions: object | undefined;
+  /** Called for each 429, with the wait that the vault asks for, if any. */
   onThrottled(retryAfterMs: number | undefined): void;
 }
 
@@ -55,7 +59,7 @@ interface Peer {
   readonly SecretClient: new (vaultUrl: string, credential: TokenCredential, options: object) => SecretClient;
 }
 
-/** The real client, with bounds that it lacks: every request has a deadline, and no retry or refresh of its own. */
+/** The real client with the bounds that it lacks: each request has a deadline, and it neither retries nor refreshes tokens. */
 export class VaultClient {
   readonly #client: SecretClient;
   readonly #tokens: TokenCache;
@@ -77,22 +81,21 @@ export class VaultClient {
     });
     const { SecretClient } = loadPeer<Peer>('@azure/keyvault-secrets');
     const further = options.clientOptions as Partial<ClientOptions> | undefined;
-    const policies = [...(further?.additionalPolicies ?? []), ...shared.additionalPolicies];
     this.#client = new SecretClient(vaultUrl, this.#tokens, {
       ...further,
       ...shared,
-      additionalPolicies: policies,
+      additionalPolicies: [...(further?.additionalPolicies ?? []), ...shared.additionalPolicies],
     });
   }
 
-  /** The newest version, or the given one. Rejects with what the client throws. */
+  /** Reads the newest version, or the given one. Rejects with the error of the client. */
   get(name: string, version: string | undefined, signal: AbortSignal): Promise<VaultSecret> {
-    return this.#ask(() => this.#get(name, version, signal));
+    return this.#send(() => this.#get(name, version, signal));
   }
 
-  /** The names of all secrets that are enabled. */
+  /** Lists the names of all enabled secrets. */
   list(signal: AbortSignal): Promise<string[]> {
-    return this.#ask(() => this.#list(signal));
+    return this.#send(() => this.#list(signal));
   }
 
   close(): void {
@@ -100,17 +103,17 @@ export class VaultClient {
     this.#agent.destroy();
   }
 
-  async #ask<T>(request: () => Promise<T>): Promise<T> {
+  async #send<T>(request: () => Promise<T>): Promise<T> {
     try {
-      return await this.#withNewToken(request);
+      return await this.#withFreshToken(request);
     } catch (error) {
       if (isThrottled(error)) this.#onThrottled(retryAfterMs(error, Date.now()));
       throw error;
     }
   }
 
-  /** Where the vault refuses the token: the client would send the same one again. */
-  async #withNewToken<T>(request: () => Promise<T>): Promise<T> {
+  /** Repeats a request whose token the vault refused: the client would send the same token again. */
+  async #withFreshToken<T>(request: () => Promise<T>): Promise<T> {
     try {
       return await request();
     } catch (error) {
@@ -134,28 +137,32 @@ export class VaultClient {
     let answeredAt = Date.now();
     const secret = await untilAborted(signal, (abortSignal) =>
       this.#client.getSecret(name, {
-        ...(version === undefined ? {} : { version }),
+        version,
         abortSignal,
         onResponse: ({ headers }: { headers: { get(name: string): string | undefined } }) => {
           answeredAt = Date.parse(headers.get('date') ?? '') || answeredAt;
         },
       }),
     );
-    const { contentType, expiresOn, notBefore, tags, updatedOn, version: found } = secret.properties;
-    // Of an answer without a body the client makes an empty object, or throws.
+    // The client turns an answer without a body into an empty object, or throws.
     if (typeof secret.value !== 'string') throw new TypeError('an answer without a value');
     return {
       name: secret.name,
-      version: found ?? '',
+      version: secret.properties.version ?? '',
       bytes: new TextEncoder().encode(secret.value),
-      attributes: {
-        ...(contentType === undefined ? {} : { contentType }),
-        ...(expiresOn === undefined ? {} : { expiresOn }),
-        ...(notBefore === undefined ? {} : { notBefore }),
-        tags: { ...tags },
-      },
-      updatedAt: updatedOn?.getTime() ?? 0,
+      attributes: attributesOf(secret),
+      updatedAt: secret.properties.updatedOn?.getTime() ?? 0,
       answeredAt,
     };
   }
+}
+
+function attributesOf({ properties }: KeyVaultSecret): SecretAttributes {
+  const { contentType, expiresOn, notBefore, tags } = properties;
+  return {
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(expiresOn === undefined ? {} : { expiresOn }),
+    ...(notBefore === undefined ? {} : { notBefore }),
+    tags: { ...tags },
+  };
 }

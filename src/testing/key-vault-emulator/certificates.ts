@@ -1,8 +1,53 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { loadPeer } from '../../internal/peer';
-import { type PemKeys, pemKeys } from './keys';
+import { generateKeyPair, randomBytes, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { type Jose, loadPeer } from '../../internal/peer';
 
-/** The part of node-forge that is used here. */
+/** An RSA key pair in PEM. */
+interface PemKeys {
+  readonly publicKey: string;
+  readonly privateKey: string;
+}
+
+/** A key pair for tokens, which others look up by `kid`. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+}
+
+type CryptoKey = Awaited<ReturnType<Jose['generateKeyPair']>>['privateKey'];
+
+// An RSA key takes a tenth of a second or more, and an emulator needs four, so they are made once for each process.
+// Emulators that share them still do not trust each other: each has ids of its own for its authority and its token keys.
+const pemKeys = new Map<string, Promise<PemKeys>>();
+const signingKeys = new Map<string, Promise<Omit<SigningKey, 'kid'>>>();
+
+/** The key pair for the tokens of one role. */
+export async function signingKey(
+  jose: Jose,
+  role: 'entra' | 'cluster' | 'forger',
+  kid: string,
+): Promise<SigningKey> {
+  return { kid, ...(await madeOnce(signingKeys, role, () => jose.generateKeyPair('RS256'))) };
+}
+
+function certificateKeys(role: 'authority' | 'server'): Promise<PemKeys> {
+  return madeOnce(pemKeys, role, () =>
+    promisify(generateKeyPair)('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    }),
+  );
+}
+
+function madeOnce<T>(made: Map<string, Promise<T>>, role: string, make: () => Promise<T>): Promise<T> {
+  const known = made.get(role) ?? make();
+  made.set(role, known);
+  return known;
+}
+
+/** The part of node-forge that is used. */
 interface Forge {
   readonly md: { readonly sha256: { create(): object } };
   readonly pki: {
@@ -24,7 +69,7 @@ interface ForgeCertificate {
   sign(key: object, digest: object): void;
 }
 
-/** What the server needs, and what its clients trust. PEM. */
+/** The server's certificate and key, and the authority that its clients trust, in PEM. */
 export interface ServerIdentity {
   readonly ca: string;
   readonly cert: string;
@@ -37,14 +82,17 @@ const SUBJECT_ALT_DNS = 2;
 const SUBJECT_ALT_IP = 7;
 
 /**
- * Makes an authority and a certificate of it for `hosts` and 127.0.0.1. The authority's private key is used once, here.
+ * Makes an authority, and lets it issue a certificate for `hosts` and 127.0.0.1. Only this function uses the authority's key.
  * @throws `PEER_MISSING` without the optional package node-forge.
  */
 export async function createServerIdentity(hosts: readonly string[]): Promise<ServerIdentity> {
   const forge = loadPeer<Forge>('node-forge');
-  const [authorityKeys, serverKeys] = await Promise.all([pemKeys('authority'), pemKeys('server')]);
+  const [authorityKeys, serverKeys] = await Promise.all([
+    certificateKeys('authority'),
+    certificateKeys('server'),
+  ]);
   const signWith = forge.pki.privateKeyFromPem(authorityKeys.privateKey);
-  // A name of its own: under one name, authorities with one key are the same to OpenSSL.
+  // Each authority has a unique name: OpenSSL takes authorities with the same name and key for the same one.
   const issuer = [{ shortName: 'CN', value: `Key Vault Emulator Authority ${randomUUID()}` }];
 
   const authority = unsigned(forge, authorityKeys, issuer, issuer);
@@ -88,7 +136,7 @@ function unsigned(
 ): ForgeCertificate {
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
-  // Positive, as RFC 5280 wants it.
+  // RFC 5280 requires a positive number.
   certificate.serialNumber = `01${randomBytes(15).toString('hex')}`;
   certificate.validity.notBefore = new Date(Date.now() - HOUR_MS);
   certificate.validity.notAfter = new Date(Date.now() + LIFETIME_MS);

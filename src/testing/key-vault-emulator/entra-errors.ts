@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Answer } from './answer';
+import type { HostResponse } from './server';
 
-/** What Entra refuses, by number. */
+/** A refusal of Entra ID. */
 export interface EntraRefusal {
   /** The number after `AADSTS`. */
   readonly number: number;
@@ -11,8 +11,11 @@ export interface EntraRefusal {
   readonly text: string;
 }
 
-/** The shape of every error of Entra. */
-export function entraError({ number, error, status, text }: EntraRefusal, correlationId: string): Answer {
+/** Puts a refusal into the form that every error of Entra ID has. */
+export function entraError(
+  { number, error, status, text }: EntraRefusal,
+  correlationId: string,
+): HostResponse {
   const timestamp = `${new Date().toISOString().slice(0, 19).replace('T', ' ')}Z`;
   const trace = randomUUID();
   const ids = `Trace ID: ${trace} Correlation ID: ${correlationId} Timestamp: ${timestamp}`;
@@ -35,7 +38,7 @@ const CHECK =
   'https://learn.microsoft.com/entra/workload-id/workload-identity-federation';
 
 // The texts of 50027, 70021x, 700016, 700024, 7000215, 7000218 and 90002 are the service's own, from errors that users
-// posted. Of the others only the number and the meaning are known, from its list of error codes.
+// posted. For the others only number and meaning are known, from its list of error codes.
 
 function noRecord(number: number, part: string, value: string, remark = ''): EntraRefusal {
   const text = `No matching federated identity record found for presented assertion ${part} '${value}'.${remark} ${CHECK}`;

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Jose } from '../../internal/peer';
-import type { AccessTokens } from './access-tokens';
-import { type Answer, type Asked, header, type Service } from './answer';
-import { refuseAssertion } from './assertion';
+import type { SigningKey } from './certificates';
 import {
   appUnknown,
   credentialMissing,
@@ -13,28 +11,28 @@ import {
   secretWrong,
   tenantUnknown,
 } from './entra-errors';
-import type { Faults } from './faults';
-import { faultyTokenAnswer } from './faulty-answers';
-import type { SigningKey } from './signing-key';
+import { type Faults, faultyTokenResponse } from './faults';
+import { type Host, type HostRequest, type HostResponse, header } from './server';
+import { type AccessTokens, refuseAssertion } from './tokens';
 
 export const ENTRA_HOST = 'login.microsoftonline.com';
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
-/** What the tenant knows. */
+/** The tenant with its one application. */
 export interface Tenant {
   readonly tenantId: string;
   readonly clientId: string;
   readonly clientSecret: string | undefined;
   readonly lifetimeSeconds: number;
-  /** Whose federated tokens it trusts. */
+  /** Signs the federated tokens that the tenant trusts. */
   readonly cluster: SigningKey;
-  /** Signs its access tokens. */
+  /** Signs the access tokens of the tenant. */
   readonly key: SigningKey;
 }
 
-/** The part of Entra that a workload talks to: discovery, and tokens for an application. */
-export class Entra implements Service {
-  readonly host = ENTRA_HOST;
+/** The part of Entra ID that a workload talks to: discovery, and tokens for an application. */
+export class Entra implements Host {
+  readonly name = ENTRA_HOST;
   readonly #jose: Jose;
   readonly #tenant: Tenant;
   readonly #tokens: AccessTokens;
@@ -59,32 +57,32 @@ export class Entra implements Service {
     };
   }
 
-  async answer(asked: Asked): Promise<Answer> {
-    const [tenant = '', ...rest] = asked.url.pathname.split('/').slice(1);
+  async respond(request: HostRequest): Promise<HostResponse> {
+    const [tenant = '', ...rest] = request.url.pathname.split('/').slice(1);
     const path = rest.join('/');
-    if (path === 'discovery/instance') return this.#instance(asked.url);
-    if (tenant !== this.#tenant.tenantId) return entraError(tenantUnknown(tenant), correlationOf(asked));
+    if (path === 'discovery/instance') return this.#instance(request.url);
+    if (tenant !== this.#tenant.tenantId) return entraError(tenantUnknown(tenant), correlationOf(request));
     if (path === 'v2.0/.well-known/openid-configuration') return this.#metadata();
     if (path === 'discovery/v2.0/keys') return this.#keys();
-    if (path === 'oauth2/v2.0/token' && asked.method === 'POST') return this.#token(asked);
+    if (path === 'oauth2/v2.0/token' && request.method === 'POST') return this.#token(request);
     return { status: 404, body: { error: 'not_found', error_description: `${path} is not emulated.` } };
   }
 
-  #instance(url: URL): Answer {
-    const asked = url.searchParams.get('authorization_endpoint') ?? '';
+  #instance(url: URL): HostResponse {
+    const endpoint = url.searchParams.get('authorization_endpoint') ?? '';
     const aliases = [ENTRA_HOST, 'login.windows.net', 'login.microsoft.com', 'sts.windows.net'];
-    if (!URL.canParse(asked) || !aliases.includes(new URL(asked).host)) {
+    if (!URL.canParse(endpoint) || !aliases.includes(new URL(endpoint).host)) {
       return {
         status: 400,
         body: { error: 'invalid_instance', error_description: 'AADSTS50049: Unknown or invalid instance.' },
       };
     }
-    const endpoint = `https://${ENTRA_HOST}/${this.#tenant.tenantId}/v2.0/.well-known/openid-configuration`;
+    const discovery = `https://${ENTRA_HOST}/${this.#tenant.tenantId}/v2.0/.well-known/openid-configuration`;
     const metadata = [{ preferred_network: ENTRA_HOST, preferred_cache: 'login.windows.net', aliases }];
-    return { status: 200, body: { tenant_discovery_endpoint: endpoint, 'api-version': '1.1', metadata } };
+    return { status: 200, body: { tenant_discovery_endpoint: discovery, 'api-version': '1.1', metadata } };
   }
 
-  #metadata(): Answer {
+  #metadata(): HostResponse {
     const base = `https://${ENTRA_HOST}/${this.#tenant.tenantId}`;
     return {
       status: 200,
@@ -108,21 +106,21 @@ export class Entra implements Service {
     };
   }
 
-  async #keys(): Promise<Answer> {
+  async #keys(): Promise<HostResponse> {
     const { kid, publicKey } = this.#tenant.key;
     const key = await this.#jose.exportJWK(publicKey);
     return { status: 200, body: { keys: [{ ...key, kid, use: 'sig', alg: 'RS256' }] } };
   }
 
-  async #token(asked: Asked): Promise<Answer> {
-    const correlationId = correlationOf(asked);
+  async #token(request: HostRequest): Promise<HostResponse> {
+    const correlationId = correlationOf(request);
     const fault = this.#faults.take('entra');
-    const real = async () => {
-      const form = new URLSearchParams(asked.body);
+    const respond = async () => {
+      const form = new URLSearchParams(request.body);
       const refusal = await this.#refuse(form);
       return refusal === undefined ? this.#issue(form) : entraError(refusal, correlationId);
     };
-    return fault === undefined ? real() : faultyTokenAnswer(fault, real, correlationId);
+    return fault === undefined ? respond() : faultyTokenResponse(fault, respond, correlationId);
   }
 
   async #refuse(form: URLSearchParams): Promise<EntraRefusal | undefined> {
@@ -142,7 +140,7 @@ export class Entra implements Service {
     return secret === clientSecret ? undefined : secretWrong(clientId);
   }
 
-  async #issue(form: URLSearchParams): Promise<Answer> {
+  async #issue(form: URLSearchParams): Promise<HostResponse> {
     const { clientId, lifetimeSeconds } = this.#tenant;
     const resource = resourceOf(form.get('scope') ?? '') as string;
     const token = await this.#tokens.issue(clientId, resource, lifetimeSeconds);
@@ -156,13 +154,13 @@ export class Entra implements Service {
   }
 }
 
-/** Tokens for other resources are given out too: the vault is the one to refuse them. */
+/** Any resource gets a token: refusing those for other resources is the vault's part. */
 function resourceOf(scope: string): string | undefined {
   const wanted = scope.split(' ').find((one) => one.endsWith('/.default'));
   return wanted?.slice(0, -'/.default'.length);
 }
 
-function correlationOf(asked: Asked): string {
-  const fromBody = new URLSearchParams(asked.body).get('client-request-id');
-  return fromBody ?? header(asked, 'client-request-id') ?? randomUUID();
+function correlationOf(request: HostRequest): string {
+  const fromBody = new URLSearchParams(request.body).get('client-request-id');
+  return fromBody ?? header(request, 'client-request-id') ?? randomUUID();
 }

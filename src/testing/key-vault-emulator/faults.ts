@@ -1,8 +1,69 @@
 import { SecretsError } from '../../errors';
-import { assertNumber, rejectUnknownOptions } from '../../internal/options';
-import type { KeyVaultFault, KeyVaultFaultKind } from './types';
+import { count, ms, type Option, oneOf, readOptions } from '../../internal/options';
+import { unrefTimer } from '../../internal/time';
+import { entraBusy, entraError, entraUnavailable } from './entra-errors';
+import type { HostResponse } from './server';
+import {
+  forbiddenByFirewall,
+  forbiddenByPolicy,
+  forbiddenByRbac,
+  secretDisabled,
+  throttled,
+  tokenExpired,
+  unavailable,
+  type VaultContext,
+} from './vault-errors';
 
-/** Who takes part: `true` where the kind is known at Entra, too. */
+/** What goes wrong, and where. */
+export interface KeyVaultFault {
+  readonly kind: KeyVaultFaultKind;
+  /**
+   * `vault`: requests with a valid token, so the challenge before them stays as it is. `entra`: requests for a token.
+   * Default: `vault`.
+   */
+  readonly at?: 'vault' | 'entra';
+  /** Limits the fault to requests for these secrets. Default: every request, including lists. */
+  readonly names?: readonly string[];
+  /** The number of requests. Default: every one until the fault is lifted. */
+  readonly times?: number;
+  /** The status of `unavailable` (default 503) and `empty-body` (default 500). */
+  readonly status?: number;
+  /** Sent with `throttled` and `unavailable`. Default: no `Retry-After`, as recorded from the service. */
+  readonly retryAfterSeconds?: number;
+  /** The delay of `slow`. Default: 1000. */
+  readonly delayMs?: number;
+}
+
+/**
+ * - `unauthorized`: 401, the token is refused
+ * - `rbac`, `firewall`, `policy`: 403, which only the inner error tells apart
+ * - `disabled`: 403, as for a disabled secret
+ * - `throttled`: 429
+ * - `unavailable`: 5xx
+ * - `empty-body`: an error without a body
+ * - `bad-json`: the right answer, cut off: it still holds most of the value
+ * - `hang-before-headers`, `hang-in-body`: an answer that never comes, or never ends
+ * - `reset`: the connection closes instead of an answer
+ * - `slow`: the right answer, late
+ *
+ * At `entra`, `unauthorized`, `rbac`, `firewall`, `policy` and `disabled` do not exist: `projectToken` makes it refuse.
+ */
+export type KeyVaultFaultKind =
+  | 'unauthorized'
+  | 'rbac'
+  | 'firewall'
+  | 'policy'
+  | 'disabled'
+  | 'throttled'
+  | 'unavailable'
+  | 'empty-body'
+  | 'bad-json'
+  | 'hang-before-headers'
+  | 'hang-in-body'
+  | 'reset'
+  | 'slow';
+
+/** Every kind; `true` if Entra ID knows it too. */
 const KINDS: Readonly<Record<KeyVaultFaultKind, boolean>> = {
   unauthorized: false,
   rbac: false,
@@ -19,55 +80,130 @@ const KINDS: Readonly<Record<KeyVaultFaultKind, boolean>> = {
   slow: true,
 };
 
-const OPTIONS = ['kind', 'at', 'names', 'times', 'status', 'retryAfterSeconds', 'delayMs'];
+type Fault = ReturnType<typeof readFault>;
 
-interface Switch {
-  readonly fault: KeyVaultFault;
-  left: number;
+/** @throws `OPTION_UNKNOWN`, `OPTION_INVALID` */
+function readFault(fault: KeyVaultFault) {
+  const read = readOptions('fail()', fault, {
+    kind,
+    at: oneOf<'vault' | 'entra'>('vault', 'entra'),
+    names,
+    times: count(Number.POSITIVE_INFINITY),
+    status: count(undefined, { least: 100, most: 599 }),
+    retryAfterSeconds: count(),
+    delayMs: ms(1_000),
+  });
+  if (read.at === 'entra' && (!KINDS[read.kind] || read.names !== undefined)) {
+    const what = KINDS[read.kind] ? '`names` has' : `the kind "${read.kind}" has`;
+    throw new SecretsError('OPTION_INVALID', `fail(): ${what} no effect at Entra ID`, {
+      next: 'To make Entra ID refuse a token, write one that it refuses with projectToken().',
+    });
+  }
+  return read;
 }
 
-/** The faults that are switched on. */
+const kind: Option<KeyVaultFaultKind> = (given) => {
+  if (typeof given === 'string' && Object.hasOwn(KINDS, given)) return given as KeyVaultFaultKind;
+  throw new SecretsError('OPTION_INVALID', `fail(): \`kind\` must be a known kind of fault`, {
+    next: `The kinds are: ${Object.keys(KINDS).join(', ')}.`,
+  });
+};
+
+const names: Option<readonly string[] | undefined> = (given, reject) => {
+  if (given === undefined) return undefined;
+  const valid = Array.isArray(given) && given.every((name) => typeof name === 'string');
+  return valid ? (given as readonly string[]) : reject('an array of names');
+};
+
+/** The faults that are in effect. */
 export class Faults {
   /** The newest first. */
-  #switches: Switch[] = [];
+  #active: { readonly fault: Fault; left: number }[] = [];
 
-  add(fault: KeyVaultFault): () => void {
-    assertFault(fault);
-    const own = { fault, left: fault.times ?? Number.POSITIVE_INFINITY };
-    this.#switches.unshift(own);
+  add(given: KeyVaultFault): () => void {
+    const fault = readFault(given);
+    const added = { fault, left: fault.times };
+    this.#active.unshift(added);
     return () => {
-      this.#switches = this.#switches.filter((one) => one !== own);
+      this.#active = this.#active.filter((one) => one !== added);
     };
   }
 
-  /** The fault that a request meets; counts as one of its `times`. */
-  take(at: 'vault' | 'entra', secret?: string): KeyVaultFault | undefined {
-    const own = this.#switches.find(({ fault, left }) => left > 0 && matches(fault, at, secret));
-    if (own !== undefined) own.left -= 1;
-    return own?.fault;
+  /** The fault that a request meets. Counts the request as one of its `times`. */
+  take(at: 'vault' | 'entra', secret?: string): Fault | undefined {
+    const taken = this.#active.find(({ fault, left }) => left > 0 && matches(fault, at, secret));
+    if (taken !== undefined) taken.left -= 1;
+    return taken?.fault;
   }
 }
 
-function matches(fault: KeyVaultFault, at: 'vault' | 'entra', secret: string | undefined): boolean {
-  if ((fault.at ?? 'vault') !== at) return false;
+function matches(fault: Fault, at: 'vault' | 'entra', secret: string | undefined): boolean {
+  if (fault.at !== at) return false;
   if (fault.names === undefined) return true;
   return fault.names.some((name) => name.toLowerCase() === secret?.toLowerCase());
 }
 
-function assertFault(fault: KeyVaultFault): void {
-  rejectUnknownOptions('fail()', fault, OPTIONS);
-  if (!Object.hasOwn(KINDS, fault.kind)) {
-    throw new SecretsError('OPTION_INVALID', `fail() knows no kind ${JSON.stringify(fault.kind)}`, {
-      next: `The kinds are: ${Object.keys(KINDS).join(', ')}.`,
-    });
+/** The response of the vault under a fault, to a request for `secret` or for a list. */
+export async function faultyVaultResponse(
+  fault: Fault,
+  respond: () => HostResponse,
+  context: VaultContext,
+  secret: string | undefined,
+): Promise<HostResponse> {
+  switch (fault.kind) {
+    case 'unauthorized':
+      return tokenExpired(context.tenantId);
+    case 'rbac':
+      return forbiddenByRbac(context, secret);
+    case 'firewall':
+      return forbiddenByFirewall(context);
+    case 'policy':
+      return forbiddenByPolicy(context, secret);
+    case 'disabled':
+      return secretDisabled();
+    case 'throttled':
+      return withRetryAfter(throttled(), fault);
+    case 'unavailable':
+      return withRetryAfter(unavailable(fault.status ?? 503), fault);
+    default:
+      return broken(fault, async () => respond());
   }
-  if (fault.at === 'entra' && (!KINDS[fault.kind] || fault.names !== undefined)) {
-    const what = KINDS[fault.kind] ? 'names' : `the kind "${fault.kind}"`;
-    throw new SecretsError('OPTION_INVALID', `fail() has no use for ${what} at Entra`, {
-      next: 'To make Entra refuse a token, write one that it refuses with projectToken().',
-    });
+}
+
+/** The response of Entra ID under a fault, to a request for a token. */
+export async function faultyTokenResponse(
+  fault: Fault,
+  respond: () => Promise<HostResponse>,
+  correlationId: string,
+): Promise<HostResponse> {
+  switch (fault.kind) {
+    case 'throttled':
+      return withRetryAfter(entraError(entraBusy(), correlationId), fault);
+    case 'unavailable':
+      return withRetryAfter(entraError(entraUnavailable(fault.status ?? 503), correlationId), fault);
+    default:
+      return broken(fault, respond);
   }
-  for (const option of ['times', 'status', 'retryAfterSeconds', 'delayMs'] as const) {
-    if (fault[option] !== undefined) assertNumber('fail()', option, fault[option]);
+}
+
+/** The faults that do not depend on what is requested. */
+async function broken(fault: Fault, respond: () => Promise<HostResponse>): Promise<HostResponse> {
+  switch (fault.kind) {
+    case 'empty-body':
+      return { status: fault.status ?? 500, body: undefined };
+    case 'bad-json':
+      return { ...(await respond()), delivery: 'cut' };
+    case 'hang-before-headers':
+    case 'hang-in-body':
+    case 'reset':
+      return { ...(await respond()), delivery: fault.kind };
+    default:
+      await new Promise<void>((resolve) => unrefTimer(fault.delayMs, resolve));
+      return respond();
   }
+}
+
+function withRetryAfter(response: HostResponse, { retryAfterSeconds }: Fault): HostResponse {
+  if (retryAfterSeconds === undefined) return response;
+  return { ...response, headers: { ...response.headers, 'Retry-After': String(retryAfterSeconds) } };
 }

@@ -1,31 +1,31 @@
-import type { Answer } from './answer';
+import type { HostResponse } from './server';
 
-/** What the errors of a vault name beside what went wrong. */
+/** What the errors of a vault name in addition to the problem. */
 export interface VaultContext {
   readonly name: string;
   readonly tenantId: string;
-  /** `appid=…;oid=…;iss=…`, as the service writes a caller. */
+  /** `appid=…;oid=…;iss=…`, as the service describes a caller. */
   readonly caller: string;
 }
 
 export const VAULT_RESOURCE = 'https://vault.azure.net';
 export const REGION = 'westeurope';
 
-/** The shape of every error. The client hands `innererror` on as `innerError`. */
-export function vaultError(status: number, code: string, message: string, innerCode?: string): Answer {
+/** The form of every error. The client exposes `innererror` as `innerError`. */
+export function vaultError(status: number, code: string, message: string, innerCode?: string): HostResponse {
   const innererror = innerCode === undefined ? {} : { innererror: { code: innerCode } };
   return { status, body: { error: { code, message, ...innererror } } };
 }
 
 // The texts are the service's own, from its public recordings and from errors that users posted.
 
-/** Where to get a token, and for what: every 401 says so. */
-export function unauthorized(tenantId: string, message: string): Answer {
+/** Includes the challenge of every 401: where to get a token, and for which resource. */
+export function unauthorized(tenantId: string, message: string): HostResponse {
   const challenge = `Bearer authorization="https://login.microsoftonline.com/${tenantId}", resource="${VAULT_RESOURCE}"`;
   return { ...vaultError(401, 'Unauthorized', message), headers: { 'WWW-Authenticate': challenge } };
 }
 
-export function secretNotFound(id: string): Answer {
+export function secretNotFound(id: string): HostResponse {
   return vaultError(
     404,
     'SecretNotFound',
@@ -35,11 +35,11 @@ export function secretNotFound(id: string): Answer {
   );
 }
 
-export function secretDisabled(): Answer {
+export function secretDisabled(): HostResponse {
   return vaultError(403, 'Forbidden', 'Operation get is not allowed on a disabled secret.', 'SecretDisabled');
 }
 
-export function forbiddenByRbac({ name, caller }: VaultContext, secret: string | undefined): Answer {
+export function forbiddenByRbac({ name, caller }: VaultContext, secret: string | undefined): HostResponse {
   const action = secret === undefined ? 'readMetadata' : 'getSecret';
   const resource =
     '/subscriptions/00000000-0000-4000-8000-000000000003/resourcegroups/emulator/providers/microsoft.keyvault' +
@@ -56,7 +56,7 @@ export function forbiddenByRbac({ name, caller }: VaultContext, secret: string |
   );
 }
 
-export function forbiddenByFirewall({ name, caller }: VaultContext): Answer {
+export function forbiddenByFirewall({ name, caller }: VaultContext): HostResponse {
   return vaultError(
     403,
     'Forbidden',
@@ -66,7 +66,7 @@ export function forbiddenByFirewall({ name, caller }: VaultContext): Answer {
   );
 }
 
-export function forbiddenByPolicy({ name, caller }: VaultContext, secret: string | undefined): Answer {
+export function forbiddenByPolicy({ name, caller }: VaultContext, secret: string | undefined): HostResponse {
   return vaultError(
     403,
     'Forbidden',
@@ -77,7 +77,7 @@ export function forbiddenByPolicy({ name, caller }: VaultContext, secret: string
   );
 }
 
-export function throttled(): Answer {
+export function throttled(): HostResponse {
   return vaultError(
     429,
     'Throttled',
@@ -85,11 +85,11 @@ export function throttled(): Answer {
   );
 }
 
-export function tokenExpired(tenantId: string): Answer {
+export function tokenExpired(tenantId: string): HostResponse {
   return unauthorized(tenantId, "[TokenExpired] Error validating token: 'S2S12086'.");
 }
 
-/** The one text here that no recording has. */
-export function unavailable(status: number): Answer {
+/** The only text here that is not from a recording. */
+export function unavailable(status: number): HostResponse {
   return vaultError(status, 'ServiceUnavailable', 'The service is unavailable.');
 }

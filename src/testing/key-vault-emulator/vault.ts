@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { AccessTokens } from './access-tokens';
-import { type Answer, type Asked, header, type Service } from './answer';
-import type { Faults } from './faults';
-import { faultyVaultAnswer } from './faulty-answers';
-import type { RateLimit } from './rate-limit';
+import { type Faults, faultyVaultResponse } from './faults';
+import { type Host, type HostRequest, type HostResponse, header } from './server';
+import type { AccessTokens } from './tokens';
 import { REGION, throttled, type VaultContext } from './vault-errors';
 import { secretOf, type VaultReads } from './vault-reads';
 
-/** What a vault is made of. */
+/** The parts of a vault. */
 export interface VaultParts {
   readonly tokens: AccessTokens;
   readonly limit: RateLimit;
@@ -15,17 +13,17 @@ export interface VaultParts {
   readonly reads: VaultReads;
 }
 
-/** The vault as its clients see it: the challenge, the token, the limit, the faults, and then the secrets. */
-export class Vault implements Service {
-  readonly host: string;
+/** The vault as its clients see it: it checks the token, then the rate limit, then the faults, and only then reads. */
+export class Vault implements Host {
+  readonly name: string;
   readonly #context: VaultContext;
   readonly #tokens: AccessTokens;
   readonly #limit: RateLimit;
   readonly #faults: Faults;
   readonly #reads: VaultReads;
 
-  constructor(host: string, context: VaultContext, { tokens, limit, faults, reads }: VaultParts) {
-    this.host = host;
+  constructor(name: string, context: VaultContext, { tokens, limit, faults, reads }: VaultParts) {
+    this.name = name;
     this.#context = context;
     this.#tokens = tokens;
     this.#limit = limit;
@@ -33,8 +31,8 @@ export class Vault implements Service {
     this.#reads = reads;
   }
 
-  headers(asked: Asked): Record<string, string> {
-    const clientRequestId = header(asked, 'x-ms-client-request-id');
+  headers(request: HostRequest): Record<string, string> {
+    const clientRequestId = header(request, 'x-ms-client-request-id');
     return {
       'Cache-Control': 'no-cache',
       Pragma: 'no-cache',
@@ -49,13 +47,36 @@ export class Vault implements Service {
     };
   }
 
-  async answer(asked: Asked): Promise<Answer> {
-    const refused = await this.#tokens.refuse(header(asked, 'authorization'));
+  async respond(request: HostRequest): Promise<HostResponse> {
+    const refused = await this.#tokens.refuse(header(request, 'authorization'));
     if (refused !== undefined) return refused;
     if (this.#limit.exceeded(Date.now())) return throttled();
-    const secret = secretOf(asked.url);
-    const real = () => this.#reads.answer(asked.method, asked.url);
+    const secret = secretOf(request.url);
+    const respond = () => this.#reads.respond(request.method, request.url);
     const fault = this.#faults.take('vault', secret);
-    return fault === undefined ? real() : faultyVaultAnswer(fault, real, this.#context, secret);
+    return fault === undefined ? respond() : faultyVaultResponse(fault, respond, this.#context, secret);
+  }
+}
+
+const WINDOW_MS = 10_000;
+
+/** Counts requests in windows of ten seconds. A request opens the next window. */
+export class RateLimit {
+  readonly #max: number;
+  #openedAt = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  constructor(perTenSeconds: number) {
+    this.#max = perTenSeconds;
+  }
+
+  /** Counts one request, and tells whether it exceeds the limit. */
+  exceeded(now: number): boolean {
+    if (now - this.#openedAt >= WINDOW_MS) {
+      this.#openedAt = now;
+      this.#count = 0;
+    }
+    this.#count += 1;
+    return this.#count > this.#max;
   }
 }

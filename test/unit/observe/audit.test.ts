@@ -23,19 +23,19 @@ async function open(name = 'shop') {
 const counted = ({ secrets }: AccessReport) =>
   Object.fromEntries(secrets.map(({ name, reads }) => [name, reads]));
 
-/** The line of the code that calls this. */
 /** The line after the one that calls this. */
 function lineBelow(): number {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return Number(/audit\.test\.ts:(\d+)/.exec(frame)?.[1]) + 1;
 }
 
+/** The line of the code that calls this. */
 function line(): string {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return /audit\.test\.ts:\d+/.exec(frame)?.[0] ?? 'no line';
 }
 
-describe('an audit', () => {
+describe('auditAccess', () => {
   it('counts every way in which a value is read, each once', async () => {
     const { secrets, rotate } = await open();
     const taken = secrets.snapshot();
@@ -70,7 +70,7 @@ describe('an audit', () => {
     });
   });
 
-  it('names the code that reads, down to its line, also through a recipe', async () => {
+  it('names the calling code down to its line, also in a recipe', async () => {
     const { secrets } = await open();
     const audit = auditAccess(secrets, { callers: true });
     const lines: string[] = [];
@@ -90,7 +90,7 @@ describe('an audit', () => {
     expect(new Set([loop, box, recipe]).size).toBe(3);
   });
 
-  it('is not needed to learn who reads: a subscriber of the channel may ask, as long as it runs', async () => {
+  it('is not needed to learn the caller: a subscriber of the channel may ask while it runs', async () => {
     const { secrets } = await open();
     const heard: { readonly caller: string | undefined }[] = [];
     const callers: unknown[] = [];
@@ -109,7 +109,7 @@ describe('an audit', () => {
     expect(Object.keys(heard[0] ?? {})).toEqual(['store', 'storeId', 'name', 'version', 'source']);
   });
 
-  it('keeps a bounded number of callers apart', async () => {
+  it('counts a bounded number of callers separately', async () => {
     const { secrets } = await open();
     const audit = auditAccess(secrets, { callers: true, maxCallers: 2 });
     for (let round = 0; round < 3; round += 1) {
@@ -123,7 +123,7 @@ describe('an audit', () => {
     expect(user).toMatchObject({ reads: 12, otherReads: 6 });
   });
 
-  it('counts nothing that the store does itself', async () => {
+  it('does not count the work of the store itself', async () => {
     const { chain, key } = await (await createAuthority()).issue({ commonName: 'shop' });
     const source = memory({ web: chain + key, token: 'leak-marker-token' });
     const secrets = await SecretStore.open({
@@ -145,7 +145,7 @@ describe('an audit', () => {
     expect(audit.report().secrets).toEqual([]);
   });
 
-  it('of one store hears nothing of another, and one that is stopped or closed nothing more', async () => {
+  it('counts the reads of its own store, until it stops or the store closes', async () => {
     const [one, other] = [await open('one'), await open('other')];
     const audits = [one, other].map(({ secrets }) => auditAccess(secrets));
     one.secrets.reveal('user');
@@ -166,6 +166,24 @@ describe('an audit', () => {
     const again = auditAccess(one.secrets);
     one.secrets.reveal('user');
     expect(counted(again.report())).toEqual({ user: 1 });
+  });
+
+  it('returns dates that nobody can change for others', async () => {
+    const { secrets } = await open();
+    const audit = auditAccess(secrets);
+    const since = audit.report().since.getTime();
+    audit.report().since.setTime(0);
+    expect(audit.report().since.getTime()).toBe(since);
+  });
+
+  it.each([
+    ['a string for options', 'callers', 'OPTION_INVALID'],
+    ['a misspelt option', { caller: true }, 'OPTION_UNKNOWN'],
+    ['a bound of zero', { maxCallers: 0 }, 'OPTION_INVALID'],
+    ['a string for a flag', { callers: 'yes' }, 'OPTION_INVALID'],
+  ])('refuses %s', async (_title, options, code) => {
+    const { secrets } = await open();
+    expect(() => auditAccess(secrets, options as never)).toThrow(expect.objectContaining({ code }));
   });
 
   it('holds no value', async () => {

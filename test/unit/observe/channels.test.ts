@@ -15,7 +15,7 @@ describe('a channel', () => {
     }
   });
 
-  it('tells those who subscribed, of one store or of all, until they unsubscribe', () => {
+  it('reaches subscribers of one store or of all stores until they unsubscribe', () => {
     const heard: string[] = [];
     const note = (who: string) => ({
       'hot-secrets:store:close': ({ storeId }: { storeId: string }) => void heard.push(`${who} ${storeId}`),
@@ -40,14 +40,14 @@ describe('a channel', () => {
   });
 });
 
-describe('the place of a caller', () => {
+describe('callerOutside', () => {
   it.each([
     ['    at read (/srv/app (old)/(shop)/page.js:3:7)', '/srv/app (old)/(shop)/page.js:3:7'],
     ['    at /srv/My App (2)/index.js:3:7', '/srv/My App (2)/index.js:3:7'],
     ['    at async file:///srv/app/a%20b.mjs:3:7', '/srv/app/a b.mjs:3:7'],
     ['    at Pool.read [as get] (file:///srv/app/read.mjs?v=2:3:7)', '/srv/app/read.mjs:3:7'],
     ['    at read (webpack-internal:///(rsc)/./page.js:3:7)', 'webpack-internal:///(rsc)/./page.js:3:7'],
-  ])('is found in "%s", and not in the frames of Node', (frame, place) => {
+  ])('finds the caller in "%s", and ignores frames of Node', (frame, place) => {
     const { prepareStackTrace } = Error;
     onTestFinished(() => {
       Error.prepareStackTrace = prepareStackTrace;

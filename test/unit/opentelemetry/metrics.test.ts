@@ -11,7 +11,7 @@ const STATE = 'hot_secrets.store.state';
 const OUTCOME = 'hot_secrets.outcome';
 
 describe('the metrics of a store', () => {
-  it('count the rotations of each secret, by what made the store look and where the value came from', async () => {
+  it('count the rotations of each secret by trigger and source', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, series } = telemetry();
     instrumentSecrets(secrets, { meterProvider });
@@ -36,13 +36,13 @@ describe('the metrics of a store', () => {
       }),
     ]);
     expect(valueIn(await series('hot_secrets.store.generation'))).toBe(4);
-    const looks = await series('hot_secrets.refresh.duration');
-    expect(valueIn(looks, { 'hot_secrets.trigger': 'reload', [OUTCOME]: 'changed' })).toBe(2);
-    expect(valueIn(looks, { 'hot_secrets.trigger': 'refresh', [OUTCOME]: 'unchanged' })).toBe(1);
+    const refreshes = await series('hot_secrets.refresh.duration');
+    expect(valueIn(refreshes, { 'hot_secrets.trigger': 'reload', [OUTCOME]: 'changed' })).toBe(2);
+    expect(valueIn(refreshes, { 'hot_secrets.trigger': 'refresh', [OUTCOME]: 'unchanged' })).toBe(1);
   });
 
-  it('tell of a failure once, of the state while it lasts, and of its end', async () => {
-    const { secrets, look } = await stage();
+  it('count a failure once, and show the state of the store until it recovers', async () => {
+    const { secrets, refresh } = await stage();
     secrets.on('error', () => {});
     const { meterProvider, series } = telemetry();
     instrumentSecrets(secrets, { meterProvider });
@@ -52,32 +52,32 @@ describe('the metrics of a store', () => {
     };
     expect(await state()).toEqual(['ok']);
     for (let round = 1; round <= 3; round += 1) {
-      await look('broken');
-      await look('broken');
+      await refresh('broken');
+      await refresh('broken');
       expect(await state()).toEqual(['degraded']);
       const errors = await series('hot_secrets.store.errors');
       expect(valueIn(errors, { 'error.type': 'SOURCE_FAILED' })).toBe(round);
-      await look('mended');
+      await refresh('working');
       expect(await state()).toEqual(['ok']);
     }
-    const looks = await series('hot_secrets.refresh.duration');
-    expect(valueIn(looks, { [OUTCOME]: 'failed', 'error.type': 'SOURCE_FAILED' })).toBe(6);
+    const refreshes = await series('hot_secrets.refresh.duration');
+    expect(valueIn(refreshes, { [OUTCOME]: 'failed', 'error.type': 'SOURCE_FAILED' })).toBe(6);
   });
 
-  it('say how long the last good look is ago, which grows while looks fail', async () => {
-    const { secrets, look } = await stage();
+  it('show the time since the last successful refresh, which grows while refreshes fail', async () => {
+    const { secrets, refresh } = await stage();
     secrets.on('error', () => {});
     const { meterProvider, series } = telemetry();
     instrumentSecrets(secrets, { meterProvider });
-    await look('broken');
+    await refresh('broken');
     const age = async () => valueIn(await series('hot_secrets.source.staleness')) as number;
     const before = await age();
     await waitFor(async () => (await age()) > before + 0.02);
-    await look('mended');
+    await refresh('working');
     expect(await age()).toBeLessThan(before + 0.02);
   });
 
-  it('count reads only where that is asked for', async () => {
+  it('count reads only with access: true', async () => {
     const { secrets } = await stage();
     const quiet = telemetry();
     const counting = telemetry();
@@ -95,7 +95,7 @@ describe('the metrics of a store', () => {
 });
 
 describe('the metrics of a resource', () => {
-  it('follow it through a rejection, its swaps, draining and its end', async () => {
+  it('follow it through a rejection, swaps, draining and its end', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, series } = telemetry();
     instrumentSecrets(secrets, { meterProvider });
@@ -143,8 +143,8 @@ describe('the metrics of a resource', () => {
   });
 });
 
-describe('instrumenting', () => {
-  it('counts one store once per meter, until the last who asked for it stops, and begins anew', async () => {
+describe('instrumentSecrets', () => {
+  it('counts one store once per meter until the last instrumentation stops, and then starts anew', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, tracerProvider, series, spans } = telemetry();
     const other = telemetry();
@@ -175,7 +175,7 @@ describe('instrumenting', () => {
     expect(valueIn(await other.series('hot_secrets.secret.rotations'))).toBe(4);
   });
 
-  it('keeps two stores of one process apart', async () => {
+  it('keeps two stores of one process separate', async () => {
     const [shop, billing] = [await stage('shop'), await stage('billing')];
     const { meterProvider, series } = telemetry();
     for (const { secrets } of [shop, billing]) instrumentSecrets(secrets, { meterProvider });
@@ -191,7 +191,7 @@ describe('instrumenting', () => {
     }
   });
 
-  it('ends with the store, and a store that is closed has nothing to be instrumented', async () => {
+  it('stops with the store, and refuses a closed store', async () => {
     const { secrets } = await stage();
     const { meterProvider, series } = telemetry();
     const stop = instrumentSecrets(secrets, { meterProvider });
@@ -207,10 +207,10 @@ describe('instrumenting', () => {
     );
   });
 
-  it('silences no warning that a store or a resource gives while nobody listens', async () => {
+  it('keeps the process warnings of a store or a resource without listeners', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => warn.mockRestore());
-    const { secrets, rotate, look } = await stage();
+    const { secrets, rotate, refresh } = await stage();
     const { meterProvider, tracerProvider } = telemetry();
     instrumentSecrets(secrets, { meterProvider, tracerProvider, access: true });
     const client = rotating(secrets, {
@@ -220,15 +220,15 @@ describe('instrumenting', () => {
     });
     onTestFinished(() => client.close());
     await client.ready;
-    await look('broken');
-    await look('mended');
+    await refresh('broken');
+    await refresh('working');
     await rotate({ password: 'leak-marker-bad' });
     const codes = () => warn.mock.calls.map(([, options]) => (options as { code: string }).code);
     await waitFor(() => codes().includes('BUILD_FAILED'));
     expect(codes()).toEqual(['SOURCE_FAILED', 'BUILD_FAILED']);
   });
 
-  it('leaves the store alone when the SDK fails, and says so once', async () => {
+  it('does not affect the store when the SDK fails, and warns once', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => warn.mockRestore());
     const uncaught = vi.fn();
@@ -259,7 +259,16 @@ describe('instrumenting', () => {
     expect(inspect(warn.mock.calls)).not.toContain('exporter is gone');
   });
 
-  it('takes everything back when a meter cannot be used', async () => {
+  it.each([
+    ['a string for options', 'meter', 'OPTION_INVALID'],
+    ['a misspelt option', { meterprovider: undefined }, 'OPTION_UNKNOWN'],
+    ['a string for a flag', { access: 'yes' }, 'OPTION_INVALID'],
+  ])('refuses %s', async (_title, options, code) => {
+    const { secrets } = await stage();
+    expect(() => instrumentSecrets(secrets, options as never)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('undoes everything when a meter does not work', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, tracerProvider, spans } = telemetry();
     const meter = meterProvider.getMeter('test');

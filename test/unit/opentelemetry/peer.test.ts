@@ -4,7 +4,7 @@ import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { expect, it, onTestFinished, vi } from 'vitest';
 
 // In a file of its own: what was loaded once is there.
-it('without @opentelemetry/api says which command installs it', async () => {
+it('names the command that installs a missing @opentelemetry/api', async () => {
   const loader = Module as unknown as { _resolveFilename(request: string, ...more: unknown[]): string };
   const resolve = loader._resolveFilename;
   const missing = vi.spyOn(loader, '_resolveFilename').mockImplementation((request, ...more) => {
@@ -18,7 +18,7 @@ it('without @opentelemetry/api says which command installs it', async () => {
   );
 });
 
-it('with it, and without an SDK, it costs nothing and does no harm', async () => {
+it('costs nothing and does no harm without an SDK', async () => {
   await using store = await SecretStore.open({ sources: [memory({ token: 'first-value' })] });
   const stop = instrumentSecrets(store, { access: true });
   await store.refresh();

@@ -31,7 +31,7 @@ async function traced() {
 }
 
 describe('the span of a refresh', () => {
-  it('is a part of the request that asked for it over HTTP, and so is the rotation that comes of it', async () => {
+  it('belongs to the HTTP request that triggered it, and so does the rotation that follows', async () => {
     const { secrets, write, within, named } = await traced();
     const client = rotating(secrets, { build: (s) => s.reveal('password').length }, { name: 'client' });
     onTestFinished(() => client.close());
@@ -61,7 +61,7 @@ describe('the span of a refresh', () => {
         'hot_secrets.generation': round + 1,
         'hot_secrets.outcome': 'changed',
       });
-      // The first is that of the first build, which nobody asked for.
+      // The first span is the first build, which no request triggered.
       await waitFor(() => named('rotate client').length === round + 1);
       expect(named('rotate client').at(-1)?.parentSpanContext?.spanId).toBe(asked?.spanId);
     }
@@ -69,21 +69,21 @@ describe('the span of a refresh', () => {
     expect(named('rotate client')[0]?.parentSpanContext).toBeUndefined();
   });
 
-  it('has the code of what failed, and none when it works again', async () => {
-    const { secrets, look, named } = await traced();
+  it('has the code of a failure, and none after recovery', async () => {
+    const { secrets, refresh, named } = await traced();
     secrets.on('error', () => {});
-    await look('broken');
-    await look('mended');
-    const [failed, mended] = named('refresh shop');
+    await refresh('broken');
+    await refresh('working');
+    const [failed, recovered] = named('refresh shop');
     expect(failed?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'SOURCE_FAILED' });
     expect(failed?.attributes).toMatchObject({
       'error.type': 'SOURCE_FAILED',
       'hot_secrets.outcome': 'failed',
     });
-    expect(mended?.status.code).toBe(SpanStatusCode.UNSET);
+    expect(recovered?.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('that nobody asked for is a part of nothing, wherever the store was opened', async () => {
+  it('belongs to no request when a watch triggered it, wherever the store was opened', async () => {
     asyncContexts();
     const { tracerProvider, spans } = telemetry();
     const tracer = tracerProvider.getTracer('test');
@@ -103,7 +103,7 @@ describe('the span of a refresh', () => {
 });
 
 describe('the span of a rotation', () => {
-  it('lasts from the first attempt to the swap, with each step and what was wrong on the way', async () => {
+  it('lasts from the first attempt to the swap, with an event for each step and rejection', async () => {
     const { secrets, rotate, named } = await traced();
     let refused = 0;
     const client = rotating(
@@ -145,7 +145,7 @@ describe('the span of a rotation', () => {
     expect(second?.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('that is overtaken before it succeeded is an error with the last code', async () => {
+  it('ends as an error with the last code when a newer rotation supersedes it', async () => {
     const { secrets, rotate, named } = await traced();
     const client = rotating(
       secrets,
@@ -172,13 +172,13 @@ describe('the span of a rotation', () => {
     expect(last?.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('that comes of the end of a grace period is no part of the request that began it', async () => {
+  it('does not belong to the earlier request when the end of a grace period triggered it', async () => {
     asyncContexts();
     const { tracerProvider, spans } = telemetry();
     const source = memory({ key: 'leak-marker-0' });
     const secrets = await SecretStore.open({
       secrets: { key: secret.text('key', { keepPreviousMs: 50 }) },
-      // Nothing but the request below makes it look.
+      // Only the request below triggers a refresh.
       sources: [{ ...source, watch: () => () => {} }],
     });
     onTestFinished(() => secrets.close());
@@ -199,7 +199,7 @@ describe('the span of a rotation', () => {
     expect(rotations[2]?.parentSpanContext).toBeUndefined();
   });
 
-  it('that is open when the instrumentation stops, ends', async () => {
+  it('ends when the instrumentation stops', async () => {
     const { secrets, rotate, named, stop } = await traced();
     const client = rotating(
       secrets,

@@ -1,7 +1,7 @@
 import { memory, SecretStore, SecretsError } from 'hot-secrets';
 import { onTestFinished } from 'vitest';
 
-/** A store that looks only when a test says so, over a source that can be broken. */
+/** A store that refreshes only when a test says so, over a source that can be broken. */
 export async function stage(name = 'shop') {
   const content = memory({ user: 'user-first', password: 'leak-marker-0' });
   let broken = false;
@@ -22,13 +22,13 @@ export async function stage(name = 'shop') {
   onTestFinished(() => secrets.close());
   return {
     secrets,
-    /** What the next look will find. */
+    /** What the next refresh will find. */
     write: (values: Record<string, string>) => content.set(values),
     async rotate(values: Record<string, string>, trigger = 'refresh') {
       content.set(values);
       await secrets.refresh({ trigger });
     },
-    async look(how: 'broken' | 'mended') {
+    async refresh(how: 'broken' | 'working') {
       broken = how === 'broken';
       await secrets.refresh();
     },

@@ -32,7 +32,7 @@ async function web() {
   };
 }
 
-it('the days that each certificate has left are told by secret, kind and subject', async () => {
+it('reports the days that each certificate has left by secret, kind and subject', async () => {
   const { authority, rotate, series } = await web();
   const days = async (subject: string) => valueIn(await series(), { [SUBJECT]: subject });
   expect((await series()).map(({ attributes }) => attributes)).toEqual([
@@ -57,7 +57,7 @@ it('the days that each certificate has left are told by secret, kind and subject
   expect(await days('Middle')).toBeGreaterThan(1000);
 });
 
-it('a certificate that is gone raises no alarm: its series tells of what took its place', async () => {
+it('reports the replacement of a certificate that is gone, so that it raises no alarm', async () => {
   const { rotate, series } = await web();
   await series();
   for (const [subject, left] of [
@@ -79,7 +79,7 @@ it('a certificate that is gone raises no alarm: its series tells of what took it
   ]);
 });
 
-it('an authority that gives each certificate a name of its own makes no more than a few series', async () => {
+it('bounds the number of series when each certificate has another name', async () => {
   const { rotate, series } = await web();
   for (let round = 1; round <= 25; round += 1) {
     await rotate(`pod-${round}`, 10 + round);

@@ -5,7 +5,7 @@ import { createTestMount } from '../../../src/testing/test-mount';
 import { startMountWriter } from '../../support/mount-writer';
 import { waitFor } from '../../support/wait-for';
 
-/** Everything below a directory, with the generation's own name masked. */
+/** Everything in a directory, with the name of the generation masked. */
 function layoutOf(path: string): string[] {
   const describeEntry = (entry: string): string[] => {
     const kind = readlink(join(path, entry));
@@ -41,7 +41,7 @@ async function eventsDuring(path: string, action: () => Promise<unknown>): Promi
 }
 
 describe('the mount writer in its own process', () => {
-  it('leaves the same layout, by the same events, as a test mount', async () => {
+  it('leaves the same layout by the same events as a test mount', async () => {
     const content = { a: '1', gone: '1', 'db/primary/password': '1' };
     await using mount = await createTestMount(content);
     await using writer = await startMountWriter({ content });
@@ -57,7 +57,7 @@ describe('the mount writer in its own process', () => {
     expect(layoutOf(writer.path)).toEqual(layoutOf(mount.path));
   });
 
-  it('tells when each swap became visible, on the clock of this process', async () => {
+  it('reports when each swap became visible, by the clock of this process', async () => {
     await using writer = await startMountWriter({ content: { a: '0', b: '0' } });
     const before = process.hrtime.bigint();
     const times = await writer.swapTimes(5, { names: ['a', 'b'], prefix: 'n', gapMs: 2 });
@@ -68,7 +68,7 @@ describe('the mount writer in its own process', () => {
     expect(readFileSync(join(writer.path, 'b'), 'utf8')).toBe('n5');
   });
 
-  it('swaps without pause until it is told to stop', async () => {
+  it('keeps swapping until it is told to stop', async () => {
     await using writer = await startMountWriter({ content: { a: '0' } });
     const swapping = writer.swapUntilStopped({ names: ['a'], prefix: 'n' });
     const swapsSoFar = () => Number(readFileSync(join(writer.path, 'a'), 'utf8').slice(1));
@@ -78,7 +78,7 @@ describe('the mount writer in its own process', () => {
     expect(readFileSync(join(writer.path, 'a'), 'utf8')).toBe(`n${swaps}`);
   });
 
-  it('removes its mount at the end, and says so when used afterwards', async () => {
+  it('removes its mount at the end and refuses to be used afterwards', async () => {
     const writer = await startMountWriter({ content: { a: '0' } });
     onTestFinished(() => writer.end());
     await writer.end();

@@ -48,7 +48,7 @@ describe('a test mount in the Kubernetes layout', () => {
     expect([read(mount, 'a'), read(mount, 'b')]).toEqual(['1', '2']);
   });
 
-  it('makes its calls in the order of the driver', async () => {
+  it('makes its calls in the order that the driver uses', async () => {
     const mount = await mountOf({ gone: '1', kept: '1' });
     const old = target(mount);
     const seen: string[] = [];
@@ -81,7 +81,7 @@ describe('a test mount in the Kubernetes layout', () => {
     expect(visible(mount)).toEqual([]);
   });
 
-  it('writes bytes and permissions as told', async () => {
+  it('writes the given bytes and permissions', async () => {
     const mount = await mountOf({ key: new Uint8Array([0, 255, 10]) }, { mode: 0o400 });
     expect([...readFileSync(join(mount.path, 'key'))]).toEqual([0, 255, 10]);
     expect(statSync(join(mount.path, 'key')).mode & 0o777).toBe(0o400);
@@ -113,7 +113,7 @@ describe('a test mount in the plain layout', () => {
 
 describe('any test mount', () => {
   it.each(['kubernetes', 'plain'] as const)(
-    'comes back after its directory was deleted (%s)',
+    'writes its content again after its directory was deleted (%s)',
     async (layout) => {
       const mount = await mountOf({ a: '1' }, { layout });
       await mount.destroy();
@@ -124,7 +124,7 @@ describe('any test mount', () => {
     },
   );
 
-  it('changes its layout in place, and back', async () => {
+  it('changes its layout in place and back', async () => {
     const mount = await mountOf({ a: '1', 'db/password': '2' });
     const inode = statSync(mount.path).ino;
 
@@ -137,7 +137,7 @@ describe('any test mount', () => {
     expect([read(mount, 'a'), statSync(mount.path).ino]).toEqual(['1', inode]);
   });
 
-  it('removes what it made and nothing else', async () => {
+  it('removes only what it made', async () => {
     const base = await mkdtemp(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rm(base, { recursive: true }));
     mkdirSync(join(base, 'existing'));
@@ -161,7 +161,7 @@ describe('any test mount', () => {
     ['/etc/a', 'FILE_OUTSIDE_MOUNT'],
     ['a b', 'NAME_INVALID'],
     ['a/b', 'NAME_INVALID'],
-  ])('refuses the name %s beside a secret "a", and stays as it was', async (name, code) => {
+  ])('refuses the name %s next to a secret "a" and changes nothing', async (name, code) => {
     const mount = await mountOf({ a: '1' });
     const before = target(mount);
     await expect(mount.rotate({ a: '2', [name]: 'hunter2' })).rejects.toMatchObject({
@@ -170,6 +170,21 @@ describe('any test mount', () => {
     });
     await sleep(0);
     expect([target(mount), read(mount, 'a')]).toEqual([before, '1']);
+  });
+
+  it.each([
+    [{ layuot: 'plain' }, 'OPTION_UNKNOWN'],
+    [{ layout: 'flat' }, 'OPTION_INVALID'],
+    [{ path: '' }, 'OPTION_INVALID'],
+    [{ mode: 0o1000 }, 'OPTION_INVALID'],
+    ['plain', 'OPTION_INVALID'],
+  ])('refuses the options %o', async (options, code) => {
+    await expect(createTestMount({ a: '1' }, options as object)).rejects.toMatchObject({ code });
+  });
+
+  it('refuses content that is not an object', async () => {
+    const content = 'a' as unknown as TestMountContent;
+    await expect(createTestMount(content)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
   it('refuses a value that is neither text nor bytes without showing it', async () => {

@@ -8,7 +8,7 @@ const PLACE = { vaultUrl: 'https://shop.vault.azure.net', secret: 'key' };
 const restError = (facts: object) => Object.assign(new Error('with the body {"value":"hunter2"}'), facts);
 
 describe('an error of the clients', () => {
-  it('is told without a word of its message, which may be an answer', () => {
+  it('is reported without its message, which may hold an answer', () => {
     const errors = [
       restError({ name: 'RestError', code: 'PARSE_ERROR', statusCode: 200 }),
       restError({ name: 'RestError', statusCode: 500, response: { bodyAsText: 'hunter2' } }),
@@ -24,7 +24,7 @@ describe('an error of the clients', () => {
     }
   });
 
-  it('of the network keeps its code, and of an unknown name says what to check', () => {
+  it('keeps its network code, and says what to check when a name does not resolve', () => {
     for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN']) {
       const { what, next } = vaultError(restError({ name: 'RestError', code }), PLACE, 5_000);
       expect(what).toContain(code);
@@ -32,7 +32,7 @@ describe('an error of the clients', () => {
     }
   });
 
-  it('that is one of ours already stays as it is', () => {
+  it('stays as it is when it already is a SecretsError', () => {
     const ours = new SecretsError('PEER_MISSING', 'the package is not installed');
     expect(vaultError(ours, PLACE, 5_000)).toBe(ours);
     expect(identityError(ours, undefined)).toBe(ours);
@@ -46,23 +46,23 @@ describe('Retry-After', () => {
       Date.parse('2026-01-01T00:00:00Z'),
     );
 
-  it('is a number of seconds or a date', () => {
+  it('accepts seconds or a date', () => {
     expect(waitFor('7')).toBe(7_000);
     expect(waitFor('Thu, 01 Jan 2026 00:01:00 GMT')).toBe(60_000);
     expect(waitFor('Wed, 31 Dec 2025 00:00:00 GMT')).toBe(0);
   });
 
-  it('counts for nothing where it is anything else', () => {
+  it('is ignored when it holds anything else', () => {
     for (const header of ['', 'soon', undefined]) expect(waitFor(header)).toBeUndefined();
     expect(retryAfterMs(restError({}), 0)).toBeUndefined();
   });
 });
 
-describe('an identity without a file of its own', () => {
+describe('an identity without a token file', () => {
   const told = (facts: object, message = '') =>
     identityError(Object.assign(new Error(message), facts), undefined);
 
-  it('is missing where no credential found anything, and says how to get one', () => {
+  it('counts as missing when no credential found anything, and says how to get one', () => {
     for (const name of ['CredentialUnavailableError', 'AggregateAuthenticationError']) {
       expect(told({ name })).toMatchObject({
         code: 'IDENTITY_MISSING',
@@ -71,7 +71,7 @@ describe('an identity without a file of its own', () => {
     }
   });
 
-  it('failed where one was asked', () => {
+  it('counts as failed when a credential was asked', () => {
     expect(told({ name: 'AuthenticationError' }, 'AADSTS7000215: hunter2')).toMatchObject({
       code: 'IDENTITY_FAILED',
       what: 'Entra ID gave no token: AADSTS7000215',

@@ -1,32 +1,49 @@
-import { keyVault } from 'hot-secrets/key-vault';
+import { type KeyVaultOptions, keyVault } from 'hot-secrets/key-vault';
 import { describe, expect, it } from 'vitest';
 
 const vaultUrl = 'https://shop.vault.azure.net';
-const refused = (options: object) => {
+const refusalOf = (options: unknown) => {
   try {
-    keyVault({ vaultUrl, ...options });
-    return 'taken';
+    keyVault(options as KeyVaultOptions);
   } catch (error) {
-    return (error as { code: string; message: string }).message;
+    const { code, message } = error as { code: string; message: string };
+    return `${code}: ${message}`;
   }
+  return 'accepted';
 };
+const refusalWith = (options: object) => refusalOf({ vaultUrl, ...options });
 
 describe('options of a vault', () => {
-  it('that are misspelt or out of range are refused', () => {
-    expect(refused({ refreshIntervalMS: 1 })).toContain('Did you mean "refreshIntervalMs"?');
-    expect(refused({ refreshIntervalMs: 999 })).toMatch(
-      /keyVault: `refreshIntervalMs` must be .*1000 or more/,
+  it('are refused when they are misspelt or out of range', () => {
+    expect(refusalWith({ refreshIntervalMS: 1 })).toContain('Did you mean "refreshIntervalMs"?');
+    expect(refusalWith({ refreshIntervalMs: 999 })).toBe(
+      'OPTION_INVALID: keyVault: `refreshIntervalMs` must be a duration in milliseconds, 1000 or more, not that number. Fix it, or leave it out for the default (900000).',
     );
     for (const option of ['requestTimeoutMs', 'refreshTimeoutMs', 'startTimeoutMs', 'concurrency']) {
-      expect(refused({ [option]: 0 })).toMatch(new RegExp(`keyVault: .${option}. must be .*1 or more`));
+      expect(refusalWith({ [option]: 0 })).toMatch(new RegExp(`keyVault: .${option}. must be .*1 or more`));
     }
-    expect(refused({ concurrency: undefined, refreshIntervalMs: undefined })).toBe('taken');
+    expect(refusalWith({ list: 'yes' })).toContain('`list` must be true or false');
+    expect(refusalWith({ credential: 'secret' })).toContain('`credential` must be a credential');
+    expect(refusalWith({ workloadIdentity: { clientID: 'id' } })).toContain('Did you mean "clientId"?');
+    expect(refusalWith({ concurrency: undefined, refreshIntervalMs: undefined })).toBe('accepted');
   });
 
   it('need the https address of a vault', () => {
     for (const url of [undefined, '', 'shop', 'http://shop.vault.azure.net']) {
-      expect(refused({ vaultUrl: url })).toContain('https://NAME.vault.azure.net');
+      expect(refusalWith({ vaultUrl: url })).toContain('https://NAME.vault.azure.net');
     }
     expect(keyVault({ vaultUrl: `${vaultUrl}/` })).toMatchObject({ name: 'key-vault', location: vaultUrl });
+  });
+
+  it('are refused with the fix when they are not an object', () => {
+    for (const [given, kind] of [
+      [undefined, 'undefined'],
+      [null, 'null'],
+      [vaultUrl, 'a string'],
+    ]) {
+      expect(refusalOf(given)).toBe(
+        `OPTION_INVALID: keyVault needs an object with vaultUrl, not ${kind}. Write keyVault({ vaultUrl: 'https://NAME.vault.azure.net' }).`,
+      );
+    }
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SecretsError } from '../../../../src/errors';
-import { TokenCache } from '../../../../src/sources/key-vault/token-cache';
+import { TokenCache } from '../../../../src/sources/key-vault/credentials';
 import { deferred } from '../../../support/deferred';
 
 const SCOPE = 'https://vault.azure.net/.default';
@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Credentials that count up their tokens; `fails` and `answer` change what they do. */
+/** Credentials that number their tokens; `answer` changes what they return. */
 function stage() {
   const closing = new AbortController();
   const state = {
@@ -42,18 +42,18 @@ function stage() {
 }
 
 describe('a token', () => {
-  it('has always expired for the client, so that it asks in the call that needs one', async () => {
+  it('always counts as expired for the client, so that the call which needs a token asks for it', async () => {
     const { cache } = stage();
     expect(await cache.getToken(SCOPE)).toEqual({ token: 'token-1', expiresOnTimestamp: 0 });
   });
 
-  it('is asked for once by all who need it', async () => {
+  it('is requested once when several calls need it', async () => {
     const { state, next } = stage();
     expect(await Promise.all([next(), next(), next()])).toEqual(['token-1', 'token-1', 'token-1']);
     expect(state.asked).toHaveLength(1);
   });
 
-  it('is renewed five minutes ahead of its end', async () => {
+  it('is renewed five minutes before it expires', async () => {
     const { next } = stage();
     await next();
     vi.advanceTimersByTime(HOUR_MS - 300_001);
@@ -62,7 +62,7 @@ describe('a token', () => {
     expect(await next()).toBe('token-2');
   });
 
-  it('serves to its end when it cannot be renewed, which is tried every 30 s', async () => {
+  it('stays in use until it expires when renewal fails, which is tried every 30 s', async () => {
     const { state, next } = stage();
     await next();
     state.answer = () => Promise.reject(new Error('an outage'));
@@ -75,7 +75,7 @@ describe('a token', () => {
     await expect(next()).rejects.toMatchObject({ code: 'IDENTITY_FAILED' });
   });
 
-  it('that the vault refused is not handed out again, nor one of the same credential', async () => {
+  it('is not handed out again after the vault refused it, nor is another of the same credential', async () => {
     const { cache, state, next } = stage();
     await next();
     cache.drop();
@@ -83,7 +83,7 @@ describe('a token', () => {
     expect(state.created).toBe(2);
   });
 
-  it('that should say more is another one', async () => {
+  it('is requested anew when the vault asks for claims', async () => {
     const { cache, state } = stage();
     await cache.getToken(SCOPE, { tenantId: 'tenant', enableCae: true, abortSignal: 'of one request' });
     await cache.getToken(SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true });
@@ -95,7 +95,7 @@ describe('a token', () => {
 });
 
 describe('a request for a token', () => {
-  it('that fails is told in words of ours, and made anew with a fresh credential', async () => {
+  it('fails with our own error, and is repeated with a fresh credential', async () => {
     const { state, next } = stage();
     const good = state.answer;
     for (const failure of [Promise.reject(new RangeError('private')), Promise.resolve(null)]) {
@@ -110,7 +110,7 @@ describe('a request for a token', () => {
     expect(state.created).toBe(3);
   });
 
-  it('that gets no answer is given up, and the next one does not wait for it', async () => {
+  it('is abandoned when no answer comes, and does not delay the next one', async () => {
     const { state, next } = stage();
     const good = state.answer;
     state.answer = () => new Promise(() => {});
@@ -122,7 +122,7 @@ describe('a request for a token', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('that is answered too late changes nothing', async () => {
+  it('changes nothing when its answer comes too late', async () => {
     const { state, next } = stage();
     const good = state.answer;
     const late = deferred<{ token: string; expiresOnTimestamp: number }>();
@@ -137,7 +137,7 @@ describe('a request for a token', () => {
     expect(await next()).toBe('token-2');
   });
 
-  it('ends when nobody waits for it any more', async () => {
+  it('ends when the source closes', async () => {
     const { state, next, closing } = stage();
     state.answer = () => new Promise(() => {});
     const hanging = expect(next()).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });

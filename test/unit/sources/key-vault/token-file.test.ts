@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readTokenFile } from '../../../../src/sources/key-vault/workload-token';
+import { readTokenFile } from '../../../../src/sources/key-vault/credentials';
 import { asOtherUser, canDropPrivileges } from '../../../support/as-other-user';
 
 let folder: string;
@@ -21,7 +21,7 @@ function read(content: string) {
 }
 
 describe('the file of a projected token', () => {
-  it('says for whom and until when it is', () => {
+  it('tells its subject, issuer, audience and expiry', () => {
     const claims = {
       iss: 'https://westeurope.oic.prod-aks.azure.com/tenant/id/',
       sub: 'system:serviceaccount:shop:web',
@@ -42,7 +42,7 @@ describe('the file of a projected token', () => {
     });
   });
 
-  it('is missing, empty, or holds something else', () => {
+  it('counts as missing, unreadable, empty or without a token', () => {
     expect(readTokenFile(join(folder, 'nowhere'))).toEqual({ state: 'missing' });
     mkdirSync(join(folder, 'directory'));
     expect(readTokenFile(join(folder, 'directory'))).toEqual({ state: 'unreadable' });
@@ -52,12 +52,12 @@ describe('the file of a projected token', () => {
     }
   });
 
-  it('is told of as a name or an address, or not at all', () => {
+  it('repeats only claims that look like a name or an address', () => {
     const claims = { iss: 'pass word', sub: 'x'.repeat(300), aud: 7 };
     expect(read(token(claims))).toMatchObject({ facts: { issuer: '?', subject: '?', audience: '?' } });
   });
 
-  it.skipIf(!canDropPrivileges)('may be closed to this user', async () => {
+  it.skipIf(!canDropPrivileges)('counts as unreadable when this user may not read it', async () => {
     const path = join(folder, 'token');
     writeFileSync(path, token({}), { mode: 0o600 });
     chmodSync(path, 0);
