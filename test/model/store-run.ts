@@ -1,37 +1,25 @@
-import {
-  isSecretsError,
-  SecretStore,
-  SecretsError,
-  type Snapshot,
-  type StoreEvents,
-  secret,
-} from 'hot-secrets';
+import { SecretStore, SecretsError } from 'hot-secrets';
 import { vi } from 'vitest';
-import { define } from '../../src/definitions/definition';
-import { lookup } from '../../src/secret/lookup';
 import { HeldSnapshot } from './held-snapshot';
-import { type Answers, answersOf, Invariants } from './invariants';
-import { NAMES, type Operation, type Reaction, type Scene } from './operations';
-import { type Condition, foreign, partsOf, ScriptedSource, valueText } from './world';
+import { Invariants } from './invariants';
+import { Observer } from './observer';
+import type { Operation, Reaction, Scene } from './operations';
+import {
+  elapse,
+  pause,
+  REFRESH_TIMEOUT_MS,
+  restore,
+  Schemas,
+  SETTLED_MS,
+  sourcesOf,
+  type Unit,
+  unitsOf,
+} from './stage';
+import { type Condition, foreign, type ScriptedSource } from './world';
 
-const REFRESH_TIMEOUT_MS = 400;
-/** Longer than anything in a scene takes that ends by itself. */
-const SETTLED_MS = 3_000;
 /** Steps that still run after the store was closed. */
 const MAX_STEPS_AFTER_CLOSE = 12;
-const PAIR = ['pair.a', 'pair.b'];
 const EVENTS = ['change', 'error', 'recovered', 'close'] as const;
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** Lets simulated time pass in small steps, with everything that waits for it. */
-async function elapse(ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 50) {
-    await turn();
-    vi.advanceTimersByTime(Math.min(50, ms - passed));
-  }
-  await turn();
-}
 
 /** One store with scripted sources, taken through the steps of a scene. */
 export class StoreRun {
@@ -39,42 +27,21 @@ export class StoreRun {
   readonly #scene: Scene;
   readonly #sources: ScriptedSource[];
   readonly #invariants: Invariants;
-  readonly #units: ReadonlyMap<string, { readonly parts: readonly string[]; readonly optional: boolean }>;
+  readonly #units: ReadonlyMap<string, Unit>;
+  readonly #schemas = new Schemas();
   readonly #held: HeldSnapshot[] = [];
   readonly #reactions: { event: string; reaction: Reaction }[] = [];
-  readonly #events: { event: string; payload: unknown }[] = [];
-  /** Errors that were told of and not taken back, by secret or source. */
-  readonly #wrong = new Map<string, SecretsError>();
   /** Names whose value the application has read. */
   readonly #read = new Set<string>();
-  /** Names that it asked about: the store may have found them on demand. */
-  readonly #sought = new Set<string>();
   #store!: SecretStore;
-  #schema: { answers: string; release: (() => void)[] } = { answers: 'at once', release: [] };
-  #before: Answers = new Map();
-  #generation = 1;
+  #observer!: Observer;
   #refreshing = 0;
   #closing: Promise<void> | undefined;
 
   constructor(scene: Scene) {
     this.#scene = scene;
-    const required = ['user', 'password', 'config'];
-    const unit = (name: string) => [name, { parts: [name], optional: !required.includes(name) }] as const;
-    this.#units = new Map<string, { parts: readonly string[]; optional: boolean }>(
-      scene.declared
-        ? [
-            ...NAMES.filter((name) => !PAIR.includes(name)).map(unit),
-            ['pair', { parts: PAIR, optional: false }],
-          ]
-        : NAMES.map((name) => [name, { parts: [name], optional: false }]),
-    );
-    const json = new Set(scene.declared ? ['config', 'extra'] : []);
-    this.#sources = scene.sources.map(({ traits, names }, index) => {
-      const last = scene.declared && index === scene.sources.length - 1;
-      const all = new Set<string>([...names, ...(last ? [...required, ...PAIR] : [])]);
-      if (PAIR.some((part) => all.has(part))) for (const part of PAIR) all.add(part);
-      return new ScriptedSource(index, traits, all, json, (what) => this.#invariants.violated('f', what));
-    });
+    this.#units = unitsOf(scene);
+    this.#sources = sourcesOf(scene, (what) => this.#invariants.violated('f', what));
     this.#invariants = new Invariants(this.#sources, {
       optional: (name) => this.#units.get(name)?.optional === true,
       mayLeave: (name) => !scene.declared && !this.#read.has(name),
@@ -92,8 +59,7 @@ export class StoreRun {
         if (this.#closing !== undefined && left-- === 0) break;
         this.executed.push(operation.kind);
         await this.#execute(operation);
-        for (let count = 0; count < microtasks && turns === 0; count += 1) await null;
-        for (let count = 0; count < turns; count += 1) await turn();
+        await pause(microtasks, turns);
         this.#inspect();
       }
       await this.#calm('refresh');
@@ -111,46 +77,22 @@ export class StoreRun {
     const opening = SecretStore.open({
       sources: this.#sources,
       refreshTimeoutMs: REFRESH_TIMEOUT_MS,
-      ...(this.#scene.declared ? { secrets: this.#definitions() } : {}),
+      ...(this.#scene.declared ? { secrets: this.#schemas.definitions() } : {}),
     } as { sources: ScriptedSource[] });
     await elapse(50);
     this.#store = await opening;
-    this.#generation = this.#store.generation;
-    this.#before = answersOf(this.#store);
-    for (const event of EVENTS) this.#store.on(event, (payload) => this.#heard(event, payload));
+    this.#observer = new Observer({
+      scene: this.#scene,
+      store: this.#store,
+      sources: this.#sources,
+      units: this.#units,
+      invariants: this.#invariants,
+      read: this.#read,
+      closed: () => this.#closing !== undefined,
+    });
+    for (const event of EVENTS) this.#store.on(event, (payload) => this.#observer.heard(event, payload));
     for (const event of EVENTS) this.#store.on(event, () => this.#reactToEvent(event));
     this.#inspect();
-  }
-
-  #definitions() {
-    const validate = (value: unknown) => this.#validate(value);
-    const schema = { '~standard': { version: 1, vendor: 'model', validate } } as const;
-    const pair = define({
-      kind: 'pair',
-      lookups: PAIR.map((part) => lookup(part)),
-      keepPreviousMs: 0,
-      decode: (parts) => {
-        if (parts.some(({ length }) => length === 0)) throw foreign();
-        return parts.map((part) => new TextDecoder('utf-8', { fatal: true }).decode(part)).join('|');
-      },
-    });
-    return {
-      user: 'user',
-      password: 'password',
-      config: secret.json('config', schema),
-      pair,
-      token: secret.text('token').optional(),
-      extra: secret.json('extra', schema).optional(),
-    };
-  }
-
-  async #validate(value: unknown): Promise<{ value: unknown } | { issues: { path: string[] }[] }> {
-    const { answers, release } = this.#schema;
-    if (answers === 'throws') throw foreign();
-    if (answers === 'after some microtasks') for (let count = 0; count < 5; count += 1) await null;
-    if (answers === 'held') await new Promise<void>((resolve) => release.push(resolve));
-    if (answers === 'too late') await new Promise((resolve) => setTimeout(resolve, 2 * REFRESH_TIMEOUT_MS));
-    return (value as { ok: boolean }).ok ? { value } : { issues: [{ path: [valueText('issue', 9, 9)] }] };
   }
 
   async #execute(operation: Operation): Promise<void> {
@@ -178,7 +120,7 @@ export class StoreRun {
         return source.change({ ...(others ? all('good') : {}), [name]: how });
       }
       case 'restore':
-        return this.#restore(source);
+        return restore(source);
       case 'fail':
         return source.fail(operation.fault, operation.times);
       case 'down':
@@ -189,7 +131,7 @@ export class StoreRun {
       case 'release':
         return source.release();
       case 'schema':
-        return this.#setSchema(operation.answers);
+        return this.#schemas.set(operation.answers);
       case 'hint':
         for (let count = 0; count < operation.times; count += 1) this.#hint(source, operation.trigger);
         return;
@@ -210,14 +152,13 @@ export class StoreRun {
         return this.#hold();
       case 'ask snapshot': {
         const snapshot = this.#held[operation.snapshot % Math.max(1, this.#held.length)];
-        this.#sought.add(operation.name);
         snapshot?.ask(operation.name, operation.how);
         for (const name of snapshot?.revealed.keys() ?? []) this.#read.add(name);
-        return this.#noteFound();
+        return this.#observer.sought(operation.name);
       }
       case 'ask store':
-        this.#askStore(operation.name);
-        return this.#noteFound();
+        this.#observer.ask(operation.name);
+        return this.#observer.sought(operation.name);
       case 'pass':
         return elapse(operation.ms);
       case 'insist':
@@ -270,28 +211,6 @@ export class StoreRun {
     for (const name of held.revealed.keys()) this.#read.add(name);
   }
 
-  #askStore(name: string): unknown {
-    this.#sought.add(name);
-    try {
-      const value = this.#store.reveal(name);
-      if (value !== undefined) this.#read.add(name);
-      return value;
-    } catch (error) {
-      this.#invariants.noValue(`the error of reveal("${name}")`, error);
-      if (!isSecretsError(error)) this.#invariants.violated('g', `reveal("${name}") throws ${error}`);
-      return undefined;
-    }
-  }
-
-  /** What the store found on demand, it serves from now on. */
-  #noteFound(): void {
-    if (this.#closing !== undefined) return;
-    const found = [...answersOf(this.#store)].filter(
-      ([name]) => this.#sought.has(name) && !this.#before.has(name),
-    );
-    this.#before = new Map([...this.#before, ...found]);
-  }
-
   #watchProblem(source: ScriptedSource, on: boolean): void {
     const error = new SecretsError('WATCH_UNAVAILABLE', `${source.name} is not watched`, {
       source: source.name,
@@ -299,13 +218,6 @@ export class StoreRun {
     this.#invariants.harmless('problem()', () =>
       on ? source.listener?.problem(error) : source.listener?.solved('WATCH_UNAVAILABLE'),
     );
-  }
-
-  #setSchema(answers: string): void {
-    const { release } = this.#schema;
-    this.#schema = { answers, release: [] };
-    if (answers !== 'held') for (const one of release) one();
-    else this.#schema.release = release;
   }
 
   #react(reaction: Reaction, source: ScriptedSource): unknown {
@@ -323,8 +235,8 @@ export class StoreRun {
       case 'holds a snapshot':
         return this.#hold();
       case 'asks for a name':
-        this.#askStore('token');
-        return this.#noteFound();
+        this.#observer.ask('token');
+        return this.#observer.sought('token');
     }
   }
 
@@ -336,73 +248,6 @@ export class StoreRun {
 
   // What the store says.
 
-  #heard(event: keyof StoreEvents, payload: StoreEvents[keyof StoreEvents]): void {
-    this.#invariants.noValue(`the event ${event}`, payload);
-    if (this.#events.some((one) => one.event === 'close')) {
-      this.#invariants.violated('g', `an event ${event} comes after close`);
-    }
-    this.#events.push({ event, payload });
-    if (event === 'change') this.#changed(payload as StoreEvents['change']);
-    if (event === 'error') this.#failed(payload as SecretsError);
-    if (event === 'recovered') this.#wrong.delete(subjectOf(payload as SecretsError));
-  }
-
-  #changed(event: StoreEvents['change']): void {
-    if (event.generation !== this.#generation + 1) {
-      this.#invariants.violated('c', `generation ${event.generation} follows ${this.#generation}`);
-    }
-    this.#generation = event.generation;
-    const snapshot = this.#invariants.harmless('snapshot()', () => this.#store.snapshot(), 'STORE_CLOSED');
-    if (snapshot === undefined) return;
-    const after = answersOf(this.#store);
-    this.#invariants.next(this.#before, after, event);
-    this.#before = after;
-    this.#judge(snapshot, after);
-  }
-
-  #failed(error: SecretsError): void {
-    if (error.message.includes('Please report this')) this.#invariants.violated('g', error.message);
-    if (error.code !== 'LISTENER_FAILED') this.#wrong.set(subjectOf(error), error);
-  }
-
-  #judge(snapshot: Snapshot, answers: Answers): void {
-    this.#invariants.oneGeneration(answers, `generation ${snapshot.generation}`);
-    if (snapshot.generation === this.#generation) return;
-    const what = `generation ${snapshot.generation} serves, the last event told of ${this.#generation}`;
-    this.#invariants.violated('c', what);
-  }
-
-  /** After every step. */
-  #inspect(): void {
-    for (const report of ['health', 'report'] as const) {
-      const told = this.#invariants.harmless(`${report}()`, () => this.#store[report]());
-      this.#invariants.noValue(report, JSON.stringify(told));
-    }
-    for (const held of this.#held) held.reread();
-    if (this.#closing === undefined) this.#inspectOpen();
-    this.#throwViolations();
-  }
-
-  #inspectOpen(): void {
-    const snapshot = this.#store.snapshot();
-    const now = answersOf(this.#store);
-    this.#judge(snapshot, now);
-    for (const [name, answer] of now) {
-      const known = this.#before.get(name);
-      if (known === undefined ? this.#sought.has(name) : JSON.stringify(known) === JSON.stringify(answer))
-        continue;
-      this.#invariants.violated('c', `"${name}" changes without a new generation`);
-    }
-    this.#invariants.neverDown(this.#before, now, 'the store');
-    this.#before = now;
-    if (!this.#scene.readsAll) return;
-    for (const name of snapshot.names()) {
-      const parts = JSON.stringify(partsOf(this.#askStore(name)));
-      if (parts === JSON.stringify(now.get(name)?.parts)) continue;
-      this.#invariants.violated('a', `"${name}" is ${parts}, and its report is of another version`);
-    }
-  }
-
   // What has to hold once nothing moves.
 
   /** Refreshing a world that does not change says nothing new, however bad it is. */
@@ -411,9 +256,9 @@ export class StoreRun {
     await elapse(SETTLED_MS);
     for (let count = 0; count < 2; count += 1) await this.#refreshed();
     if (this.#closing !== undefined) return;
-    const { length } = this.#events;
+    const { length } = this.#observer.events;
     for (let count = 0; count < 2; count += 1) await this.#refreshed();
-    const more = this.#events
+    const more = this.#observer.events
       .slice(length)
       .map(({ event, payload }) => `${event} ${(payload as Error).message ?? ''}`);
     if (more.length > 0)
@@ -427,7 +272,7 @@ export class StoreRun {
       source.down = false;
       this.#watchProblem(source, false);
       const ever = new Set(source.history.flatMap((picture) => [...picture.keys()]));
-      this.#restore(source, ever);
+      restore(source, ever);
     }
     await elapse(SETTLED_MS);
     if (this.#refreshing > 0) this.#invariants.violated('e', `${this.#refreshing} refreshes never settle`);
@@ -443,15 +288,15 @@ export class StoreRun {
     for (const [index, { name, reads: now }] of this.#sources.entries()) {
       if (now === reads[index]) this.#invariants.violated('f', `${name} is not read any more`);
     }
-    this.#newestServes();
-    this.#allIsWell();
+    this.#observer.newestServes();
+    this.#observer.allIsWell();
   }
 
   /** Ends what is under way, and what was prepared. The values stay as they are. */
   #steady(): void {
     for (const source of this.#sources) source.steady();
     this.#reactions.length = 0;
-    this.#setSchema('at once');
+    this.#schemas.set('at once');
   }
 
   async #refreshed(): Promise<void> {
@@ -459,52 +304,12 @@ export class StoreRun {
     await elapse(100);
   }
 
-  #restore(source: ScriptedSource, names: Iterable<string> = source.picture.keys()): void {
-    const wanted = new Set(names);
-    if (PAIR.some((part) => wanted.has(part))) for (const part of PAIR) wanted.add(part);
-    const bad = [...wanted].filter((name) => source.picture.get(name)?.condition !== 'good');
-    if (bad.length > 0) source.change(Object.fromEntries(bad.map((name) => [name, 'good'])));
-  }
-
-  #newestServes(): void {
-    const answers = answersOf(this.#store);
-    for (const [name, { parts }] of this.#units) {
-      const has = ({ picture }: ScriptedSource) => parts.every((part) => picture.has(part));
-      const source = this.#sources.find(has);
-      const known =
-        this.#scene.declared ||
-        answers.has(name) ||
-        this.#sources.some((one) => one.traits.lists && has(one));
-      const expected =
-        source && known && parts.map((part) => `${part}@s${source.index}:${source.picture.get(part)?.stamp}`);
-      const answer = answers.get(name);
-      const actual = answer?.parts.map((part) => `${part.name}@s${answer.source}:${part.stamp}`);
-      if (actual?.join() === (expected || undefined)?.join()) continue;
-      this.#invariants.violated(
-        'e',
-        `all is well, and "${name}" is ${actual ?? 'absent'} instead of ${expected}`,
-      );
-    }
-  }
-
-  #allIsWell(): void {
-    const { status, secrets, sources } = this.#store.health();
-    const problems = [
-      ...secrets.map(({ name, problem }) => `${name} ${problem}`),
-      ...sources.flatMap((one) => one.problems.map(({ message }) => message)),
-    ];
-    if (status !== 'ok' || problems.length > 0)
-      this.#invariants.violated('e', `all is well, and health is ${status}: ${problems.join('; ')}`);
-    for (const { message } of this.#wrong.values())
-      this.#invariants.violated('h', `no event "recovered" follows: ${message}`);
-  }
-
   async #afterClose(): Promise<void> {
     const reads = this.#sources.map((source) => source.reads);
     for (const source of this.#sources) this.#hint(source, 'watch');
     await this.#refresh();
     await elapse(SETTLED_MS);
-    const told = this.#events.filter(({ event }) => event === 'close').length;
+    const told = this.#observer.events.filter(({ event }) => event === 'close').length;
     if (told !== 1) this.#invariants.violated('g', `${told} events of close`);
     for (const [index, source] of this.#sources.entries()) {
       if (source.closes !== 1)
@@ -517,12 +322,14 @@ export class StoreRun {
     for (const held of this.#held) held.reread();
   }
 
+  #inspect(): void {
+    for (const held of this.#held) held.reread();
+    this.#observer.inspect();
+    this.#throwViolations();
+  }
+
   #throwViolations(): void {
     const [first] = this.#invariants.violations;
     if (first !== undefined) throw new Error(first);
   }
 }
-
-/** What an error is about. A source names the part of a pair that it failed at, the store names the pair. */
-const subjectOf = ({ secret: name, source }: SecretsError) =>
-  name === undefined ? `source ${source}` : `secret ${name.replace(/^pair.*/, 'pair')}`;
