@@ -1,0 +1,154 @@
+import { inspect } from 'node:util';
+import { type ChangeEvent, isSecretsError, type SecretStore, type SecretsError } from 'hot-secrets';
+import { MARKER, type Picture, partsOf, type ScriptedSource } from './world';
+
+/** What one name is served with. */
+export interface Answer {
+  readonly source: number;
+  readonly parts: readonly { readonly name: string; readonly stamp: number }[];
+}
+export type Answers = ReadonlyMap<string, Answer>;
+
+/** What serves now, by the versions in the report: nothing counts as read by that. */
+export function answersOf(store: Pick<SecretStore, 'report'>): Map<string, Answer> {
+  const served = store.report().secrets.filter(({ source }) => source !== undefined);
+  return new Map(
+    served.map(({ name, source, version }) => [
+      name,
+      { source: Number(source?.slice(1)), parts: partsOf(version) },
+    ]),
+  );
+}
+
+/** The invariants, each with the letter that a violation starts with. */
+export class Invariants {
+  readonly violations: string[] = [];
+  readonly #sources: readonly ScriptedSource[];
+  /** Names that keep their last value when they vanish. */
+  readonly #optional: (name: string) => boolean;
+  /** Names that may leave a store: discovered ones that nobody has read. */
+  readonly #mayLeave: (name: string) => boolean;
+  readonly #only: string;
+
+  constructor(
+    sources: readonly ScriptedSource[],
+    names: { readonly optional: (name: string) => boolean; readonly mayLeave: (name: string) => boolean },
+  ) {
+    this.#sources = sources;
+    this.#optional = names.optional;
+    this.#mayLeave = names.mayLeave;
+    this.#only = process.env.MODEL_INVARIANTS ?? '';
+  }
+
+  violated(letter: string, what: string): void {
+    if (this.#only === '' || this.#only.includes(letter)) this.violations.push(`(${letter}) ${what}`);
+  }
+
+  /** (a) What is served from one source was in one version of it together. */
+  oneGeneration(answers: Answers, where: string): void {
+    for (const { index, name } of this.#sources) {
+      const served = [...answers].filter(([, answer]) => answer.source === index);
+      const foreign = served.filter(([, { parts }]) => parts.length === 0);
+      if (foreign.length > 0) this.violated('a', `${where} serves a value that ${name} never held`);
+      if (this.#versions(index, answers).length > 0) continue;
+      const told = served.map(([one, { parts }]) => `${one}@${parts.map(({ stamp }) => stamp).join('+')}`);
+      this.violated('a', `${where} mixes versions of ${name}: ${told.join(', ')}`);
+    }
+  }
+
+  /** (c) and (d): one generation forward, with the changes that are visible, and no name moves down. */
+  next(before: Answers, after: Answers, event: ChangeEvent): void {
+    const where = `generation ${event.generation}`;
+    const kinds = new Map<string, string>();
+    for (const [name, answer] of after) {
+      if (!same(before.get(name), answer)) kinds.set(name, before.has(name) ? 'rotated' : 'added');
+    }
+    for (const name of before.keys()) if (!after.has(name)) kinds.set(name, 'removed');
+    const list = (all: Iterable<readonly [string, string]>) =>
+      [...all]
+        .map(([name, kind]) => `${name} ${kind}`)
+        .sort()
+        .join(', ');
+    const told = list(event.changes.map(({ name, kind }) => [name, kind]));
+    if (told !== list(kinds)) this.violated('c', `${where} tells of ${told}, and changes ${list(kinds)}`);
+    for (const { name, source } of event.changes) {
+      const served = after.get(name) ?? before.get(name);
+      if (source !== `s${served?.source}`) this.violated('c', `${where} tells of "${name}" from ${source}`);
+    }
+    this.neverDown(before, after, where);
+    this.#goesForward(before, after, where);
+  }
+
+  /** (d) A name stays with its source or moves up, and moves up only to a picture that is whole. */
+  neverDown(before: Answers, after: Answers, where: string): void {
+    for (const [name, { source }] of before) {
+      const now = after.get(name);
+      if (now === undefined && !this.#mayLeave(name))
+        this.violated('d', `${where} lacks "${name}", which was served`);
+      if (now === undefined || now.source === source) continue;
+      if (now.source > source) this.violated('d', `"${name}" moves down from s${source} to s${now.source}`);
+      else if (!this.#whole(now.source, before, after)) {
+        this.violated('d', `"${name}" moves up to s${now.source}, whose picture is not whole`);
+      }
+    }
+  }
+
+  /** (i) Nothing that is told, thrown or reported holds a value. */
+  noValue(where: string, told: unknown): void {
+    const printed = inspect(told, { showHidden: true, depth: 10 }) + JSON.stringify(told);
+    if (printed.includes(MARKER)) this.violated('i', `${where} holds a value: ${printed.slice(0, 300)}`);
+  }
+
+  /** (g) Runs what must not throw, but for the codes given. */
+  harmless<T>(what: string, run: () => T, ...codes: SecretsError['code'][]): T | undefined {
+    try {
+      return run();
+    } catch (error) {
+      if (!isSecretsError(error) || !codes.includes(error.code)) {
+        this.violated('g', `${what} throws ${String(error).slice(0, 300)}`);
+      }
+      this.noValue(`the error of ${what}`, error);
+      return undefined;
+    }
+  }
+
+  #goesForward(before: Answers, after: Answers, where: string): void {
+    for (const [name, answer] of after) {
+      const was = before.get(name);
+      if (was?.source !== answer.source) continue;
+      const back = answer.parts.some(({ stamp }, part) => stamp < (was.parts[part]?.stamp ?? 0));
+      if (back) this.violated('c', `${where} goes back to an older value of "${name}"`);
+    }
+  }
+
+  /** The versions of a source that all its answers can be of. */
+  #versions(index: number, answers: Answers): Picture[] {
+    const served = [...answers].filter(([, { source }]) => source === index);
+    const history = (this.#sources[index] as ScriptedSource).history;
+    return history.filter((picture) =>
+      served.every(([name, { parts }]) => {
+        const gone = parts.every((part) => !picture.has(part.name));
+        if (gone) return this.#optional(name);
+        return parts.every((part) => {
+          const cell = picture.get(part.name);
+          return cell?.condition === 'good' && cell.stamp === part.stamp;
+        });
+      }),
+    );
+  }
+
+  /** Whether all that the source has of what was served from it or from below can be handed out. */
+  #whole(index: number, before: Answers, after: Answers): boolean {
+    const concerned = [...before].filter(([, { source }]) => source >= index);
+    return this.#versions(index, after).some((picture) =>
+      concerned.every(([, { parts }]) => {
+        const cells = parts.map((part) => picture.get(part.name));
+        return cells.every((cell) => cell === undefined) || cells.every((cell) => cell?.condition === 'good');
+      }),
+    );
+  }
+}
+
+function same(a: Answer | undefined, b: Answer): boolean {
+  return a?.source === b.source && JSON.stringify(a.parts) === JSON.stringify(b.parts);
+}
