@@ -1,5 +1,6 @@
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, type SecretsError } from '../errors';
+import type { Lookup } from '../secret/lookup';
 import {
   discovered,
   type Entry,
@@ -133,14 +134,18 @@ export function nextGeneration(
   draft.refuseImpossible(impossible, views);
   const { entries, refused, changes, incomplete, problems, forgotten } = draft;
 
-  const lackingOf = (reader: SourceReader, view: SourceView) =>
-    readings.get(reader)?.answers === undefined ? view : { ...view, lacking: draft.lacking(reader) };
+  const viewOf = (reader: SourceReader, view: SourceView): SourceView => {
+    if (readings.get(reader)?.answers === undefined) return view;
+    // What is found on demand must belong to what a source that is held back still serves.
+    const { lookUp } = draft.isHeld(reader) ? (current.views.get(reader) as SourceView) : view;
+    return { ...view, lookUp, lacking: draft.lacking(reader) };
+  };
   return {
     generation: {
       number: current.number + (changes.length > 0 ? 1 : 0),
       madeAt: changes.length > 0 ? now : current.madeAt,
       entries: draft.touched ? entries : current.entries,
-      views: new Map([...views].map(([reader, view]) => [reader, lackingOf(reader, view)])),
+      views: new Map([...views].map(([reader, view]) => [reader, viewOf(reader, view)])),
       refused,
     },
     changes,
@@ -189,7 +194,31 @@ class Draft {
         ? [problem.source]
         : [],
     );
-    return new Set([...this.#held, ...this.#closedAbove, ...failing]);
+    return new Set([...this.#held, ...this.#closedAbove, ...failing, ...this.#passedOver()]);
+  }
+
+  /**
+   * Sources that have a name without a value, which was not taken: a better source did not answer, or the source itself was
+   * not read in this refresh.
+   */
+  #passedOver(): SourceReader[] {
+    const sources = new Set<SourceReader>();
+    const wanted: Lookup[] = [];
+    for (const [name, { here }] of this.#resolutions) {
+      if (this.#current.entries.has(name)) continue;
+      if (here.kind === 'unseen') sources.add(here.source);
+      if (here.kind !== 'unseen' && (here.kind !== 'problem' || here.problem.kind !== 'read')) continue;
+      wanted.push(...(this.#catalog.definitions.get(name)?.lookups ?? []));
+    }
+    if (wanted.length === 0) return [];
+    for (const [reader, { answers }] of this.#readings) {
+      if (wanted.some((lookup) => answers?.get(lookup.name)?.status === 'found')) sources.add(reader);
+    }
+    return [...sources];
+  }
+
+  isHeld(reader: SourceReader): boolean {
+    return this.#held.has(reader);
   }
 
   lacking(reader: SourceReader): ReadonlySet<string> {
@@ -319,9 +348,8 @@ class Draft {
   }
 }
 
-/** Findings come in order of precedence; one without a source of its own (`unseen`) counts as above. */
 function isAbove(finding: Finding, source: SourceReader): boolean {
   if (finding.kind === 'value') return finding.entry.source.rank < source.rank;
   if (finding.kind === 'problem') return finding.problem.source.rank < source.rank;
-  return finding.kind === 'unseen';
+  return finding.kind === 'unseen' && finding.source.rank < source.rank;
 }

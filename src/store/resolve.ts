@@ -45,7 +45,7 @@ export interface Problem {
 export type Finding =
   | { readonly kind: 'kept' }
   /** The source was not read in this refresh, or did not answer. */
-  | { readonly kind: 'unseen' }
+  | { readonly kind: 'unseen'; readonly source: SourceReader }
   /** No source has it, and none ever had. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'value'; readonly entry: Entry }
@@ -87,7 +87,7 @@ export async function resolve(
       if (current === undefined || !serves) continue;
       // A source that was not read in this refresh says nothing new: its last reading may have been held back.
       const read = evidence.readings.get(reader)?.answers !== undefined;
-      return { here: read ? vanished(name, current) : { kind: 'unseen' }, above };
+      return { here: read ? vanished(name, current) : { kind: 'unseen', source: reader }, above };
     }
     const finding = await findIn(reader, view, name, definition, current, evidence);
     if (serves || current === undefined) return { here: finding, above };
@@ -114,19 +114,23 @@ async function findIn(
   evidence: Evidence,
 ): Promise<Finding> {
   const reading = evidence.readings.get(reader);
-  if (reading?.answers === undefined) {
+  const answers = reading?.answers && definition.lookups.map((one) => answerFor(one, reading));
+  const failed = answers?.find((answer) => answer?.status === 'failed');
+  if (failed !== undefined) return problem(failed.error, reader, 'failed');
+  const found = answers?.filter((answer) => answer?.status === 'found') ?? [];
+  if (found.length === 0 || answers === undefined) {
     // A source that fails as a whole is reported once, not once for each name.
-    if (view.failure === undefined || current !== undefined) return { kind: 'unseen' };
+    if (view.failure === undefined || current !== undefined) return { kind: 'unseen', source: reader };
     return problem(view.failure, reader, 'read');
   }
-  const answers = definition.lookups.map((one) => reading.answers?.get(one.name) ?? reading.lookUp?.(one));
-  const failed = answers.find((answer) => answer?.status === 'failed');
-  if (failed !== undefined) return problem(failed.error, reader, 'failed');
-  const found = answers.filter((answer): answer is FoundReading => answer?.status === 'found');
   if (found.length < answers.length) {
     return problem(incomplete(name, reader, found.length, answers.length), reader, 'invalid', 'incomplete');
   }
   return decode(reader, name, definition, found, current, evidence);
+}
+
+function answerFor(wanted: Lookup, { answers, lookUp }: SourceReading): Reading | undefined {
+  return answers?.get(wanted.name) ?? lookUp?.(wanted);
 }
 
 async function decode(
