@@ -71,6 +71,7 @@ export const errorCodes = {
   // rotation
   RECIPE_FAILED: 'A recipe threw.',
   RECIPE_ASYNC: 'A recipe returned a promise where a plain value is needed.',
+  RECIPE_READS_NOTHING: 'A recipe read no secret from its snapshot, or read the store instead.',
   BUILD_FAILED: 'A new resource could not be built; the old one keeps serving.',
   VERIFY_FAILED: 'A new resource was built and did not work; the old one keeps serving.',
   VERIFY_TIMEOUT: 'A new resource did not prove itself in time; the old one keeps serving.',

@@ -16,7 +16,6 @@ export {
 export type { ChannelMessages, ChannelName } from './observe/channels';
 export type { Recipe } from './rotation/recipe';
 export { rotating } from './rotation/rotating';
-export type { RotationStore } from './rotation/rotation';
 export type {
   DrainedEvent,
   Lifecycle,
@@ -24,6 +23,7 @@ export type {
   Rotating,
   RotatingOptions,
   RotationEvents,
+  RotationStore,
   SwappedEvent,
 } from './rotation/types';
 export type { SecretAttributes } from './secret/attributes';

@@ -9,7 +9,12 @@ export function warn(error: SecretsError): void {
 /** The error for a listener that threw, or whose promise rejected. */
 export function listenerFailure(event: string, error: unknown): SecretsError {
   const what = `a listener of "${event}" failed with ${describeError(error)}`;
-  return new SecretsError('LISTENER_FAILED', what, { next: 'The other listeners ran; mend this one.' });
+  return new SecretsError('LISTENER_FAILED', what, { next: 'The other listeners ran; fix this one.' });
+}
+
+/** For listeners of our own, which never fail unless we made a mistake. */
+export function warnOfListener(event: string, error: unknown): void {
+  warn(listenerFailure(event, error));
 }
 
 /** Process warnings, each once: whoever sends many requests must not fill the log. */

@@ -1,35 +1,19 @@
-import { assertNumber, rejectUnknownOptions } from '../internal/options';
-import { Rotation, type RotationStore } from './rotation';
-import type { Lifecycle, Rotating, RotatingOptions } from './types';
+import { SecretsError } from '../errors';
+import { kindOf, ms, readOptions, text } from '../internal/options';
+import { assertStore } from './recipe';
+import { Rotation } from './rotation';
+import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
 
-const DEFAULTS: Required<RotatingOptions> = {
-  name: 'resource',
-  buildTimeoutMs: 30_000,
-  verifyTimeoutMs: 10_000,
-  drainTimeoutMs: 30_000,
-  retryBaseMs: 1_000,
-  retryMaxMs: 30_000,
-  readyTimeoutMs: 30_000,
-};
-
-/** The options with their defaults. Throws `OPTION_UNKNOWN` and `OPTION_INVALID`. */
-export function rotatingOptions(where: string, options: RotatingOptions): Required<RotatingOptions> {
-  rejectUnknownOptions(where, options, Object.keys(DEFAULTS));
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const complete = { ...DEFAULTS, ...Object.fromEntries(given) };
-  for (const [option, value] of Object.entries(complete)) {
-    if (option !== 'name') assertNumber(where, option, value);
-  }
-  return complete;
-}
+const WHERE = 'rotating';
 
 /**
- * Keeps one resource built from the secrets of now: a client, a connection, a signer. When a secret that `build` read
+ * Keeps one resource built from the current secrets: a client, a connection, a signer. When a secret that `build` read
  * rotates, a new one is built and verified while the old one serves; then they are swapped, and the old one is drained and
  * disposed. A newer rotation supersedes a running one; a failed one is retried with backoff.
  *
- * Errors: `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT` in `rejected` events; `DRAIN_TIMEOUT` and `DISPOSE_FAILED`
- * in `error` events; `ROTATION_NOT_READY` and `ROTATION_CLOSED` thrown; `OPTION_UNKNOWN`, `OPTION_INVALID` thrown.
+ * Errors: `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING` in `rejected` events, and `ready`
+ * rejects with them; `DRAIN_TIMEOUT` and `DISPOSE_FAILED` in `error` events; `ROTATION_NOT_READY` and `ROTATION_CLOSED`
+ * thrown; `OPTION_UNKNOWN`, `OPTION_INVALID` thrown.
  *
  * @example
  * ```ts
@@ -47,5 +31,33 @@ export function rotating<R, V>(
   lifecycle: Lifecycle<R, V>,
   options: RotatingOptions = {},
 ): Rotating<R> {
-  return new Rotation(store, lifecycle, rotatingOptions('rotating', options));
+  assertStore(WHERE, store);
+  assertLifecycle(lifecycle);
+  return new Rotation(
+    store,
+    lifecycle,
+    readOptions(WHERE, options, {
+      name: text('resource'),
+      buildTimeoutMs: ms(30_000),
+      verifyTimeoutMs: ms(10_000),
+      drainTimeoutMs: ms(30_000),
+      retryBaseMs: ms(1_000),
+      retryMaxMs: ms(30_000),
+      readyTimeoutMs: ms(30_000),
+    }),
+  );
+}
+
+function assertLifecycle(lifecycle: Partial<Lifecycle<unknown, never>> | null | undefined): void {
+  const next = `Call ${WHERE}(secrets, { build: (s) => …, verify, drain, dispose }); only build is required.`;
+  if (typeof lifecycle !== 'object' || lifecycle === null) {
+    const what = `${WHERE} needs a lifecycle, an object with a build function, not ${kindOf(lifecycle)}`;
+    throw new SecretsError('OPTION_INVALID', what, { next });
+  }
+  for (const step of ['build', 'verify', 'drain', 'dispose'] as const) {
+    const given = lifecycle[step];
+    if (typeof given === 'function' || (given === undefined && step !== 'build')) continue;
+    const what = `${WHERE}: \`${step}\` of the lifecycle must be a function, not ${kindOf(given)}`;
+    throw new SecretsError('OPTION_INVALID', what, { next });
+  }
 }

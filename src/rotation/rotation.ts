@@ -1,73 +1,88 @@
-import { isSecretsError, SecretsError } from '../errors';
-import { Events } from '../internal/events';
+import { isSecretsError, type SecretsError } from '../errors';
+import { isolate } from '../internal/events';
 import { backoffMs, detached, unrefTimer } from '../internal/time';
-import { listenerFailure, warn } from '../internal/warnings';
 import type { OfResource } from '../observe/channels';
-import type { ChangeEvent, SecretStore } from '../store/types';
-import { build, verify } from './attempt';
-import { Readiness } from './readiness';
-import { dispose, Leased, retire } from './retirement';
-import { type RenewalTrace, type ResourceFace, Trace } from './trace';
+import type { ChangeEvent } from '../store/types';
+import { Closing, closedError, notReadyError, Pause, Readiness, UnderWay } from './lifetime';
+import { acceptedByNode, listenableOf, type ResourceEvent, ResourceEvents } from './resource-events';
+import { build, dispose, Leased, retire, verify } from './steps';
+import { type ResourceView, type RotationTrace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
-import type { Lifecycle, Rotating, RotatingOptions, RotationEvents } from './types';
+import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
 
-/** What the engine needs of a store. */
-export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
-
-/** One renewal: from the first attempt until it served or a newer generation took its place. */
-interface Renewal<V> {
-  readonly abort: AbortController;
-  readonly trace: RenewalTrace;
-  /** The causes of failure that were told. */
-  readonly said: Set<string>;
-  tracked: TrackedSnapshot<V> | undefined;
-  /** Ends the wait before the next attempt. */
-  wake: () => void;
-}
-
-/** What a rotation begins with. */
-export interface RotationStart<R, V> {
+/** What the function or adapter that makes a rotation adds to its lifecycle. */
+export interface RotationSetup<R, V> {
   /** A resource that serves at once, unverified; without it the first one is built and verified. */
   readonly initial?: { readonly resource: R; readonly tracked: TrackedSnapshot<V> };
-  readonly face?: ResourceFace;
+  /** What messages call the function that reads the snapshot. Default: `build function`. */
+  readonly builder?: string;
+  /** What telemetry shows of the resource. */
+  readonly view?: ResourceView;
+  /** The events of the resource. Default: those of a rotation. */
+  readonly events?: readonly ResourceEvent[];
+  /** Where its events go, and the `name` that they carry, when several resources share their listeners. */
+  readonly shared?: { readonly events: ResourceEvents; readonly label: string } | undefined;
+  /** Puts a new resource into service, before any listener hears of it. */
+  swap?(next: R, generation: number): void;
+}
+
+/** One rotation: from the first attempt until the new resource serves or a newer rotation takes its place. */
+interface Run<V> {
+  readonly abort: AbortController;
+  readonly trace: RotationTrace;
+  /** The causes of failure that were told. */
+  readonly told: Set<string>;
+  tracked: TrackedSnapshot<V> | undefined;
+  /** Between two attempts. */
+  readonly pause: Pause;
 }
 
 /** The engine: build → verify → swap → drain → dispose, for one resource. */
 export class Rotation<R, V> implements Rotating<R> {
+  readonly on: Rotating<R>['on'];
+  readonly once: Rotating<R>['once'];
+  readonly off: Rotating<R>['off'];
   readonly #store: RotationStore<V>;
   readonly #lifecycle: Lifecycle<R, V>;
   readonly #options: Required<RotatingOptions>;
-  readonly #events = new Events<RotationEvents>((event, error) => this.#listenerFailed(event, error));
+  readonly #setup: RotationSetup<R, V>;
   readonly #unsubscribe: () => void;
+  readonly #events: ResourceEvents;
   readonly #ready = new Readiness<R>();
   readonly #trace: Trace;
-  /** What `close` waits for: attempts, old resources on their way out. */
-  readonly #underWay = new Set<Promise<void>>();
+  /** Attempts, and old resources on their way out: `close` waits for them. */
+  readonly #underWay = new UnderWay();
+  readonly #closing = new Closing();
   #serving: { readonly leased: Leased<R>; readonly tracked: TrackedSnapshot<V> } | undefined;
-  #renewal: Renewal<V> | undefined;
+  #run: Run<V> | undefined;
   #cancelGrace = () => {};
   #lastError: SecretsError | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(
     store: RotationStore<V>,
     lifecycle: Lifecycle<R, V>,
     options: Required<RotatingOptions>,
-    { initial, face = { kind: 'resource' } }: RotationStart<R, V> = {},
+    setup: RotationSetup<R, V> = {},
   ) {
     this.#store = store;
     this.#lifecycle = lifecycle;
     this.#options = options;
-    // First: it throws where the store is closed, and then nothing is to be seen of this resource.
+    this.#setup = setup;
+    const { initial, view = { kind: 'resource' }, events, shared } = setup;
+    // First: a closed store throws here, and then nothing of this resource is visible.
     this.#unsubscribe = store.on('change', (change) => this.#changed(change));
-    this.#trace = new Trace(store, options.name, face, () => this.#serving?.leased.generation);
+    this.#trace = new Trace(store, options.name, view, () => this.#serving?.leased.generation);
+    this.#events =
+      shared?.events ??
+      new ResourceEvents(store, options.name, events, (failure) => this.#trace.error(failure));
+    ({ on: this.on, once: this.once, off: this.off } = listenableOf(this.#events));
     if (initial === undefined) {
-      this.#ready.within(options.readyTimeoutMs, () => this.#lastError ?? this.#notReady());
-      this.renew();
+      this.#ready.within(options.readyTimeoutMs, () => this.#lastError ?? notReadyError(options.name));
+      this.rotate();
     } else {
       const { resource, tracked } = initial;
       this.#serving = { leased: new Leased(resource, tracked.snapshot.generation), tracked };
-      this.#renewAfterGrace(tracked);
+      this.#rotateAfterGrace(tracked);
       this.#ready.resolve(resource);
     }
   }
@@ -88,8 +103,8 @@ export class Rotation<R, V> implements Rotating<R> {
     return this.#leased().use(work);
   }
 
-  on<E extends keyof RotationEvents>(event: E, listener: (payload: RotationEvents[E]) => void): () => void {
-    return this.#events.on(event, listener);
+  get events(): ResourceEvents {
+    return this.#events;
   }
 
   /** What telemetry calls it. */
@@ -97,103 +112,96 @@ export class Rotation<R, V> implements Rotating<R> {
     return this.#trace.identity;
   }
 
-  /** Starts a renewal from the store's snapshot of now; one that is under way is superseded. */
-  renew(): void {
-    if (this.#closing !== undefined) return;
+  /** Starts a rotation to the store's current snapshot; one that is under way is superseded. */
+  rotate(): void {
+    if (this.#closing.started) return;
     this.#supersede();
-    const renewal: Renewal<V> = {
+    const run: Run<V> = {
       abort: new AbortController(),
       trace: this.#trace.begin(),
-      said: new Set(),
+      told: new Set(),
       tracked: undefined,
-      wake: () => {},
+      pause: new Pause(),
     };
-    this.#renewal = renewal;
-    this.#await(this.#run(renewal));
+    this.#run = run;
+    this.#underWay.run(() => this.#attempt(run));
   }
 
-  /** Ends the wait of a renewal that failed before: something happened that may let it succeed now. */
+  /** Ends the wait before the next attempt: something happened that may let it succeed now. */
   retryNow(): void {
-    this.#renewal?.wake();
+    this.#run?.pause.end();
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#closing.once(async () => {
+      this.#unsubscribe();
+      this.#cancelGrace();
+      this.#supersede();
+      this.#ready.reject(closedError(this.#options.name));
+      if (this.#serving !== undefined) this.#retire(this.#serving.leased);
+      await this.#underWay.over();
+      this.#trace.close();
+      if (this.#setup.shared === undefined) this.#events.clear();
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    this.#unsubscribe();
-    this.#cancelGrace();
-    this.#supersede();
-    this.#ready.reject(this.#closed());
-    if (this.#serving !== undefined) this.#retire(this.#serving.leased);
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
-    this.#trace.close();
-    this.#events.clear();
-  }
-
   #supersede(): void {
-    this.#renewal?.abort.abort();
-    this.#renewal?.wake();
-    this.#renewal?.trace.end('superseded');
-    this.#renewal = undefined;
+    this.#run?.abort.abort();
+    this.#run?.pause.end();
+    this.#run?.trace.end('superseded');
+    this.#run = undefined;
   }
 
-  /** A previous value that was read with `revealWithPrevious` is in the resource until the next build, also after its grace. */
-  #renewAfterGrace(tracked: TrackedSnapshot<V>): void {
+  /** A previous value that was read with `revealWithPrevious` stays in the resource until the next build, also after its grace. */
+  #rotateAfterGrace(tracked: TrackedSnapshot<V>): void {
     this.#cancelGrace();
     if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
-    // One that is under way will have read what is left.
-    const renew = () => this.#renewal === undefined && this.renew();
+    // A rotation that is under way will have read what is left.
+    const rotate = () => this.#run === undefined && this.rotate();
     const wait = Math.max(1, tracked.graceEndsAt - Date.now() + 1);
-    this.#cancelGrace = unrefTimer(wait, () => detached(renew));
-  }
-
-  #await(work: Promise<void>): void {
-    const done = work.then(() => void this.#underWay.delete(done));
-    this.#underWay.add(done);
+    this.#cancelGrace = unrefTimer(wait, () => detached(rotate));
   }
 
   #changed({ changes }: ChangeEvent): void {
-    const concerned = [this.#serving?.tracked, this.#renewal?.tracked].some(
+    const concerned = [this.#serving?.tracked, this.#run?.tracked].some(
       (tracked) => tracked?.readsAll || changes.some(({ name }) => tracked?.reads.has(name)),
     );
-    // Before the first resource there is nothing that could be unconcerned.
+    // Before the first resource, every change may be the one that helps.
     if (!concerned && this.#serving !== undefined) return;
     if (this.#serving !== undefined && !outdated(this.#serving.tracked, this.#store.snapshot())) {
       // Rolled back to what serves already.
       this.#supersede();
       return;
     }
-    this.renew();
+    this.rotate();
   }
 
-  async #run(renewal: Renewal<V>): Promise<void> {
-    const { trace } = renewal;
-    const { signal } = renewal.abort;
+  async #attempt(run: Run<V>): Promise<void> {
+    const { trace } = run;
+    const { signal } = run.abort;
+    const options = { ...this.#options, builder: this.#setup.builder ?? 'build function' };
     while (!signal.aborted) {
       trace.attempt();
       let resource: R | undefined;
       try {
-        const tracked = track<V>(this.#store.snapshot());
-        renewal.tracked = tracked;
-        const late = (built: R) => this.#discard(built);
+        const tracked = track<V>(this.#store);
+        run.tracked = tracked;
+        const unused = (built: R) => this.#discard(built);
         const { generation } = tracked.snapshot;
         const built = await trace.step('build', generation, () =>
-          build(this.#lifecycle, tracked.snapshot, this.#options, signal, late),
+          build(this.#lifecycle, tracked, options, signal, unused),
         );
         resource = built;
         if (this.#lifecycle.verify !== undefined) {
-          await trace.step('verify', generation, () => verify(this.#lifecycle, built, this.#options, signal));
+          await trace.step('verify', generation, () => verify(this.#lifecycle, built, options, signal));
         }
         // A late or superseded build never serves.
         if (!signal.aborted && !outdated(tracked, this.#store.snapshot())) {
-          this.#swap(resource, tracked, renewal);
+          this.#swap(resource, tracked, run);
           return;
         }
         this.#discard(resource);
@@ -204,96 +212,84 @@ export class Rotation<R, V> implements Rotating<R> {
           trace.end('superseded');
           return this.#ready.reject(error);
         }
-        await this.#rejected(renewal, error as SecretsError);
+        await this.#rejected(run, error as SecretsError);
       }
     }
   }
 
-  #swap(resource: R, tracked: TrackedSnapshot<V>, renewal: Renewal<V>): void {
+  #swap(resource: R, tracked: TrackedSnapshot<V>, run: Run<V>): void {
     const old = this.#serving?.leased;
     const { generation } = tracked.snapshot;
     this.#serving = { leased: new Leased(resource, generation), tracked };
-    this.#renewal = undefined;
-    this.#renewAfterGrace(tracked);
+    this.#run = undefined;
+    this.#rotateAfterGrace(tracked);
+    isolate(
+      () => this.#setup.swap?.(resource, generation),
+      (error) => this.#events.listenerFailed('swapped', error),
+    );
     this.#ready.resolve(resource);
-    renewal.trace.swapped(generation, old?.generation);
+    run.trace.swapped(generation, old?.generation);
     this.#events.emit('swapped', {
-      name: this.#options.name,
+      name: this.#label,
       generation,
       previousGeneration: old?.generation,
-      attempts: renewal.trace.attempts,
-      durationMs: renewal.trace.elapsedMs,
+      attempts: run.trace.attempts,
+      durationMs: run.trace.elapsedMs,
     });
     if (old !== undefined) this.#retire(old);
   }
 
   #retire(leased: Leased<R>): void {
     const { name, drainTimeoutMs } = this.#options;
-    const onError = (error: SecretsError) => this.#say(error);
-    const retired = retire(leased, this.#lifecycle, { name, drainTimeoutMs, onError });
+    const onError = (error: SecretsError) => this.#error(error);
     this.#trace.draining();
-    this.#await(
-      retired.then((event) => {
-        this.#trace.drained(event);
-        this.#trace.disposed(event.generation);
-        this.#events.emit('drained', event);
-      }),
-    );
+    this.#underWay.run(async () => {
+      const drained = await retire(leased, this.#lifecycle, { name, drainTimeoutMs, onError });
+      this.#trace.drained(drained);
+      this.#trace.disposed(drained.generation);
+      this.#events.emit('drained', { name: this.#label, ...drained });
+    });
   }
 
   #discard(resource: R): void {
-    const disposed = dispose(resource, this.#lifecycle, this.#options.name, (error) => this.#say(error));
-    this.#await(disposed.then(() => this.#trace.disposed(undefined)));
+    this.#underWay.run(async () => {
+      await dispose(resource, this.#lifecycle, this.#options.name, (error) => this.#error(error));
+      this.#trace.disposed(undefined);
+    });
   }
 
-  async #rejected(renewal: Renewal<V>, error: SecretsError): Promise<void> {
+  async #rejected(run: Run<V>, error: SecretsError): Promise<void> {
     this.#lastError = error;
-    const { name, retryBaseMs, retryMaxMs } = this.#options;
-    const retryInMs = Math.round(backoffMs(renewal.trace.attempts - 1, retryBaseMs, retryMaxMs));
-    const generation = renewal.tracked?.snapshot.generation ?? 0;
+    const { retryBaseMs, retryMaxMs } = this.#options;
+    const retryInMs = Math.round(backoffMs(run.trace.attempts - 1, retryBaseMs, retryMaxMs));
+    const generation = run.tracked?.snapshot.generation ?? 0;
     const cause = `${generation} ${error.code} ${error.message}`;
-    if (!renewal.said.has(cause)) {
-      renewal.said.add(cause);
-      renewal.trace.rejected(error, generation, retryInMs);
-      this.#events.emit('rejected', { name, generation, error, retryInMs });
-      if (!this.#events.has('rejected')) warn(error);
+    if (!run.told.has(cause)) {
+      run.told.add(cause);
+      run.trace.rejected(error, generation, retryInMs);
+      const event = { name: this.#label, generation, retryInMs };
+      this.#events.alarm('rejected', this.#options.name, error, (told) => ({ ...event, error: told }));
     }
-    await new Promise<void>((resolve) => {
-      const cancel = unrefTimer(retryInMs, resolve);
-      renewal.wake = () => {
-        cancel();
-        resolve();
-      };
-      // A listener may have closed or renewed meanwhile.
-      if (renewal.abort.signal.aborted) renewal.wake();
-    });
+    // A mistake in the code: waiting does not help.
+    if (error.code === 'RECIPE_READS_NOTHING') this.#ready.reject(error);
+    // A listener may have closed or rotated meanwhile.
+    if (!run.abort.signal.aborted) await run.pause.wait(retryInMs);
   }
 
   #leased(): Leased<R> {
-    if (this.#closing !== undefined) throw this.#closed();
-    if (this.#serving === undefined) throw this.#lastError ?? this.#notReady();
+    if (this.#closing.started) throw closedError(this.#options.name);
+    if (this.#serving === undefined) throw this.#lastError ?? notReadyError(this.#options.name);
     return this.#serving.leased;
   }
 
-  #notReady(): SecretsError {
-    return new SecretsError('ROTATION_NOT_READY', `the ${this.#options.name} is not ready yet`, {
-      next: 'Await its ready promise first.',
-    });
+  get #label(): string {
+    return this.#setup.shared?.label ?? this.#options.name;
   }
 
-  #closed(): SecretsError {
-    return new SecretsError('ROTATION_CLOSED', `the ${this.#options.name} is closed`);
-  }
-
-  #say(error: SecretsError): void {
+  #error(error: SecretsError): void {
     this.#trace.error(error);
-    if (this.#events.has('error')) this.#events.emit('error', error);
-    else warn(error);
-  }
-
-  #listenerFailed(event: string, error: unknown): void {
-    const failure = listenerFailure(event, error);
-    if (event === 'error') warn(failure);
-    else this.#say(failure);
+    this.#events.error(this.#options.name, error);
   }
 }
+
+acceptedByNode(Rotation.prototype);

@@ -3,11 +3,11 @@ import { failureOf, type OfResource, publish, type RotationStarted } from '../ob
 import { type Observed, observedOf, type ResourceState } from '../observe/observed';
 import type { DrainedEvent } from './types';
 
-/** What an adapter shows of the client that it keeps. */
-export interface ResourceFace {
+/** What an adapter shows of its client. */
+export interface ResourceView {
   /** `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
   readonly kind: string;
-  readonly connections?: () => ResourceState['connections'];
+  readonly connections?: (() => ResourceState['connections']) | undefined;
   /** True while the server refuses the credential that is in use. */
   readonly refused?: () => boolean;
 }
@@ -15,17 +15,17 @@ export interface ResourceFace {
 let resources = 0;
 let rotations = 0;
 
-/** What others get to see of one resource: messages on the channels, and its state while it lives. */
+/** What telemetry sees of one resource: messages on the channels, and its state while it lives. */
 export class Trace {
   readonly #identity: OfResource;
   readonly #observed: Observed;
   readonly #state: () => ResourceState;
   #draining = 0;
-  #renewal: RenewalTrace | undefined;
+  #rotation: RotationTrace | undefined;
 
-  constructor(store: object, name: string, face: ResourceFace, generation: () => number | undefined) {
+  constructor(store: object, name: string, view: ResourceView, generation: () => number | undefined) {
     resources += 1;
-    const { kind, connections, refused } = face;
+    const { kind, connections, refused } = view;
     this.#observed = observedOf(store);
     const { store: storeName, storeId } = this.#observed;
     this.#identity = { store: storeName, storeId, resource: name, kind, resourceId: resources };
@@ -35,7 +35,7 @@ export class Trace {
       generation: generation(),
       draining: this.#draining,
       connections: connections?.(),
-      rotating: this.#renewal?.progress,
+      rotating: this.#rotation?.progress,
       refused: refused?.() ?? false,
     });
     this.#observed.resources.add(this.#state);
@@ -45,25 +45,25 @@ export class Trace {
     return this.#identity;
   }
 
-  begin(): RenewalTrace {
-    const renewal = new RenewalTrace(this.#identity, () => {
-      if (this.#renewal === renewal) this.#renewal = undefined;
+  begin(): RotationTrace {
+    const rotation = new RotationTrace(this.#identity, () => {
+      if (this.#rotation === rotation) this.#rotation = undefined;
     });
-    this.#renewal = renewal;
-    return renewal;
+    this.#rotation = rotation;
+    return rotation;
   }
 
   draining(): void {
     this.#draining += 1;
   }
 
-  drained({ generation, forced, durationMs }: DrainedEvent): void {
+  drained({ generation, forced, durationMs }: Omit<DrainedEvent, 'name'>): void {
     this.#draining -= 1;
     const old = { ...this.#identity, generation };
-    publish('hot-secrets:rotation:drain', () => ({ ...old, forced, durationMs: durationMs }));
+    publish('hot-secrets:rotation:drain', () => ({ ...old, forced, durationMs }));
   }
 
-  /** `generation`: what the resource was built from, where it ever served. */
+  /** `generation`: what the resource was built from, if it ever served. */
   disposed(generation: number | undefined): void {
     publish('hot-secrets:rotation:dispose', () => ({ ...this.#identity, generation }));
   }
@@ -77,8 +77,8 @@ export class Trace {
   }
 }
 
-/** One renewal: from its first attempt until it serves, or another one takes its place. */
-export class RenewalTrace {
+/** One rotation: from its first attempt until the new resource serves, or another rotation takes its place. */
+export class RotationTrace {
   readonly #started: RotationStarted;
   readonly #startedAt = performance.now();
   readonly #ended: () => void;
@@ -109,7 +109,7 @@ export class RenewalTrace {
     this.#attempts += 1;
   }
 
-  /** Runs one step of an attempt, and tells how it went. */
+  /** Runs one step of an attempt, and publishes how it went. */
   async step<T>(step: 'build' | 'verify', generation: number, run: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     const attempt = this.#attempts;

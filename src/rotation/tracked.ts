@@ -1,51 +1,94 @@
 import { isDeepStrictEqual } from 'node:util';
+import { subscribe } from '../observe/channels';
+import { observedOf } from '../observe/observed';
 import type { Secret } from '../secret/secret';
 import type { Boxes, Snapshot } from '../store/types';
+import type { RotationStore } from './types';
 
 /** A snapshot that notes which names are read through it. */
 export interface TrackedSnapshot<V> {
   readonly snapshot: Snapshot<V>;
   readonly reads: ReadonlySet<string>;
-  /** True when `names()` was asked: then every name counts as read. */
+  /** True after `names()` was called: then every name counts as read. */
   readonly readsAll: boolean;
   /** When `revealWithPrevious` returns less than it did: milliseconds since the epoch, `Infinity` for never. */
   readonly graceEndsAt: number;
+  /** Names that were read from the store itself while `run` ran: those may belong to another generation. */
+  readonly storeReads: ReadonlySet<string>;
+  /** Runs a recipe, or the synchronous part of a builder. Reads through the snapshot count after it, too. */
+  run<T>(recipe: () => T): T;
 }
 
+/** The innermost recipe that is running: a recipe may make another resource, whose reads are not its own. */
+let running: object | undefined;
+
 /** What a recipe reads is what it depends on. */
-export function track<V>(snapshot: Snapshot<V>): TrackedSnapshot<V> {
+export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
+  const snapshot = store.snapshot();
   const reads = new Set<string>();
+  const storeReads = new Set<string>();
+  /** Boxes were handed out for these: revealing one of them reads the snapshot. */
+  const boxed = new Set<string>();
   let readsAll = false;
   let graceEndsAt = Number.POSITIVE_INFINITY;
-  const note = <K extends string>(name: K): K => {
+  let reading = false;
+  const read = <T>(name: string, from: () => T): T => {
     reads.add(name);
-    return name;
+    reading = true;
+    try {
+      return from();
+    } finally {
+      reading = false;
+    }
   };
-  return {
+  const tracked: TrackedSnapshot<V> = {
     reads,
+    storeReads,
     get readsAll() {
       return readsAll;
     },
     get graceEndsAt() {
       return graceEndsAt;
     },
+    run(recipe) {
+      const outer = running;
+      running = tracked;
+      const unsubscribe = subscribe(
+        {
+          'hot-secrets:secret:access': ({ name }) => {
+            if (running === tracked && !reading && !boxed.has(name)) storeReads.add(name);
+          },
+        },
+        observedOf(store).storeId,
+      );
+      try {
+        return recipe();
+      } finally {
+        unsubscribe();
+        running = outer;
+      }
+    },
     snapshot: Object.freeze({
       generation: snapshot.generation,
       takenAt: snapshot.takenAt,
-      reveal: <K extends keyof V & string>(name: K): V[K] => snapshot.reveal(note(name)),
+      reveal: <K extends keyof V & string>(name: K): V[K] => read(name, () => snapshot.reveal(name)),
       revealWithPrevious: <K extends keyof V & string>(name: K) => {
         graceEndsAt = Math.min(graceEndsAt, snapshot.graceEndsAt(name)?.getTime() ?? graceEndsAt);
-        return snapshot.revealWithPrevious(note(name));
+        return read(name, () => snapshot.revealWithPrevious(name));
       },
-      graceEndsAt: (name: keyof V & string) => snapshot.graceEndsAt(note(name)),
-      get: <K extends keyof V & string>(name: K): Boxes<V>[K] => snapshot.get(note(name)),
-      has: (name: keyof V & string) => snapshot.has(note(name)),
+      graceEndsAt: (name: keyof V & string) => read(name, () => snapshot.graceEndsAt(name)),
+      get: <K extends keyof V & string>(name: K): Boxes<V>[K] => {
+        boxed.add(name);
+        return read(name, () => snapshot.get(name));
+      },
+      has: (name: keyof V & string) => read(name, () => snapshot.has(name)),
       names<N extends keyof V & string = keyof V & string>() {
         readsAll = true;
         return snapshot.names<N>();
       },
     }),
   };
+  return tracked;
 }
 
 /** True when a name that was read has another value in `now`, or other tags, which may hold half of a credential. */

@@ -1,13 +1,17 @@
 import type { SecretsError } from '../errors';
-import type { Snapshot } from '../store/types';
+import type { Listenable } from '../internal/events';
+import type { SecretStore, Snapshot } from '../store/types';
 
-/** How one kind of resource is made and let go. The engine does the rest. */
+/** What a rotation needs of a store. */
+export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
+
+/** How one kind of resource is made and released. The engine does the rest. */
 export interface Lifecycle<R, V> {
   /** Makes the resource from one generation. What it reads of the snapshot is what it depends on. */
   build(snapshot: Snapshot<V>, signal: AbortSignal): R | Promise<R>;
   /** Proves that a new resource works, by rejecting when it does not. Default: it is taken as built. */
   verify?(resource: R, signal: AbortSignal): unknown;
-  /** Settles when nothing uses the old resource any more, beside the leases of `use`. Default: at once. */
+  /** Settles when nothing uses the old resource anymore, apart from the leases of `use`. Default: at once. */
   drain?(resource: R, signal: AbortSignal): unknown;
   /** Closes a resource: drained, superseded before it served, or forced at the deadline. Default: nothing. */
   dispose?(resource: R): unknown;
@@ -27,7 +31,7 @@ export interface RotatingOptions {
   readonly retryBaseMs?: number;
   /** Longest step of the backoff. Default: 30 000. */
   readonly retryMaxMs?: number;
-  /** Bound of `ready`; attempts go on after it. Default: 30 000. */
+  /** Bound of `ready`; attempts continue after it. Default: 30 000. */
   readonly readyTimeoutMs?: number;
 }
 
@@ -44,8 +48,9 @@ export interface SwappedEvent {
 export interface RejectedEvent {
   readonly name: string;
   readonly generation: number;
+  /** `error.resource` is the name of the resource. */
   readonly error: SecretsError;
-  /** When it is tried again, unless a newer generation comes first. */
+  /** When the next attempt starts, unless a newer generation comes first. */
   readonly retryInMs: number;
 }
 
@@ -60,25 +65,42 @@ export interface DrainedEvent {
 export interface RotationEvents {
   /** A new resource serves. */
   swapped: SwappedEvent;
-  /** A new resource was not good enough; the old one serves. Once per cause, not once per retry. */
+  /** A new resource could not be used; the old one serves. Once per cause, not once per retry. */
   rejected: RejectedEvent;
   /** An old resource is out of use and closed. */
   drained: DrainedEvent;
-  /** `DRAIN_TIMEOUT`, `DISPOSE_FAILED`, `LISTENER_FAILED`. Without a listener: `process.emitWarning`. */
+  /** `DRAIN_TIMEOUT`, `DISPOSE_FAILED`, `LISTENER_FAILED`. */
   error: SecretsError;
 }
 
-/** A resource that is renewed when a secret that it was built from rotates. */
-export interface Rotating<R> extends AsyncDisposable {
+/** What a server says about the credential of a client, in addition to the events of its rotation. */
+export interface CredentialEvents {
+  /** The server refuses the current credential; callers wait, and the store refreshes. */
+  refused: {
+    readonly name: string;
+    readonly generation: number;
+    readonly waiting: number;
+    readonly error: SecretsError;
+  };
+  /** The server takes logins again. */
+  accepted: { readonly name: string; readonly generation: number; readonly waitedMs: number };
+}
+
+/**
+ * A resource that is rebuilt when a secret that it was built from rotates.
+ *
+ * Its `rejected` and `error` events reach the `error` listeners of the store too. Where neither has a listener, they are
+ * process warnings.
+ */
+export interface Rotating<R> extends AsyncDisposable, Listenable<RotationEvents> {
   /** Resolves with the first resource; rejects with the last error after `readyTimeoutMs`. */
   readonly ready: Promise<R>;
-  /** The resource of now. Throws `ROTATION_NOT_READY` before `ready`, `ROTATION_CLOSED` after `close()`. */
+  /** The current resource. Throws `ROTATION_NOT_READY` before `ready`, `ROTATION_CLOSED` after `close()`. */
   readonly current: R;
   /** The store's generation that `current` was built from. */
   readonly generation: number;
-  /** Runs `work` with the resource of now, which is not disposed before `work` settles (or the drain deadline). */
+  /** Runs `work` with the current resource, which is not disposed before `work` settles (or the drain deadline). */
   use<T>(work: (resource: R) => T | Promise<T>): Promise<T>;
-  on<E extends keyof RotationEvents>(event: E, listener: (payload: RotationEvents[E]) => void): () => void;
   /** Stops following the store, drains and disposes the resource. May be called again. */
   close(): Promise<void>;
 }

@@ -9,12 +9,12 @@ import { createAgent } from 'hot-secrets/https';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../support/certificates';
 import { get } from '../support/https-client';
-import { type ClientStage, pairAndTrust, settled, startClientStage } from '../support/tls-client-stage';
+import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
 
 const CHILD = fileURLToPath(new URL('../support/https-exit-child.ts', import.meta.url));
 
-function agentOf({ secrets }: ClientStage, settings: object = {}, options: object = {}) {
+function agentOf({ secrets }: ClientHarness, settings: object = {}, options: object = {}) {
   const agent = createAgent(secrets, (s) => ({ keepAlive: true, ...settings, ...pairAndTrust(s) }), options);
   onTestFinished(() => agent.destroy());
   return agent;
@@ -25,29 +25,29 @@ const bodyOf = (pem: string) => pem.split('\n').filter((line) => line.length > 2
 
 describe('an agent that follows its secrets', () => {
   it('is an https.Agent with the settings of its first recipe', async () => {
-    const stage = await startClientStage();
-    const agent = agentOf(stage, { maxSockets: 3, maxFreeSockets: 2, scheduling: 'fifo', timeout: 1234 });
+    const harness = await startClientHarness();
+    const agent = agentOf(harness, { maxSockets: 3, maxFreeSockets: 2, scheduling: 'fifo', timeout: 1234 });
     expect(agent).toBeInstanceOf(Agent);
     for (const _round of [1, 2, 3]) {
       expect(agent).toMatchObject({ protocol: 'https:', defaultPort: 443, keepAlive: true, maxSockets: 3 });
       expect(agent).toMatchObject({ maxFreeSockets: 2, scheduling: 'fifo', options: { timeout: 1234 } });
-      await Promise.all(Array.from({ length: 6 }, () => get(agent, stage.server.origin)));
+      await Promise.all(Array.from({ length: 6 }, () => get(agent, harness.server.origin)));
       await waitFor(() => Object.values(agent.freeSockets).flat().length === 2);
-      await stage.rotate();
-      await settled(agent, stage.secrets);
+      await harness.rotate();
+      await settled(agent, harness.secrets);
     }
   });
 
   it('counts the connections of now under their names', async () => {
-    const stage = await startClientStage();
-    const { server } = stage;
-    const agent = agentOf(stage, { maxSockets: 1 });
+    const harness = await startClientHarness();
+    const { server } = harness;
+    const agent = agentOf(harness, { maxSockets: 1 });
     const held = [get(agent, `${server.origin}/held`), get(agent, `${server.origin}/held`)];
     await waitFor(() => server.heldCount === 1);
     const name = agent.getName({ host: 'localhost', port: server.port });
     expect(Object.keys(agent.sockets)).toEqual([name]);
     expect(agent.requests[name]).toHaveLength(1);
-    await stage.rotate();
+    await harness.rotate();
     await waitFor(() => server.heldCount === 2);
     const next = agent.getName({ host: 'localhost', port: server.port });
     expect(Object.keys(agent.sockets)).toEqual([name, next]);
@@ -59,15 +59,15 @@ describe('an agent that follows its secrets', () => {
   });
 
   it('shows a key nowhere', async () => {
-    const stage = await startClientStage();
-    const { server, secrets, authority } = stage;
-    const agent = agentOf(stage);
+    const harness = await startClientHarness();
+    const { server, secrets, authority } = harness;
+    const agent = agentOf(harness);
     const own = await authority.issue();
     const keys = [secrets.reveal('client').key as string];
     const request = https.get(`${server.origin}/held`, { agent });
     request.on('error', () => {});
     await waitFor(() => server.heldCount === 1);
-    await stage.rotate();
+    await harness.rotate();
     await waitFor(() => agent.rotation.generation === 2);
     keys.push(secrets.reveal('client').key as string);
     await get(agent, server.origin);
@@ -78,7 +78,7 @@ describe('an agent that follows its secrets', () => {
     for (const line of keys.flatMap(bodyOf)) expect(shown).not.toContain(line);
     expect(Object.keys(agent.options)).not.toContain('cert');
 
-    const named = createAgent(secrets, () => ({ ca: authority.cert, keepAlive: true }));
+    const named = createAgent(secrets, (s) => ({ ca: s.reveal('ca').ca, keepAlive: true }));
     await get(named, server.origin, { cert: own.chain, key: own.key });
     const names = Object.keys({ ...named.sockets, ...named.freeSockets });
     expect(names).toHaveLength(1);
@@ -87,9 +87,9 @@ describe('an agent that follows its secrets', () => {
   });
 
   it('takes TLS options of a request where it has none of its own', async () => {
-    const stage = await startClientStage();
-    const { server, secrets, authority } = stage;
-    const agent = createAgent(secrets, () => ({ keepAlive: true }));
+    const harness = await startClientHarness();
+    const { server, secrets, authority } = harness;
+    const agent = createAgent(secrets, (s) => ({ keepAlive: s.has('client') }));
     onTestFinished(() => agent.destroy());
     await expect(get(agent, server.origin)).rejects.toMatchObject({ code: 'SELF_SIGNED_CERT_IN_CHAIN' });
     for (const _request of [1, 2]) {
@@ -97,18 +97,18 @@ describe('an agent that follows its secrets', () => {
       const { serialNumber } = new X509Certificate(cert);
       expect(await get(agent, server.origin, { ca: authority.cert, cert: chain, key })).toBe(serialNumber);
     }
-    const following = agentOf(stage);
+    const following = agentOf(harness);
     const other = await authority.issue();
     // As with any agent, its own options win.
     const answer = await get(following, server.origin, { cert: other.chain, key: other.key });
-    expect(answer).toBe(stage.firstSerial);
+    expect(answer).toBe(harness.firstSerial);
     const refuses = { checkServerIdentity: () => new Error('not this one') };
     await expect(get(following, server.origin, refuses)).rejects.toThrow('not this one');
   });
 
   it('follows what the recipe says of names and checks', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
     const agent = createAgent(secrets, (s) => ({
       ...pairAndTrust(s),
       keepAlive: true,
@@ -116,14 +116,14 @@ describe('an agent that follows its secrets', () => {
     }));
     onTestFinished(() => agent.destroy());
     await expect(get(agent, server.origin)).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
-    const serial = await stage.rotate();
+    const serial = await harness.rotate();
     await waitFor(() => agent.rotation.generation === 2);
     expect(await get(agent, server.origin)).toBe(serial);
   });
 
   it('fails a request that waits only for its own options', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
     const agent = createAgent(secrets, (s) => ({
       ...pairAndTrust(s),
       maxSockets: 1,
@@ -136,41 +136,41 @@ describe('an agent that follows its secrets', () => {
       [own, own, {}, {}].map((options) => get(agent, `${server.origin}/held`, options)),
     );
     await waitFor(() => server.heldCount === 2);
-    const serial = await stage.rotate();
+    const serial = await harness.rotate();
     await waitFor(() => server.heldCount === 3);
     server.release();
     expect(await asked).toMatchObject([
-      { value: stage.firstSerial },
+      { value: harness.firstSerial },
       { reason: { code: 'ERR_TLS_PROTOCOL_VERSION_CONFLICT' } },
-      { value: stage.firstSerial },
+      { value: harness.firstSerial },
       { value: serial },
     ]);
   });
 
   it('may be the global agent', async () => {
-    const stage = await startClientStage();
+    const harness = await startClientHarness();
     const before = https.globalAgent;
     onTestFinished(() => {
       https.globalAgent = before;
     });
-    const agent = agentOf(stage);
+    const agent = agentOf(harness);
     https.globalAgent = agent;
-    expect(await get(undefined as never, stage.server.origin)).toBe(stage.firstSerial);
+    expect(await get(undefined as never, harness.server.origin)).toBe(harness.firstSerial);
     // Without an agent, a request has no identity either.
-    const { cert } = stage.authority;
-    const bare = get(false as never, stage.server.origin, { ca: cert });
+    const { cert } = harness.authority;
+    const bare = get(false as never, harness.server.origin, { ca: cert });
     await expect(bare).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|ERR_SSL/) });
   });
 
   it('lets go of a connection that was upgraded', async () => {
-    const stage = await startClientStage();
-    const agent = agentOf(stage, {}, { drainTimeoutMs: 20 });
+    const harness = await startClientHarness();
+    const agent = agentOf(harness, {}, { drainTimeoutMs: 20 });
     const headers = { connection: 'Upgrade', upgrade: 'echo' };
-    const request = https.get(stage.server.origin, { agent, headers });
+    const request = https.get(harness.server.origin, { agent, headers });
     const [, socket] = (await once(request, 'upgrade')) as [unknown, TLSSocket];
     const drained: unknown[] = [];
     agent.rotation.on('drained', (event) => drained.push(event));
-    await stage.rotate();
+    await harness.rotate();
     await waitFor(() => drained.length === 1);
     expect(drained).toEqual([expect.objectContaining({ forced: false })]);
     socket.write('still here');
@@ -179,14 +179,14 @@ describe('an agent that follows its secrets', () => {
   });
 
   it('leaves nothing behind when it is destroyed', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const agent = agentOf(stage, { maxSockets: 1 });
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const agent = agentOf(harness, { maxSockets: 1 });
     const events: unknown[] = [];
     agent.rotation.on('swapped', (event) => events.push(event));
     const old = get(agent, `${server.origin}/held`);
     await waitFor(() => server.heldCount === 1);
-    await stage.rotate();
+    await harness.rotate();
     await waitFor(() => agent.rotation.generation === 2);
     const [busy, waiting] = [get(agent, `${server.origin}/held`), get(agent, server.origin)];
     const failures = Promise.allSettled([old, busy, waiting]);
@@ -202,26 +202,26 @@ describe('an agent that follows its secrets', () => {
     await expect(get(agent, server.origin)).rejects.toMatchObject({ code: 'ROTATION_CLOSED' });
     await waitFor(() => server.openCount === 0);
     expect([agent.sockets, agent.freeSockets, agent.requests]).toEqual([{}, {}, {}]);
-    await stage.rotate();
+    await harness.rotate();
     await secrets.refresh();
     expect(events).toHaveLength(1);
     expect(agent.rotation).toMatchObject({ generation: 2, staleCount: 0 });
   });
 
   it('goes on with what it has when the store is closed', async () => {
-    const stage = await startClientStage();
-    const agent = agentOf(stage);
-    await stage.secrets.close();
-    expect(await get(agent, stage.server.origin)).toBe(stage.firstSerial);
+    const harness = await startClientHarness();
+    const agent = agentOf(harness);
+    await harness.secrets.close();
+    expect(await get(agent, harness.server.origin)).toBe(harness.firstSerial);
   });
 
   it('lets a process exit that never destroys it', async () => {
-    const stage = await startClientStage();
-    const { chain, key } = await stage.authority.issue();
+    const harness = await startClientHarness();
+    const { chain, key } = await harness.authority.issue();
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    child.stdin.end(JSON.stringify({ url: stage.server.origin, chain, key, ca: stage.authority.cert }));
+    child.stdin.end(JSON.stringify({ url: harness.server.origin, chain, key, ca: harness.authority.cert }));
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
@@ -233,9 +233,13 @@ describe('an agent that follows its secrets', () => {
 
 describe('createAgent()', () => {
   it('throws at once when its first options cannot serve', async () => {
-    const { secrets, authority } = await startClientStage();
+    const { secrets, authority } = await startClientHarness();
     const [one, other] = [await authority.issue(), await createAuthority()];
-    const made = (recipe: () => unknown) => () => createAgent(secrets, recipe as () => object);
+    const made = (recipe: () => unknown) => () =>
+      createAgent(secrets, (s) => {
+        s.has('client');
+        return recipe() as object;
+      });
     const code = (expected: string) => expect.objectContaining({ code: expected });
     expect(made(() => ({ cert: one.cert, key: other.key }))).toThrow(code('TLS_OPTIONS_INVALID'));
     expect(made(() => ({ cert: one.cert }))).toThrow(code('PRIVATE_KEY_MISSING'));
@@ -246,13 +250,13 @@ describe('createAgent()', () => {
   });
 
   it('checks its options', async () => {
-    const { secrets } = await startClientStage();
+    const { secrets } = await startClientHarness();
     expect(() => createAgent(secrets, () => ({}), { drainTimeout: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),
     );
     expect(() => createAgent(secrets, () => ({}), { retryBaseMs: '1s' } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_INVALID' }),
     );
-    createAgent(secrets, () => ({}), { name: undefined, drainTimeoutMs: undefined } as never).destroy();
+    createAgent(secrets, pairAndTrust, { name: undefined, drainTimeoutMs: undefined } as never).destroy();
   });
 });

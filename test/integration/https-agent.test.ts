@@ -6,10 +6,10 @@ import { createAuthority } from '../support/certificates';
 import { get, noteDials } from '../support/https-client';
 import { startLoad } from '../support/load';
 import { serialOf, startMutualTlsServer } from '../support/mutual-tls';
-import { type ClientStage, pairAndTrust, settled, startClientStage } from '../support/tls-client-stage';
+import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
 
-function agentOf({ secrets }: ClientStage, settings: object = {}, options: object = {}) {
+function agentOf({ secrets }: ClientHarness, settings: object = {}, options: object = {}) {
   const agent = createAgent(secrets, (s) => ({ keepAlive: true, ...settings, ...pairAndTrust(s) }), options);
   onTestFinished(() => agent.destroy());
   return agent;
@@ -22,11 +22,11 @@ describe('a rotation of the client certificate', () => {
     { settings: { keepAlive: true, maxTotalSockets: 3 }, title: 'a queue before three connections in all' },
     { settings: { keepAlive: false }, title: 'a connection for each request' },
   ])('fails no request under load, and no connection shows an older one ($title)', async ({ settings }) => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const agent = agentOf(stage, settings);
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const agent = agentOf(harness, settings);
     const dials = noteDials(agent);
-    const serials = [stage.firstSerial];
+    const serials = [harness.firstSerial];
     const old: string[] = [];
     const load = startLoad(12, async () => {
       const { generation } = agent.rotation;
@@ -36,7 +36,7 @@ describe('a rotation of the client certificate', () => {
     await waitFor(() => load.done > 50);
 
     for (let round = 1; round <= 5; round += 1) {
-      const serial = await stage.rotate();
+      const serial = await harness.rotate();
       serials.push(serial);
       await settled(agent, secrets);
       const reached = load.done + 40;
@@ -50,12 +50,12 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('resumes no TLS session of an older one', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const agent = agentOf(stage, { keepAlive: false });
-    let serial = stage.firstSerial;
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const agent = agentOf(harness, { keepAlive: false });
+    let serial = harness.firstSerial;
     for (let round = 0; round < 4; round += 1) {
-      if (round > 0) serial = await stage.rotate();
+      if (round > 0) serial = await harness.rotate();
       await settled(agent, secrets);
       // Twice, so that the second shows that sessions are resumed at all.
       for (const _request of [1, 2]) expect(await get(agent, server.origin)).toBe(serial);
@@ -67,23 +67,23 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('lets requests under way finish on their connection, which is closed then', async () => {
-    const stage = await startClientStage();
-    const { server } = stage;
-    const agent = agentOf(stage);
+    const harness = await startClientHarness();
+    const { server } = harness;
+    const agent = agentOf(harness);
     const drained: unknown[] = [];
     agent.rotation.on('drained', (event) => drained.push(event));
     const long = get(agent, `${server.origin}/held`);
     await waitFor(() => server.heldCount === 1);
 
     for (const round of [1, 2, 3]) {
-      const serial = await stage.rotate();
+      const serial = await harness.rotate();
       await waitFor(() => agent.rotation.generation === round + 1);
       expect(await get(agent, server.origin)).toBe(serial);
     }
     // Those in between were idle.
     await waitFor(() => agent.rotation.staleCount === 1 && drained.length === 2);
     server.release();
-    expect(await long).toBe(stage.firstSerial);
+    expect(await long).toBe(harness.firstSerial);
     await waitFor(() => drained.length === 3);
     expect(drained[2]).toEqual({
       name: 'HTTPS agent',
@@ -96,9 +96,9 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('sends requests that wait for a connection with the new one, in their own async context', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const agent = agentOf(stage, { maxSockets: 1 });
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const agent = agentOf(harness, { maxSockets: 1 });
     const context = new AsyncLocalStorage<number>();
     const ask = (number: number) =>
       context.run(number, () => {
@@ -110,11 +110,11 @@ describe('a rotation of the client certificate', () => {
       });
     // The first holds the only connection; in each generation there is another one, for the next in the queue.
     const answers = [0, 1, 2, 3].map(ask);
-    const serials = [stage.firstSerial];
+    const serials = [harness.firstSerial];
     for (const round of [1, 2, 3]) {
       await waitFor(() => server.heldCount === round);
       expect(Object.values(agent.requests).flat()).toHaveLength(4 - round);
-      serials.push(await stage.rotate());
+      serials.push(await harness.rotate());
     }
     await waitFor(() => server.heldCount === 4);
     expect(agent.rotation.staleCount).toBe(3);
@@ -124,8 +124,8 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('that is no pair changes nothing, is told once, and gives way to a good one', async () => {
-    const stage = await startClientStage();
-    const { server, authority } = stage;
+    const harness = await startClientHarness();
+    const { server, authority } = harness;
     const pairs = memory({ cert: '', key: '' });
     const first = await authority.issue();
     pairs.set({ cert: first.chain, key: first.key });
@@ -163,9 +163,9 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('closes what still uses an older one at the deadline', async () => {
-    const stage = await startClientStage();
-    const { server } = stage;
-    const agent = agentOf(stage, {}, { drainTimeoutMs: 50 });
+    const harness = await startClientHarness();
+    const { server } = harness;
+    const agent = agentOf(harness, {}, { drainTimeoutMs: 50 });
     const errors: SecretsError[] = [];
     const drained: unknown[] = [];
     agent.rotation.on('error', (error) => errors.push(error));
@@ -173,7 +173,7 @@ describe('a rotation of the client certificate', () => {
     const long = get(agent, `${server.origin}/held`);
     long.catch(() => {});
     await waitFor(() => server.heldCount === 1);
-    await stage.rotate();
+    await harness.rotate();
     await expect(long).rejects.toMatchObject({ code: 'ECONNRESET' });
     await waitFor(() => drained.length === 1);
     expect(drained).toEqual([expect.objectContaining({ generation: 1, forced: true })]);
@@ -184,12 +184,12 @@ describe('a rotation of the client certificate', () => {
 
 describe('a rotation of the authority', () => {
   it('trusts both while the old one is in its grace window, then refuses the old one everywhere', async () => {
-    const stage = await startClientStage({ keepPreviousMs: 1500 });
-    const { server, secrets, source, authority: old } = stage;
+    const harness = await startClientHarness({ keepPreviousMs: 1500 });
+    const { server, secrets, source, authority: old } = harness;
     const young = await createAuthority('Young Authority');
     // It stays with the old authority for ever.
     const forgotten = await startMutualTlsServer(await old.issue(), old);
-    const agent = agentOf(stage);
+    const agent = agentOf(harness);
     const rotated: unknown[] = [];
     agent.rotation.on('swapped', (event) => rotated.push(event));
     const load = startLoad(4, () => get(agent, server.origin));

@@ -4,15 +4,15 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { startVault } from '../support/key-vault-clients';
 import { sourceOf } from '../support/key-vault-stage';
 import { startLoad } from '../support/load';
-import { type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, startPgHarness } from '../support/pg-harness';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 async function poolOf(role: string) {
   const vault = await startVault();
@@ -21,7 +21,7 @@ async function poolOf(role: string) {
     secrets: { db: 'db' },
     sources: [sourceOf(vault, { refreshIntervalMs: 1_000 })],
   });
-  const { host, port, database } = stage.server;
+  const { host, port, database } = harness.server;
   const pool = createPool(
     secrets,
     (s) => ({
@@ -43,7 +43,7 @@ async function poolOf(role: string) {
 
 describe('a pool whose user name is a tag of its password in a vault', () => {
   it('follows versions that alternate between two roles, and fails no query', async () => {
-    const roles = [await stage.role('first'), await stage.role('first')] as const;
+    const roles = [await harness.role('first'), await harness.role('first')] as const;
     const { vault, secrets, pool } = await poolOf(roles[0]);
     const log = record(secrets);
     const load = startLoad(20, () => pool.query('select pg_sleep(0.003)'));
@@ -51,19 +51,19 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     for (const round of [1, 2, 3, 4]) {
       const [user, old] = round % 2 === 1 ? [roles[1], roles[0]] : roles;
       // Rotation with dual credentials changes the password of the idle role first.
-      await stage.alter(user, `password 'round-${round}'`);
+      await harness.alter(user, `password 'round-${round}'`);
       await vault.set('db', `round-${round}`, { tags: { user } });
-      await waitFor(async () => (await stage.backends(old)) === 0 && pool.rotation.staleCount === 0);
+      await waitFor(async () => (await harness.backends(old)) === 0 && pool.rotation.staleCount === 0);
     }
     const { failures, done } = await load.stop();
     expect(failures).toEqual([]);
     expect(done).toBeGreaterThan(500);
-    expect(roles.map(stage.refused)).toEqual([0, 0]);
+    expect(roles.map(harness.refused)).toEqual([0, 0]);
     expect(log.errors).toEqual([]);
   });
 
   it('follows a change of the tag alone when both roles have the same password', async () => {
-    const roles = [await stage.role('first'), await stage.role('first')] as const;
+    const roles = [await harness.role('first'), await harness.role('first')] as const;
     const { vault, pool } = await poolOf(roles[0]);
     const load = startLoad(5, () => pool.query('select pg_sleep(0.003)'));
     for (const user of [roles[1], roles[0], roles[1]]) {
@@ -74,14 +74,14 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
   });
 
   it('waits for the vault when the database is ahead of it', async () => {
-    const role = await stage.role('first');
+    const role = await harness.role('first');
     const { vault, pool } = await poolOf(role);
     pool.rotation.on('refused', () => {});
     await pool.query('select 1');
     for (const round of [1, 2, 3]) {
-      await stage.alter(role, `password 'round-${round}'`);
+      await harness.alter(role, `password 'round-${round}'`);
       const queries = Promise.all(Array.from({ length: 20 }, () => pool.query('select pg_sleep(0.02)')));
-      await waitFor(() => stage.refused(role) >= round);
+      await waitFor(() => harness.refused(role) >= round);
       await vault.set('db', `round-${round}`, { tags: { user: role } });
       expect(await queries).toHaveLength(20);
       await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);

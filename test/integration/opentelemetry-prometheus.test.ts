@@ -8,7 +8,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { codeIn, docsTable } from '../package/support/docs-table';
 import { createAuthority } from '../support/certificates';
 import { serve } from '../support/http-server';
-import { linesOf } from '../support/tls-stage';
+import { linesOf } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const DAY_MS = 86_400_000;

@@ -9,7 +9,7 @@ import { type Authority, createAuthority, type Issued } from '../support/certifi
 import { startHoldingProxy } from '../support/holding-proxy';
 import { startLoad } from '../support/load';
 import { createPfx } from '../support/pfx';
-import { type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
 /** Long enough for the server to change its certificate, short enough to wait for. */
@@ -17,16 +17,16 @@ const GRACE_MS = 2000;
 
 let clients: Authority;
 let servers: Authority;
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
   [clients, servers] = await Promise.all([createAuthority('Clients'), createAuthority('Servers 0')]);
   const { chain: cert, key } = await servers.issue();
-  stage = await startStage({
+  harness = await startPgHarness({
     ssl: { cert, key, ca: clients.cert },
     hba: ['hostssl all all 127.0.0.1/32 cert clientcert=verify-full'],
   });
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 const PASSPHRASE = 'fictitious passphrase';
 
@@ -38,7 +38,7 @@ function files({ chain: cert, key }: Issued, format: 'PEM' | 'PFX' = 'PEM'): Rec
 
 /** A role, its first certificate, and what follows the files of both. */
 async function certified(format: 'PEM' | 'PFX' = 'PEM') {
-  const role = await stage.role('unused');
+  const role = await harness.role('unused');
   const first = await clients.issue({ commonName: role });
   const mount = await createTestMount({ ...files(first, format), 'ca.crt': servers.cert });
   const secrets = await SecretStore.open({
@@ -55,7 +55,7 @@ async function certified(format: 'PEM' | 'PFX' = 'PEM') {
     await secrets.close();
     await mount.cleanup();
   });
-  const { host, port, database } = stage.server;
+  const { host, port, database } = harness.server;
   const pool = (config: PoolConfig = {}, options: CreatePoolOptions = {}) => {
     const made = createPool(
       secrets,
@@ -84,7 +84,7 @@ async function shownByAll(role: string, { cert }: Issued): Promise<void> {
 async function serials(role: string): Promise<string[]> {
   const sql = `select client_serial::text as serial from pg_stat_ssl
     join pg_stat_activity using (pid) where usename = $1`;
-  return (await stage.server.query<{ serial: string }>(sql, [role])).rows.map(({ serial }) => serial);
+  return (await harness.server.query<{ serial: string }>(sql, [role])).rows.map(({ serial }) => serial);
 }
 
 const QUERY = 'select pg_sleep(0.003)';
@@ -103,7 +103,7 @@ describe('a client certificate', () => {
       await shownByAll(role, next);
     }
     expect((await load.stop()).failures).toEqual([]);
-    expect(stage.refused(role)).toBe(0);
+    expect(harness.refused(role)).toBe(0);
   });
 
   const strangers = async (role: string) => (await createAuthority('Clients')).issue({ commonName: role });
@@ -122,9 +122,9 @@ describe('a client certificate', () => {
 
     const refused = await issue(role);
     const refusal = new RegExp(`certificate verify failed|authentication failed for user "${role}"`);
-    const before = stage.logged(refusal);
+    const before = harness.logged(refusal);
     await mount.rotate(files(refused));
-    await waitFor(() => stage.logged(refusal) >= before + 3);
+    await waitFor(() => harness.logged(refusal) >= before + 3);
     const reached = load.done + 200;
     await waitFor(() => load.done > reached);
     expect(rejected).toMatchObject([{ generation: 2, error: { code } }]);
@@ -150,7 +150,7 @@ describe('a client certificate', () => {
     for (const round of [1, 2, 3]) {
       clients = await createAuthority('Clients');
       const { chain: cert, key } = await servers.issue();
-      await stage.server.renewCertificates({ cert, key, ca: clients.cert });
+      await harness.server.renewCertificates({ cert, key, ca: clients.cert });
       await waitFor(() => refused.length === round && pool.waitingCount >= 30);
       await mount.rotate(files(await clients.issue({ commonName: role })));
       await waitFor(() => pool.rotation.generation === round + 1);
@@ -192,9 +192,9 @@ describe("the server's authority", () => {
       expect(trusted()).toEqual([`CN=Servers ${round}`, `CN=Servers ${round - 1}`]);
 
       const { chain: cert, key } = await next.issue();
-      await stage.server.renewCertificates({ cert, key, ca: clients.cert });
-      const logins = stage.accepted(role);
-      await waitFor(() => stage.accepted(role) >= logins + 8);
+      await harness.server.renewCertificates({ cert, key, ca: clients.cert });
+      const logins = harness.accepted(role);
+      await waitFor(() => harness.accepted(role) >= logins + 8);
       await waitFor(() => trusted().length === 1, { timeoutMs: GRACE_MS + 5000 });
       expect(trusted()).toEqual([`CN=Servers ${round}`]);
       servers = next;
@@ -233,8 +233,8 @@ describe("the server's authority", () => {
 
   it('may change while a connection logs in that trusts the old one: it is tried again', async () => {
     const { role, mount, secrets } = await certified();
-    await using proxy = await startHoldingProxy(stage.server);
-    const { host, port, database } = stage.server;
+    await using proxy = await startHoldingProxy(harness.server);
+    const { host, port, database } = harness.server;
     const pool = createPool(secrets, (s) => ({
       ...{ host, database, user: role, port: s.generation === 1 ? proxy.port : port },
       ssl: { ...s.reveal('client'), ca: s.reveal('ca').ca },
@@ -245,7 +245,7 @@ describe("the server's authority", () => {
     await waitFor(() => proxy.held === 1);
     const next = await createAuthority('Servers of late');
     const { chain: cert, key } = await next.issue();
-    await stage.server.renewCertificates({ cert, key, ca: clients.cert });
+    await harness.server.renewCertificates({ cert, key, ca: clients.cert });
     await mount.rotate({ 'ca.crt': next.cert });
     await waitFor(() => pool.rotation.generation === 2);
     servers = next;

@@ -1,31 +1,31 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startHoldingProxy } from '../support/holding-proxy';
 import { startLoad } from '../support/load';
-import { cast, poolThroughProxyAtFirst, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, poolHarness, poolThroughProxyAtFirst, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
-let stage: Stage;
+let harness: PgHarness;
 const uncaught: unknown[] = [];
 const note = (error: unknown) => uncaught.push(error);
 beforeAll(async () => {
   process.on('uncaughtExceptionMonitor', note);
-  stage = await startStage();
+  harness = await startPgHarness();
 });
 afterAll(async () => {
   process.off('uncaughtExceptionMonitor', note);
-  await stage.server.stop();
+  await harness.server.stop();
 });
 afterEach(() => {
   expect(uncaught).toEqual([]);
 });
 
 const kill = (role: string) =>
-  stage.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
+  harness.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
 
 describe('an old connection', () => {
   it('that stays checked out is closed at drainTimeoutMs', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 150 });
     const errors: unknown[] = [];
     const drained: unknown[] = [];
@@ -33,7 +33,7 @@ describe('an old connection', () => {
     pool.rotation.on('drained', (event) => drained.push(event));
     const [busy, quiet] = await Promise.all([pool.connect(), pool.connect()]);
     const running = busy.query('select pg_sleep(60)').catch((error: unknown) => error);
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
 
     await waitFor(() => drained.length === 1);
@@ -43,14 +43,14 @@ describe('an old connection', () => {
     await expect(quiet.query('select 1')).rejects.toThrow();
     busy.release();
     quiet.release();
-    await waitFor(async () => (await stage.backends(role)) === 0);
+    await waitFor(async () => (await harness.backends(role)) === 0);
     expect(pool.totalCount).toBe(0);
     await pool.query('select 1');
   });
 
   it('that is idle at the deadline is handed to nobody', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 5 }, { drainTimeoutMs: 60, retireOverMs: 600_000 });
     pool.rotation.on('error', () => {});
     const clients = await Promise.all(Array.from({ length: 5 }, () => pool.connect()));
@@ -60,7 +60,7 @@ describe('an old connection', () => {
     pool.on('remove', () => {
       removed += 1;
     });
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => removed >= 4);
     const reached = load.done + 20;
@@ -73,16 +73,16 @@ describe('an old connection', () => {
   });
 
   it('that is still logging in at the deadline is given up, and its caller logs in with the new credential', async () => {
-    const role = await stage.role('first');
-    await using proxy = await startHoldingProxy(stage.server);
-    const { mount, secrets } = await cast(stage, role, 'first');
-    const pool = poolThroughProxyAtFirst(stage, secrets, proxy.port, { max: 1 }, { drainTimeoutMs: 100 });
+    const role = await harness.role('first');
+    await using proxy = await startHoldingProxy(harness.server);
+    const { mount, secrets } = await poolHarness(harness, role, 'first');
+    const pool = poolThroughProxyAtFirst(harness, secrets, proxy.port, { max: 1 }, { drainTimeoutMs: 100 });
     pool.rotation.on('error', () => {});
     proxy.hold();
     const stuck = pool.query('select 1 as n');
     const next = pool.query('select 2 as n');
     await waitFor(() => proxy.held === 1);
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     expect((await stuck).rows).toEqual([{ n: 1 }]);
     expect((await next).rows).toEqual([{ n: 2 }]);
@@ -90,8 +90,8 @@ describe('an old connection', () => {
   });
 
   it('that holds a LISTEN is counted, and left alone by default', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 50 });
     const errors: unknown[] = [];
     pool.rotation.on('error', (error) => errors.push(error));
@@ -100,7 +100,7 @@ describe('an old connection', () => {
     const heard: unknown[] = [];
     listener.on('notification', ({ payload }) => heard.push(payload));
     const drained = new Promise((resolve) => pool.rotation.on('drained', resolve));
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
 
     expect(await drained).toMatchObject({ generation: 1, forced: false });
@@ -113,13 +113,13 @@ describe('an old connection', () => {
   });
 
   it('that begins to listen after the rotation holds up no drain', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
     const client = await pool.connect();
     const drained: unknown[] = [];
     pool.rotation.on('drained', (event) => drained.push(event));
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => pool.rotation.staleCount === 1);
     expect(drained).toEqual([]);
@@ -129,13 +129,13 @@ describe('an old connection', () => {
   });
 
   it('that holds a LISTEN is closed at listenDrainTimeoutMs', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { listenDrainTimeoutMs: 100 });
     const [listener, busy] = await Promise.all([pool.connect(), pool.connect()]);
     await listener.query('listen news');
     const ended = new Promise<void>((resolve) => listener.once('end', resolve));
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await ended;
     expect(pool.rotation).toMatchObject({ staleCount: 1, listeningCount: 0 });
@@ -145,8 +145,8 @@ describe('an old connection', () => {
   });
 
   it('may die idle unheard', async () => {
-    const [old, young] = [await stage.role('of-old'), await stage.role('of-young')];
-    const { mount, pool: make } = await cast(stage, old, 'of-old');
+    const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
+    const { mount, pool: make } = await poolHarness(harness, old, 'of-old');
     const pool = make({}, { retireOverMs: 600_000 });
     const errors: unknown[] = [];
     pool.on('error', (error) => errors.push(error));

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startHoldingProxy } from '../support/holding-proxy';
-import { cast, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 const codeOf = (call: Promise<unknown>) =>
   call.then(
@@ -18,8 +18,8 @@ const codeOf = (call: Promise<unknown>) =>
 
 describe('end()', () => {
   it('answers who waits, waits for who is served, and leaves nothing on the server', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 2 });
     const [client, other] = await Promise.all([pool.connect(), pool.connect()]);
     const waiting = [1, 2, 3].map(() => codeOf(pool.query('select 1')));
@@ -36,19 +36,19 @@ describe('end()', () => {
     expect(ended).toBe(false);
     client.release();
     await ending;
-    await waitFor(async () => (await stage.backends(role)) === 0);
+    await waitFor(async () => (await harness.backends(role)) === 0);
 
-    const logins = stage.accepted(role);
-    await stage.alter(role, `password 'second'`);
+    const logins = harness.accepted(role);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await sleep(100);
-    expect([stage.accepted(role), stage.refused(role)]).toEqual([logins, 0]);
+    expect([harness.accepted(role), harness.refused(role)]).toEqual([logins, 0]);
     expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0 });
   });
 
   it('may be called again, in promises and callbacks, also by who is told that it ended', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 1 });
     const client = await pool.connect();
     const again: Promise<void>[] = [];
@@ -72,37 +72,37 @@ describe('end()', () => {
   });
 
   it('closes at drainTimeoutMs what is checked out and never released', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 100 });
     pool.rotation.on('error', () => {});
     const [idle, busy] = await Promise.all([pool.connect(), pool.connect()]);
     const running = codeOf(busy.query('select pg_sleep(60)'));
     await pool.end();
     expect(await running).toBeInstanceOf(Error);
-    await waitFor(async () => (await stage.backends(role)) === 0);
+    await waitFor(async () => (await harness.backends(role)) === 0);
     idle.release();
     busy.release();
   });
 
   it('answers who waits for a newer credential, and stops asking the server', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'mistyped');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make();
     pool.rotation.on('refused', () => {});
     const waiting = [1, 2, 3].map(() => codeOf(pool.query('select 1')));
-    await waitFor(() => stage.refused(role) === 1);
+    await waitFor(() => harness.refused(role) === 1);
     await waitFor(() => pool.waitingCount === 3);
     await pool.end();
     expect(await Promise.all(waiting)).toEqual(['POOL_CLOSED', 'POOL_CLOSED', 'POOL_CLOSED']);
     await sleep(1200);
-    expect(stage.refused(role)).toBe(1);
+    expect(harness.refused(role)).toBe(1);
   });
 
   it('ends the test logins that are under way', async () => {
-    const role = await stage.role('first');
-    await using proxy = await startHoldingProxy(stage.server);
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    await using proxy = await startHoldingProxy(harness.server);
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const verifying = make({ port: proxy.port }, { verifyTimeoutMs: 60_000 });
     proxy.hold();
     await mount.rotate({ password: 'second' });
@@ -121,9 +121,9 @@ describe('end()', () => {
   });
 
   it('lets a login that is under way serve its caller', async () => {
-    const role = await stage.role('first');
-    await using proxy = await startHoldingProxy(stage.server);
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    await using proxy = await startHoldingProxy(harness.server);
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: proxy.port });
     proxy.hold();
     const query = pool.query('select 1 as n');

@@ -6,21 +6,21 @@ import { createPool } from 'hot-secrets/pg';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cast, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
 const CHILD = fileURLToPath(new URL('../support/pg-exit-child.ts', import.meta.url));
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 describe('a pool that follows its secrets', () => {
   it('is a pg.Pool, in promises and in callbacks', async () => {
-    const role = await stage.role('first');
-    const pool = (await cast(stage, role, 'first')).pool();
+    const role = await harness.role('first');
+    const pool = (await poolHarness(harness, role, 'first')).pool();
     expect(pool).toBeInstanceOf(pg.Pool);
     expect(pool.constructor.name).toContain('Pool');
 
@@ -50,8 +50,8 @@ describe('a pool that follows its secrets', () => {
   });
 
   it('streams through pg-cursor', async () => {
-    const role = await stage.role('first');
-    const pool = (await cast(stage, role, 'first')).pool();
+    const role = await harness.role('first');
+    const pool = (await poolHarness(harness, role, 'first')).pool();
     const client = await pool.connect();
     const cursor = client.query(new Cursor('select * from generate_series(1, 5) as n'));
     expect(await cursor.read(3)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
@@ -61,8 +61,8 @@ describe('a pool that follows its secrets', () => {
   });
 
   it('emits the events of a pool, and counts like one', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 3 });
     const seen: Record<string, number> = {};
     for (const event of ['connect', 'acquire', 'release', 'remove'] as const) {
@@ -78,20 +78,20 @@ describe('a pool that follows its secrets', () => {
     await waitFor(() => pool.idleCount === 3);
     expect(seen).toEqual({ connect: 3, acquire: 4, release: 4 });
 
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => seen.remove === 3);
     expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([0, 0, 0]);
   });
 
   it('shows the user of now in its options, and its password nowhere', async () => {
-    const [first, second] = [await stage.role('fictitious-a'), await stage.role('fictitious-b')];
-    const { mount, pool: make } = await cast(stage, first, 'fictitious-a');
+    const [first, second] = [await harness.role('fictitious-a'), await harness.role('fictitious-b')];
+    const { mount, pool: make } = await poolHarness(harness, first, 'fictitious-a');
     const pool = make();
     await pool.query('select 1');
     await mount.rotate({ user: second, password: 'fictitious-b' });
     await waitFor(() => pool.options.user === second);
-    expect(pool.options).toMatchObject({ host: stage.server.host, max: 10 });
+    expect(pool.options).toMatchObject({ host: harness.server.host, max: 10 });
     expect(pool.options.password).toBe('fictitious-b');
     const client = await pool.connect();
     for (const shown of [pool, pool.options, pool.rotation, client]) {
@@ -102,16 +102,16 @@ describe('a pool that follows its secrets', () => {
   });
 
   it("passes the server's errors through unchanged", async () => {
-    const role = await stage.role('first');
-    const pool = (await cast(stage, role, 'first')).pool();
+    const role = await harness.role('first');
+    const pool = (await poolHarness(harness, role, 'first')).pool();
     const error = await pool.query('selec 1').catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(pg.DatabaseError);
     expect(error).toMatchObject({ code: '42601', position: '1' });
   });
 
   it('passes errors of a login on that are no refusal', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
     await expect(make({ database: 'missing' }).query('select 1')).rejects.toMatchObject({ code: '3D000' });
     // Thrown in connect() itself, where pg loses a place of the pool for each.
     const impossible = make({ port: 99_999, max: 1 });
@@ -122,27 +122,27 @@ describe('a pool that follows its secrets', () => {
   });
 
   it('opens no connection when another secret rotates', async () => {
-    const role = await stage.role('first');
-    const { mount, secrets, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, secrets, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
     await pool.query('select 1');
-    await waitFor(() => stage.accepted(role) === 1);
+    await waitFor(() => harness.accepted(role) === 1);
     for (const round of [1, 2, 3]) {
       await mount.rotate({ other: `changed ${round}` });
       await secrets.refresh();
     }
     expect(secrets.generation).toBeGreaterThan(1);
     await pool.query('select 1');
-    expect(stage.accepted(role)).toBe(1);
+    expect(harness.accepted(role)).toBe(1);
     expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0, listeningCount: 0 });
   });
 
   it('reports the death of an idle connection as pg does', async () => {
-    const role = await stage.role('first');
-    const pool = (await cast(stage, role, 'first')).pool();
+    const role = await harness.role('first');
+    const pool = (await poolHarness(harness, role, 'first')).pool();
     await pool.query('select 1');
     const died = once(pool, 'error');
-    await stage.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
+    await harness.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
       role,
     ]);
     expect((await died)[0]).toMatchObject({ code: '57P01' });
@@ -150,9 +150,9 @@ describe('a pool that follows its secrets', () => {
   });
 
   it('lets a process exit that never ends it, with allowExitOnIdle', async () => {
-    const role = await stage.role('first');
-    const { mount } = await cast(stage, role, 'first');
-    const { host, port, database } = stage.server;
+    const role = await harness.role('first');
+    const { mount } = await poolHarness(harness, role, 'first');
+    const { host, port, database } = harness.server;
     const child = spawn(
       process.execPath,
       ['--import', 'tsx', CHILD, mount.path, JSON.stringify({ host, port, database })],
@@ -169,24 +169,27 @@ describe('a pool that follows its secrets', () => {
 
 describe('createPool()', () => {
   it('passes the failure of an onConnect hook on, whatever its code', async () => {
-    const role = await stage.role('first');
+    const role = await harness.role('first');
     const failure = Object.assign(new Error('hook'), { code: '28P01' });
     const onConnect = () => Promise.reject(failure);
-    const pool = (await cast(stage, role, 'first')).pool({ onConnect, max: 1 } as never);
+    const pool = (await poolHarness(harness, role, 'first')).pool({ onConnect, max: 1 } as never);
     for (const _call of [1, 2]) await expect(pool.query('select 1')).rejects.toBe(failure);
     expect([pool.totalCount, pool.waitingCount]).toEqual([0, 0]);
   });
 
   it('uses the pg that it is given', async () => {
-    const role = await stage.role('first');
+    const role = await harness.role('first');
     class OwnPool extends pg.Pool {}
-    const pool = (await cast(stage, role, 'first')).pool({}, { pg: { Pool: OwnPool, Client: pg.Client } });
+    const pool = (await poolHarness(harness, role, 'first')).pool(
+      {},
+      { pg: { Pool: OwnPool, Client: pg.Client } },
+    );
     expect(pool).toBeInstanceOf(OwnPool);
     await pool.query('select 1');
   });
 
   it('refuses a pool that lacks what it builds on', async () => {
-    const { pool: make } = await cast(stage, await stage.role('first'), 'first');
+    const { pool: make } = await poolHarness(harness, await harness.role('first'), 'first');
     class OtherPool {}
     expect(() => make({}, { pg: { Pool: OtherPool, Client: pg.Client } as never })).toThrow(
       expect.objectContaining({ code: 'PEER_UNSUPPORTED', what: expect.stringContaining('_pulseQueue') }),
@@ -194,7 +197,7 @@ describe('createPool()', () => {
   });
 
   it('checks its options', async () => {
-    const { secrets } = await cast(stage, await stage.role('first'), 'first');
+    const { secrets } = await poolHarness(harness, await harness.role('first'), 'first');
     expect(() => createPool(secrets, () => ({}), { authFailureWait: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "authFailureWaitMs"?' }),
     );
@@ -204,9 +207,13 @@ describe('createPool()', () => {
   });
 
   it('takes an option that is undefined for one that is not given', async () => {
-    const { secrets } = await cast(stage, await stage.role('first'), 'first');
+    const { secrets } = await poolHarness(harness, await harness.role('first'), 'first');
     const none = { name: undefined, verifyTimeoutMs: undefined, retireOverMs: undefined, pg: undefined };
-    const pool = createPool(secrets, () => ({ host: '127.0.0.1', port: 1 }), none as never);
+    const pool = createPool(
+      secrets,
+      (s) => ({ host: '127.0.0.1', port: 1, user: s.reveal('user') }),
+      none as never,
+    );
     const waiting = new Promise((resolve) => pool.connect(resolve));
     await pool.end();
     expect(await waiting).toMatchObject({ code: 'ECONNREFUSED' });

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startHoldingProxy } from '../support/holding-proxy';
-import { cast, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
 const SLACK_MS = 250;
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 /** How a call that must fail did, and after how long. */
 async function failure(call: Promise<unknown>): Promise<{ code: unknown; message: string; ms: number }> {
@@ -25,8 +25,8 @@ async function failure(call: Promise<unknown>): Promise<{ code: unknown; message
 
 describe('while the server refuses the credential', () => {
   it('a caller waits for authFailureWaitMs, then gets the refusal', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'mistyped');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ max: 5 }, { authFailureWaitMs: 400 });
     pool.rotation.on('refused', () => {});
     const failures = await Promise.all(Array.from({ length: 30 }, () => failure(pool.query('select 1'))));
@@ -35,7 +35,7 @@ describe('while the server refuses the credential', () => {
       expect(ms).toBeGreaterThanOrEqual(390);
       expect(ms).toBeLessThan(400 + SLACK_MS);
     }
-    expect(stage.refused(role)).toBeLessThanOrEqual(2);
+    expect(harness.refused(role)).toBeLessThanOrEqual(2);
 
     // Refused for long, and no connection is left that could serve: nothing to wait for.
     const late = await failure(pool.query('select 1'));
@@ -45,13 +45,13 @@ describe('while the server refuses the credential', () => {
   });
 
   it('a caller waits no longer when the only open connection is a listener that nobody releases', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { authFailureWaitMs: 300 });
     pool.rotation.on('refused', () => {});
     const listener = await pool.connect();
     await listener.query('listen news');
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     for (const round of ['first', 'again']) {
       const { code, ms } = await failure(pool.query('select 1'));
       expect([round, code]).toEqual([round, '28P01']);
@@ -65,8 +65,8 @@ describe('while the server refuses the credential', () => {
   });
 
   it('connectionTimeoutMillis bounds the wait where it is shorter', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'mistyped');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ connectionTimeoutMillis: 300 }, { authFailureWaitMs: 20_000 });
     pool.rotation.on('refused', () => {});
     const failures = await Promise.all([1, 2, 3].map(() => failure(pool.query('select 1'))));
@@ -77,35 +77,35 @@ describe('while the server refuses the credential', () => {
   });
 
   it('the pool recovers by itself when the server takes the same credential again', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
     const events: unknown[] = [];
     pool.rotation.on('refused', ({ error }) => events.push(error.message));
     pool.rotation.on('accepted', () => events.push('accepted'));
-    await stage.alter(role, 'nologin');
+    await harness.alter(role, 'nologin');
     const queries = Promise.all([1, 2, 3].map(() => pool.query('select 1')));
     await waitFor(() => events.length === 1);
     expect(events[0]).toContain('28000');
-    await stage.alter(role, 'login');
+    await harness.alter(role, 'login');
     expect(await queries).toHaveLength(3);
     expect(events.slice(1)).toEqual(['accepted']);
     await pool.query('select 1');
   });
 
   it('it recovers also after a test login that was never answered', async () => {
-    const role = await stage.role('first');
-    await using proxy = await startHoldingProxy(stage.server);
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    await using proxy = await startHoldingProxy(harness.server);
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: proxy.port }, { verifyTimeoutMs: 100 });
     pool.rotation.on('refused', () => {});
-    await stage.alter(role, 'nologin');
+    await harness.alter(role, 'nologin');
     const query = pool.query('select 1 as n');
-    await waitFor(() => stage.refused(role) === 1);
+    await waitFor(() => harness.refused(role) === 1);
     proxy.hold();
     await waitFor(() => proxy.held === 1);
     await waitFor(() => proxy.held === 0);
-    await stage.alter(role, 'login');
+    await harness.alter(role, 'login');
     proxy.release();
     expect((await query).rows).toEqual([{ n: 1 }]);
   });
@@ -113,9 +113,9 @@ describe('while the server refuses the credential', () => {
 
 describe('while the server does not answer', () => {
   it('callers do not wait for each other to give up', async () => {
-    const role = await stage.role('first');
-    await using proxy = await startHoldingProxy(stage.server);
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    await using proxy = await startHoldingProxy(harness.server);
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: proxy.port, max: 10 });
     proxy.hold();
     const queries = Promise.all(Array.from({ length: 10 }, () => pool.query('select 1')));
@@ -125,8 +125,8 @@ describe('while the server does not answer', () => {
   });
 
   it('everyone who waits hears that it is down', async () => {
-    const role = await stage.role('first');
-    const { pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: 1, max: 3 });
     const failures = await Promise.all(Array.from({ length: 30 }, () => failure(pool.query('select 1'))));
     expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['ECONNREFUSED']));

@@ -2,19 +2,19 @@ import { createPool } from 'hot-secrets/pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startHoldingProxy } from '../support/holding-proxy';
 import { startLoad } from '../support/load';
-import { cast, poolThroughProxyAtFirst, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, poolHarness, poolThroughProxyAtFirst, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 describe('a rotation', () => {
   it('between two roles under load fails nothing, and old connections go', async () => {
-    const roles = [await stage.role('of-a'), await stage.role('of-b')] as const;
-    const { mount, pool: make } = await cast(stage, roles[0], 'of-a');
+    const roles = [await harness.role('of-a'), await harness.role('of-b')] as const;
+    const { mount, pool: make } = await poolHarness(harness, roles[0], 'of-a');
     const pool = make({ max: 10 }, { retireOverMs: 200 });
     const load = startLoad(20, () => pool.query('select pg_sleep(0.003)'));
     await waitFor(() => load.done > 200);
@@ -22,18 +22,18 @@ describe('a rotation', () => {
     for (const round of [1, 2, 3, 4]) {
       const [user, old] = round % 2 === 1 ? [roles[1], roles[0]] : roles;
       await mount.rotate({ user, password: user === roles[0] ? 'of-a' : 'of-b' });
-      await waitFor(async () => (await stage.backends(old)) === 0 && pool.rotation.staleCount === 0);
-      expect(await stage.backends(user)).toBeLessThanOrEqual(11);
+      await waitFor(async () => (await harness.backends(old)) === 0 && pool.rotation.staleCount === 0);
+      expect(await harness.backends(user)).toBeLessThanOrEqual(11);
     }
     const { failures, done } = await load.stop();
     expect(failures).toEqual([]);
     expect(done).toBeGreaterThan(500);
-    expect(roles.map(stage.refused)).toEqual([0, 0]);
+    expect(roles.map(harness.refused)).toEqual([0, 0]);
   });
 
   it('whose file comes late costs a busy, churning pool no query and a handful of logins', async () => {
-    const role = await stage.role('round-0');
-    const { mount, pool: make } = await cast(stage, role, 'round-0');
+    const role = await harness.role('round-0');
+    const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 10, maxUses: 5 });
     pool.rotation.on('refused', () => {});
     const load = startLoad(120, () => pool.query('select pg_sleep(0.002)'));
@@ -41,34 +41,34 @@ describe('a rotation', () => {
 
     const refusals: number[] = [];
     for (const round of [1, 2, 3]) {
-      const before = stage.refused(role);
-      await stage.alter(role, `password 'round-${round}'`);
-      await waitFor(() => pool.waitingCount >= 100 && stage.refused(role) > before);
+      const before = harness.refused(role);
+      await harness.alter(role, `password 'round-${round}'`);
+      await waitFor(() => pool.waitingCount >= 100 && harness.refused(role) > before);
       await new Promise((resolve) => setTimeout(resolve, 600));
       await mount.rotate({ password: `round-${round}` });
       await waitFor(() => pool.rotation.generation === round + 1);
       const reached = load.done + 300;
       await waitFor(() => load.done > reached);
-      refusals.push(stage.refused(role) - before);
+      refusals.push(harness.refused(role) - before);
     }
     expect((await load.stop()).failures).toEqual([]);
     for (const count of refusals) expect(count).toBeLessThanOrEqual(10);
   });
 
   it('whose file comes late costs a cold burst no query and a handful of logins', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 20 });
     const refused: unknown[] = [];
     const accepted: unknown[] = [];
     pool.rotation.on('refused', (event) => refused.push(event));
     pool.rotation.on('accepted', (event) => accepted.push(event));
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     const queries = Promise.all(Array.from({ length: 150 }, () => pool.query('select 1')));
-    await waitFor(() => stage.refused(role) > 0);
+    await waitFor(() => harness.refused(role) > 0);
     await mount.rotate({ password: 'second' });
     expect(await queries).toHaveLength(150);
-    expect(stage.refused(role)).toBeLessThanOrEqual(10);
+    expect(harness.refused(role)).toBeLessThanOrEqual(10);
     expect(refused).toEqual([
       expect.objectContaining({
         name: 'pool',
@@ -81,8 +81,8 @@ describe('a rotation', () => {
   });
 
   it('whose file comes early waits for the server, and goes through as soon as that refuses the old one', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 4, maxUses: 3 }, { retryBaseMs: 600_000, retryMaxMs: 600_000 });
     const rejected: unknown[] = [];
     pool.rotation.on('rejected', ({ error }) => rejected.push(error.code));
@@ -93,25 +93,25 @@ describe('a rotation', () => {
     const reached = load.done + 100;
     await waitFor(() => load.done > reached);
 
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await waitFor(() => pool.rotation.generation === 2);
     expect((await load.stop()).failures).toEqual([]);
     expect(rejected).toEqual(['CREDENTIAL_REFUSED']);
   });
 
   it('to a password that the server refuses changes nothing, is told once, and gives way to the right one', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { retryBaseMs: 10, retryMaxMs: 20 });
     const rejected: unknown[] = [];
     pool.rotation.on('rejected', ({ generation, error }) => rejected.push([generation, error.code]));
     const load = startLoad(5, () => pool.query('select pg_sleep(0.002)'));
     await mount.rotate({ password: 'mistyped' });
-    await waitFor(() => stage.refused(role) >= 3);
+    await waitFor(() => harness.refused(role) >= 3);
     expect(rejected).toEqual([[2, 'CREDENTIAL_REFUSED']]);
     expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0 });
 
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => pool.rotation.generation === 3);
     expect((await load.stop()).failures).toEqual([]);
@@ -119,10 +119,10 @@ describe('a rotation', () => {
   });
 
   it('retires a connection that was logging in when it came, and lets its caller use it first', async () => {
-    const [old, young] = [await stage.role('of-old'), await stage.role('of-young')];
-    await using proxy = await startHoldingProxy(stage.server);
-    const { mount, secrets } = await cast(stage, old, 'of-old');
-    const pool = poolThroughProxyAtFirst(stage, secrets, proxy.port);
+    const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
+    await using proxy = await startHoldingProxy(harness.server);
+    const { mount, secrets } = await poolHarness(harness, old, 'of-old');
+    const pool = poolThroughProxyAtFirst(harness, secrets, proxy.port);
     proxy.hold();
     const query = pool.query('select current_user as me');
     await waitFor(() => proxy.held === 1);
@@ -130,38 +130,38 @@ describe('a rotation', () => {
     await waitFor(() => pool.rotation.generation === 2);
     proxy.release();
     expect((await query).rows).toEqual([{ me: old }]);
-    await waitFor(async () => (await stage.backends(old)) === 0);
+    await waitFor(async () => (await harness.backends(old)) === 0);
     expect((await pool.query('select current_user as me')).rows).toEqual([{ me: young }]);
   });
 
   it('lets a login with the credential that it replaced be refused, and tries the new one', async () => {
-    const role = await stage.role('first');
-    await using proxy = await startHoldingProxy(stage.server);
-    const { mount, secrets } = await cast(stage, role, 'first');
-    const pool = poolThroughProxyAtFirst(stage, secrets, proxy.port);
+    const role = await harness.role('first');
+    await using proxy = await startHoldingProxy(harness.server);
+    const { mount, secrets } = await poolHarness(harness, role, 'first');
+    const pool = poolThroughProxyAtFirst(harness, secrets, proxy.port);
     const refused: unknown[] = [];
     pool.rotation.on('refused', (event) => refused.push(event));
     proxy.hold();
     const query = pool.query('select 1 as n');
     await waitFor(() => proxy.held === 1);
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => pool.rotation.generation === 2);
     proxy.release();
     expect((await query).rows).toEqual([{ n: 1 }]);
-    expect(stage.refused(role)).toBe(1);
+    expect(harness.refused(role)).toBe(1);
     expect(refused).toEqual([]);
   });
 
   it('leaves a transaction alone, and retires its connection when that is released', async () => {
-    const role = await stage.role('first');
-    await stage.server.query(`create table kept_${role} (n int); grant all on kept_${role} to ${role}`);
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    await harness.server.query(`create table kept_${role} (n int); grant all on kept_${role} to ${role}`);
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
     const client = await pool.connect();
     await client.query('begin');
     await client.query(`insert into kept_${role} values (1)`);
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => pool.rotation.generation === 2);
     await pool.query('select 1');
@@ -177,9 +177,9 @@ describe('a rotation', () => {
   });
 
   it('follows a connectionString alone, and what stands beside it wins', async () => {
-    const [first, second] = [await stage.role('p@ss 1'), await stage.role('p@ss 2')];
-    const { mount, secrets } = await cast(stage, first, 'p@ss 1');
-    const { host, port, database } = stage.server;
+    const [first, second] = [await harness.role('p@ss 1'), await harness.role('p@ss 2')];
+    const { mount, secrets } = await poolHarness(harness, first, 'p@ss 1');
+    const { host, port, database } = harness.server;
     const url = (user: string, password: string) =>
       `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}?application_name=strung`;
     const alone = createPool(

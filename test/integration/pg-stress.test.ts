@@ -1,25 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HotPool } from 'hot-secrets/pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Cast, cast, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, type PoolHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { seededRandom } from '../support/seeded-random';
 import { waitFor } from '../support/wait-for';
 
 const SEED = Number(process.env.STRESS_SEED ?? 20_26);
 const FOR_MS = Number(process.env.STRESS_MS ?? 7_000);
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 /** Rotates in one of the ways of the field; when it returns, server and file agree. */
-async function rotate(mount: Cast['mount'], roles: readonly string[], round: number, random: () => number) {
+async function rotate(
+  mount: PoolHarness['mount'],
+  roles: readonly string[],
+  round: number,
+  random: () => number,
+) {
   const role = roles[Math.floor(random() * roles.length)] as string;
   const password = `round-${round}`;
   const write = () => mount.rotate({ user: role, password });
-  const alter = () => stage.alter(role, `password '${password}'`);
+  const alter = () => harness.alter(role, `password '${password}'`);
   const way = Math.floor(random() * 4);
   if (way === 0) {
     await alter();
@@ -30,10 +35,10 @@ async function rotate(mount: Cast['mount'], roles: readonly string[], round: num
     await sleep(random() * 300);
     await alter();
   } else if (way === 2) {
-    await stage.alter(role, 'nologin');
+    await harness.alter(role, 'nologin');
     await sleep(random() * 300);
     await alter();
-    await stage.alter(role, 'login');
+    await harness.alter(role, 'login');
     await write();
   } else {
     await Promise.all([alter(), write()]);
@@ -60,8 +65,8 @@ async function act(pool: HotPool, random: () => number): Promise<void> {
 
 it(`fails nobody, whatever rotates when (seed ${SEED})`, async () => {
   const random = seededRandom(SEED);
-  const roles = [await stage.role('round-0'), await stage.role('round-0'), await stage.role('round-0')];
-  const { mount, pool: make } = await cast(stage, roles[0] as string, 'round-0');
+  const roles = [await harness.role('round-0'), await harness.role('round-0'), await harness.role('round-0')];
+  const { mount, pool: make } = await poolHarness(harness, roles[0] as string, 'round-0');
   const engine = { retryBaseMs: 50, retryMaxMs: 500 };
   const pools = [
     make({ max: 8, maxUses: 7 }, engine),
@@ -97,7 +102,7 @@ it(`fails nobody, whatever rotates when (seed ${SEED})`, async () => {
     await rotate(mount, roles, rounds, random);
     await sleep(random() * 300);
   }
-  const refused = roles.reduce((sum, role) => sum + stage.refused(role), 0);
+  const refused = roles.reduce((sum, role) => sum + harness.refused(role), 0);
   await waitFor(() => new Set(pools.map(({ rotation }) => rotation.generation)).size === 1);
 
   // The end comes in the middle of a rotation, too.
@@ -115,5 +120,5 @@ it(`fails nobody, whatever rotates when (seed ${SEED})`, async () => {
     [0, 0],
     [0, 0],
   ]);
-  for (const role of roles) await waitFor(async () => (await stage.backends(role)) === 0);
+  for (const role of roles) await waitFor(async () => (await harness.backends(role)) === 0);
 });

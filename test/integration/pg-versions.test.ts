@@ -3,7 +3,7 @@ import type { PgModule } from 'hot-secrets/pg';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLoad } from '../support/load';
-import { cast, type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
 const require = createRequire(import.meta.url);
@@ -13,16 +13,16 @@ const versions: [string, PgModule][] = [
   ['the newest', pg],
 ];
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 describe.each(versions)('with pg %s', (_version, module) => {
   it('rotations, a late file and the end of the pool fail nothing', async () => {
-    const role = await stage.role('round-0');
-    const { mount, pool: make } = await cast(stage, role, 'round-0');
+    const role = await harness.role('round-0');
+    const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 4, maxUses: 20 }, { pg: module });
     expect(pool).toBeInstanceOf(module.Pool);
     pool.rotation.on('refused', () => {});
@@ -30,10 +30,10 @@ describe.each(versions)('with pg %s', (_version, module) => {
     await waitFor(() => load.done > 50);
 
     for (const round of [1, 2, 3]) {
-      const refused = stage.refused(role);
-      await stage.alter(role, `password 'round-${round}'`);
+      const refused = harness.refused(role);
+      await harness.alter(role, `password 'round-${round}'`);
       // The file comes when the server has refused the old one; the last time it comes at once.
-      if (round < 3) await waitFor(() => stage.refused(role) > refused);
+      if (round < 3) await waitFor(() => harness.refused(role) > refused);
       await mount.rotate({ password: `round-${round}` });
       await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
     }
@@ -45,25 +45,25 @@ describe.each(versions)('with pg %s', (_version, module) => {
     await expect(waiting).rejects.toMatchObject({ code: 'POOL_CLOSED' });
     for (const client of held) client.release();
     await Promise.all([ended, pool.end()]);
-    await waitFor(async () => (await stage.backends(role)) === 0);
+    await waitFor(async () => (await harness.backends(role)) === 0);
   });
 
   it('what is never released, idle or listening is closed at its deadline', async () => {
-    const role = await stage.role('first');
-    const { mount, pool: make } = await cast(stage, role, 'first');
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const deadlines = { drainTimeoutMs: 100, listenDrainTimeoutMs: 100, retireOverMs: 600_000 };
     const pool = make({}, { pg: module, ...deadlines });
     pool.rotation.on('error', () => {});
     const [listener, busy, idle] = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
     await listener.query('listen news');
     idle.release();
-    await stage.alter(role, `password 'second'`);
+    await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
     await waitFor(() => pool.rotation.generation === 2 && pool.rotation.staleCount === 0);
     await expect(busy.query('select 1')).rejects.toThrow();
     expect((await pool.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
     await pool.end();
-    await waitFor(async () => (await stage.backends(role)) === 0);
+    await waitFor(async () => (await harness.backends(role)) === 0);
     listener.release();
     busy.release();
   });

@@ -8,19 +8,19 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { channelNames } from '../../src/observe/channels';
 import { codeIn, docsTable } from '../package/support/docs-table';
 import { createAuthority } from '../support/certificates';
-import { type Stage, startStage } from '../support/pg-stage';
+import { type PgHarness, startPgHarness } from '../support/pg-harness';
 import { telemetry, valueIn } from '../support/telemetry';
-import { linesOf } from '../support/tls-stage';
+import { linesOf } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const DAY_MS = 86_400_000;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
-let stage: Stage;
+let harness: PgHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startPgHarness();
 });
-afterAll(() => stage.server.stop());
+afterAll(() => harness.server.stop());
 
 /** Every message from now on, of every channel that the page lists. `caller` is asked for, as it has to be, at once. */
 function listenToAll(): Map<string, Record<string, unknown>[]> {
@@ -38,8 +38,8 @@ function listenToAll(): Map<string, Record<string, unknown>[]> {
 
 /** A store with a pool, whose user may also be changed on the server alone. */
 async function service() {
-  const { host, port, database } = stage.server;
-  const role = await stage.role('leak-marker-0');
+  const { host, port, database } = harness.server;
+  const role = await harness.role('leak-marker-0');
   const authority = await createAuthority();
   const [first, ending] = await Promise.all(
     [90, 5].map(async (days) => {
@@ -73,9 +73,9 @@ async function service() {
     mount,
     secrets,
     pool,
-    alter: (password: string) => stage.alter(role, `password '${password}'`),
+    alter: (password: string) => harness.alter(role, `password '${password}'`),
     async rotate(password: string) {
-      await stage.alter(role, `password '${password}'`);
+      await harness.alter(role, `password '${password}'`);
       await mount.rotate({ password });
     },
     /** A certificate that has few days left comes. */

@@ -11,7 +11,7 @@ import { createServer as createTlsServer, type Server, type TLSSocket } from 'no
 import { type AttachOptions, attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startLoad } from '../support/load';
-import { connectWithoutHandshake, handshake, listen, tlsCast } from '../support/tls-stage';
+import { connectWithoutHandshake, handshake, listen, tlsHarness } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const LONG_MS = 60_000;
@@ -20,9 +20,9 @@ const SHORT_MS = 100;
 const UNUSUAL_MS = 54_321;
 
 /** A server that follows its pair, with what it tells. */
-async function stage(server: Server, options: AttachOptions) {
-  const cast = await tlsCast();
-  const context = attachSecureContext(server, cast.secrets, (s) => s.reveal('web'), options);
+async function harness(server: Server, options: AttachOptions) {
+  const base = await tlsHarness();
+  const context = attachSecureContext(server, base.secrets, (s) => s.reveal('web'), options);
   const said: [string, unknown][] = [];
   for (const event of ['swapped', 'drained', 'rejected', 'error'] as const) {
     context.on(event, (payload) => said.push([event, payload]));
@@ -31,15 +31,15 @@ async function stage(server: Server, options: AttachOptions) {
   const port = await listen(server);
   let round = 1;
   return {
-    ...cast,
+    ...base,
     context,
     port,
-    ca: cast.authority.cert,
+    ca: base.authority.cert,
     of,
     /** Puts the next pair into the mount, and waits until it is served. Returns its common name. */
     async next() {
       round += 1;
-      await cast.rotate('web', `web-${round}`);
+      await base.rotate('web', `web-${round}`);
       await waitFor(() => of('swapped').length === round - 1);
       return `web-${round}`;
     },
@@ -99,7 +99,7 @@ const hello: RequestListener = (_request, response) => response.end('hello');
 
 describe('with drainTimeoutMs, HTTP/1 clients', () => {
   it('that never pause lose no request in five rotations, and all come to the new certificate', async () => {
-    const { port, ca, next, context, of } = await stage(createHttpsServer(hello), {
+    const { port, ca, next, context, of } = await harness(createHttpsServer(hello), {
       drainTimeoutMs: LONG_MS,
     });
     const agents = [agentOf(ca, 2), agentOf(ca, 2), agentOf(ca, 4)];
@@ -126,7 +126,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
   });
 
   it('are left alone while they are idle, and come to the new certificate after their next request', async () => {
-    const { port, ca, next, context } = await stage(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
+    const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     const agent = agentOf(ca);
     let current = 'web-1';
     for (const _round of [1, 2, 3]) {
@@ -143,7 +143,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
   it('get the answers that are under way, begun or not', async () => {
     const answers: ServerResponse[] = [];
     const server = createHttpsServer((_request, response) => void answers.push(response));
-    const { port, ca, next, context } = await stage(server, { drainTimeoutMs: LONG_MS });
+    const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
     for (const _round of [1, 2, 3]) {
       const [waiting, reading] = [agentOf(ca), agentOf(ca)];
       const first = ask(port, waiting);
@@ -167,7 +167,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
   });
 
   it('whose handshake was under way at the swap count as stale', async () => {
-    const { port, ca, next, context } = await stage(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
+    const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     for (const round of [1, 2, 3]) {
       const early = await connectWithoutHandshake(port);
       const second = await connectWithoutHandshake(port);
@@ -195,7 +195,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
       response.write('begun, ');
       streams.push(response.stream);
     });
-    const { port, ca, next, context, of } = await stage(server, { drainTimeoutMs: LONG_MS });
+    const { port, ca, next, context, of } = await harness(server, { drainTimeoutMs: LONG_MS });
     const clients = Array.from({ length: 6 }, () => client(port, ca));
     let index = 0;
     const load = startLoad(clients.length, async () => {
@@ -233,7 +233,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
 
   it('that stay idle are told halfway to the deadline, and nothing is said of force', async () => {
     const server = createSecureServer({}, (_request, response) => response.end('hello'));
-    const { port, ca, next, of, context } = await stage(server, { drainTimeoutMs: 2000 });
+    const { port, ca, next, of, context } = await harness(server, { drainTimeoutMs: 2000 });
     const own = client(port, ca);
     for (const round of [1, 2, 3]) {
       expect(await own.ask()).toBe('hello');
@@ -248,7 +248,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
 
   it('and HTTP/1 clients of the same server are told each in their way', async () => {
     const server = createSecureServer({ allowHTTP1: true });
-    const { port, ca, next, context } = await stage(server, { drainTimeoutMs: LONG_MS });
+    const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
     // Later than the attachment, as an application is set up after its server.
     server.on('request', (_request, response) => response.end('hello'));
     const [young, agent] = [client(port, ca), agentOf(ca)];
@@ -270,7 +270,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
       stream.end('stream');
     });
     const listeners = server.listenerCount('stream');
-    const { port, ca, next, context } = await stage(server, { drainTimeoutMs: LONG_MS });
+    const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
     expect(server.listenerCount('stream')).toBe(listeners);
     const own = client(port, ca);
     for (const _round of [1, 2, 3]) {
@@ -287,7 +287,9 @@ describe('at drainTimeoutMs', () => {
   const echo = (socket: TLSSocket) => socket.pipe(socket);
 
   it('what is left is closed and reported, whatever it does; new connections are not touched', async () => {
-    const { port, ca, next, of, context } = await stage(createTlsServer(echo), { drainTimeoutMs: SHORT_MS });
+    const { port, ca, next, of, context } = await harness(createTlsServer(echo), {
+      drainTimeoutMs: SHORT_MS,
+    });
     for (const round of [1, 2, 3]) {
       const old = await Promise.all([handshake(port, { ca }), handshake(port, { ca })]);
       const closed = old.map(({ socket }) => once(socket.resume(), 'close'));
@@ -313,7 +315,7 @@ describe('at drainTimeoutMs', () => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
       socket.pipe(socket);
     });
-    const { port, ca, next, of } = await stage(server, { drainTimeoutMs: 500 });
+    const { port, ca, next, of } = await harness(server, { drainTimeoutMs: 500 });
     for (const _round of [1, 2, 3]) {
       const request = httpsRequest({
         port,
@@ -339,7 +341,7 @@ describe('at drainTimeoutMs', () => {
     const server = createSecureServer({ allowHTTP1: true }, (_request, response) => {
       begun.push(response.write('begun'));
     });
-    const { port, ca, next, of, context } = await stage(server, { drainTimeoutMs: SHORT_MS });
+    const { port, ca, next, of, context } = await harness(server, { drainTimeoutMs: SHORT_MS });
     for (const round of [1, 2, 3]) {
       const cut = [ask(port, agentOf(ca)), client(port, ca).ask()].map((answer) =>
         answer.then(
@@ -361,7 +363,7 @@ describe('at drainTimeoutMs', () => {
     onTestFinished(() => void process.off('uncaughtExceptionMonitor', note));
     const sockets: TLSSocket[] = [];
     const server = createTlsServer((socket) => void sockets.push(socket));
-    const { port, ca, next, of, context } = await stage(server, { drainTimeoutMs: 0 });
+    const { port, ca, next, of, context } = await harness(server, { drainTimeoutMs: 0 });
     for (const round of [1, 2, 3]) {
       const deaf = await Promise.all([1, 2].map(() => handshake(port, { ca, ...{ allowHalfOpen: true } })));
       const ended = deaf.map(({ socket }) => once(socket.resume(), 'end'));
@@ -379,7 +381,7 @@ describe('at drainTimeoutMs', () => {
 
 describe('without drainTimeoutMs', () => {
   it('old connections live on, and the last one to go is told', async () => {
-    const { port, ca, next, of, context } = await stage(createHttpsServer(hello), {});
+    const { port, ca, next, of, context } = await harness(createHttpsServer(hello), {});
     const agents = [agentOf(ca), agentOf(ca)];
     await Promise.all(agents.map((agent) => ask(port, agent)));
     await next();
@@ -402,7 +404,7 @@ describe('without drainTimeoutMs', () => {
 
 describe('the connections of a name', () => {
   it('drain by the drainTimeoutMs of the names', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const names = createServerNames(
       secrets,
       { 'api.test': (s) => s.reveal('api') },
@@ -447,7 +449,7 @@ describe('close()', () => {
     const started = vi.spyOn(globalThis, 'setTimeout');
     const cleared = vi.spyOn(globalThis, 'clearTimeout');
     onTestFinished(() => void vi.restoreAllMocks());
-    const { port, ca, next, context } = await stage(
+    const { port, ca, next, context } = await harness(
       createTlsServer((socket) => socket.pipe(socket)),
       { drainTimeoutMs: UNUSUAL_MS },
     );

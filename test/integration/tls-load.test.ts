@@ -4,7 +4,7 @@ import { attachSecureContext } from 'hot-secrets/tls';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../support/certificates';
 import { startLoad } from '../support/load';
-import { handshake, listen } from '../support/tls-stage';
+import { handshake, listen } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const SWAPS = 100;

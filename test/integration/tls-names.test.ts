@@ -11,16 +11,16 @@ import {
   linesOf,
   listen,
   served,
-  tlsCast,
-} from '../support/tls-stage';
+  tlsHarness,
+} from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const anyHost = { checkServerIdentity: () => undefined };
 
 /** A server with the name `api.test` and the wildcard `*.wild.test` beside its default. */
-async function stage() {
-  const cast = await tlsCast();
-  const { secrets, authority } = cast;
+async function harness() {
+  const base = await tlsHarness();
+  const { secrets, authority } = base;
   const names = createServerNames(secrets, {
     'api.test': (s) => s.reveal('api'),
     '*.Wild.test': (s) => s.reveal('api'),
@@ -30,7 +30,7 @@ async function stage() {
   const port = await listen(server);
   const to = (servername: string) => ({ ...anyHost, ca: authority.cert, servername });
   const ask = (servername: string) => served(port, to(servername));
-  return { ...cast, names, server, context, port, to, ask };
+  return { ...base, names, server, context, port, to, ask };
 }
 
 /** Two names whose pairs come from plain texts, which nobody checks before the server does. */
@@ -39,13 +39,14 @@ async function unchecked() {
   const issue = (commonName: string) => authority.issue({ commonName });
   const pair = (name: string, { cert, key }: Issued) => ({ [`${name}.crt`]: cert, [`${name}.key`]: key });
   const [a, b] = await Promise.all([issue('a-1'), issue('b-1')]);
-  const source = memory({ ...pair('a', a), ...pair('b', b) });
+  const source = memory({ ...pair('a', a), ...pair('b', b), fixed: 'x' });
   const secrets = await SecretStore.open({
     secrets: {
       aCert: secret.text('a.crt'),
       aKey: secret.text('a.key'),
       bCert: secret.text('b.crt'),
       bKey: secret.text('b.key'),
+      fixed: 'fixed',
     },
     sources: [source],
   });
@@ -64,8 +65,10 @@ async function unchecked() {
   attachSecureContext(
     server,
     secrets,
-    () => {
+    (s) => {
       runs.web += 1;
+      // It has to read something; this never changes.
+      s.has('fixed');
       return { cert: b.cert, key: b.key };
     },
     { names },
@@ -78,7 +81,7 @@ async function unchecked() {
 
 describe('server names', () => {
   it('serve the exact name, then its wildcard of one label, then the default, through every rotation', async () => {
-    const { names, ask, rotate } = await stage();
+    const { names, ask, rotate } = await harness();
     const all = (...hosts: string[]) => Promise.all(hosts.map(ask));
     expect(names.names()).toEqual(['*.wild.test', 'api.test']);
     expect(await all('api.test', 'API.Test', 'a.wild.test', 'A.WILD.test')).toEqual(Array(4).fill('api-1'));
@@ -95,7 +98,7 @@ describe('server names', () => {
   });
 
   it('rotate with the default in one generation', async () => {
-    const { names, context, ask, mount, issue } = await stage();
+    const { names, context, ask, mount, issue } = await harness();
     const rotated: string[] = [];
     context.on('swapped', () => rotated.push('default'));
     names.on('swapped', ({ name }) => rotated.push(name));
@@ -139,7 +142,7 @@ describe('server names', () => {
   });
 
   it('change at run time', async () => {
-    const { names, ask } = await stage();
+    const { names, ask } = await harness();
     for (const round of [1, 2, 3]) {
       names.set(`New-${round}.test`, (s) => s.reveal('api'));
       expect(await ask(`new-${round}.test`)).toBe('api-1');
@@ -154,7 +157,7 @@ describe('server names', () => {
   });
 
   it('follow their secrets also when they were set later or replaced', async () => {
-    const { names, ask, rotate } = await stage();
+    const { names, ask, rotate } = await harness();
     names.set('late.test', (s) => s.reveal('web'));
     names.set('late.test', (s) => s.reveal('api'));
     const rotated: string[] = [];
@@ -168,7 +171,7 @@ describe('server names', () => {
   });
 
   it('refuse what no client can ask for, and a first recipe that fails; nothing has changed then', async () => {
-    const { names, ask, secrets } = await stage();
+    const { names, ask, secrets } = await harness();
     const bad = [
       '',
       '*',
@@ -187,7 +190,8 @@ describe('server names', () => {
       expect(() => names.set(name, (s) => s.reveal('web')), name).toThrow(refusal);
       expect(() => createServerNames(secrets, { [name]: (s) => s.reveal('web') }), name).toThrow(refusal);
     }
-    const twice = { 'Api.test': () => ({}), 'api.test': () => ({}) };
+    const none = (s: { has(name: string): boolean }) => (s.has('api') ? {} : {});
+    const twice = { 'Api.test': none, 'api.test': none };
     expect(() => createServerNames(secrets, twice)).toThrow(
       expect.objectContaining({ code: 'CERTIFICATE_MISSING' }),
     );
@@ -211,7 +215,7 @@ describe('server names', () => {
   });
 
   it('check the clients of a name against the ca of its recipe', async () => {
-    const { secrets, authority, issue } = await tlsCast();
+    const { secrets, authority, issue } = await tlsHarness();
     const { cert, key } = await issue('client');
     const names = createServerNames(secrets, {
       'api.test': (s) => ({ ...s.reveal('api'), ca: authority.cert }),
@@ -231,7 +235,7 @@ describe('server names', () => {
   });
 
   it('count the connections of a name that rotated as stale, and only those', async () => {
-    const { names, context, port, to, rotate } = await stage();
+    const { names, context, port, to, rotate } = await harness();
     const rotations = { web: 0, api: 0 };
     context.on('swapped', () => {
       rotations.web += 1;
@@ -262,7 +266,7 @@ describe('server names', () => {
   });
 
   it('close with the last server that they are attached to, and stay on their pairs', async () => {
-    const { secrets, names, context, ask, rotate } = await stage();
+    const { secrets, names, context, ask, rotate } = await harness();
     const second = createServer({ SNICallback: names.SNICallback });
     const other = attachSecureContext(second, secrets, (s) => s.reveal('web'), { names });
     await context.close();

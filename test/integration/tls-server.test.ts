@@ -8,7 +8,7 @@ import { attachSecureContext } from 'hot-secrets/tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority, type Issued } from '../support/certificates';
 import { createPfx } from '../support/pfx';
-import { files, handshake, linesOf, listen, served, tlsCast } from '../support/tls-stage';
+import { files, handshake, linesOf, listen, served, tlsHarness } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const makers: Record<string, (options?: TlsOptions) => Server> = {
@@ -28,7 +28,7 @@ function warnings(): Error[] {
 
 describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => {
   it('that was created without a certificate shows each new one, while old connections live on', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const server = make();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
     const port = await listen(server);
@@ -49,7 +49,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
   });
 
   it('keeps what it was created with: minVersion, and the ca of its clients', async () => {
-    const { secrets, authority, rotate, issue } = await tlsCast();
+    const { secrets, authority, rotate, issue } = await tlsHarness();
     const server = make({
       minVersion: 'TLSv1.3',
       ca: authority.cert,
@@ -79,7 +79,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
   });
 
   it('takes what the recipe names over what it was created with', async () => {
-    const { secrets, authority } = await tlsCast();
+    const { secrets, authority } = await tlsHarness();
     const server = make({ minVersion: 'TLSv1.3' });
     attachSecureContext(server, secrets, (s) => ({
       ...s.reveal('web'),
@@ -92,7 +92,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
 });
 
 it('a server may get a PFX, and a pair again', async () => {
-  const { authority, issue } = await tlsCast();
+  const { authority, issue } = await tlsHarness();
   const issued = await Promise.all(['first', 'second', 'third', 'fourth'].map((name) => issue(name)));
   const pfx = (index: number) => createPfx({ ...(issued[index] as Issued), password: 'p' });
   const pem = (index: number) => `${issued[index]?.chain}${issued[index]?.key}`;
@@ -129,7 +129,7 @@ describe('a bad pair', () => {
   it.each(Object.entries(spoilers))(
     '(%s) leaves the old one serving, the server untouched and the key unsaid; the next good one is taken',
     async (_how, spoil) => {
-      const { secrets, authority, mount, rotate, issue } = await tlsCast();
+      const { secrets, authority, mount, rotate, issue } = await tlsHarness();
       const warned = warnings();
       // Two ways to the same server: a definition that checks, and plain texts that do not.
       const texts = await SecretStore.open({
@@ -170,7 +170,7 @@ describe('a bad pair', () => {
   );
 
   it('that has expired is not taken from a definition', async () => {
-    const { secrets, authority, mount, rotate } = await tlsCast();
+    const { secrets, authority, mount, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     attachSecureContext(server, secrets, (s) => s.reveal('web'));
     const codes: string[] = [];
@@ -197,13 +197,13 @@ describe('attachSecureContext', () => {
     ['a duration that is none', 'OPTION_INVALID', createTlsServer(), { drainTimeoutMs: '1s' as never }],
     ['a misspelt option', 'OPTION_UNKNOWN', createTlsServer(), { drainTimeout: 1 } as never],
   ])('refuses %s (%s)', async (_what, code, server, options) => {
-    const { secrets } = await tlsCast();
+    const { secrets } = await tlsHarness();
     const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'), options);
     expect(attach).toThrow(expect.objectContaining({ code }));
   });
 
   it('throws what is wrong with the first pair at once, and leaves the server untouched', async () => {
-    const { secrets, authority, issue } = await tlsCast();
+    const { secrets, authority, issue } = await tlsHarness();
     const { cert, key } = await issue('own');
     const server = createTlsServer({ cert, key });
     const listeners = () => server.eventNames().map((event) => server.listenerCount(event));
@@ -220,7 +220,10 @@ describe('attachSecureContext', () => {
     for (const [code, recipe] of Object.entries(recipes)) {
       let thrown: unknown;
       try {
-        attachSecureContext(server, secrets, recipe);
+        attachSecureContext(server, secrets, (s) => {
+          s.has('web');
+          return recipe();
+        });
       } catch (error) {
         thrown = error;
       }
@@ -233,7 +236,7 @@ describe('attachSecureContext', () => {
   });
 
   it('refuses a server that is attached already, until that is closed', async () => {
-    const { secrets } = await tlsCast();
+    const { secrets } = await tlsHarness();
     const server = createTlsServer();
     const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'));
     const first = attach();
@@ -245,7 +248,7 @@ describe('attachSecureContext', () => {
 
 describe('close()', () => {
   it('leaves the server on its last pair, and nothing else', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     const listeners = () => server.eventNames().map((event) => [event, server.listenerCount(event)]);
     const before = listeners();
@@ -268,7 +271,7 @@ describe('close()', () => {
   });
 
   it('in the middle of a rotation leaves the server on the pair that was told last', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const server = createTlsServer((socket) => socket.resume());
     const port = await listen(server);
     for (const round of [2, 3, 4]) {
@@ -285,7 +288,7 @@ describe('close()', () => {
   });
 
   it('comes by itself when the server closes', async () => {
-    const { secrets, rotate } = await tlsCast();
+    const { secrets, rotate } = await tlsHarness();
     const server = createTlsServer();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
     server.listen(0, '127.0.0.1');
@@ -299,7 +302,7 @@ describe('close()', () => {
 
 describe('a private key', () => {
   it('is not printed with a request, a socket or the server', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const shown: string[] = [];
     const server = createHttpsServer({ ticketKeys: Buffer.alloc(48, 'ticket-key') }, (request, response) => {
       shown.push(inspect(request, { depth: 6 }), inspect(request.socket, { depth: 6 }));

@@ -4,7 +4,7 @@ import { memory, SecretStore, secret } from 'hot-secrets';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../support/certificates';
-import { handshake, listen, tlsCast } from '../support/tls-stage';
+import { handshake, listen, tlsHarness } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
@@ -33,7 +33,7 @@ const settings: Record<string, TlsOptions> = {
 
 describe.each(versions)('a %s session', (maxVersion) => {
   it.each(Object.entries(settings))('%s is not resumed after a rotation', async (_what, options) => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const server = createServer(options, (socket) => socket.resume());
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
     const port = await listen(server);
@@ -49,7 +49,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
   });
 
   it('is not resumed after a rotation of the name that it is for', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const names = createServerNames(secrets, { 'api.test': (s) => s.reveal('api') });
     const server = createServer({ SNICallback: names.SNICallback, ticketKeys: randomBytes(48) }, (socket) =>
       socket.resume(),
@@ -83,7 +83,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
   });
 
   it('is resumed by another process with the same certificate and ticketKeys, before and after a rotation', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const ticketKeys = randomBytes(48);
     const [one, other] = await Promise.all(
       [1, 2].map(async () => {
@@ -102,7 +102,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
   });
 
   it('is resumed with ticketKeys of the recipe, as long as certificate and keys are the same', async () => {
-    const { authority, issue } = await tlsCast();
+    const { authority, issue } = await tlsHarness();
     const [first, second] = await Promise.all([issue('first'), issue('second')]);
     const pair = ({ cert, key }: typeof first) => ({ cert, key, ticketKeys: randomBytes(48) });
     const source = memory(pair(first));
@@ -140,7 +140,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
 
 describe.each(versions)('a %s session of a client', (maxVersion) => {
   it('is not resumed, nor the client let in, when its authority is trusted no more', async () => {
-    const { authority, issue } = await tlsCast();
+    const { authority, issue } = await tlsHarness();
     const [pair, client, next] = await Promise.all([issue('web'), issue('client'), createAuthority()]);
     const source = memory({ cert: pair.cert, key: pair.key, ca: authority.cert });
     const secrets = await SecretStore.open({
@@ -177,7 +177,7 @@ describe.each(versions)('a %s session of a client', (maxVersion) => {
 
 describe("a session of the user's own cache", () => {
   it('is not resumed after a rotation', async () => {
-    const { secrets, authority, rotate } = await tlsCast();
+    const { secrets, authority, rotate } = await tlsHarness();
     const cache = new Map<string, Buffer>();
     const server = createServer({ secureOptions: constants.SSL_OP_NO_TICKET }, (socket) => socket.resume());
     server.on('newSession', (id: Buffer, data: Buffer, done: () => void) => {

@@ -6,12 +6,12 @@ import { inspect } from 'node:util';
 import { createDispatcher } from 'hot-secrets/undici';
 import * as undici from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type ClientStage, pairAndTrust, settled, startClientStage } from '../support/tls-client-stage';
+import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
 
 const CHILD = fileURLToPath(new URL('../support/undici-exit-child.ts', import.meta.url));
 
-function dispatcherOf({ secrets }: ClientStage, settings: object = {}) {
+function dispatcherOf({ secrets }: ClientHarness, settings: object = {}) {
   const dispatcher = createDispatcher(secrets, (s) => ({ ...settings, connect: pairAndTrust(s) }));
   onTestFinished(() => dispatcher.destroy());
   return dispatcher;
@@ -25,13 +25,13 @@ const closed = expect.objectContaining({ code: expect.stringMatching(/^UND_ERR_(
 
 describe('a dispatcher that follows its secrets', () => {
   it('is a Dispatcher, in promises, callbacks and streams', async () => {
-    const stage = await startClientStage();
-    const { origin } = stage.server;
-    const dispatcher = dispatcherOf(stage);
+    const harness = await startClientHarness();
+    const { origin } = harness.server;
+    const dispatcher = dispatcherOf(harness);
     expect(dispatcher).toBeInstanceOf(undici.Dispatcher);
     for (const _round of [1, 2, 3]) {
-      const serial = await stage.rotate();
-      await settled(dispatcher, stage.secrets);
+      const serial = await harness.rotate();
+      await settled(dispatcher, harness.secrets);
       const options = { origin, path: '/', method: 'GET' } as const;
       expect(await (await dispatcher.request(options)).body.text()).toBe(serial);
       const called = await new Promise<undici.Dispatcher.ResponseData>((resolve, reject) => {
@@ -47,12 +47,12 @@ describe('a dispatcher that follows its secrets', () => {
   });
 
   it('goes on under interceptors', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const dispatcher = dispatcherOf(stage);
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const dispatcher = dispatcherOf(harness);
     const composed = dispatcher.compose(undici.interceptors.retry(), undici.interceptors.redirect());
     for (const _round of [1, 2, 3]) {
-      const serial = await stage.rotate();
+      const serial = await harness.rotate();
       await settled(dispatcher, secrets);
       expect(await get(composed, server.origin)).toBe(serial);
     }
@@ -61,18 +61,18 @@ describe('a dispatcher that follows its secrets', () => {
   });
 
   it('passes the events of its agents on as its own', async () => {
-    const stage = await startClientStage();
-    const dispatcher = dispatcherOf(stage);
+    const harness = await startClientHarness();
+    const dispatcher = dispatcherOf(harness);
     const seen: unknown[][] = [];
     for (const event of ['connect', 'disconnect'] as const) {
       dispatcher.on(event as 'connect', (origin, targets) => {
         seen.push([event, origin.origin, targets[0] === dispatcher]);
       });
     }
-    const { origin } = stage.server;
+    const { origin } = harness.server;
     await get(dispatcher, origin);
-    await stage.rotate();
-    await settled(dispatcher, stage.secrets);
+    await harness.rotate();
+    await settled(dispatcher, harness.secrets);
     await get(dispatcher, origin);
     expect(seen).toEqual([
       ['connect', origin, true],
@@ -85,18 +85,18 @@ describe('a dispatcher that follows its secrets', () => {
   });
 
   it('shows a key nowhere', async () => {
-    const stage = await startClientStage();
-    const dispatcher = dispatcherOf(stage);
+    const harness = await startClientHarness();
+    const dispatcher = dispatcherOf(harness);
     const things: unknown[] = [dispatcher, dispatcher.rotation];
     dispatcher.on('connect', (_origin, targets) => things.push(targets));
     dispatcher.on('connectionError', (...all) => things.push(all));
     const keys: string[] = [];
     for (const _round of [1, 2, 3]) {
-      keys.push(stage.secrets.reveal('client').key as string);
-      await get(dispatcher, stage.server.origin);
+      keys.push(harness.secrets.reveal('client').key as string);
+      await get(dispatcher, harness.server.origin);
       await get(dispatcher, 'https://localhost:1').catch((error) => things.push(error));
-      await stage.rotate();
-      await settled(dispatcher, stage.secrets);
+      await harness.rotate();
+      await settled(dispatcher, harness.secrets);
     }
     const shown = things.map((thing) => inspect(thing, { depth: 12, showHidden: true })).join();
     expect(things.length).toBeGreaterThanOrEqual(8);
@@ -106,8 +106,8 @@ describe('a dispatcher that follows its secrets', () => {
   });
 
   it('takes a connect function, and calls that of now', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
     const dispatcher = createDispatcher(secrets, (s) => {
       const pair = pairAndTrust(s);
       return {
@@ -119,21 +119,21 @@ describe('a dispatcher that follows its secrets', () => {
       };
     });
     onTestFinished(() => dispatcher.destroy());
-    expect(await get(dispatcher, server.origin)).toBe(stage.firstSerial);
+    expect(await get(dispatcher, server.origin)).toBe(harness.firstSerial);
     for (const _round of [1, 2, 3]) {
-      const serial = await stage.rotate();
+      const serial = await harness.rotate();
       await settled(dispatcher, secrets);
       expect(await get(dispatcher, server.origin)).toBe(serial);
     }
   });
 
   it.each(['promise', 'callback'] as const)('closes when its requests are over (%s)', async (form) => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const dispatcher = dispatcherOf(stage, { connections: 1 });
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const dispatcher = dispatcherOf(harness, { connections: 1 });
     const old = get(dispatcher, `${server.origin}/held`);
     await waitFor(() => server.heldCount === 1);
-    await stage.rotate();
+    await harness.rotate();
     await settledGeneration(dispatcher, secrets);
     const [busy, waiting] = [get(dispatcher, `${server.origin}/held`), get(dispatcher, server.origin)];
     await waitFor(() => server.heldCount === 2);
@@ -152,19 +152,19 @@ describe('a dispatcher that follows its secrets', () => {
     await close();
     await waitFor(() => server.openCount === 0);
     expect(dispatcher).toMatchObject({ destroyed: true, rotation: { generation: 2, staleCount: 0 } });
-    await stage.rotate();
+    await harness.rotate();
     expect(dispatcher.rotation.generation).toBe(2);
   });
 
   it.each(['promise', 'callback', 'error and callback'] as const)(
     'is destroyed at once (%s)',
     async (form) => {
-      const stage = await startClientStage();
-      const { server, secrets } = stage;
-      const dispatcher = dispatcherOf(stage, { connections: 1 });
+      const harness = await startClientHarness();
+      const { server, secrets } = harness;
+      const dispatcher = dispatcherOf(harness, { connections: 1 });
       const old = get(dispatcher, `${server.origin}/held`);
       await waitFor(() => server.heldCount === 1);
-      await stage.rotate();
+      await harness.rotate();
       await settledGeneration(dispatcher, secrets);
       const failures = Promise.allSettled([
         old,
@@ -193,17 +193,17 @@ describe('a dispatcher that follows its secrets', () => {
   );
 
   it('goes on with what it has when the store is closed', async () => {
-    const stage = await startClientStage();
-    const dispatcher = dispatcherOf(stage);
-    await stage.secrets.close();
-    expect(await get(dispatcher, stage.server.origin)).toBe(stage.firstSerial);
+    const harness = await startClientHarness();
+    const dispatcher = dispatcherOf(harness);
+    await harness.secrets.close();
+    expect(await get(dispatcher, harness.server.origin)).toBe(harness.firstSerial);
   });
 
   it('lets a process exit that never closes it', async () => {
-    const stage = await startClientStage();
-    const { chain, key } = await stage.authority.issue();
+    const harness = await startClientHarness();
+    const { chain, key } = await harness.authority.issue();
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], { stdio: ['pipe', 'pipe', 'inherit'] });
-    child.stdin.end(JSON.stringify({ url: stage.server.origin, chain, key, ca: stage.authority.cert }));
+    child.stdin.end(JSON.stringify({ url: harness.server.origin, chain, key, ca: harness.authority.cert }));
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
@@ -215,9 +215,13 @@ describe('a dispatcher that follows its secrets', () => {
 
 describe('createDispatcher()', () => {
   it('throws at once when its first options cannot serve', async () => {
-    const { secrets, authority } = await startClientStage();
+    const { secrets, authority } = await startClientHarness();
     const [one, other] = [await authority.issue(), await authority.issue()];
-    const made = (recipe: () => unknown) => () => createDispatcher(secrets, recipe as () => object);
+    const made = (recipe: () => unknown) => () =>
+      createDispatcher(secrets, (s) => {
+        s.has('client');
+        return recipe() as object;
+      });
     const code = (expected: string) => expect.objectContaining({ code: expected });
     expect(made(() => ({ connect: { cert: one.cert, key: other.key } }))).toThrow(
       code('TLS_OPTIONS_INVALID'),
@@ -229,16 +233,16 @@ describe('createDispatcher()', () => {
   });
 
   it('uses the undici that it is given', async () => {
-    const { secrets } = await startClientStage();
+    const { secrets } = await startClientHarness();
     class OwnDispatcher extends undici.Dispatcher {}
     const own = { ...undici, Dispatcher: OwnDispatcher as typeof undici.Dispatcher };
-    const dispatcher = createDispatcher(secrets, () => ({}), { undici: own });
+    const dispatcher = createDispatcher(secrets, (s) => ({ connect: pairAndTrust(s) }), { undici: own });
     expect(dispatcher).toBeInstanceOf(OwnDispatcher);
     await dispatcher.close();
   });
 
   it('refuses a module that lacks what it builds on', async () => {
-    const { secrets } = await startClientStage();
+    const { secrets } = await startClientHarness();
     const { Agent, Dispatcher } = undici;
     expect(() => createDispatcher(secrets, () => ({}), { undici: { Agent, Dispatcher } as never })).toThrow(
       expect.objectContaining({ code: 'PEER_UNSUPPORTED', what: expect.stringContaining('buildConnector') }),
@@ -246,18 +250,18 @@ describe('createDispatcher()', () => {
   });
 
   it('checks its options', async () => {
-    const { secrets } = await startClientStage();
+    const { secrets } = await startClientHarness();
     expect(() => createDispatcher(secrets, () => ({}), { drainTimeout: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),
     );
     const none = { name: undefined, undici: undefined };
-    await createDispatcher(secrets, () => ({}), none as never).close();
+    await createDispatcher(secrets, (s) => ({ connect: pairAndTrust(s) }), none as never).close();
   });
 });
 
 function settledGeneration(
   { rotation }: ReturnType<typeof dispatcherOf>,
-  { generation }: ClientStage['secrets'],
+  { generation }: ClientHarness['secrets'],
 ): Promise<boolean> {
   return waitFor(() => rotation.generation === generation);
 }

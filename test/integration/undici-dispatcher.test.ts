@@ -6,10 +6,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../support/certificates';
 import { startLoad } from '../support/load';
 import { serialOf, startMutualTlsServer } from '../support/mutual-tls';
-import { type ClientStage, pairAndTrust, settled, startClientStage } from '../support/tls-client-stage';
+import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
 
-function dispatcherOf({ secrets }: ClientStage, settings: object = {}, options: object = {}) {
+function dispatcherOf({ secrets }: ClientHarness, settings: object = {}, options: object = {}) {
   const recipe = (s: Parameters<typeof pairAndTrust>[0]) => ({ ...settings, connect: pairAndTrust(s) });
   const dispatcher = createDispatcher(secrets, recipe, options);
   onTestFinished(() => dispatcher.destroy());
@@ -28,16 +28,16 @@ describe('a rotation of the client certificate', () => {
     { settings: { pipelining: 0 }, title: 'a connection for each request' },
     { settings: { connections: 1, pipelining: 0 }, title: 'a queue before one connection at a time' },
   ])('fails no request under load, and shows the new one ($title)', async ({ settings }) => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const dispatcher = dispatcherOf(stage, settings);
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const dispatcher = dispatcherOf(harness, settings);
     const ways = [
       () => get(dispatcher, server.origin),
       async () => (await undiciFetch(server.origin, { dispatcher })).text(),
       // Node's own fetch, with a dispatcher of the package.
       async () => (await fetch(server.origin, { dispatcher } as object)).text(),
     ];
-    const serials = [stage.firstSerial];
+    const serials = [harness.firstSerial];
     const old: string[] = [];
     let asked = 0;
     const load = startLoad(9, async () => {
@@ -48,7 +48,7 @@ describe('a rotation of the client certificate', () => {
     });
     await waitFor(() => load.done > 30);
     for (let round = 1; round <= 5; round += 1) {
-      const serial = await stage.rotate();
+      const serial = await harness.rotate();
       serials.push(serial);
       await settled(dispatcher, secrets);
       const reached = load.done + 30;
@@ -60,15 +60,15 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('opens no connection with a replaced one, also for requests that were queued before', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
     // Without keep-alive, each request in the queue needs a connection of its own.
-    const dispatcher = dispatcherOf(stage, { connections: 1, pipelining: 0 });
+    const dispatcher = dispatcherOf(harness, { connections: 1, pipelining: 0 });
     const answers = [1, 2, 3, 4].map(() => get(dispatcher, `${server.origin}/held`));
-    const serials = [stage.firstSerial];
+    const serials = [harness.firstSerial];
     for (const _round of [1, 2, 3]) {
       await waitFor(() => server.heldCount === 1);
-      serials.push(await stage.rotate());
+      serials.push(await harness.rotate());
       await waitFor(() => dispatcher.rotation.generation === secrets.generation);
       server.release();
       await waitFor(() => server.connections.length === serials.length);
@@ -80,12 +80,12 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('resumes no TLS session of an older one', async () => {
-    const stage = await startClientStage();
-    const { server, secrets } = stage;
-    const dispatcher = dispatcherOf(stage, { pipelining: 0, connections: 1 });
-    let serial = stage.firstSerial;
+    const harness = await startClientHarness();
+    const { server, secrets } = harness;
+    const dispatcher = dispatcherOf(harness, { pipelining: 0, connections: 1 });
+    let serial = harness.firstSerial;
     for (let round = 0; round < 4; round += 1) {
-      if (round > 0) serial = await stage.rotate();
+      if (round > 0) serial = await harness.rotate();
       await settled(dispatcher, secrets);
       // Twice, so that the second shows that sessions are resumed at all.
       for (const _request of [1, 2]) expect(await get(dispatcher, server.origin)).toBe(serial);
@@ -97,21 +97,21 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('lets requests under way finish on their connection, which is closed then', async () => {
-    const stage = await startClientStage();
-    const { server } = stage;
-    const dispatcher = dispatcherOf(stage);
+    const harness = await startClientHarness();
+    const { server } = harness;
+    const dispatcher = dispatcherOf(harness);
     const drained: unknown[] = [];
     dispatcher.rotation.on('drained', (event) => drained.push(event));
     const long = get(dispatcher, `${server.origin}/held`);
     await waitFor(() => server.heldCount === 1);
     for (const round of [1, 2, 3]) {
-      const serial = await stage.rotate();
+      const serial = await harness.rotate();
       await waitFor(() => dispatcher.rotation.generation === round + 1);
       expect(await get(dispatcher, server.origin)).toBe(serial);
     }
     await waitFor(() => dispatcher.rotation.staleCount === 1 && drained.length === 2);
     server.release();
-    expect(await long).toBe(stage.firstSerial);
+    expect(await long).toBe(harness.firstSerial);
     await waitFor(() => drained.length === 3);
     expect(drained[2]).toEqual({
       name: 'dispatcher',
@@ -124,7 +124,7 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('that is no pair changes nothing, is told once, and gives way to a good one', async () => {
-    const { authority, server } = await startClientStage();
+    const { authority, server } = await startClientHarness();
     const first = await authority.issue();
     const pairs = memory({ cert: first.chain, key: first.key });
     const secrets = await SecretStore.open({ secrets: { cert: 'cert', key: 'key' }, sources: [pairs] });
@@ -161,9 +161,9 @@ describe('a rotation of the client certificate', () => {
   });
 
   it('closes what still uses an older one at the deadline', async () => {
-    const stage = await startClientStage();
-    const { server } = stage;
-    const dispatcher = dispatcherOf(stage, {}, { drainTimeoutMs: 50 });
+    const harness = await startClientHarness();
+    const { server } = harness;
+    const dispatcher = dispatcherOf(harness, {}, { drainTimeoutMs: 50 });
     const errors: SecretsError[] = [];
     const drained: unknown[] = [];
     dispatcher.rotation.on('error', (error) => errors.push(error));
@@ -171,7 +171,7 @@ describe('a rotation of the client certificate', () => {
     const long = get(dispatcher, `${server.origin}/held`);
     long.catch(() => {});
     await waitFor(() => server.heldCount === 1);
-    await stage.rotate();
+    await harness.rotate();
     await expect(long).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' });
     await waitFor(() => drained.length === 1);
     expect(drained).toEqual([expect.objectContaining({ generation: 1, forced: true })]);
@@ -182,12 +182,12 @@ describe('a rotation of the client certificate', () => {
 
 describe('a rotation of the authority', () => {
   it('trusts both while the old one is in its grace window, then refuses the old one everywhere', async () => {
-    const stage = await startClientStage({ keepPreviousMs: 1500 });
-    const { server, secrets, source, authority: old } = stage;
+    const harness = await startClientHarness({ keepPreviousMs: 1500 });
+    const { server, secrets, source, authority: old } = harness;
     const young = await createAuthority('Young Authority');
     // It stays with the old authority for ever.
     const forgotten = await startMutualTlsServer(await old.issue(), old);
-    const dispatcher = dispatcherOf(stage);
+    const dispatcher = dispatcherOf(harness);
     const rotated: unknown[] = [];
     dispatcher.rotation.on('swapped', (event) => rotated.push(event));
     const load = startLoad(4, () => get(dispatcher, server.origin));

@@ -2,12 +2,12 @@ import type { Agent, AgentOptions } from 'node:https';
 import {
   type ClientRotation,
   type ClientRotationOptions,
-  clientRotationOptions,
-  followSecrets,
-} from '../../rotation/follow-secrets';
-import { type Recipe, runRecipe } from '../../rotation/recipe';
+  clientOptions,
+  RotatingClient,
+} from '../../rotation/client';
+import type { Recipe } from '../../rotation/recipe';
 import type { SecretStore } from '../../store/types';
-import { AgentGeneration } from './agent-generation';
+import { AgentConnector } from './agent-connector';
 import { RotatingAgent } from './rotating-agent';
 
 /** Turns one generation into the options of an agent. Synchronous; what it reads is what the agent depends on. */
@@ -15,6 +15,8 @@ export type AgentRecipe<V> = Recipe<V, AgentOptions>;
 
 /** An `https.Agent` that follows the rotation of its certificates. */
 export type HotAgent = Agent & { readonly rotation: ClientRotation };
+
+const IN_RECIPE = ['ca', 'cert', 'key', 'pfx', 'keepAlive', 'maxSockets', 'maxTotalSockets', 'servername'];
 
 /**
  * A real `https.Agent` (`instanceof` holds) whose connections follow the secrets that the recipe reads. On rotation the
@@ -26,8 +28,9 @@ export type HotAgent = Agent & { readonly rotation: ClientRotation };
  *
  * Options: `name` (default `HTTPS agent`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, which
- * are in `rejected` events later; and `OPTION_UNKNOWN`, `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, which are in `rejected` events later; and `OPTION_UNKNOWN`, `OPTION_INVALID`. Events:
+ * `DRAIN_TIMEOUT`.
  *
  * @example
  * ```ts
@@ -44,17 +47,21 @@ export function createAgent<V>(
   recipe: AgentRecipe<V>,
   options: ClientRotationOptions = {},
 ): HotAgent {
-  const engine = clientRotationOptions('createAgent', 'HTTPS agent', options);
-  const { name } = engine;
-  return followSecrets(
+  const settings = clientOptions('createAgent', options, 'HTTPS agent', {}, IN_RECIPE);
+  const client = new RotatingClient('createAgent', {
+    kind: 'https-agent',
     store,
-    'https-agent',
-    engine,
-    (snapshot) =>
-      new AgentGeneration(name, snapshot.generation, runRecipe(name, recipe, snapshot, 'an https.Agent')),
-    (first, control) => {
-      const agent = new RotatingAgent(name, first, control);
-      return { client: agent as unknown as Agent, switchTo: (next) => agent.switchTo(next) };
-    },
-  );
+    recipe,
+    returns: 'an https.Agent',
+    options: settings,
+    connect: (agentOptions: AgentOptions) => new AgentConnector(settings.name, agentOptions),
+  });
+  const agent = new RotatingAgent(client);
+  client.follow({
+    swap: () => agent.swap(),
+    openCount: ({ sockets }) => sockets.size,
+    drained: ({ sockets }, signal) => sockets.empty(signal),
+    close: ({ sockets }) => sockets.destroy(),
+  });
+  return client.expose(agent as unknown as Agent);
 }

@@ -1,2 +1,2 @@
-export type { ClientRotation, ClientRotationOptions } from '../../rotation/follow-secrets';
+export type { ClientRotation, ClientRotationOptions } from '../../rotation/client';
 export { type AgentRecipe, createAgent, type HotAgent } from './create-agent';

@@ -3,15 +3,16 @@ import type { ClientRequest } from 'node:http';
 import { Agent, type AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { SecretsError } from '../../errors';
-import type { ClientControl } from '../../rotation/follow-secrets';
+import type { RotatingClient } from '../../rotation/client';
 import type { OpenSockets } from '../../rotation/open-sockets';
 import { fingerprint } from '../../secret/fingerprint';
-import { type AgentGeneration, type DialOptions, GENERATION } from './agent-generation';
+import { type AgentConnector, CONNECTOR, type DialOptions } from './agent-connector';
 
+type AgentClient = Pick<RotatingClient<never, AgentOptions, AgentConnector>, 'name' | 'current' | 'stop'>;
 type SocketCallback = (error: unknown, socket?: Duplex) => void;
 type ByName<T> = Record<string, T[] | undefined>;
 
-/** The steps of Node's agent that are overridden, and what it keeps. Node declares them partly, or not at all. */
+/** The overridden steps of Node's agent, and the state it keeps. Node declares only some of them. */
 interface AgentInternals {
   options: AgentOptions;
   readonly sockets: ByName<Duplex>;
@@ -32,36 +33,31 @@ interface AgentInternals {
 const Base = Agent as unknown as new (options: AgentOptions) => AgentInternals;
 
 /**
- * Node's agent, in which the generation is a part of a connection's name. Connections, cached TLS sessions and queues
- * are kept by name, so nothing of one generation serves another: a resumed session would show the server the old
- * identity, and a kept-alive connection would outlive the authority that it was trusted by.
+ * Node's agent, in which the connector is a part of a connection's name. Connections, cached TLS sessions and queues are
+ * kept by name, so nothing of one generation serves another: a resumed session would show the server the old identity,
+ * and a kept-alive connection would outlive the authority that vouched for it.
  */
 export class RotatingAgent extends Base {
-  readonly #name: string;
-  readonly #control: ClientControl<AgentGeneration>;
+  readonly #client: AgentClient;
   /** How a request that waits asks again, in the async context that it came from. */
   readonly #askAgain = new WeakMap<ClientRequest, () => void>();
-  #current: AgentGeneration;
   #destroyed = false;
 
-  constructor(name: string, first: AgentGeneration, control: ClientControl<AgentGeneration>) {
-    super(first.options);
-    this.#name = name;
-    this.#control = control;
-    this.#current = first;
+  constructor(client: AgentClient) {
+    super(client.current.options);
+    this.#client = client;
   }
 
-  /** New connections are of `next`; idle ones are closed, busy ones after their request. */
-  switchTo(next: AgentGeneration): void {
+  /** New connections use the client's current connector; idle ones are closed, busy ones after their request. */
+  swap(): void {
     const idle = Object.values(this.freeSockets).flat();
-    this.#current = next;
-    this.options = next.options;
+    this.options = this.#client.current.options;
     for (const socket of idle) socket?.destroy();
     for (const request of this.#takeQueue()) {
       try {
         this.#askAgain.get(request)?.();
       } catch (error) {
-        // Options of its own that no context can be made of: no reason to forget those behind it.
+        // Its own options make no valid context; the requests behind it must still be sent.
         fail(request, error);
       }
     }
@@ -82,7 +78,7 @@ export class RotatingAgent extends Base {
   }
 
   override createSocket(request: ClientRequest, options: DialOptions, callback: SocketCallback): void {
-    const { sockets } = this.#current;
+    const { sockets } = this.#client.current;
     super.createSocket(request, options, (error, socket) => {
       // Through a proxy, a connection may come late.
       if (socket && this.#destroyed) {
@@ -96,28 +92,28 @@ export class RotatingAgent extends Base {
   }
 
   override createConnection(options: DialOptions, callback?: SocketCallback): Duplex | null | undefined {
-    const { [GENERATION]: generation = this.#current } = options;
-    const secured = { ...options, secureContext: generation.contextFor(options) };
+    const { [CONNECTOR]: connector = this.#client.current } = options;
+    const secured = { ...options, secureContext: connector.contextFor(options) };
     return super.createConnection(secured, callback);
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
-    return !this.#destroyed && this.#current.sockets.has(socket) && super.keepSocketAlive(socket);
+    return !this.#destroyed && this.#client.current.sockets.has(socket) && super.keepSocketAlive(socket);
   }
 
-  /** Node writes keys into it. The agent's own are not in the options any more; those of a request are hidden here. */
+  /** Node writes keys into it. The agent's own are no longer in the options; those of a request are hidden here. */
   override getName(options: DialOptions = {}): string {
-    const { key, pfx, [GENERATION]: generation = this.#current } = options;
+    const { key, pfx, [CONNECTOR]: connector = this.#client.current } = options;
     const shown = key || pfx ? { ...options, key: hidden(key), pfx: hidden(pfx) } : options;
-    return `${super.getName(shown)}:${generation.serial}`;
+    return `${super.getName(shown)}:${connector.serial}`;
   }
 
-  /** Also stops following the store. What waits or comes later fails: nobody would renew what it is sent with. */
+  /** Also stops following the store. Requests that wait or come later fail: their certificate would never be rotated. */
   override destroy(): void {
     if (!this.#destroyed) {
       this.#destroyed = true;
       for (const request of this.#takeQueue()) fail(request, this.#closed());
-      void this.#control.stop();
+      void this.#client.stop();
     }
     super.destroy();
   }
@@ -133,7 +129,7 @@ export class RotatingAgent extends Base {
   }
 
   #closed(): SecretsError {
-    return new SecretsError('ROTATION_CLOSED', `the ${this.#name} was destroyed`, {
+    return new SecretsError('ROTATION_CLOSED', `the ${this.#client.name} was destroyed`, {
       next: 'Make requests with an agent that follows its secrets.',
     });
   }
@@ -144,7 +140,7 @@ Object.defineProperty(RotatingAgent.prototype, 'constructor', { value: Agent });
 
 function hold(sockets: OpenSockets, socket: Duplex): void {
   sockets.add(socket);
-  // Upgraded: it is no longer a connection of the agent, and lives as long as its user likes.
+  // Upgraded: it no longer belongs to the agent, and lives as long as its user likes.
   socket.once('agentRemove', () => sockets.delete(socket));
 }
 

@@ -1,24 +1,22 @@
-import type { PendingItem } from './pg-internals';
+import type { PendingItem, PoolInternals } from './pg-internals';
 
 interface GateOptions {
   readonly waitMs: number;
-  /** The callers who wait for a connection. */
-  readonly queue: () => PendingItem[];
-  /** True while open connections could still serve them. */
-  readonly served: () => boolean;
   /** Tries the current credential again; resolves with true when the server takes it. */
   readonly probe: () => Promise<boolean>;
+  /** Runs each time the gate opens. */
   readonly opened: () => void;
 }
 
 const PROBE_FIRST_MS = 1000;
-const PROBE_MOST_MS = 15_000;
+const MAX_PROBE_MS = 15_000;
 
 /**
- * Closed while the server refuses the current credential. No login is tried meanwhile but one probe with backoff; the
- * callers stay in the pool's own queue, where connections that are open still serve them, each for at most `waitMs`.
+ * Closed while the server refuses the current credential. The only login that is tried meanwhile is a probe with backoff;
+ * callers stay in the pool's own queue, where open connections still serve them, each for at most `waitMs`.
  */
 export class CredentialGate {
+  readonly #pool: Pick<PoolInternals, '_pendingQueue' | '_clients'>;
   readonly #options: GateOptions;
   readonly #waitingSince = new WeakMap<PendingItem, number>();
   #closedAt: number | undefined;
@@ -26,7 +24,8 @@ export class CredentialGate {
   #sweep: NodeJS.Timeout | undefined;
   #probe: NodeJS.Timeout | undefined;
 
-  constructor(options: GateOptions) {
+  constructor(pool: Pick<PoolInternals, '_pendingQueue' | '_clients'>, options: GateOptions) {
+    this.#pool = pool;
     this.#options = options;
   }
 
@@ -34,9 +33,9 @@ export class CredentialGate {
     return this.#closedAt !== undefined;
   }
 
-  /** Tells whether a caller who comes now has to wait; then, waiting holds the process. */
+  /** True when a caller who comes now has to wait; then, waiting holds the process. */
   holds(): boolean {
-    // The next sweep lets go again when nobody waits.
+    // The next sweep releases the process when nobody waits.
     if (this.closed) this.#sweep?.ref();
     return this.closed;
   }
@@ -47,7 +46,7 @@ export class CredentialGate {
     if (this.#closedAt !== undefined) return;
     this.#closedAt = performance.now();
     const step = Math.min(100, Math.max(5, this.#options.waitMs / 10));
-    // Holds the process while somebody waits, as a connect under way would.
+    // Holds the process while somebody waits, as a pending connect would.
     this.#sweep = setInterval(() => this.#expire(), step);
     this.#scheduleProbe(0);
   }
@@ -67,17 +66,17 @@ export class CredentialGate {
 
   #expire(): void {
     const now = performance.now();
-    const queue = this.#options.queue();
+    const queue = this.#pool._pendingQueue;
     if (queue.length > 0) this.#sweep?.ref();
     else this.#sweep?.unref();
     const lasting = now - (this.#closedAt ?? now) > this.#options.waitMs;
     for (const item of [...queue]) {
       const since = this.#waitingSince.get(item) ?? now;
       this.#waitingSince.set(item, since);
-      // When it has been refused for long and no open connection is left, waiting again would help nobody.
-      const hopeless = lasting && !this.#options.served();
+      // After a long refusal, and without an open connection that could serve, waiting again would help nobody.
+      const hopeless = lasting && this.#pool._clients.length === 0;
       if (!hopeless && now - since < this.#options.waitMs) continue;
-      // The one before may have ended the pool.
+      // The callback before this one may have ended the pool.
       const place = queue.indexOf(item);
       if (place < 0) continue;
       queue.splice(place, 1);
@@ -87,7 +86,7 @@ export class CredentialGate {
   }
 
   #scheduleProbe(attempt: number): void {
-    const step = Math.min(PROBE_MOST_MS, PROBE_FIRST_MS * 2 ** attempt);
+    const step = Math.min(MAX_PROBE_MS, PROBE_FIRST_MS * 2 ** attempt);
     this.#probe = setTimeout(
       () => {
         const closedAt = this.#closedAt;

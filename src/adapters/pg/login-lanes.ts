@@ -1,19 +1,19 @@
 import { unrefTimer } from '../../internal/time';
 
-const MOST_LANES = 8;
+const MAX_LANES = 8;
 const QUIET_MS = 1000;
 const SLOW_MS = 1000;
 
-/** How a login ended. `failed`: for a reason that says nothing about the credential. */
+/** How a login ended. `failed`: for a reason that does not concern the credential. */
 export type LoginOutcome = 'accepted' | 'refused' | 'failed';
 
 /**
  * How many logins may be under way at once. The first one goes alone; each success opens another lane, up to eight, and
- * a quiet second closes them again. So a credential that the server no longer takes costs a handful of refused logins,
- * whatever the load: servers lock accounts by counting them. A server answers about eight logins at a time anyway.
+ * a quiet second closes them again. So a credential that the server no longer takes costs a handful of refused logins
+ * under any load: servers lock accounts by counting them. A server answers about eight logins at a time anyway.
  *
- * One that takes long leaves its lane to others and opens one more: where a server does not answer at all, callers must
- * not wait for each other's timeouts.
+ * A slow login leaves its lane to others and opens one more: when a server does not answer at all, callers must not wait
+ * for each other's timeouts.
  */
 export class LoginLanes {
   readonly #opened: () => void;
@@ -27,10 +27,10 @@ export class LoginLanes {
   }
 
   get full(): boolean {
-    return this.#underWay > 0 && this.#underWay >= Math.min(MOST_LANES, this.#width);
+    return this.#underWay > 0 && this.#underWay >= Math.min(MAX_LANES, this.#width);
   }
 
-  /** A login starts; call what it returns when it ended. */
+  /** A login starts; call the returned function when it has ended. */
   enter(): (outcome: LoginOutcome) => void {
     const now = performance.now();
     if (this.#underWay === 0 && now - this.#lastAt > QUIET_MS) this.#width = 1;

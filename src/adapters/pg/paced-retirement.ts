@@ -3,9 +3,9 @@ import { unrefTimer } from '../../internal/time';
 import type { PoolInternals } from './pg-internals';
 
 /**
- * Retires connections one by one, spread over a time with jitter: renewals that all happen in the same instant show in
- * the latency of this process, and in the load of a server that many processes share. Idle ones are closed at their turn, busy ones
- * when they are released after it.
+ * Retires connections one by one, spread over a time with jitter: if all of them reconnected in the same instant, it would
+ * show in the latency of this process, and in the load of a server that many processes share. Idle connections are closed
+ * at their turn, busy ones when they are released after it.
  */
 export class PacedRetirement {
   readonly #pool: PoolInternals;
@@ -20,7 +20,7 @@ export class PacedRetirement {
     this.#isStale = isStale;
   }
 
-  /** Starts, or goes on with what became stale meanwhile. */
+  /** Starts, or continues with connections that became stale meanwhile. */
   start(): void {
     this.stop();
     const count = this.#pool._clients.filter((client) => this.#isStale(client)).length;

@@ -1,8 +1,12 @@
 import type { Client, Pool, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
-import { unrefTimer } from '../../internal/time';
+import { Events } from '../../internal/events';
+import { deadline, unrefTimer } from '../../internal/time';
+import { warnOfListener } from '../../internal/warnings';
+import { Closing } from '../../rotation/lifetime';
+import { type Credential, probe } from './credential';
 import { CredentialGate } from './credential-gate';
-import { LoginLanes } from './login-lanes';
+import { LoginLanes, type LoginOutcome } from './login-lanes';
 import { PacedRetirement } from './paced-retirement';
 import {
   abortLogin,
@@ -12,37 +16,43 @@ import {
   type PgModule,
   type PoolInternals,
 } from './pg-internals';
-import type { Credential } from './recipe';
-import { type StampedClient, stampedClientClass } from './stamped-client';
+import { type ClientEvents, type StampedClient, stampedClientClass } from './stamped-client';
 
-/** What surrounds the pool: the engine's side and the caller's settings. */
-export interface PoolControl {
+/** Durations are milliseconds. */
+export interface PoolSettings {
   readonly name: string;
   readonly retireOverMs: number;
   readonly authFailureWaitMs: number;
   readonly listenDrainTimeoutMs: number;
   readonly drainTimeoutMs: number;
-  /** A login was refused: look at the sources now. */
-  refused(error: Error, waiting: number): void;
-  accepted(): void;
-  /** Tries a credential outside the pool. */
-  probe(credential: Credential): Promise<boolean>;
-  /** The pool is ending: stop following the store. */
-  ending(): void;
+  readonly verifyTimeoutMs: number;
+}
+
+/** What happens to the pool. */
+export interface PoolEvents {
+  /** A login with the current credential was refused, the first since one was accepted. */
+  refused: { readonly error: Error; readonly waiting: number };
+  /** The current credential is tried again outside the pool: a newer one may be there, too. */
+  probing: undefined;
+  /** The server takes logins again. */
+  accepted: undefined;
+  /** The pool is ending. */
+  ending: undefined;
 }
 
 /** The pool's side of a rotation. */
 export interface RotatingPool extends Pool {
-  switchTo(credential: Credential): void;
+  /** New connections log in with this credential from now on; older ones are retired. */
+  swap(credential: Credential): void;
   /** Open connections whose credential is not the current one. */
   stale(): StampedClient[];
-  /** Resolves when no connection of a credential is left, but for those that hold a LISTEN. */
+  /** Resolves when no connection of a credential is left, except those that hold a LISTEN. */
   drained(credential: Credential, signal: AbortSignal): Promise<void>;
   /** Closes what is left of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
 
-/** The pool's methods in the form in which they are overridden: pg declares them with overloads. */
+/** The overridden methods of the pool in one form each: pg declares them with overloads. */
 interface Overridable {
   emit(event: string | symbol, ...args: unknown[]): boolean;
   end(callback?: (error?: Error) => void): Promise<void>;
@@ -50,8 +60,13 @@ interface Overridable {
 
 type BasePool = Omit<Pool, keyof Overridable> & PoolInternals & Overridable;
 
-/** Makes the pool: pg's own, with the steps overridden at which a credential matters. */
-export function createRotatingPool(pg: PgModule, first: Credential, control: PoolControl): RotatingPool {
+/** Makes the pool: pg's own, with those steps overridden in which a credential matters. It tells `happenings` what happens. */
+export function createRotatingPool(
+  pg: PgModule,
+  first: Credential,
+  settings: PoolSettings,
+  happenings: Events<PoolEvents>,
+): RotatingPool {
   const Base = pg.Pool as unknown as new (config: PoolConfig) => BasePool;
 
   class HotSecretsPool extends Base {
@@ -61,48 +76,50 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
     readonly #lanes = new LoginLanes(() => this.#pump());
     readonly #gate: CredentialGate;
     readonly #retirement: PacedRetirement;
-    /** What logins failed with that are tried again: a hook of the user may fail with the same code. */
+    /** Errors of logins that are retried: a hook of the user may fail with the same code. */
     readonly #refusals = new WeakSet<Error>();
+    readonly #logins = new WeakMap<StampedClient, (outcome: LoginOutcome) => void>();
     readonly #timers = new Set<() => void>();
-    #ended: Promise<void> | undefined;
+    readonly #ended = new Closing();
+    readonly #ending = new AbortController();
 
     constructor() {
       super(first.config);
       assertInternals(this);
       const Client = (first.config as { Client?: PgModule['Client'] }).Client ?? pg.Client;
-      (this as unknown as { Client: PgModule['Client'] }).Client = stampedClientClass(Client, {
-        credential: () => this.#credential,
-        opened: (client) => this.#open.add(client),
-        connecting: (client) => this.#connecting(client),
-        listening: () => this.#changed(),
-        closed: (client) => {
-          this.#open.delete(client);
-          this.#changed();
-        },
+      const clients = new Events<ClientEvents>(warnOfListener);
+      clients.on('opened', (client) => void this.#open.add(client));
+      clients.on('loginStarted', (client) => void this.#logins.set(client, this.#lanes.enter()));
+      clients.on('loginEnded', ({ client, error }) => this.#loginEnded(client, error));
+      clients.on('listening', () => this.#changed());
+      clients.on('closed', (client) => {
+        this.#open.delete(client);
+        this.#changed();
       });
-      this.#gate = new CredentialGate({
-        waitMs: Math.min(
-          control.authFailureWaitMs,
-          first.config.connectionTimeoutMillis || Number.POSITIVE_INFINITY,
-        ),
-        queue: () => this._pendingQueue,
-        served: () => this._clients.length > 0,
-        probe: () => control.probe(this.#credential),
+      (this as unknown as { Client: PgModule['Client'] }).Client = stampedClientClass(
+        Client,
+        () => this.#credential,
+        clients,
+      );
+      const { connectionTimeoutMillis } = first.config;
+      this.#gate = new CredentialGate(this, {
+        waitMs: Math.min(settings.authFailureWaitMs, connectionTimeoutMillis || Number.POSITIVE_INFINITY),
+        probe: () => this.#probe(),
         opened: () => {
-          control.accepted();
+          happenings.emit('accepted', undefined);
           this.#pump();
         },
       });
-      this.#retirement = new PacedRetirement(this, control.retireOverMs, (client) => this.#isStale(client));
+      this.#retirement = new PacedRetirement(this, settings.retireOverMs, (client) => this.#isStale(client));
     }
 
-    switchTo(credential: Credential): void {
+    swap(credential: Credential): void {
       const previous = this.#credential;
       this.#credential = credential;
       applyTo(this.options as PoolConfig, credential);
       this.#retirement.start();
-      this.#after(control.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
-      // It was verified: whoever waited may log in.
+      this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
+      // It was verified: callers who waited may log in.
       this.#gate.open();
     }
 
@@ -136,12 +153,12 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
 
     // — pg-pool's own steps —
 
-    /** Full, as far as new logins are concerned: waiters stay in the queue, where released clients serve them. */
+    /** Full for new logins: callers stay in the queue, where released clients serve them. */
     override _isFull(): boolean {
       return this.#gate.holds() || this.#lanes.full || super._isFull();
     }
 
-    /** A caller whose login is refused, or was overtaken, goes back into the queue: the gate, or a newer credential, decides. */
+    /** A caller whose login is refused or outdated goes back into the queue: the gate, or a newer credential, decides. */
     override newClient(item: PendingItem): void {
       const answer = item.callback;
       item.callback = (error, client, release) => {
@@ -152,29 +169,30 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       super.newClient(item);
     }
 
-    /** An idle connection of an old credential may die as it likes: it is replaced, and nobody was using it. */
+    /** The error of an idle connection with an old credential concerns nobody: it is being replaced anyway. */
     override emit(event: string | symbol, ...args: unknown[]): boolean {
       if (event === 'error' && this.#isStale(args[1] as Client)) return true;
       return super.emit(event, ...args);
     }
 
     /**
-     * As pg's, but: callers who wait get `POOL_CLOSED` instead of waiting for ever, a client that is still checked out
-     * at `drainTimeoutMs` is closed, and calling it again is fine.
+     * As pg's, with three differences: callers who wait get `POOL_CLOSED` instead of waiting forever, a client that is
+     * still checked out at `drainTimeoutMs` is closed, and calling it again is fine.
      */
     override end(callback?: (error?: Error) => void): Promise<void> {
-      if (this.#ended === undefined) {
-        control.ending();
+      const ended = this.#ended.once(() => {
+        this.#ending.abort();
+        happenings.emit('ending', undefined);
         this.#gate.stop();
         this.#retirement.stop();
         for (const stop of this.#timers) stop();
-        this.#ended = super.end();
-        const cancel = unrefTimer(control.drainTimeoutMs, () => this.#abandon());
-        this.#ended.then(cancel, cancel);
-        for (const { callback: answer } of this._pendingQueue.splice(0)) answer(poolClosed(control.name));
-      }
-      if (callback !== undefined) this.#ended.then(() => callback(), callback);
-      return this.#ended;
+        const ending = super.end();
+        const cancel = unrefTimer(settings.drainTimeoutMs, () => this.#abandon());
+        for (const { callback: answer } of this._pendingQueue.splice(0)) answer(poolClosed(settings.name));
+        return ending.finally(cancel);
+      });
+      if (callback !== undefined) ended.then(() => callback(), callback);
+      return ended;
     }
 
     // — inside —
@@ -184,16 +202,27 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       return id !== undefined && id !== this.#credential.id;
     }
 
-    #connecting(client: StampedClient): (error: Error | undefined) => void {
-      const leave = this.#lanes.enter();
-      return (error) => {
-        const refused = isRefusal(error);
-        leave(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
-        // What was replaced meanwhile is tried again with what replaced it, whatever it failed of.
-        if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
-        // The pool notes the outcome after this call; then another lane may be free.
-        queueMicrotask(() => this.#pump());
-      };
+    #loginEnded(client: StampedClient, error: Error | undefined): void {
+      const refused = isRefusal(error);
+      this.#logins.get(client)?.(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
+      // A login with a replaced credential is retried with its successor, regardless of the cause.
+      if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
+      // The pool notes the outcome after this call; then another lane may be free.
+      queueMicrotask(() => this.#pump());
+    }
+
+    /** Tries the current credential outside the pool. */
+    async #probe(): Promise<boolean> {
+      happenings.emit('probing', undefined);
+      const bound = deadline(this.#ending.signal, settings.verifyTimeoutMs);
+      try {
+        await probe(pg.Client, settings.name, this.#credential, bound.signal);
+        return true;
+      } catch {
+        return false;
+      } finally {
+        bound.release();
+      }
     }
 
     #refused(client: StampedClient, error: Error): void {
@@ -201,7 +230,7 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
       if (this.#isStale(client) || this.ending) return;
       const first = !this.#gate.closed;
       this.#gate.close(error);
-      if (first) control.refused(error, this._pendingQueue.length + 1);
+      if (first) happenings.emit('refused', { error, waiting: this._pendingQueue.length + 1 });
     }
 
     #after(ms: number, act: () => void): void {
@@ -225,18 +254,18 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
     }
 
     #forceClient(client: StampedClient): void {
-      // Its user may have no error listener; what happens now is our doing.
+      // Its user may have no error listener, and this error is our doing.
       client.on('error', () => {});
       const idle = this._idle.some((one) => one.client === client);
       if (client.loggingIn) abortLogin(client);
-      // Left idle in the pool, a closed one would be handed to the next caller.
+      // A closed client that stayed idle in the pool would be handed to the next caller.
       else if (idle || (this.ending && this._clients.includes(client))) this._remove(client);
       else void client.end().catch(() => {});
     }
 
-    /** Closes what the end of the pool still waits for. */
+    /** Closes the clients that the end of the pool still waits for. */
     #abandon(): void {
-      // Not what is open: one that was closed already may be checked out still.
+      // Not only open ones: a closed client may still be checked out.
       for (const client of this._clients) this.#forceClient(client as StampedClient);
       this._pulseQueue();
     }
@@ -245,7 +274,7 @@ export function createRotatingPool(pg: PgModule, first: Credential, control: Poo
   return new HotSecretsPool() as unknown as RotatingPool;
 }
 
-/** ORMs read `pool.options`; like pg-pool itself this keeps the password out of printed options. */
+/** ORMs read `pool.options`. Like pg-pool itself, this keeps the password out of printed options. */
 function applyTo(options: PoolConfig, { config }: Credential): void {
   const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = config;
   Object.assign(options, rest);

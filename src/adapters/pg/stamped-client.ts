@@ -1,58 +1,64 @@
 import type { Client } from 'pg';
+import type { Events } from '../../internal/events';
+import type { Credential } from './credential';
 import type { PgModule } from './pg-internals';
-import type { Credential } from './recipe';
 
 /** A connection with the credential that its user, password, host and TLS came from, together. */
 export interface StampedClient extends Client {
   readonly credentialId: number;
   /** True from the start of its login to the end of it. */
   readonly loggingIn: boolean;
-  /** True while it holds a LISTEN: such a client is checked out for good, and never drains by itself. */
+  /** True while it holds a LISTEN: such a client stays checked out, and never drains by itself. */
   readonly listening: boolean;
 }
 
-/** What the pool wants to know of its connections. */
-export interface ClientObserver {
-  credential(): Credential;
-  opened(client: StampedClient): void;
-  /** A login starts; what it returns is called once, when that ended. */
-  connecting(client: StampedClient): (error: Error | undefined) => void;
-  listening(client: StampedClient): void;
-  closed(client: StampedClient): void;
+/** What happens to the clients of a pool. Listeners run within the step that they hear of. */
+export interface ClientEvents {
+  opened: StampedClient;
+  loginStarted: StampedClient;
+  /** Once per login, before the caller hears of it. */
+  loginEnded: { readonly client: StampedClient; readonly error: Error | undefined };
+  /** It began or stopped to listen. */
+  listening: StampedClient;
+  closed: StampedClient;
 }
 
 type ConnectCallback = (error: Error) => void;
 
-/** The class that the pool makes its clients of: it reads one credential, in its constructor. */
-export function stampedClientClass(Base: PgModule['Client'], observer: ClientObserver): PgModule['Client'] {
+/** The class of the pool's clients. Each reads one credential, in its constructor. */
+export function stampedClientClass(
+  Base: PgModule['Client'],
+  currentCredential: () => Credential,
+  events: Events<ClientEvents>,
+): PgModule['Client'] {
   class CredentialClient extends Base {
     readonly credentialId: number;
     loggingIn = false;
     listening = false;
 
     constructor() {
-      const { config, id } = observer.credential();
+      const { config, id } = currentCredential();
       super(config);
       this.credentialId = id;
-      observer.opened(this.#self);
-      this.once('end', () => observer.closed(this.#self));
+      events.emit('opened', this.#self);
+      this.once('end', () => events.emit('closed', this.#self));
     }
 
-    // pg-pool uses the callback form; it is all that has to be seen here.
-    // @ts-expect-error Two overloads in one: their intersection is no return type.
+    // pg-pool uses the callback form; nothing else has to be seen here.
+    // @ts-expect-error Two overloads in one: TypeScript wants the intersection of their return types.
     override connect(callback?: ConnectCallback): undefined {
-      const ended = observer.connecting(this.#self);
+      events.emit('loginStarted', this.#self);
       this.loggingIn = true;
       const connected = (error?: Error) => {
         this.loggingIn = false;
-        ended(error ?? undefined);
+        events.emit('loginEnded', { client: this.#self, error: error ?? undefined });
         callback?.(error as Error);
       };
       try {
         super.connect(connected);
       } catch (error) {
-        // An impossible port, for example: thrown out of the pool, it would keep its place there for ever.
-        observer.closed(this.#self);
+        // An impossible port, for example: thrown out of the pool, it would keep its place there forever.
+        events.emit('closed', this.#self);
         process.nextTick(connected, error);
       }
     }
@@ -73,7 +79,7 @@ export function stampedClientClass(Base: PgModule['Client'], observer: ClientObs
       if (/^\s*listen\s/i.test(text)) this.listening = true;
       else if (/^\s*unlisten\s+\*/i.test(text)) this.listening = false;
       else return;
-      observer.listening(this.#self);
+      events.emit('listening', this.#self);
     }
   }
   return CredentialClient as unknown as PgModule['Client'];

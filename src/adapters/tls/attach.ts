@@ -1,29 +1,30 @@
 import type { SecureContextOptions, Server } from 'node:tls';
 import { SecretsError } from '../../errors';
-import { rejectUnknownOptions } from '../../internal/options';
-import { rotatingOptions } from '../../rotation/rotating';
-import { Rotation } from '../../rotation/rotation';
-import { track } from '../../rotation/tracked';
-import type { RotatingOptions, RotationEvents } from '../../rotation/types';
-import type { SecretStore, Snapshot } from '../../store/types';
-import { ConnectionWatch } from './connection-watch';
-import { ContextSlot, type SwapCount } from './context-slot';
-import { HttpWatch } from './http-watch';
+import { ms, passed } from '../../internal/options';
+import { type ClientRotation, clientOptions, RotatingClient } from '../../rotation/client';
+import { Closing } from '../../rotation/lifetime';
+import type { SecretStore } from '../../store/types';
+import { ConnectionWatch, HttpWatch } from './connections';
+import {
+  type ContextRecipe,
+  ContextSlot,
+  type ServedContext,
+  type SwapCount,
+  serveContext,
+} from './context-slot';
 import { hidePrivateOptions, inheritedOptions, rememberOptions } from './inherited-options';
-import { insideOf, type NamesInside } from './name-table';
-import { buildContext, type ContextRecipe, type ServedContext } from './served-context';
-import type { ServerNames } from './server-names';
+import { internalsOf, type ServerNames, type ServerNamesInternals } from './server-names';
 import { sessionContext } from './session-context';
 
 /** Durations are milliseconds. */
 export interface AttachOptions {
   /** What errors and events call the server. Default: `TLS server`. */
   readonly name?: string;
-  /** Certificates by name, whose `SNICallback` the server was created with. They close with it. */
+  /** Certificates by name; the server was created with their `SNICallback`. They close with it. */
   readonly names?: Pick<ServerNames<unknown>, 'SNICallback'>;
   /**
    * How long connections may stay on the old certificate. HTTP/1 closes after its next answer, HTTP/2 with a GOAWAY at
-   * its next request, or halfway when there is none. What is left at the end is closed by force, with a
+   * its next request, or halfway when there is none. Connections that are left at the end are closed by force, with a
    * `DRAIN_TIMEOUT`. Default: they live on.
    */
   readonly drainTimeoutMs?: number;
@@ -33,32 +34,30 @@ export interface AttachOptions {
   readonly retryMaxMs?: number;
 }
 
-/** The rotation of a server's certificate. */
-export interface AttachedContext extends AsyncDisposable {
-  /** The store's generation of the pair that new connections get. */
-  readonly generation: number;
-  /** Open connections that got an older one, of a name or by default. Those from before the attachment do not count. */
-  readonly staleCount: number;
-  on<E extends keyof RotationEvents>(event: E, listener: (payload: RotationEvents[E]) => void): () => void;
-  /** Stops following the store; the server stays on the pair that it has. May be called again. */
+/**
+ * The rotation of a server's certificate. `staleCount` has the open connections that got an older one, of a name or by
+ * default; connections from before the attachment do not count.
+ */
+export interface AttachedContext extends ClientRotation, AsyncDisposable {
+  /** Stops following the store; the server keeps its current pair. May be called again. */
   close(): Promise<void>;
 }
 
 const WHERE = 'attachSecureContext';
-const ENGINE_OPTIONS = ['name', 'drainTimeoutMs', 'retryBaseMs', 'retryMaxMs'] as const;
+const IN_RECIPE = ['cert', 'key', 'ca', 'pfx', 'passphrase', 'minVersion', 'maxVersion', 'ciphers'];
 // A symbol of the registry, so that the ESM and CJS copies of the package see each other's.
 const ATTACHED = Symbol.for('hot-secrets.attached');
 
 /**
  * Lets an https, http2 or tls server follow the secrets that the recipe reads, from now until the server closes. New
- * connections get a new pair at once, old ones live on, and no session of the old pair is resumed. A pair that is bad
- * leaves the server as it is.
+ * connections get a new pair at once, old ones live on, and no session of the old pair is resumed. A bad pair leaves the
+ * server as it is.
  *
- * What the server was created with (`minVersion`, `ca`, `ciphers`, …) holds unless the recipe names it. Attach before the
+ * Options that the server was created with (`minVersion`, `ca`, `ciphers`, …) hold unless the recipe names them. Attach before the
  * server listens.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first six are
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first seven are
  * `rejected` events; `DRAIN_TIMEOUT` is an `error` event.
  *
  * @example
@@ -74,147 +73,113 @@ export function attachSecureContext<V>(
   recipe: ContextRecipe<V>,
   options: AttachOptions = {},
 ): AttachedContext {
-  rejectUnknownOptions(WHERE, options, [...ENGINE_OPTIONS, 'names']);
   assertServer(server);
-  return new Attachment(server, store, recipe, options);
+  const own = { names: passed<object>(), drainTimeoutMs: ms() };
+  const settings = clientOptions(WHERE, options, 'TLS server', own, IN_RECIPE);
+  const { name, drainTimeoutMs } = settings;
+  const names = settings.names === undefined ? undefined : internalsOrThrow(settings.names);
+  const applied = new AppliedOptions(server, names);
+  const inherited = inheritedOptions(server);
+  const client = new RotatingClient(WHERE, {
+    kind: 'tls-server',
+    store,
+    recipe,
+    returns: 'tls.createSecureContext',
+    options: { ...settings, drainTimeoutMs: drainTimeoutMs ?? Number.POSITIVE_INFINITY },
+    // Applied to the server itself, and not to a context of our own: making one takes a millisecond.
+    connect: (contextOptions: SecureContextOptions) =>
+      serveContext(name, contextOptions, inherited, (complete) => applied.apply(complete)),
+  });
+  hidePrivateOptions(server);
+  Object.defineProperty(server, ATTACHED, { value: true, configurable: true });
+
+  const count: SwapCount = names?.count ?? { swaps: 0 };
+  const slot = new ContextSlot(count, client.current, drainTimeoutMs);
+  const connections = new ConnectionWatch(
+    server,
+    count,
+    (host, acceptedAt) => names?.slotOf(host, acceptedAt) ?? slot,
+  );
+  const drains = drainTimeoutMs !== undefined || names?.drainTimeoutMs !== undefined;
+  const http = drains ? new HttpWatch(server, connections) : undefined;
+  const leaveNames = names?.join(() => applied.again());
+  client.follow({
+    // In the same turn as the build: no connection has come since.
+    swap: (served) => slot.swap(served),
+    drained: (served) => slot.drain(served),
+    close(served: ServedContext) {
+      // Superseded before it was swapped in: the server goes back to the one that serves.
+      if (served !== slot.current && applied.is(served.options)) applied.apply(slot.current.options);
+      return slot.force(served);
+    },
+    connections: () => ({ open: connections.openCount, stale: connections.staleCount }),
+  });
+
+  const closing = new Closing();
+  const close = () =>
+    closing.once(async () => {
+      // The server keeps its pair: the last events of the rotation would say otherwise.
+      client.events.clear();
+      server.off('close', close);
+      connections.stop();
+      http?.stop();
+      delete (server as { [ATTACHED]?: true })[ATTACHED];
+      await Promise.all([client.stop(), leaveNames?.()]);
+    });
+  server.on('close', close);
+  return client.face({ close, [Symbol.asyncDispose]: close });
 }
 
-class Attachment<V> implements AttachedContext {
+/** The options that a server has: those of the slot, except for the moment between a build and its swap. */
+class AppliedOptions {
   readonly #server: Server;
-  readonly #names: NamesInside | undefined;
-  readonly #slot: ContextSlot;
-  readonly #rotation: Rotation<ServedContext, V>;
-  readonly #connections: ConnectionWatch;
-  readonly #http: HttpWatch | undefined;
-  readonly #leaveNames: (() => Promise<void>) | undefined;
-  #generation: number;
-  /** What the server has: what the slot serves, but for the moment between a build and its swap. */
-  #worn: SecureContextOptions | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #names: ServerNamesInternals | undefined;
+  #current: SecureContextOptions | undefined;
 
-  constructor(server: Server, store: SecretStore<V>, recipe: ContextRecipe<V>, options: AttachOptions) {
-    const engine = rotatingOptions(WHERE, engineOptions(options));
-    const names = options.names === undefined ? undefined : insideOrThrow(options.names);
-    const inherited = inheritedOptions(server);
-    // Tried on the server itself, and not on a context beside it: to make one takes a millisecond.
-    const build = (snapshot: Snapshot<V>) =>
-      buildContext(engine.name, recipe, snapshot, inherited, (built) => this.#tryOn(built));
-    const tracked = track(store.snapshot());
+  constructor(server: Server, names: ServerNamesInternals | undefined) {
     this.#server = server;
     this.#names = names;
-    const first = build(tracked.snapshot);
-    const count: SwapCount = names?.count ?? { swaps: 0 };
-    const slot = new ContextSlot(count, first, options.drainTimeoutMs);
-
-    this.#slot = slot;
-    this.#generation = tracked.snapshot.generation;
-    hidePrivateOptions(server);
-    Object.defineProperty(server, ATTACHED, { value: true, configurable: true });
-
-    const slotOf = (host: string, acceptedAt: number) => names?.slotOf(host, acceptedAt) ?? slot;
-    this.#connections = new ConnectionWatch(server, count, slotOf);
-    const drains = options.drainTimeoutMs !== undefined || names?.drainTimeoutMs !== undefined;
-    this.#http = drains ? new HttpWatch(server, this.#connections) : undefined;
-    this.#leaveNames = names?.join(() => this.#tryOn(this.#worn ?? slot.current.options));
-    this.#rotation = new Rotation(
-      store,
-      { build, drain: (served) => slot.drain(served), dispose: (served) => this.#dispose(served) },
-      engine,
-      {
-        initial: { resource: first, tracked },
-        face: {
-          kind: 'tls-server',
-          connections: () => ({ open: this.#connections.openCount, stale: this.staleCount }),
-        },
-      },
-    );
-    // In the turn of the build: no connection has come since. Before any listener of the user.
-    this.#rotation.on('swapped', () => {
-      this.#generation = this.#rotation.generation;
-      slot.swap(this.#rotation.current);
-    });
-    server.on('close', this.#serverClosed);
   }
 
-  get generation(): number {
-    return this.#generation;
+  is(options: SecureContextOptions): boolean {
+    return this.#current === options;
   }
 
-  get staleCount(): number {
-    return this.#connections.staleCount;
-  }
-
-  on<E extends keyof RotationEvents>(event: E, listener: (payload: RotationEvents[E]) => void): () => void {
-    // What the engine says at its end is about a pair that goes on to be served.
-    return this.#rotation.on(event, (payload) =>
-      this.#closing === undefined ? listener(payload) : undefined,
-    );
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#server.off('close', this.#serverClosed);
-    this.#connections.stop();
-    this.#http?.stop();
-    delete (this.#server as { [ATTACHED]?: true })[ATTACHED];
-    await Promise.all([this.#rotation.close(), this.#leaveNames?.()]);
-  }
-
-  readonly #serverClosed = () => void this.close();
-
-  /**
-   * Gives the server these options, or throws and leaves it as it was. Also after the swap of a name: it is the default
-   * context that decides which sessions are resumed.
-   */
-  #tryOn(options: SecureContextOptions): undefined {
+  /** Gives the server these options, or throws and leaves it as it was. */
+  apply(options: SecureContextOptions): undefined {
     const served = [options, ...(this.#names?.served() ?? [])];
     const sessionIdContext = sessionContext(options.sessionIdContext, served);
     const restore = rememberOptions(this.#server);
     try {
       this.#server.setSecureContext({ ...options, sessionIdContext });
-      this.#worn = options;
+      this.#current = options;
     } catch (error) {
       restore();
       throw error;
     }
   }
 
-  #dispose(served: ServedContext): Promise<void> {
-    const { current } = this.#slot;
-    // Overtaken before it was swapped in: the server goes back.
-    if (served !== current && served.options === this.#worn) this.#tryOn(current.options);
-    return this.#slot.force(served);
+  /** After the swap of a name: the default context decides which sessions are resumed. */
+  again(): void {
+    if (this.#current !== undefined) this.apply(this.#current);
   }
 }
 
 function assertServer(server: Server & { readonly [ATTACHED]?: true }): void {
   if (typeof server?.setSecureContext !== 'function' || typeof server.on !== 'function') {
-    throw new SecretsError('OPTION_INVALID', `${WHERE} was given no TLS server`, {
-      next: 'Give what https.createServer, http2.createSecureServer or tls.createServer returns.',
+    throw new SecretsError('OPTION_INVALID', `${WHERE} needs a TLS server first`, {
+      next: 'Pass what https.createServer, http2.createSecureServer or tls.createServer returns.',
     });
   }
   if (server[ATTACHED]) {
-    throw new SecretsError('OPTION_INVALID', `${WHERE} was given a server that follows a store already`, {
+    throw new SecretsError('OPTION_INVALID', `${WHERE} was given a server that already follows a store`, {
       next: 'Close the first attachment; for several certificates, use createServerNames.',
     });
   }
 }
 
-function insideOrThrow(names: object): NamesInside {
-  const inside = insideOf(names);
-  if (inside !== undefined) return inside;
-  throw new SecretsError('OPTION_INVALID', `names of ${WHERE} is nothing that createServerNames returned`);
-}
-
-function engineOptions(options: AttachOptions): RotatingOptions {
-  const own = Object.entries(options).filter(([option, value]) => option !== 'names' && value !== undefined);
-  return { name: 'TLS server', drainTimeoutMs: Number.POSITIVE_INFINITY, ...Object.fromEntries(own) };
+function internalsOrThrow(names: object): ServerNamesInternals {
+  const internals = internalsOf(names);
+  if (internals !== undefined) return internals;
+  throw new SecretsError('OPTION_INVALID', `${WHERE}: \`names\` must come from createServerNames`);
 }

@@ -1,22 +1,75 @@
+import type { ServerResponse } from 'node:http';
+import type { ServerHttp2Session } from 'node:http2';
+import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { unrefTimer } from '../../internal/time';
-import { askToLeave, type Connection, closeByForce, closeIfIdle } from './connection';
-import type { ServedContext } from './served-context';
+import type { Recipe } from '../../rotation/recipe';
+import { checkedContext } from './secure-context';
 
-/** Counts swaps: what came before what. Not a clock: tests of users stop the clock. */
+// How long the other side may take to answer the end of a connection.
+const LINGER_MS = 1_000;
+
+/**
+ * Turns one generation into what a server shows: certificate, key, `ca`. Synchronous; what it reads is what the server
+ * depends on.
+ */
+export type ContextRecipe<V> = Recipe<V, SecureContextOptions>;
+
+/** Checked options, and the swaps between which new connections got them: from `from` on, before `until`. */
+export interface ServedContext {
+  readonly options: SecureContextOptions;
+  /** Made of them; `undefined` where the server makes its own. */
+  readonly context: SecureContext | undefined;
+  from: number;
+  until: number;
+}
+
+/** One connection of a server, and the requests that run on it. */
+export interface Connection {
+  readonly socket: TLSSocket;
+  /** Where its context came from. */
+  readonly slot: ContextSlot;
+  /** How many swaps there had been when it came. */
+  readonly acceptedAt: number;
+  /** HTTP/1: the response that is under way. */
+  response: ServerResponse | undefined;
+  /** HTTP/2. */
+  session: ServerHttp2Session | undefined;
+  /** Open streams of the session. */
+  streams: number;
+}
+
+/** Counts swaps, to order events. Not a clock: tests of users stop the clock. */
 export interface SwapCount {
   swaps: number;
 }
 
 /**
- * A place that a context is served from: a server's default, or one name. It knows the connections that got what it
- * serves, and which of them are stale.
+ * Checks what a recipe returned. `inherited`: options that hold unless the recipe names them. `make` must succeed with
+ * them.
+ * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ */
+export function serveContext(
+  name: string,
+  returned: SecureContextOptions,
+  inherited: SecureContextOptions = {},
+  make: (options: SecureContextOptions) => SecureContext | undefined = createSecureContext,
+): ServedContext {
+  const named = Object.entries(returned).filter(([, value]) => value !== undefined);
+  const options = { ...inherited, ...Object.fromEntries(named) } as SecureContextOptions;
+  const context = checkedContext(name, options, 'required', make);
+  return { options, context, from: 0, until: Number.POSITIVE_INFINITY };
+}
+
+/**
+ * A place that a context is served from: a server's default, or one name. It knows the connections that got a context
+ * from here, and which of them are stale.
  */
 export class ContextSlot {
-  /** Whether, and how soon, stale connections have to go, in ms. Without it they live on. */
+  /** How soon stale connections must be gone, in ms. `undefined`: they live on. */
   readonly drainTimeoutMs: number | undefined;
   readonly #count: SwapCount;
   readonly #open = new Set<Connection>();
-  /** What is on its way out: who is left of those that got it, and whom to tell when nobody is. */
+  /** Contexts on their way out: the connections that are left of each, and what to call when none is. */
   readonly #drains = new Map<ServedContext, { readonly left: Set<Connection>; readonly done: () => void }>();
   #current: ServedContext;
 
@@ -36,13 +89,13 @@ export class ContextSlot {
     this.#current = next;
   }
 
-  /** From now on nobody gets what it serves. Returns the number of this swap. */
+  /** From now on no connection gets the current context. Returns the number of this swap. */
   end(): number {
     this.#current.until = this.#next();
     return this.#current.until;
   }
 
-  /** True when a connection that came after so many swaps got something that is served no more. */
+  /** True when a connection that came after so many swaps got a context that is no longer served. */
   isStale(acceptedAt: number): boolean {
     return acceptedAt < this.#current.from || this.#current.until < Number.POSITIVE_INFINITY;
   }
@@ -62,11 +115,11 @@ export class ContextSlot {
   }
 
   /**
-   * Settles when those that got `served` are gone, and asks them to leave, where they have to. At once for what serves,
-   * or never did.
+   * Settles when the connections that got `served` are gone, and asks them to leave where they have to. At once for a
+   * context that serves, or never did.
    */
   drain(served: ServedContext): Promise<void> {
-    const left = new Set(this.#whoGot(served));
+    const left = new Set(this.#connectionsOf(served));
     if (left.size === 0) return Promise.resolve();
     if (this.drainTimeoutMs === undefined) {
       return new Promise((done) => this.#drains.set(served, { left, done }));
@@ -78,12 +131,12 @@ export class ContextSlot {
     return new Promise<void>((done) => this.#drains.set(served, { left, done })).finally(cancel);
   }
 
-  /** Closes those that its drain waits for. */
+  /** Closes the connections that its drain waits for. */
   async force(served: ServedContext): Promise<void> {
     await Promise.all([...(this.#drains.get(served)?.left ?? [])].map(closeByForce));
   }
 
-  /** Leaves all connections alone, and lets nobody wait for them. */
+  /** Leaves all connections alone, and ends every wait for them. */
   stop(): void {
     for (const { done } of this.#drains.values()) done();
     this.#drains.clear();
@@ -94,8 +147,43 @@ export class ContextSlot {
     return this.#count.swaps;
   }
 
-  #whoGot({ from, until }: ServedContext): Connection[] {
+  #connectionsOf({ from, until }: ServedContext): Connection[] {
     if (until === Number.POSITIVE_INFINITY) return [];
     return [...this.#open].filter(({ acceptedAt }) => from <= acceptedAt && acceptedAt < until);
   }
+}
+
+/** True when a connection got another context than its slot serves now. */
+export function isStale({ slot, acceptedAt }: Connection): boolean {
+  return slot.isStale(acceptedAt);
+}
+
+/**
+ * Asks a connection to close once its requests are finished. An idle one is left alone until its next request: closing it
+ * now would take down the request that its client is just sending. One without HTTP can only be forced.
+ */
+export function askToLeave({ response, session, streams }: Connection): void {
+  // A GOAWAY. Not the advance notice of RFC 9113 (6.8): after it, clients of Node 20, 22 and 26 lose requests for good.
+  if (session !== undefined && streams > 0) session.close();
+  if (response !== undefined && !response.headersSent) response.setHeader('Connection', 'close');
+}
+
+/** Closes an HTTP/2 connection without streams. A request that crosses this is refused as one that never began. */
+function closeIfIdle({ session, streams }: Connection): void {
+  if (session !== undefined && streams === 0) session.close();
+}
+
+/** Closes a connection, whatever runs on it. Never rejects. */
+export function closeByForce({ socket, response, session }: Connection): Promise<void> {
+  if (socket.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const cancel = unrefTimer(LINGER_MS, () => socket.destroy());
+    socket.once('close', () => {
+      cancel();
+      resolve();
+    });
+    if (session !== undefined) session.destroy();
+    else if (response !== undefined) socket.destroy();
+    else socket.end();
+  });
 }

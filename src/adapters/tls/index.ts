@@ -1,3 +1,3 @@
 export { type AttachedContext, type AttachOptions, attachSecureContext } from './attach';
-export type { ContextRecipe } from './served-context';
+export type { ContextRecipe } from './context-slot';
 export { createServerNames, type ServerNames, type ServerNamesOptions } from './server-names';

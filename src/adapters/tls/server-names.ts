@@ -1,8 +1,21 @@
-import type { SecureContext } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
+import { SecretsError } from '../../errors';
+import type { Listenable } from '../../internal/events';
+import { kindOf, ms, readOptions } from '../../internal/options';
+import { RotatingClient } from '../../rotation/client';
+import { Closing } from '../../rotation/lifetime';
+import { assertStore } from '../../rotation/recipe';
+import { acceptedByNode, listenableOf, ResourceEvents } from '../../rotation/resource-events';
 import type { RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
-import { NameTable } from './name-table';
-import type { ContextRecipe } from './served-context';
+import {
+  type ContextRecipe,
+  ContextSlot,
+  type ServedContext,
+  type SwapCount,
+  serveContext,
+} from './context-slot';
+import { namesFor, serverName } from './server-name';
 
 /** Durations are milliseconds. */
 export interface ServerNamesOptions {
@@ -14,8 +27,11 @@ export interface ServerNamesOptions {
   readonly retryMaxMs?: number;
 }
 
-/** Certificates by the name that a client asks for. */
-export interface ServerNames<V> extends AsyncDisposable {
+/**
+ * Certificates by the name that a client asks for. `name` in the events is the server name; what is wrong also reaches the
+ * `error` listeners of the store.
+ */
+export interface ServerNames<V> extends AsyncDisposable, Listenable<RotationEvents> {
   /** For the options that the server is created with. */
   readonly SNICallback: (
     servername: string,
@@ -27,8 +43,6 @@ export interface ServerNames<V> extends AsyncDisposable {
   delete(name: string): boolean;
   /** The names, in lower case. */
   names(): readonly string[];
-  /** `name` in what a listener gets is the server name. */
-  on<E extends keyof RotationEvents>(event: E, listener: (payload: RotationEvents[E]) => void): () => void;
   /** Stops following the store; each name keeps the pair that it has. May be called again. */
   close(): Promise<void>;
 }
@@ -38,11 +52,11 @@ export interface ServerNames<V> extends AsyncDisposable {
  * name its old one, and does not disturb the others. The exact name comes first, then its wildcard (`*.example.com`: one
  * label), then the server's default. Attach them with the server, or sessions of a replaced certificate are resumed.
  *
- * Of what a recipe returns, the pair and `ca` count: versions and ciphers are the server's. Where client certificates are
+ * Only the pair and `ca` that a recipe returns count: versions and ciphers are the server's. Where client certificates are
  * demanded, each name needs the `ca` that they are checked against.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first six are
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first seven are
  * `rejected` events.
  *
  * @example
@@ -57,5 +71,204 @@ export function createServerNames<V>(
   recipes: Readonly<Record<string, ContextRecipe<V>>>,
   options: ServerNamesOptions = {},
 ): ServerNames<V> {
-  return new NameTable(store, recipes, options);
+  assertStore(WHERE, store);
+  if (typeof recipes !== 'object' || recipes === null) {
+    const what = `${WHERE} needs an object of names and recipes, not ${kindOf(recipes)}`;
+    throw new SecretsError('OPTION_INVALID', what, {
+      next: `Call ${WHERE}(secrets, { 'api.example.com': (s) => … }).`,
+    });
+  }
+  const settings = readOptions(WHERE, options, {
+    drainTimeoutMs: ms(),
+    retryBaseMs: ms(1_000),
+    retryMaxMs: ms(30_000),
+  });
+  return acceptedByNode(new NameTable(store, recipes, settings));
+}
+
+/** What an attached server needs from its names. */
+export interface ServerNamesInternals {
+  readonly count: SwapCount;
+  readonly drainTimeoutMs: number | undefined;
+  /** Where a connection that came after so many swaps got its context, if not by default. */
+  slotOf(host: string, acceptedAt: number): ContextSlot | undefined;
+  /** The options that the names serve, in the order of the names. */
+  served(): SecureContextOptions[];
+  /** Calls `swapped` after each swap. Returns the function that ends this; the names close with the last server. */
+  join(swapped: () => void): () => Promise<void>;
+}
+
+interface NameSettings {
+  readonly drainTimeoutMs: number | undefined;
+  readonly retryBaseMs: number;
+  readonly retryMaxMs: number;
+}
+
+type NameClient<V> = RotatingClient<V, SecureContextOptions, ServedContext>;
+
+interface Entry<V> {
+  readonly slot: ContextSlot;
+  readonly client: NameClient<V>;
+}
+
+// A symbol of the registry, so that names pass between the ESM and CJS copies of the package.
+const INTERNALS = Symbol.for('hot-secrets.server-names');
+const WHERE = 'createServerNames';
+
+export function internalsOf(names: object): ServerNamesInternals | undefined {
+  return (names as { readonly [INTERNALS]?: ServerNamesInternals } | null)?.[INTERNALS];
+}
+
+class NameTable<V> implements ServerNames<V> {
+  readonly on: ServerNames<V>['on'];
+  readonly once: ServerNames<V>['once'];
+  readonly off: ServerNames<V>['off'];
+  readonly #store: SecretStore<V>;
+  readonly #settings: NameSettings;
+  readonly #events: ResourceEvents;
+  readonly #entries = new Map<string, Entry<V>>();
+  /** Removed or replaced, with connections that are not gone yet. */
+  readonly #leaving = new Set<Entry<V>>();
+  readonly #joined = new Set<() => void>();
+  readonly #count: SwapCount = { swaps: 0 };
+  readonly #closing = new Closing();
+  #lastDeleted: ContextSlot | undefined;
+
+  constructor(
+    store: SecretStore<V>,
+    recipes: Readonly<Record<string, ContextRecipe<V>>>,
+    settings: NameSettings,
+  ) {
+    this.#store = store;
+    this.#settings = settings;
+    this.#events = new ResourceEvents(store, 'server names');
+    ({ on: this.on, once: this.once, off: this.off } = listenableOf(this.#events));
+    const prepared = Object.entries(recipes).map(([name, recipe]) => this.#prepare(serverName(name), recipe));
+    const twice = prepared.find(
+      ({ name }, index) => prepared.findIndex((one) => one.name === name) !== index,
+    );
+    if (twice !== undefined) {
+      throw new SecretsError('OPTION_INVALID', `${WHERE} was given "${twice.name}" twice`, {
+        next: 'Upper and lower case are one name.',
+      });
+    }
+    for (const { name, client } of prepared) this.#put(name, client);
+  }
+
+  readonly SNICallback: ServerNames<V>['SNICallback'] = (servername, callback) => {
+    callback(null, this.#find(servername)?.current.context);
+  };
+
+  get [INTERNALS](): ServerNamesInternals {
+    return {
+      count: this.#count,
+      drainTimeoutMs: this.#settings.drainTimeoutMs,
+      slotOf: (host, acceptedAt) => this.#slotOf(host, acceptedAt),
+      served: () => this.names().map((name) => this.#entries.get(name)?.slot.current.options ?? {}),
+      join: (swapped) => this.#join(swapped),
+    };
+  }
+
+  set(name: string, recipe: ContextRecipe<V>): void {
+    if (this.#closing.started) throw new SecretsError('ROTATION_CLOSED', 'the server names are closed');
+    const prepared = this.#prepare(serverName(name), recipe);
+    this.#put(prepared.name, prepared.client);
+    this.#swapped();
+  }
+
+  delete(name: string): boolean {
+    const normal = serverName(name);
+    const entry = this.#entries.get(normal);
+    if (entry === undefined) return false;
+    this.#entries.delete(normal);
+    entry.slot.end();
+    this.#lastDeleted = entry.slot;
+    this.#leave(entry);
+    this.#swapped();
+    return true;
+  }
+
+  names(): readonly string[] {
+    return [...this.#entries.keys()].sort();
+  }
+
+  close(): Promise<void> {
+    return this.#closing.once(async () => {
+      // Each name keeps its pair: its last events would say otherwise.
+      this.#events.clear();
+      const entries = [...this.#entries.values(), ...this.#leaving];
+      for (const { slot } of entries) slot.stop();
+      await Promise.all(entries.map(({ client }) => client.stop()));
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #slotOf(host: string, acceptedAt: number): ContextSlot | undefined {
+    // A name, maybe its own, was deleted during its handshake.
+    const deleted = this.#lastDeleted;
+    if (host !== '' && deleted !== undefined && acceptedAt < deleted.current.until) return deleted;
+    return this.#find(host);
+  }
+
+  #find(host: string): ContextSlot | undefined {
+    for (const name of namesFor(host)) {
+      const entry = this.#entries.get(name);
+      if (entry !== undefined) return entry.slot;
+    }
+    return undefined;
+  }
+
+  #join(swapped: () => void): () => Promise<void> {
+    this.#joined.add(swapped);
+    return async () => {
+      if (this.#joined.delete(swapped) && this.#joined.size === 0) await this.close();
+    };
+  }
+
+  /** Builds and checks the first context of a name. */
+  #prepare(
+    name: string,
+    recipe: ContextRecipe<V>,
+  ): { readonly name: string; readonly client: NameClient<V> } {
+    const called = `server name ${name}`;
+    const { drainTimeoutMs = Number.POSITIVE_INFINITY, ...retry } = this.#settings;
+    const client = new RotatingClient(WHERE, {
+      kind: 'tls-name',
+      store: this.#store,
+      recipe,
+      returns: 'tls.createSecureContext',
+      options: { name: called, drainTimeoutMs, ...retry },
+      shared: { events: this.#events, label: name },
+      connect: (options: SecureContextOptions) => serveContext(called, options),
+    });
+    return { name, client };
+  }
+
+  #put(name: string, client: NameClient<V>): void {
+    const old = this.#entries.get(name);
+    old?.slot.swap(client.current);
+    const slot = old?.slot ?? new ContextSlot(this.#count, client.current, this.#settings.drainTimeoutMs);
+    client.follow({
+      swap: (served) => {
+        slot.swap(served);
+        this.#swapped();
+      },
+      drained: (served) => slot.drain(served),
+      close: (served) => slot.force(served),
+    });
+    this.#entries.set(name, { slot, client });
+    if (old !== undefined) this.#leave(old);
+  }
+
+  #leave(entry: Entry<V>): void {
+    this.#leaving.add(entry);
+    void entry.client.stop().then(() => this.#leaving.delete(entry));
+  }
+
+  #swapped(): void {
+    for (const swapped of this.#joined) swapped();
+  }
 }

@@ -1,22 +1,23 @@
 import type { Agent, Dispatcher } from 'undici';
 import { SecretsError } from '../../errors';
+import { passed } from '../../internal/options';
 import { loadPeer } from '../../internal/peer';
 import {
   type ClientRotation,
   type ClientRotationOptions,
-  clientRotationOptions,
-  followSecrets,
-} from '../../rotation/follow-secrets';
-import { type Recipe, runRecipe } from '../../rotation/recipe';
+  clientOptions,
+  RotatingClient,
+} from '../../rotation/client';
+import type { Recipe } from '../../rotation/recipe';
 import type { SecretStore } from '../../store/types';
-import { DispatcherGeneration, type UndiciModule } from './dispatcher-generation';
+import { AgentState, type UndiciModule } from './agent-state';
 import { createRotatingDispatcher } from './rotating-dispatcher';
 
 /** Turns one generation into the options of an `undici.Agent`. Synchronous; what it reads is what the dispatcher depends on. */
 export type DispatcherRecipe<V> = Recipe<V, Agent.Options>;
 
 export interface CreateDispatcherOptions extends ClientRotationOptions {
-  /** The `undici` package to use, where it is not the installed one. */
+  /** The `undici` package to use instead of the installed one. */
   readonly undici?: UndiciModule;
 }
 
@@ -24,10 +25,12 @@ export interface CreateDispatcherOptions extends ClientRotationOptions {
 export type HotDispatcher = Dispatcher &
   Pick<Agent, 'closed' | 'destroyed'> & { readonly rotation: ClientRotation };
 
+const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2', 'keepAliveTimeout'];
+
 /**
  * An undici `Dispatcher` (a subclass of yours: `instanceof` holds) whose connections follow the secrets that the recipe
  * reads. On rotation the new `connect` options are checked; then requests go to a new `undici.Agent`, while the old one
- * finishes what it has: with its open connections, or with new ones that use the new material. No request fails. A bad
+ * finishes its requests: on its open connections, or on new ones that use the new material. No request fails. A bad
  * pair changes nothing.
  *
  * It serves `undici.request`, `undici.fetch`, and Node's own `fetch` where that takes dispatchers of your major of
@@ -35,9 +38,9 @@ export type HotDispatcher = Dispatcher &
  *
  * Options: `undici`, `name` (default `dispatcher`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, which
- * are in `rejected` events later; and `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`. Events:
- * `DRAIN_TIMEOUT`.
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, which are in `rejected` events later; and `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
+ * `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
  *
  * @example
  * ```ts
@@ -52,32 +55,27 @@ export function createDispatcher<V>(
   recipe: DispatcherRecipe<V>,
   options: CreateDispatcherOptions = {},
 ): HotDispatcher {
-  const engine = clientRotationOptions('createDispatcher', 'dispatcher', options, ['undici']);
-  const { name } = engine;
-  const undici = options.undici ?? loadPeer<UndiciModule>('undici');
+  const own = { undici: passed<UndiciModule>() };
+  const settings = clientOptions('createDispatcher', options, 'dispatcher', own, IN_RECIPE);
+  const undici = settings.undici ?? loadPeer<UndiciModule>('undici');
   assertUndici(undici);
-  let current: DispatcherGeneration;
-  return followSecrets(
+  const client: RotatingClient<V, Agent.Options, AgentState> = new RotatingClient('createDispatcher', {
+    kind: 'undici',
     store,
-    'undici',
-    engine,
-    (snapshot) => {
-      const agentOptions = runRecipe(name, recipe, snapshot, 'an undici.Agent');
-      return new DispatcherGeneration(undici, name, snapshot.generation, agentOptions, () => current);
-    },
-    (first, control) => {
-      current = first;
-      const { dispatcher, adopt } = createRotatingDispatcher(undici, () => current, control);
-      adopt(first);
-      return {
-        client: dispatcher as HotDispatcher,
-        switchTo(next) {
-          current = next;
-          adopt(next);
-        },
-      };
-    },
-  );
+    recipe,
+    returns: 'an undici.Agent',
+    options: settings,
+    connect: (agentOptions) => new AgentState(undici, settings.name, agentOptions, () => client.current),
+  });
+  const { dispatcher, adopt } = createRotatingDispatcher(undici, client);
+  adopt(client.current);
+  client.follow({
+    swap: adopt,
+    openCount: (state) => state.openCount,
+    drained: (state) => state.drained(),
+    close: (state) => state.destroy(),
+  });
+  return client.expose(dispatcher as Dispatcher & Pick<Agent, 'closed' | 'destroyed'>);
 }
 
 function assertUndici(undici: UndiciModule): void {
@@ -85,6 +83,6 @@ function assertUndici(undici: UndiciModule): void {
     (name) => typeof undici[name] !== 'function',
   );
   if (lacking.length === 0) return;
-  const what = `the undici that was given has no ${lacking.join(', ')}`;
-  throw new SecretsError('PEER_UNSUPPORTED', what, { next: 'Give the module of undici 6.19 or newer.' });
+  const what = `the undici module that was passed lacks ${lacking.join(', ')}`;
+  throw new SecretsError('PEER_UNSUPPORTED', what, { next: 'Pass the module of undici 6.19 or newer.' });
 }

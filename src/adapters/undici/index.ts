@@ -1,8 +1,8 @@
-export type { ClientRotation, ClientRotationOptions } from '../../rotation/follow-secrets';
+export type { ClientRotation, ClientRotationOptions } from '../../rotation/client';
+export type { UndiciModule } from './agent-state';
 export {
   type CreateDispatcherOptions,
   createDispatcher,
   type DispatcherRecipe,
   type HotDispatcher,
 } from './create-dispatcher';
-export type { UndiciModule } from './dispatcher-generation';

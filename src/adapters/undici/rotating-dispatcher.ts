@@ -1,8 +1,8 @@
-import type { Dispatcher } from 'undici';
-import type { ClientControl } from '../../rotation/follow-secrets';
-import type { DispatcherGeneration, UndiciModule } from './dispatcher-generation';
+import type { Agent, Dispatcher } from 'undici';
+import type { RotatingClient } from '../../rotation/client';
+import type { AgentState, UndiciModule } from './agent-state';
 
-/** What undici and its users read of a dispatcher beside its methods. */
+/** What undici and its users read from a dispatcher, apart from its methods. */
 const PROPERTIES = ['closed', 'destroyed', 'stats', 'webSocketOptions', 'eventSourceOptions'] as const;
 
 const EVENTS = ['connect', 'disconnect', 'connectionError', 'drain'] as const;
@@ -12,31 +12,29 @@ type Listen = (
   listener: (origin: URL, targets: readonly Dispatcher[], ...rest: unknown[]) => void,
 ) => void;
 
-/** The dispatcher, and what makes it say what another agent says. */
-export interface Face {
+type DispatcherClient = Pick<RotatingClient<never, Agent.Options, AgentState>, 'current' | 'states' | 'stop'>;
+
+/** The dispatcher, and the way to make it pass on the events of an agent. */
+export interface RotatingDispatcher {
   readonly dispatcher: Dispatcher;
-  /** Passes the events of an agent on as the dispatcher's own. */
-  adopt(generation: DispatcherGeneration): void;
+  /** Emits the events of an agent as the dispatcher's own. */
+  adopt(state: AgentState): void;
 }
 
 /**
- * Makes the dispatcher: a face that sends each request to the agent of the current generation. Its state is in this
- * function and not in the object, because `compose()` wraps that in a Proxy, which private fields do not get through.
+ * Makes the dispatcher, which sends each request to the agent of the current generation. Its state is in this function
+ * and not in the object, because `compose()` wraps that in a Proxy, which private fields do not get through.
  */
-export function createRotatingDispatcher(
-  undici: UndiciModule,
-  current: () => DispatcherGeneration,
-  control: ClientControl<DispatcherGeneration>,
-): Face {
-  class RotatingDispatcher extends undici.Dispatcher {
+export function createRotatingDispatcher(undici: UndiciModule, client: DispatcherClient): RotatingDispatcher {
+  class HotSecretsDispatcher extends undici.Dispatcher {
     override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-      return current().agent.dispatch(options, handler);
+      return client.current.agent.dispatch(options, handler);
     }
 
     override close(): Promise<void>;
     override close(callback: () => void): void;
     override close(callback?: () => void): Promise<void> | undefined {
-      return settle(control.stop(), callback);
+      return settle(client.stop(), callback);
     }
 
     override destroy(error?: Error | null): Promise<void>;
@@ -44,14 +42,14 @@ export function createRotatingDispatcher(
     override destroy(error: Error | null, callback: () => void): void;
     override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
       const [cause, done] = typeof error === 'function' ? [null, error] : [error ?? null, callback];
-      const destroyed = control.generations().map((generation) => generation.destroy(cause));
-      return settle(Promise.all([...destroyed, control.stop()]), done);
+      const destroyed = client.states.map((state) => state.destroy(cause));
+      return settle(Promise.all([...destroyed, client.stop()]), done);
     }
   }
 
-  const dispatcher = new RotatingDispatcher();
+  const dispatcher = new HotSecretsDispatcher();
   for (const property of PROPERTIES) {
-    const get = () => (current().agent as unknown as Record<string, unknown>)[property];
+    const get = () => (client.current.agent as unknown as Record<string, unknown>)[property];
     Object.defineProperty(dispatcher, property, { get });
   }
   const emit = dispatcher.emit as (event: string, ...payload: unknown[]) => boolean;
@@ -71,7 +69,7 @@ export function createRotatingDispatcher(
 /** undici's two ways to hear of an end. */
 function settle(ended: Promise<unknown>, callback?: () => void): Promise<void> | undefined {
   if (callback === undefined) return ended.then(() => {});
-  // Out of the promise: what the callback throws is the caller's.
+  // Outside the promise: an error that the callback throws belongs to the caller.
   void ended.then(() => queueMicrotask(callback));
   return undefined;
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import { deferred } from '../../support/deferred';
 import { waitFor } from '../../support/wait-for';
-import { type Fake, stage } from './stage';
+import { type Fake, harness } from './harness';
 
 describe('an old resource', () => {
   it('is closed when its last use has ended and it has drained', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const drained = deferred();
     const resource = start({
       drain: ({ password }: Fake) => (password === 'p1' ? drained.promise : undefined),
@@ -32,7 +32,7 @@ describe('an old resource', () => {
   });
 
   it('is closed by force at drainTimeoutMs', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const signals: AbortSignal[] = [];
     const resource = start(
       {
@@ -58,7 +58,7 @@ describe('an old resource', () => {
   });
 
   it('whose drain or dispose throws is reported, and the rotation goes on', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const resource = start({
       drain: ({ password }: Fake) => {
         if (password === 'p1') throw new Error('drain');
@@ -82,7 +82,7 @@ describe('an old resource', () => {
 
 describe('close()', () => {
   it('drains and disposes what serves, once, and lets nobody use it after', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const resource = start();
     await resource.ready;
     const use = deferred();
@@ -105,7 +105,7 @@ describe('close()', () => {
   });
 
   it('waits for a running build, and closes what comes of it', async () => {
-    const { start, make, built } = await stage();
+    const { start, make, built } = await harness();
     const slow = deferred();
     const resource = start({
       build: async (s) => {
@@ -124,7 +124,7 @@ describe('close()', () => {
   });
 
   it('ends the pause before the next attempt, and leaves no timer', async () => {
-    const { start, of } = await stage();
+    const { start, of } = await harness();
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
     const started = vi.spyOn(globalThis, 'setTimeout');
@@ -151,7 +151,7 @@ describe('close()', () => {
   });
 
   it('is not held up for ever by a dispose that never settles', async () => {
-    const { start, of } = await stage();
+    const { start, of } = await harness();
     const resource = start({ dispose: () => new Promise(() => {}) });
     await resource.ready;
     vi.useFakeTimers();

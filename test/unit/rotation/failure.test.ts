@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { waitFor } from '../../support/wait-for';
-import { stage } from './stage';
+import { harness } from './harness';
 
 describe('a renewal that fails', () => {
   it('is retried until it succeeds, told once per cause, while the old one serves', async () => {
-    const { start, rotate, make, built, of } = await stage();
+    const { start, rotate, make, built, of } = await harness();
     const causes = [TypeError, RangeError, TypeError, RangeError].map((Kind) => new Kind('refused'));
     let failures = 0;
     const resource = start({
@@ -28,7 +28,7 @@ describe('a renewal that fails', () => {
   });
 
   it('is told again for a newer generation', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const resource = start({
       verify: ({ generation }) => {
         if (generation > 1) throw new Error('refused');
@@ -50,7 +50,7 @@ describe('a renewal that fails', () => {
   });
 
   it('says neither a value nor a foreign message', async () => {
-    const { start, rotate, of } = await stage();
+    const { start, rotate, of } = await harness();
     const leaky = (password: string) => {
       const error = new Error(`no login for ${password}\n    at /${password}:1:1`, { cause: password });
       error.name = `Error of ${password}`;
@@ -80,7 +80,7 @@ describe('a renewal that fails', () => {
   });
 
   it('fails when its build takes too long, and closes what comes late', async () => {
-    const { start, rotate, make, built, of } = await stage();
+    const { start, rotate, make, built, of } = await harness();
     let release = () => {};
     const signals: AbortSignal[] = [];
     const resource = start(
@@ -111,7 +111,7 @@ describe('a renewal that fails', () => {
   });
 
   it('fails when its verification takes too long', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const resource = start(
       { verify: () => (built.length === 2 ? new Promise(() => {}) : undefined) },
       { verifyTimeoutMs: 30 },
@@ -125,7 +125,7 @@ describe('a renewal that fails', () => {
   });
 
   it('keeps a listener that throws from nobody', async () => {
-    const { start, rotate, of } = await stage();
+    const { start, rotate, of } = await harness();
     const resource = start();
     await resource.ready;
     resource.on('swapped', () => {

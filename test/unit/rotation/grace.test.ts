@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-async function stage() {
+async function harness() {
   const source = memory({ ca: 'ca-1', name: 'one' });
   const store = await SecretStore.open({
     secrets: { ca: secret.text('ca', { keepPreviousMs: 1000 }), name: 'name' },
@@ -25,7 +25,7 @@ async function stage() {
 
 describe('a resource that was built from previous values too', () => {
   it('is built again without each of them when its grace ends', async () => {
-    const { store, rotate } = await stage();
+    const { store, rotate } = await harness();
     await using _ = store;
     const built: string[] = [];
     await using trust = rotating(store, {
@@ -50,7 +50,7 @@ describe('a resource that was built from previous values too', () => {
   });
 
   it('is left alone when it read the current value only, and after close', async () => {
-    const { store, rotate } = await stage();
+    const { store, rotate } = await harness();
     await using _ = store;
     let builds = 0;
     const build = (read: () => unknown) => {
@@ -68,7 +68,7 @@ describe('a resource that was built from previous values too', () => {
   });
 
   it('tries until it succeeds, and serves the old one meanwhile', async () => {
-    const { store, rotate } = await stage();
+    const { store, rotate } = await harness();
     await using _ = store;
     let refuse = 0;
     await using trust = rotating(store, {

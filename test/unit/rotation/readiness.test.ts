@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { rotating } from '../../../src/rotation/rotating';
 import { waitFor } from '../../support/wait-for';
-import { stage } from './stage';
+import { harness } from './harness';
 
 const CHILD = fileURLToPath(new URL('./ready-child.ts', import.meta.url));
 
 describe('the first resource', () => {
   it('is there later, when it was not within readyTimeoutMs', async () => {
-    const { start, make, of } = await stage();
+    const { start, make, of } = await harness();
     let works = false;
     const resource = start(
       {
@@ -30,7 +30,7 @@ describe('the first resource', () => {
   });
 
   it('is built again from any newer generation while there is none', async () => {
-    const { start, rotate, make } = await stage();
+    const { start, rotate, make } = await harness();
     const resource = start(
       {
         build: (s) => {
@@ -45,7 +45,7 @@ describe('the first resource', () => {
   });
 
   it('fails at once when the store is closed', async () => {
-    const { start, secrets } = await stage();
+    const { start, secrets } = await harness();
     const resource = start(
       {
         build: async () => {
@@ -71,7 +71,7 @@ describe('the first resource', () => {
 
 describe('the options of a rotating resource', () => {
   it('are checked', async () => {
-    const { secrets } = await stage();
+    const { secrets } = await harness();
     const build = () => 1;
     expect(() => rotating(secrets, { build }, { drainTimeoutMS: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),
@@ -82,7 +82,7 @@ describe('the options of a rotating resource', () => {
   });
 
   it('may be undefined, for the default', async () => {
-    const { secrets } = await stage();
+    const { secrets } = await harness();
     await using resource = rotating(
       secrets,
       {

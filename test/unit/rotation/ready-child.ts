@@ -2,15 +2,15 @@ import { memory, SecretStore } from 'hot-secrets';
 import { rotating } from '../../../src/rotation/rotating';
 
 // The pause before the second attempt is all that is left in this process.
-const secrets = await SecretStore.open({ secrets: {}, sources: [memory()] });
+const secrets = await SecretStore.open({ secrets: { word: 'word' }, sources: [memory({ word: 'ready' })] });
 let attempts = 0;
 const resource = rotating(
   secrets,
   {
-    build: () => {
+    build: (s) => {
       attempts += 1;
       if (attempts < 3) throw new Error('not yet');
-      return 'ready';
+      return s.reveal('word');
     },
   },
   { retryBaseMs: 100 },

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type Deferred, deferred } from '../../support/deferred';
 import { waitFor } from '../../support/wait-for';
-import { type Fake, stage } from './stage';
+import { type Fake, harness } from './harness';
 
 describe('a newer rotation', () => {
   it('supersedes a running build, whose late result is disposed and never serves', async () => {
-    const { start, rotate, make, built, of } = await stage();
+    const { start, rotate, make, built, of } = await harness();
     const signals: AbortSignal[] = [];
     let slow: Deferred<void> | undefined;
     const resource = start({
@@ -37,7 +37,7 @@ describe('a newer rotation', () => {
   it.each(['passes', 'fails'] as const)(
     'supersedes a running verification, also when that %s later',
     async (ending) => {
-      const { start, rotate, built, of } = await stage();
+      const { start, rotate, built, of } = await harness();
       const proof = deferred();
       const resource = start({
         verify: ({ password }: Fake) => (password === 'p2' ? proof.promise : undefined),
@@ -57,7 +57,7 @@ describe('a newer rotation', () => {
   );
 
   it('that takes the last one back ends the renewal, and what serves goes on', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     const proof = deferred();
     const resource = start({
       verify: ({ password }: Fake) => (password === 'p2' ? proof.promise : undefined),
@@ -78,7 +78,7 @@ describe('a newer rotation', () => {
   });
 
   it('is not waited for by the pause of the failed one before it', async () => {
-    const { start, rotate, of } = await stage();
+    const { start, rotate, of } = await harness();
     const resource = start(
       {
         verify: ({ password }: Fake) => {

@@ -1,3 +1,4 @@
+import type { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CredentialGate } from '../../../../src/adapters/pg/credential-gate';
 import type { PendingItem } from '../../../../src/adapters/pg/pg-internals';
@@ -12,18 +13,13 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function gate(overrides: Partial<ConstructorParameters<typeof CredentialGate>[0]> = {}) {
+function gate(overrides: Partial<ConstructorParameters<typeof CredentialGate>[1]> = {}) {
   const queue: PendingItem[] = [];
   const opened = vi.fn();
   const probe = vi.fn(async () => false);
-  const made = new CredentialGate({
-    waitMs: 1000,
-    queue: () => queue,
-    served: () => true,
-    probe,
-    opened,
-    ...overrides,
-  });
+  // One client is open: it could still serve.
+  const pool = { _pendingQueue: queue, _clients: [{} as Client] };
+  const made = new CredentialGate(pool, { waitMs: 1000, probe, opened, ...overrides });
   const wait = () => {
     const callback = vi.fn();
     queue.push({ callback });
@@ -32,7 +28,7 @@ function gate(overrides: Partial<ConstructorParameters<typeof CredentialGate>[0]
   return { made, queue, opened, probe, wait };
 }
 
-describe('the gate', () => {
+describe('the gate of a pool', () => {
   it('answers each caller after a wait of their own, with the last refusal', () => {
     const { made, wait, queue } = gate();
     made.close(new Error('older'));
@@ -65,7 +61,7 @@ describe('the gate', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('does not take an answer about the credential before for one about this', async () => {
+  it('ignores the answer of a probe with an earlier credential', async () => {
     const answers: ((accepted: boolean) => void)[] = [];
     const { made, opened } = gate({
       probe: () => new Promise((resolve) => answers.push(resolve)),
@@ -81,7 +77,7 @@ describe('the gate', () => {
     expect(made.closed).toBe(true);
   });
 
-  it('leaves callers alone who were answered by what another one did', () => {
+  it('does not answer again callers that another caller answered', () => {
     const { made, queue } = gate();
     const answers: string[] = [];
     for (const name of ['a', 'b', 'c']) {
@@ -98,7 +94,7 @@ describe('the gate', () => {
     expect(answers).toEqual(['a', 'b', 'c']);
   });
 
-  it('holds the process while somebody waits, and only then', () => {
+  it('holds the process only while somebody waits', () => {
     const intervals = vi.spyOn(globalThis, 'setInterval');
     const { made, wait, queue } = gate();
     expect(made.holds()).toBe(false);

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { hidePrivateOptions, inheritedOptions } from '../../../../src/adapters/tls/inherited-options';
 import { createAuthority } from '../../../support/certificates';
-import { linesOf } from '../../../support/tls-stage';
+import { linesOf } from '../../../support/tls-harness';
 
 const authority = await createAuthority();
 const { cert, key } = await authority.issue();

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres';
 
 /** One server for a test file, with what it wrote to its log. */
-export interface Stage {
+export interface PgHarness {
   readonly server: PostgresServer;
   /** Lines of the server's log that match. */
   logged(pattern: RegExp): number;
@@ -23,7 +23,7 @@ export interface Stage {
 
 let roles = 0;
 
-export async function startStage(options: PostgresOptions = {}): Promise<Stage> {
+export async function startPgHarness(options: PostgresOptions = {}): Promise<PgHarness> {
   const log: string[] = [];
   const server = await startPostgres({
     ...options,
@@ -56,14 +56,14 @@ export async function startStage(options: PostgresOptions = {}): Promise<Stage> 
 }
 
 /** The secrets of one pool, in a mount of their own, followed by a store. */
-export interface Cast {
+export interface PoolHarness {
   readonly mount: TestMount;
   readonly secrets: SecretStore<{ readonly user: string; readonly password: string; readonly other: string }>;
   pool(config?: PoolConfig, options?: CreatePoolOptions): HotPool;
 }
 
-export async function cast(stage: Stage, user: string, password: string): Promise<Cast> {
-  const { host, port, database } = stage.server;
+export async function poolHarness(harness: PgHarness, user: string, password: string): Promise<PoolHarness> {
+  const { host, port, database } = harness.server;
   const mount = await createTestMount({ user, password, other: 'unrelated' });
   const secrets = await SecretStore.open({
     secrets: { user: 'user', password: 'password', other: 'other' },
@@ -93,13 +93,13 @@ export async function cast(stage: Stage, user: string, password: string): Promis
 
 /** A pool whose first connections go through the proxy, and those after the first rotation straight to the server. */
 export function poolThroughProxyAtFirst(
-  stage: Stage,
-  secrets: Cast['secrets'],
+  harness: PgHarness,
+  secrets: PoolHarness['secrets'],
   proxyPort: number,
   config: PoolConfig = {},
   options: CreatePoolOptions = {},
 ): HotPool {
-  const { host, port, database } = stage.server;
+  const { host, port, database } = harness.server;
   const pool = createPool(
     secrets,
     (s) => ({

@@ -19,7 +19,7 @@ export interface Fake {
   disposed: number;
 }
 
-export interface Stage {
+export interface Harness {
   readonly secrets: SecretStore<Values>;
   /** Everything that was built, in order. */
   readonly built: Fake[];
@@ -31,7 +31,7 @@ export interface Stage {
   start(lifecycle?: Partial<Lifecycle<Fake, Values>>, options?: RotatingOptions): Rotating<Fake>;
 }
 
-export async function stage(): Promise<Stage> {
+export async function harness(): Promise<Harness> {
   const source = memory({ user: 'u1', password: 'p1', other: 'o1' });
   const secrets = await SecretStore.open({
     secrets: { user: 'user', password: 'password', other: 'other', extra: secret.text('extra').optional() },
@@ -39,7 +39,7 @@ export async function stage(): Promise<Stage> {
   });
   onTestFinished(() => secrets.close());
   const built: Fake[] = [];
-  const events: Stage['events'] = [];
+  const events: Harness['events'] = [];
 
   function make(snapshot: Snapshot<Values>): Fake {
     const { generation } = snapshot;

@@ -3,11 +3,11 @@ import { describe, expect, it, vi } from 'vitest';
 import { rotating } from '../../../src/rotation/rotating';
 import { deferred } from '../../support/deferred';
 import { waitFor } from '../../support/wait-for';
-import { stage, type Values } from './stage';
+import { harness, type Values } from './harness';
 
 describe('a rotating resource', () => {
   it('serves a new build only when it has proved itself, rotation after rotation', async () => {
-    const { start, rotate, built, of } = await stage();
+    const { start, rotate, built, of } = await harness();
     let proof = deferred();
     const resource = start({ verify: () => proof.promise });
     expect(() => resource.current).toThrow(expect.objectContaining({ code: 'ROTATION_NOT_READY' }));
@@ -36,7 +36,7 @@ describe('a rotating resource', () => {
   });
 
   it('is left alone by the rotation of a secret that it did not read', async () => {
-    const { start, rotate, built, secrets } = await stage();
+    const { start, rotate, built, secrets } = await harness();
     const resource = start();
     await resource.ready;
 
@@ -55,7 +55,7 @@ describe('a rotating resource', () => {
     ['reveals all of', (s) => s.revealWithPrevious('extra')],
     ['gets as a box', (s) => s.get('extra')],
   ])('depends on a secret that it %s', async (_how, read) => {
-    const { start, rotate, make, built } = await stage();
+    const { start, rotate, make, built } = await harness();
     const resource = start({
       build: (s) => {
         read(s);
@@ -71,7 +71,7 @@ describe('a rotating resource', () => {
   });
 
   it('is built again when a secret changed before an asynchronous build read it', async () => {
-    const { start, rotate, make, built, secrets } = await stage();
+    const { start, rotate, make, built, secrets } = await harness();
     const gate = deferred();
     const seen: unknown[] = [];
     const resource = start({
@@ -96,7 +96,7 @@ describe('a rotating resource', () => {
   });
 
   it('is built anew from the latest values when one that an unconcerned renewal will read changes', async () => {
-    const { start, rotate, make, built } = await stage();
+    const { start, rotate, make, built } = await harness();
     const gates = [deferred(), deferred(), deferred()];
     let builds = 0;
     const resource = start({

@@ -13,7 +13,7 @@ export const files = (prefix: string, { chain, key }: Pick<Issued, 'chain' | 'ke
 });
 
 /** The pairs of one server in a mount of their own, followed by a store. */
-export interface TlsCast {
+export interface TlsHarness {
   readonly authority: Authority;
   readonly mount: TestMount;
   readonly secrets: SecretStore<{ readonly web: TlsMaterial; readonly api: TlsMaterial }>;
@@ -24,7 +24,7 @@ export interface TlsCast {
 }
 
 /** A mount with the pairs `web` ("web-1") and `api` ("api-1", for api.test). */
-export async function tlsCast(): Promise<TlsCast> {
+export async function tlsHarness(): Promise<TlsHarness> {
   const authority = await createAuthority();
   const hosts = { web: ['localhost', '127.0.0.1'], api: ['api.test', 'other.test', 'a.wild.test'] };
   const issue = (commonName: string, names: readonly string[] = hosts.web) =>

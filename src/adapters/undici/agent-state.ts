@@ -1,23 +1,32 @@
 import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
-import type { ClientGeneration } from '../../rotation/follow-secrets';
 import { OpenSockets } from '../../rotation/open-sockets';
-import type { SecureOptions } from '../tls/secure-options';
-import { connectorMaker, type MakeConnector } from './connector-maker';
+import { contextFor, type SecureOptions, withoutContextOptions } from '../tls/secure-context';
 
 /** What is needed of the `undici` package. */
 export type UndiciModule = Pick<typeof import('undici'), 'Agent' | 'Dispatcher' | 'Pool' | 'buildConnector'>;
 
-/** Every dispatcher of undici says that it was destroyed; one that a factory of the user made may not. */
+/** Every dispatcher of undici says whether it was destroyed; one from a factory of the user may not. */
 type PoolLike = Dispatcher & { readonly destroyed?: boolean };
 
-/** One undici.Agent for each generation: closed, it finishes what it has and takes no more. */
-export class DispatcherGeneration implements ClientGeneration {
-  readonly generation: number;
+/** Makes what opens connections for a pool with these settings. */
+type MakeConnector = (settings: Agent.Options) => buildConnector.connector;
+
+/** Settings of a pool that undici passes on to the connector that it builds. */
+const PASSED_ON = [
+  'allowH2',
+  'autoSelectFamily',
+  'autoSelectFamilyAttemptTimeout',
+  'maxCachedSessions',
+  'socketPath',
+] as const;
+
+/** One undici.Agent for each generation: closed, it finishes what it has and takes no more requests. */
+export class AgentState {
   readonly agent: Agent;
   readonly #makeConnector: MakeConnector;
-  readonly #current: () => DispatcherGeneration;
+  readonly #current: () => AgentState;
   /** The agent forgets a pool when its last connection ends, and all of them when it closes; requests may wait in them. */
   readonly #pools = new Set<PoolLike>();
   readonly #sockets = new OpenSockets();
@@ -29,17 +38,15 @@ export class DispatcherGeneration implements ClientGeneration {
   });
 
   /**
-   * `current`: the generation of then, which new connections are opened with: an old agent that still has a queue must not
-   * use replaced secrets. Throws what `contextFor` throws, and `RECIPE_FAILED` for options that no agent takes.
+   * `current` returns the state that new connections are opened with: an old agent that still has a queue must not use
+   * replaced secrets. Throws what `contextFor` throws, and `RECIPE_FAILED` for options that no agent takes.
    */
   constructor(
     undici: UndiciModule,
     name: string,
-    generation: number,
     { connect, tls, ...options }: Agent.Options,
-    current: () => DispatcherGeneration,
+    current: () => AgentState,
   ) {
-    this.generation = generation;
     this.#current = current;
     this.#makeConnector =
       typeof connect === 'function'
@@ -83,9 +90,9 @@ export class DispatcherGeneration implements ClientGeneration {
     return pool;
   }
 
-  /** Opens the connections of one pool. `settings`: those of the pool. */
+  /** Opens the connections of one pool with these settings. */
   #connector(settings: Agent.Options): buildConnector.connector {
-    let maker: DispatcherGeneration | undefined;
+    let maker: AgentState | undefined;
     let open: buildConnector.connector;
     return (where, callback) => {
       const current = this.#current();
@@ -101,4 +108,21 @@ export class DispatcherGeneration implements ClientGeneration {
       });
     };
   }
+}
+
+/** Makes connectors as a pool of undici would from its `connect` options, but around one context. Throws what `contextFor` throws. */
+function connectorMaker(
+  undici: Pick<UndiciModule, 'buildConnector'>,
+  name: string,
+  connect: SecureOptions,
+): MakeConnector {
+  const secure = { ...withoutContextOptions(connect), secureContext: contextFor(name, connect) };
+  return (settings) => {
+    const given = PASSED_ON.filter((option) => settings[option] !== undefined);
+    return undici.buildConnector({
+      ...Object.fromEntries(given.map((option) => [option, settings[option]])),
+      ...(settings.connectTimeout === undefined ? {} : { timeout: settings.connectTimeout }),
+      ...secure,
+    });
+  };
 }

@@ -10,7 +10,7 @@ export interface ClientValues {
 }
 
 /** A server that demands client certificates, and a store that holds one for it. */
-export interface ClientStage {
+export interface ClientHarness {
   readonly authority: Authority;
   readonly server: MutualTlsServer;
   readonly source: MemorySource;
@@ -24,7 +24,7 @@ export interface ClientStage {
 }
 
 /** `keepPreviousMs`: how long an authority that was replaced is still trusted. */
-export async function startClientStage({ keepPreviousMs = 0 } = {}): Promise<ClientStage> {
+export async function startClientHarness({ keepPreviousMs = 0 } = {}): Promise<ClientHarness> {
   const authority = await createAuthority();
   const server = await startMutualTlsServer(await authority.issue(), authority);
   const first = await authority.issue({ commonName: 'client' });

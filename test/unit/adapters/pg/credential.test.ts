@@ -2,13 +2,14 @@ import { createSecureContext } from 'node:tls';
 import type { Snapshot } from 'hot-secrets';
 import { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { type PoolRecipe, runPoolRecipe } from '../../../../src/adapters/pg/recipe';
+import { credentialOf } from '../../../../src/adapters/pg/credential';
 import type { SecretsError } from '../../../../src/errors';
+import { runRecipe } from '../../../../src/rotation/recipe';
 import { createAuthority } from '../../../support/certificates';
 
 const snapshot = { generation: 7 } as Snapshot;
 const run = (recipe: unknown) =>
-  runPoolRecipe('pool', recipe as PoolRecipe<Readonly<Record<string, string>>>, snapshot);
+  credentialOf('pool', runRecipe('pool', recipe as () => object, snapshot, 'a pg.Pool'));
 
 function failure(recipe: unknown): SecretsError {
   try {
@@ -19,8 +20,8 @@ function failure(recipe: unknown): SecretsError {
   throw new Error('It did not fail.');
 }
 
-describe('a recipe', () => {
-  it('that throws says where, and neither its message nor a value', () => {
+describe('the recipe of a pool', () => {
+  it('says where it threw, and neither its message nor a value', () => {
     const error = failure(() => {
       throw new TypeError('cannot use fictitious', { cause: 'fictitious' });
     });
@@ -30,26 +31,25 @@ describe('a recipe', () => {
     expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain('fictitious');
   });
 
-  it('that returns a promise is refused, also when that rejects', () => {
+  it('is refused when it returns a promise, also one that rejects', () => {
     expect(failure(async () => Promise.reject(new Error('unheard'))).code).toBe('RECIPE_ASYNC');
     // biome-ignore lint/suspicious/noThenProperty: A thenable of another library.
     expect(failure(() => ({ then() {} })).code).toBe('RECIPE_ASYNC');
   });
 
-  it.each([undefined, null, 'postgres://'])('that returns %s is refused', (value) => {
+  it.each([undefined, null, 'postgres://'])('is refused when it returns %s', (value) => {
     expect(failure(() => value).code).toBe('RECIPE_FAILED');
   });
 
-  it('with a connectionString that cannot be parsed keeps it to itself', () => {
+  it('keeps a connectionString that cannot be parsed out of the error', () => {
     const error = failure(() => ({ connectionString: 'postgres://user:fictitious@%zz:port' }));
     expect(error.code).toBe('RECIPE_FAILED');
     expect(`${error.stack}`).not.toContain('fictitious');
   });
 
-  it('means what it names beside a connectionString', () => {
+  it('wins over its connectionString with what it names', () => {
     const connectionString = 'postgres://url-user:url-password@url-host:6543/url-db?application_name=app';
     expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toMatchObject({
-      generation: 7,
       config: {
         user: 'named',
         password: 'own',
@@ -90,7 +90,7 @@ describe('the ssl options of a recipe', () => {
     });
   });
 
-  it.each([{}, { ssl: true }, { ssl: false }])('pass as %o', (config) => {
+  it.each([{}, { ssl: true }, { ssl: false }])('are passed on as %o', (config) => {
     expect(run(() => config).config).toEqual(config);
   });
 });

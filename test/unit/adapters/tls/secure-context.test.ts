@@ -1,10 +1,10 @@
 import type { SecureContextOptions } from 'node:tls';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { checkedContext } from '../../../../src/adapters/tls/checked-context';
+import { checkedContext } from '../../../../src/adapters/tls/secure-context';
 import { createAuthority } from '../../../support/certificates';
 import { createPfx } from '../../../support/pfx';
-import { linesOf } from '../../../support/tls-stage';
+import { linesOf } from '../../../support/tls-harness';
 
 const authority = await createAuthority();
 const [{ cert, key, chain }, other] = await Promise.all([authority.issue(), authority.issue()]);

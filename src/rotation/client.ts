@@ -1,0 +1,283 @@
+import { isSecretsError, SecretsError } from '../errors';
+import type { Listenable } from '../internal/events';
+import { ms, type Option, readOptions, text } from '../internal/options';
+import { failureOf, publish } from '../observe/channels';
+import type { SecretStore, Snapshot } from '../store/types';
+import { assertStoreAndRecipe, misreadError, type Recipe, runRecipe } from './recipe';
+import { CREDENTIAL_EVENTS, listenableOf, type ResourceEvents, ROTATION_EVENTS } from './resource-events';
+import { Rotation } from './rotation';
+import type { ResourceView } from './trace';
+import { type TrackedSnapshot, track } from './tracked';
+import type { RotatingOptions, RotationEvents } from './types';
+
+/** Options of every client that follows its secrets. Durations are milliseconds. */
+export interface ClientRotationOptions {
+  /** What errors and events call the client. */
+  readonly name?: string;
+  /**
+   * How long a request may still use a connection that was opened with replaced secrets, before that connection is closed.
+   * Default: 3 600 000 (an hour).
+   */
+  readonly drainTimeoutMs?: number;
+  /** First step of the backoff after a generation that cannot be used. Default: 1 000. */
+  readonly retryBaseMs?: number;
+  /** Its longest step. Default: 30 000. */
+  readonly retryMaxMs?: number;
+}
+
+/**
+ * The rotation of a client, apart from the client's own face.
+ *
+ * What is wrong (`rejected`, `error`) also reaches the `error` listeners of the store, and is a process warning where
+ * neither has a listener.
+ */
+export interface ClientRotation extends Listenable<RotationEvents> {
+  /** The store's generation that new connections are opened with. */
+  readonly generation: number;
+  /** Connections of older generations, open or being opened. */
+  readonly staleCount: number;
+}
+
+/** What a store must do for a client to follow it. */
+export type ClientStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on' | 'refresh'>;
+
+type Connections = NonNullable<ReturnType<NonNullable<ResourceView['connections']>>>;
+
+/** How an adapter connects. `State` is what one generation connects with: a context, a credential, an inner client. */
+export interface ClientSetup<V, Options extends object, State> {
+  /** What telemetry calls such clients: `https-agent`. */
+  readonly kind: string;
+  readonly store: ClientStore<V>;
+  readonly recipe: Recipe<V, Options>;
+  /** What the recipe returns the options of: `an https.Agent`. */
+  readonly returns: string;
+  readonly options: RotatingOptions & { readonly name: string };
+  /** The server may refuse a credential: adds the events `refused` and `accepted`. */
+  readonly refusals?: boolean;
+  /** Several clients that share their listeners, and the `name` in the events of this one. */
+  readonly shared?: { readonly events: ResourceEvents; readonly label: string };
+  /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection behind. */
+  connect(options: Options, generation: number): State;
+  /** Proves that a new state works, by rejecting when it does not. */
+  verify?(state: State, signal: AbortSignal): unknown;
+}
+
+/** How an adapter moves its client from one state to the next. */
+export interface ClientWork<State> {
+  /** New connections use `next` from now on. Nobody has heard of it yet. */
+  swap(next: State, previous: State): void;
+  /** Settles when the last use of an old state is over, or `signal` aborts. */
+  drained(state: State, signal: AbortSignal): unknown;
+  /** Closes what is left of a state, in use or not. May be called again. */
+  close(state: State): unknown;
+  /** Connections of one state, open or being opened. */
+  openCount?(state: State): number;
+  /** The same for all states together, where they are not counted one by one. */
+  connections?(): Connections;
+}
+
+const ENGINE_DEFAULTS = {
+  buildTimeoutMs: 30_000,
+  verifyTimeoutMs: 10_000,
+  drainTimeoutMs: 30_000,
+  retryBaseMs: 1_000,
+  retryMaxMs: 30_000,
+  readyTimeoutMs: 30_000,
+};
+
+/**
+ * Reads the options of a client: those that every client has, and its `own`. `inRecipe`: settings of the client itself,
+ * which belong into what the recipe returns.
+ * @throws `OPTION_UNKNOWN`, `OPTION_INVALID`.
+ */
+export function clientOptions<D extends Readonly<Record<string, Option<unknown>>>>(
+  where: string,
+  options: unknown,
+  name: string,
+  own: D,
+  inRecipe: readonly string[] = [],
+) {
+  const misplaced = typeof options === 'object' ? Object.keys(options ?? {}) : [];
+  const setting = misplaced.find((option) => inRecipe.includes(option));
+  if (setting !== undefined) {
+    throw new SecretsError('OPTION_INVALID', `\`${setting}\` is not an option of ${where}`, {
+      next: `Return it from the recipe: (s) => ({ ${setting}: …, … }).`,
+    });
+  }
+  return readOptions(where, options, {
+    name: text(name),
+    drainTimeoutMs: ms(3_600_000),
+    retryBaseMs: ms(1_000),
+    retryMaxMs: ms(30_000),
+    ...own,
+  });
+}
+
+/**
+ * One client that follows its secrets: what every adapter stands on. Made, it has built its first state, synchronously;
+ * `follow` then starts the rotation, and `expose` gives the client its public `rotation`.
+ */
+export class RotatingClient<V, Options extends object, State> {
+  readonly #setup: ClientSetup<V, Options, State>;
+  readonly #tracked: TrackedSnapshot<V>;
+  /** Swapped out, and maybe still in use. */
+  readonly #replaced = new Set<State>();
+  #current: State;
+  #generation: number;
+  #work: ClientWork<State> | undefined;
+  #rotation: Rotation<State, V> | undefined;
+  #refusedAt: number | undefined;
+
+  /**
+   * `where`: the function that makes the client, for messages.
+   * @throws `OPTION_INVALID`, `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, or what `connect` throws.
+   */
+  constructor(where: string, setup: ClientSetup<V, Options, State>) {
+    const { store, recipe, options } = setup;
+    assertStoreAndRecipe(where, store, recipe);
+    this.#setup = setup;
+    const tracked = track<V>(store);
+    const checkReads = () => {
+      const misread = misreadError(tracked, `recipe of the ${options.name}`);
+      if (misread !== undefined) throw misread;
+    };
+    this.#tracked = tracked;
+    this.#current = tracked.run(() => this.#connect(tracked.snapshot, checkReads));
+    this.#generation = tracked.snapshot.generation;
+  }
+
+  get name(): string {
+    return this.#setup.options.name;
+  }
+
+  /** What new connections use. */
+  get current(): State {
+    return this.#current;
+  }
+
+  /** The store's generation of that. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Every state that may still have connections, the current one last. */
+  get states(): readonly State[] {
+    return [...this.#replaced, this.#current];
+  }
+
+  get connections(): Connections {
+    const { connections, openCount = () => 0 } = this.#work ?? {};
+    if (connections !== undefined) return connections();
+    const stale = [...this.#replaced].reduce((count, old) => count + openCount(old), 0);
+    return { open: stale + openCount(this.#current), stale };
+  }
+
+  /** Starts to follow the store. */
+  follow(work: ClientWork<State>): void {
+    const { kind, store, options, refusals, shared, verify } = this.#setup;
+    this.#work = work;
+    const counts = work.connections ?? work.openCount;
+    this.#rotation = new Rotation<State, V>(
+      store,
+      {
+        build: (snapshot) => this.#connect(snapshot),
+        ...(verify === undefined ? {} : { verify: (state, signal) => verify(state, signal) }),
+        drain: (old, signal) => work.drained(old, signal),
+        dispose: (old) => {
+          this.#replaced.delete(old);
+          return work.close(old);
+        },
+      },
+      { ...ENGINE_DEFAULTS, ...options },
+      {
+        initial: { resource: this.#current, tracked: this.#tracked },
+        builder: 'recipe',
+        view: {
+          kind,
+          connections: counts && (() => this.connections),
+          refused: () => this.#refusedAt !== undefined,
+        },
+        events: refusals ? [...ROTATION_EVENTS, ...CREDENTIAL_EVENTS] : ROTATION_EVENTS,
+        shared,
+        swap: (next, generation) => {
+          const previous = this.#current;
+          this.#replaced.add(previous);
+          this.#current = next;
+          this.#generation = generation;
+          work.swap(next, previous);
+        },
+      },
+    );
+  }
+
+  /** Gives the client its public `rotation`; `more` adds to it. */
+  expose<C extends object, More extends object = object>(
+    client: C,
+    more: More = {} as More,
+  ): C & { readonly rotation: ClientRotation & More } {
+    const value = Object.freeze(this.face(more));
+    return Object.defineProperty(client, 'rotation', { value }) as never;
+  }
+
+  /** The public part of a rotation: generation, count of stale connections, events. */
+  face<More extends object>(more: More): ClientRotation & More {
+    return Object.defineProperties(listenableOf(this.events), {
+      ...Object.getOwnPropertyDescriptors(more),
+      generation: { enumerable: true, get: () => this.generation },
+      staleCount: { enumerable: true, get: () => this.connections.stale },
+    }) as unknown as ClientRotation & More;
+  }
+
+  /** The server refuses the current credential: tells so, and looks for a newer one. */
+  refused(error: SecretsError, waiting: number): void {
+    this.#refusedAt ??= performance.now();
+    const { name, generation } = this;
+    const { identity, events } = this.#engine;
+    publish('hot-secrets:credential:refused', () => ({
+      ...identity,
+      ...failureOf(error),
+      generation,
+      waiting,
+    }));
+    events.alarm('refused', name, error, (told) => ({ name, generation, waiting, error: told }));
+    this.refreshNow();
+  }
+
+  /** The server takes the credential again, or a newer one. */
+  accepted(): void {
+    const { name, generation } = this;
+    const waitedMs = this.#refusedAt === undefined ? 0 : performance.now() - this.#refusedAt;
+    this.#refusedAt = undefined;
+    const { identity, events } = this.#engine;
+    publish('hot-secrets:credential:accepted', () => ({ ...identity, generation, waitedMs }));
+    events.emit('accepted', { name, generation, waitedMs });
+  }
+
+  /** The server changed its mind about credentials: a newer one may be in a source, or wait for its next attempt. */
+  refreshNow(): void {
+    this.#engine.retryNow();
+    this.#setup.store.refresh({ trigger: 'auth-failure' }).catch((error: unknown) => {
+      if (!isSecretsError(error, 'STORE_CLOSED')) throw error;
+    });
+  }
+
+  get events(): ResourceEvents {
+    return this.#engine.events;
+  }
+
+  /** Stops following the store, drains the current state and closes it. May be called again. */
+  stop(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  get #engine(): Rotation<State, V> {
+    return this.#rotation as Rotation<State, V>;
+  }
+
+  #connect(snapshot: Snapshot<V>, afterRecipe = () => {}): State {
+    const { recipe, returns, connect } = this.#setup;
+    const options = runRecipe(this.name, recipe, snapshot, returns);
+    afterRecipe();
+    return connect(options, snapshot.generation);
+  }
+}
