@@ -4,7 +4,13 @@ import { backoffMs, detached, unrefTimer } from '../internal/time';
 import type { OfResource } from '../observe/channels';
 import type { ChangeEvent } from '../store/types';
 import { Closing, closedError, notReadyError, Pause, Readiness, UnderWay } from './lifetime';
-import { acceptedByNode, listenableOf, type ResourceEvent, ResourceEvents } from './resource-events';
+import {
+  acceptedByNode,
+  listenableOf,
+  type ResourceEvent,
+  ResourceEvents,
+  withResource,
+} from './resource-events';
 import { build, dispose, Leased, retire, verify } from './steps';
 import { type ResourceView, type RotationTrace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
@@ -258,9 +264,10 @@ export class Rotation<R, V> implements Rotating<R> {
     });
   }
 
-  async #rejected(run: Run<V>, error: SecretsError): Promise<void> {
+  async #rejected(run: Run<V>, thrown: SecretsError): Promise<void> {
+    const { name, retryBaseMs, retryMaxMs } = this.#options;
+    const error = withResource(thrown, name);
     this.#lastError = error;
-    const { retryBaseMs, retryMaxMs } = this.#options;
     const retryInMs = Math.round(backoffMs(run.trace.attempts - 1, retryBaseMs, retryMaxMs));
     const generation = run.tracked?.snapshot.generation ?? 0;
     const cause = `${generation} ${error.code} ${error.message}`;
@@ -268,7 +275,7 @@ export class Rotation<R, V> implements Rotating<R> {
       run.told.add(cause);
       run.trace.rejected(error, generation, retryInMs);
       const event = { name: this.#label, generation, retryInMs };
-      this.#events.alarm('rejected', this.#options.name, error, (told) => ({ ...event, error: told }));
+      this.#events.alarm('rejected', name, error, (told) => ({ ...event, error: told }));
     }
     // A mistake in the code: waiting does not help.
     if (error.code === 'RECIPE_READS_NOTHING') this.#ready.reject(error);

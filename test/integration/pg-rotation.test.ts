@@ -44,7 +44,9 @@ describe('a rotation', () => {
       const before = harness.refused(role);
       await harness.alter(role, `password 'round-${round}'`);
       await waitFor(() => pool.waitingCount >= 100 && harness.refused(role) > before);
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      // The file comes only after the pool has probed the old password again.
+      const refused = harness.refused(role);
+      await waitFor(() => harness.refused(role) > refused);
       await mount.rotate({ password: `round-${round}` });
       await waitFor(() => pool.rotation.generation === round + 1);
       const reached = load.done + 300;
