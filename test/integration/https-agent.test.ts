@@ -47,7 +47,7 @@ describe('a rotation of the client certificate', () => {
     for (const { generation, serial } of dials) expect(serial).toBe(serials[generation - 1]);
   });
 
-  it('sends requests that wait for a connection with the new one, in their own async context', async () => {
+  it('sends waiting requests with the new one, in their own async context', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });

@@ -69,7 +69,7 @@ describe('the recipe of a client', () => {
     await Promise.all([boxed.end(), lazy.end()]);
   });
 
-  it('may make another client, whose reads are not its own', async () => {
+  it('is not blamed for the reads of another client that it makes', async () => {
     const { secrets } = await openStore();
     const made: { end(): Promise<void> }[] = [];
     const outer = createPool(secrets, (s) => {
