@@ -38,7 +38,7 @@ describe('an agent that follows its secrets', () => {
     }
   });
 
-  it('counts the connections of now under their names', async () => {
+  it('counts its current connections under their names', async () => {
     const harness = await startClientHarness();
     const { server } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });
@@ -106,7 +106,7 @@ describe('an agent that follows its secrets', () => {
     await expect(get(following, server.origin, refuses)).rejects.toThrow('not this one');
   });
 
-  it('follows what the recipe says of names and checks', async () => {
+  it('follows the servername and checks of the recipe', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = createAgent(secrets, (s) => ({
@@ -147,7 +147,7 @@ describe('an agent that follows its secrets', () => {
     ]);
   });
 
-  it('may be the global agent', async () => {
+  it('works as the global agent', async () => {
     const harness = await startClientHarness();
     const before = https.globalAgent;
     onTestFinished(() => {
@@ -162,7 +162,7 @@ describe('an agent that follows its secrets', () => {
     await expect(bare).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|ERR_SSL/) });
   });
 
-  it('lets go of a connection that was upgraded', async () => {
+  it('releases a connection that was upgraded', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness, {}, { drainTimeoutMs: 20 });
     const headers = { connection: 'Upgrade', upgrade: 'echo' };
@@ -208,7 +208,7 @@ describe('an agent that follows its secrets', () => {
     expect(agent.rotation).toMatchObject({ generation: 2, staleCount: 0 });
   });
 
-  it('goes on with what it has when the store is closed', async () => {
+  it('keeps its current material when the store is closed', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness);
     await harness.secrets.close();

@@ -32,7 +32,7 @@ const settings: Record<string, TlsOptions> = {
 };
 
 describe.each(versions)('a %s session', (maxVersion) => {
-  it.each(Object.entries(settings))('%s is not resumed after a rotation', async (_what, options) => {
+  it.each(Object.entries(settings))('is not resumed after a rotation (%s)', async (_what, options) => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createServer(options, (socket) => socket.resume());
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -139,7 +139,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
 });
 
 describe.each(versions)('a %s session of a client', (maxVersion) => {
-  it('is not resumed, nor the client let in, when its authority is trusted no more', async () => {
+  it('is not resumed, and its client is refused, when its authority is no longer trusted', async () => {
     const { authority, issue } = await tlsHarness();
     const [pair, client, next] = await Promise.all([issue('web'), issue('client'), createAuthority()]);
     const source = memory({ cert: pair.cert, key: pair.key, ca: authority.cert });

@@ -95,7 +95,7 @@ describe('a rotating resource', () => {
     expect(built.map(({ disposed }) => disposed)).toEqual([1, 1, 0]);
   });
 
-  it('is built anew from the latest values when one that an unconcerned renewal will read changes', async () => {
+  it('is built anew from the latest values when a secret that a running rotation has yet to read changes', async () => {
     const { start, rotate, make, built } = await harness();
     const gates = [deferred(), deferred(), deferred()];
     let builds = 0;
@@ -111,7 +111,7 @@ describe('a rotating resource', () => {
     gates[0]?.resolve();
     await resource.ready;
 
-    // The running renewal has read the user only when the password changes.
+    // The running rotation has read the user only when the password changes.
     await rotate({ user: 'u2' });
     await waitFor(() => builds === 2);
     await rotate({ password: 'p2' });

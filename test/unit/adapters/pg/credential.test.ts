@@ -63,7 +63,7 @@ describe('the recipe of a pool', () => {
 });
 
 describe('the ssl options of a recipe', () => {
-  it('become a context, and stay as they are for others', async () => {
+  it('become a context, and are not changed for others', async () => {
     const { cert, key } = await (await createAuthority()).issue();
     const ssl = { cert, key, servername: 'db' };
     // pg makes the key of an object that it is given non-enumerable.
@@ -83,7 +83,7 @@ describe('the ssl options of a recipe', () => {
     expect(failure(() => ({ ssl: { cert: one.cert, key: other.key } })).code).toBe('TLS_OPTIONS_INVALID');
   });
 
-  it('keep a context that they have', () => {
+  it('keep their own secureContext', () => {
     const secureContext = createSecureContext();
     expect(run(() => ({ ssl: { secureContext, key: 'fictitious' } })).config).toEqual({
       ssl: { secureContext },
