@@ -1,6 +1,6 @@
 import EventEmitter from 'eventemitter3';
 import { SecretsError } from '../errors';
-import { closestNames, kindOf } from './options';
+import { closestNames, kindOf, type Option, readOptions } from './options';
 
 /** How to stop listening without holding on to what `on` returned. */
 export interface ListenOptions {
@@ -25,6 +25,13 @@ export interface Listenable<Map extends object> {
   /** Unsubscribes one subscription of `listener`, whichever of `on` and `once` made it. */
   off<E extends keyof Map & string>(event: E, listener: (payload: Map[E]) => void): void;
 }
+
+const abortSignal: Option<AbortSignal | undefined> = (given, reject) => {
+  if (given === undefined || typeof (given as Partial<AbortSignal> | null)?.aborted === 'boolean') {
+    return given as AbortSignal | undefined;
+  }
+  return reject('an AbortSignal: `controller.signal`, for example');
+};
 
 interface Subscription {
   readonly listener: unknown;
@@ -90,9 +97,10 @@ export class Events<Map extends object> implements Listenable<Map> {
     method: 'on' | 'once',
     event: E,
     listener: (payload: Map[E]) => void,
-    { signal }: ListenOptions = {},
+    options: ListenOptions = {},
   ): () => void {
     this.#assertKnown(event);
+    const { signal } = readOptions(`${method}('${event}')`, options, { signal: abortSignal });
     if (typeof listener !== 'function') {
       throw new SecretsError(
         'OPTION_INVALID',
@@ -106,6 +114,8 @@ export class Events<Map extends object> implements Listenable<Map> {
     const subscriptions = this.#subscriptions.get(event) ?? new Set();
     this.#subscriptions.set(event, subscriptions);
     const isolated = (payload: Map[E]) => {
+      // Stopped while this event is told: by another listener, or by an event within the event.
+      if (!subscriptions.has(subscription)) return;
       if (method === 'once') subscription.stop();
       isolate(
         () => listener(payload),
@@ -116,12 +126,12 @@ export class Events<Map extends object> implements Listenable<Map> {
       listener,
       stop: () => {
         if (!subscriptions.delete(subscription)) return;
-        signal?.removeEventListener('abort', subscription.stop);
+        if (signal !== undefined) stopsOf(signal).delete(subscription.stop);
         this.#emitter.off(event, isolated);
       },
     };
     subscriptions.add(subscription);
-    signal?.addEventListener('abort', subscription.stop, { once: true });
+    if (signal !== undefined) stopsOf(signal).add(subscription.stop);
     this.#emitter.on(event, isolated);
     return subscription.stop;
   }
@@ -134,6 +144,21 @@ export class Events<Map extends object> implements Listenable<Map> {
       next: closest === undefined ? `The events are: ${events.join(', ')}.` : `Did you mean "${closest}"?`,
     });
   }
+}
+
+const stopsBySignal = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** What to call when a signal aborts. One listener for each signal, however many subscriptions share it. */
+function stopsOf(signal: AbortSignal): Set<() => void> {
+  const known = stopsBySignal.get(signal);
+  if (known !== undefined) return known;
+  const stops = new Set<() => void>();
+  stopsBySignal.set(signal, stops);
+  const abort = () => {
+    for (const stop of [...stops]) stop();
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  return stops;
 }
 
 /** Runs a function of somebody else: neither a throw nor a rejection gets out. */

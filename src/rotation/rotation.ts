@@ -100,8 +100,7 @@ export class Rotation<R, V> implements Rotating<R> {
       this.rotate();
     } else {
       const { resource, tracked } = initial;
-      this.#serving = { leased: new Leased(resource, tracked.snapshot.generation), tracked };
-      this.#rotateAfterGrace(tracked);
+      this.#serve(resource, tracked);
       this.#ready.resolve(resource);
     }
   }
@@ -190,12 +189,32 @@ export class Rotation<R, V> implements Rotating<R> {
     );
     // Before the first resource, every change may be the one that helps.
     if (!concerned && this.#serving !== undefined) return;
-    if (this.#serving !== undefined && !outdated(this.#serving.tracked, this.#store.snapshot())) {
+    if (!this.#isOutdated()) {
       // Rolled back to what serves already.
       this.#supersede();
+      if (this.#serving !== undefined) this.#rotateAfterGrace(this.#serving.tracked);
       return;
     }
     this.rotate();
+  }
+
+  /** True when what serves was built from other values than the store has now. */
+  #isOutdated(): boolean {
+    if (this.#serving === undefined) return true;
+    try {
+      return outdated(this.#serving.tracked, this.#store.snapshot());
+    } catch (error) {
+      // Closed by a listener that heard of the change first.
+      if (isSecretsError(error, 'STORE_CLOSED')) return false;
+      throw error;
+    }
+  }
+
+  /** A builder may hand out a function that reads a secret later, when that has rotated already. */
+  #readLate(): void {
+    queueMicrotask(() => {
+      if (this.#run === undefined && this.#isOutdated()) detached(() => this.rotate());
+    });
   }
 
   async #attempt(run: Run<V>): Promise<void> {
@@ -238,9 +257,8 @@ export class Rotation<R, V> implements Rotating<R> {
   #swap(resource: R, tracked: TrackedSnapshot<V>, run: Run<V>): void {
     const old = this.#serving?.leased;
     const { generation } = tracked.snapshot;
-    this.#serving = { leased: new Leased(resource, generation), tracked };
     this.#run = undefined;
-    this.#rotateAfterGrace(tracked);
+    this.#serve(resource, tracked);
     isolate(
       () => this.#setup.swap?.(resource, generation),
       (error) => this.#events.listenerFailed('swapped', error),
@@ -255,6 +273,12 @@ export class Rotation<R, V> implements Rotating<R> {
       durationMs: run.trace.elapsedMs,
     });
     if (old !== undefined) this.#retire(old);
+  }
+
+  #serve(resource: R, tracked: TrackedSnapshot<V>): void {
+    this.#serving = { leased: new Leased(resource, tracked.snapshot.generation), tracked };
+    tracked.onLateRead(() => this.#readLate());
+    this.#rotateAfterGrace(tracked);
   }
 
   #retire(leased: Leased<R>): void {
@@ -290,7 +314,11 @@ export class Rotation<R, V> implements Rotating<R> {
       this.#events.alarm('rejected', name, error, () => event);
     }
     // A mistake in the code: waiting does not help.
-    if (error.code === 'RECIPE_READS_NOTHING') this.#ready.reject(error);
+    if (error.code === 'RECIPE_READS_NOTHING') {
+      this.#ready.reject(error);
+      run.trace.end('superseded');
+      run.abort.abort();
+    }
     // A listener may have closed or rotated meanwhile.
     if (!run.abort.signal.aborted) await run.pause.wait(retryInMs);
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { subscribe } from '../observe/channels';
 import { observedOf } from '../observe/observed';
-import type { Secret } from '../secret/secret';
+import { type Secret, unseal } from '../secret/secret';
 import type { Boxes, Snapshot } from '../store/types';
 import type { RotationStore } from './types';
 
@@ -17,6 +17,8 @@ export interface TrackedSnapshot<V> {
   readonly storeReads: ReadonlySet<string>;
   /** Runs a recipe, or the synchronous part of a builder. Reads through the snapshot count after it, too. */
   run<T>(recipe: () => T): T;
+  /** `listener` hears of each name that is read for the first time from now on. */
+  onLateRead(listener: () => void): void;
 }
 
 /** The innermost recipe that is running: a recipe may make another resource, whose reads are not its own. */
@@ -32,7 +34,9 @@ export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
   let readsAll = false;
   let graceEndsAt = Number.POSITIVE_INFINITY;
   let reading = false;
+  let late = () => {};
   const read = <T>(name: string, from: () => T): T => {
+    if (!reads.has(name)) late();
     reads.add(name);
     reading = true;
     try {
@@ -68,6 +72,9 @@ export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
         running = outer;
       }
     },
+    onLateRead(listener) {
+      late = listener;
+    },
     snapshot: Object.freeze({
       generation: snapshot.generation,
       takenAt: snapshot.takenAt,
@@ -102,7 +109,8 @@ export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): bool
 function markIn<V>(snapshot: Snapshot<V>, name: string): unknown {
   try {
     const box = snapshot.get(name as keyof V & string) as Secret<unknown> | undefined;
-    return [box?.version, box?.attributes.tags];
+    // Versions of a vault may repeat, when it is made anew or when a name moves up to another source.
+    return [box?.version, box && unseal(box), box?.attributes.tags];
   } catch {
     return [undefined, undefined];
   }

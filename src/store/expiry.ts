@@ -31,6 +31,7 @@ export class ExpiryWatch {
   readonly #options: Options;
   #reviewed = new Map<string, Review>();
   #cancel = () => {};
+  #closed = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -64,6 +65,7 @@ export class ExpiryWatch {
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancel();
   }
 
@@ -82,11 +84,13 @@ export class ExpiryWatch {
     for (const [name, review] of this.#reviewed) {
       this.#warn(name, review);
       for (const expiry of review.expiries) {
+        // A listener may have closed the store.
+        if (this.#closed) return;
         this.#tell(name, expiry, review.told, now);
         next = Math.min(next, this.#nextChange(expiry, now));
       }
     }
-    if (next === Number.POSITIVE_INFINITY) return;
+    if (next === Number.POSITIVE_INFINITY || this.#closed) return;
     this.#cancel = unrefTimer(Math.min(next - now, MAX_PAUSE_MS), () => this.#review());
   }
 

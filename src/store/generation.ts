@@ -1,6 +1,5 @@
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, type SecretsError } from '../errors';
-import type { Lookup } from '../secret/lookup';
 import {
   discovered,
   type Entry,
@@ -21,6 +20,8 @@ export interface Generation {
   readonly views: ReadonlyMap<SourceReader, SourceView>;
   /** Why a name that a source has is without a value. */
   readonly refused: ReadonlyMap<string, SecretsError>;
+  /** What is wrong with names now, also with those that have a value. */
+  readonly problems: ReadonlyMap<string, Problem>;
 }
 
 /** The names of a store: those that were declared or, without declared secrets, those that discovery finds. */
@@ -53,6 +54,8 @@ export interface Step {
   readonly changes: readonly SecretChange[];
   /** Sources of which not everything was taken: they are read in full the next time. */
   readonly incomplete: ReadonlySet<SourceReader>;
+  /** Those of them that have a value which nothing stands in the way of: they are read again at once. */
+  readonly awaited: ReadonlySet<SourceReader>;
   /** What is wrong with a name now; `undefined` when nothing is. Names that this refresh says nothing about are left out. */
   readonly problems: ReadonlyMap<string, Problem | undefined>;
   /** Discovered names that no source has any more. */
@@ -74,6 +77,7 @@ export function emptyGeneration(readers: readonly SourceReader[]): Generation {
     entries: new Map(),
     views: new Map(readers.map((reader) => [reader, NOTHING_SEEN])),
     refused: new Map(),
+    problems: new Map(),
   };
 }
 
@@ -147,8 +151,10 @@ export function nextGeneration(
       entries: draft.touched ? entries : current.entries,
       views: new Map([...views].map(([reader, view]) => [reader, viewOf(reader, view)])),
       refused,
+      problems: draft.problemsNow(),
     },
     changes,
+    awaited: draft.awaited,
     incomplete,
     problems,
     forgotten,
@@ -194,27 +200,37 @@ class Draft {
         ? [problem.source]
         : [],
     );
-    return new Set([...this.#held, ...this.#closedAbove, ...failing, ...this.#passedOver()]);
+    return new Set([...this.#held, ...this.#closedAbove, ...failing, ...this.awaited, ...this.#passedOver()]);
   }
 
-  /**
-   * Sources that have a name without a value, which was not taken: a better source did not answer, or the source itself was
-   * not read in this refresh.
-   */
-  #passedOver(): SourceReader[] {
+  /** Sources that have a name without a value and were not read in this refresh. */
+  get awaited(): ReadonlySet<SourceReader> {
     const sources = new Set<SourceReader>();
-    const wanted: Lookup[] = [];
     for (const [name, { here }] of this.#resolutions) {
-      if (this.#current.entries.has(name)) continue;
-      if (here.kind === 'unseen') sources.add(here.source);
-      if (here.kind !== 'unseen' && (here.kind !== 'problem' || here.problem.kind !== 'read')) continue;
-      wanted.push(...(this.#catalog.definitions.get(name)?.lookups ?? []));
+      if (here.kind === 'unseen' && !this.#current.entries.has(name)) sources.add(here.source);
     }
+    return sources;
+  }
+
+  /** Sources with a value that was not taken, because a better source that may have it did not answer. */
+  #passedOver(): SourceReader[] {
+    const wanted = [...this.#resolutions].flatMap(([name, { here }]) => {
+      if (here.kind !== 'problem' || here.problem.kind !== 'read') return [];
+      return this.#catalog.definitions.get(name)?.lookups ?? [];
+    });
     if (wanted.length === 0) return [];
-    for (const [reader, { answers }] of this.#readings) {
-      if (wanted.some((lookup) => answers?.get(lookup.name)?.status === 'found')) sources.add(reader);
+    return [...this.#readings].flatMap(([reader, { answers }]) =>
+      wanted.some((lookup) => answers?.get(lookup.name)?.status === 'found') ? [reader] : [],
+    );
+  }
+
+  problemsNow(): ReadonlyMap<string, Problem> {
+    const now = new Map(this.#current.problems);
+    for (const [name, problem] of this.problems) {
+      if (problem === undefined) now.delete(name);
+      else now.set(name, problem);
     }
-    return [...sources];
+    return now;
   }
 
   isHeld(reader: SourceReader): boolean {
@@ -343,8 +359,16 @@ class Draft {
     const better = moved === undefined ? above : above.filter((finding) => isAbove(finding, moved.source));
     const trouble = better.findLast((finding) => finding.kind === 'problem');
     if (trouble?.kind === 'problem') this.problems.set(name, trouble.problem);
-    else if (better.some(({ kind }) => kind === 'unseen')) return;
-    else if (moved !== undefined || here.kind !== 'unseen') this.problems.set(name, undefined);
+    else if (
+      better.some(({ kind }) => kind === 'unseen') ||
+      (moved === undefined && here.kind === 'unseen')
+    ) {
+      // Nothing is known about some of the sources. But the one that the problem is about has been read, and has none.
+      const source = this.#current.problems.get(name)?.source;
+      if (source !== undefined && this.#readings.get(source)?.answers !== undefined) {
+        this.problems.set(name, undefined);
+      }
+    } else this.problems.set(name, undefined);
   }
 }
 

@@ -44,6 +44,8 @@ export class Notifier {
   }
 
   changed(event: ChangeEvent): void {
+    // Opening is no change: nobody has seen what was there before.
+    if (this.#buffered !== undefined) return;
     publish('hot-secrets:store:change', () => ({ ...this.#owner, ...event }));
     this.#events.emit('change', event);
   }
@@ -78,14 +80,13 @@ export class Notifier {
     });
   }
 
+  /** Tells of the close, and nothing after it. */
   closing(generation: number): void {
     // Nobody heard of a store that never opened.
-    if (this.#buffered !== undefined) return;
-    publish('hot-secrets:store:close', () => ({ ...this.#owner, generation }));
-    this.#events.emit('close', { generation });
-  }
-
-  silence(): void {
+    if (this.#buffered === undefined) {
+      publish('hot-secrets:store:close', () => ({ ...this.#owner, generation }));
+      this.#events.emit('close', { generation });
+    }
     this.#events.clear();
   }
 

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers';
-import { unrefTimer } from '../internal/time';
+import { detached, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
 import { type Resolution, resolve } from './resolve';
@@ -107,6 +107,8 @@ export class Refresher {
   /** Makes a generation of what is ready, after the one that is being made. */
   #make(trigger: string): Promise<void> {
     this.#making = this.#making.then(async () => {
+      // The first generation is made of all sources: one that has not been read yet may have what the next one has, too.
+      if (!this.#host.readers.every(({ wasRead }) => wasRead)) return;
       const readings = this.#ready;
       this.#ready = new Map();
       if (readings.size === 0 || this.#host.signal.aborted) return;
@@ -116,9 +118,8 @@ export class Refresher {
         // What was read is lost, so it must be read again.
         for (const reader of readings.keys()) reader.forget();
         this.#host.broke(error);
-      } finally {
-        wipe(readings);
       }
+      wipe(readings);
     });
     return this.#making;
   }
@@ -155,6 +156,8 @@ export class Refresher {
     for (const reader of step.incomplete) reader.forget();
     for (const name of step.forgotten) catalog.definitions.delete(name);
     this.#host.advance(step, trigger);
+    if (step.awaited.size === 0) return;
+    void detached(() => this.refresh({ trigger, readers: [...step.awaited], force: true }));
   }
 
   /** Publishes the start; the function that it returns publishes the end. */
@@ -246,6 +249,11 @@ function wipe(readings: ReadonlyMap<SourceReader, SourceReading>): void {
 
 function wipeReading({ answers }: SourceReading): void {
   for (const answer of answers?.values() ?? []) {
-    if (answer.status === 'found') answer.bytes.fill(0);
+    if (answer.status !== 'found') continue;
+    try {
+      answer.bytes.fill(0);
+    } catch {
+      // The source has given the memory away meanwhile (a detached buffer): there is nothing left to wipe.
+    }
   }
 }

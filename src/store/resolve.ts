@@ -126,7 +126,12 @@ async function findIn(
   if (found.length < answers.length) {
     return problem(incomplete(name, reader, found.length, answers.length), reader, 'invalid', 'incomplete');
   }
-  return decode(reader, name, definition, found, current, evidence);
+  try {
+    return await decode(reader, name, definition, found, current, evidence);
+  } catch (error) {
+    // Bytes that cannot be read any more, for example: of this name alone.
+    return problem(undecodable(name, error), reader, 'invalid');
+  }
 }
 
 function answerFor(wanted: Lookup, { answers, lookUp }: SourceReading): Reading | undefined {

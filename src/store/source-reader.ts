@@ -51,6 +51,11 @@ export class SourceReader {
     return this.#lastReadAt;
   }
 
+  /** True once a read has ended, well or not. */
+  get wasRead(): boolean {
+    return this.#lastReadAt !== undefined || this.#failure !== undefined;
+  }
+
   async open(signal: AbortSignal): Promise<void> {
     try {
       await this.source.open?.(signal);

@@ -195,6 +195,7 @@ export class LiveStore<V> implements SecretStore<V> {
     const first: unknown = listener(current, undefined);
     if (isThenable(first)) first.then(undefined, (error) => this.#notifier.listenerFailed('change', error));
     return this.#notifier.on('change', ({ changes }) => {
+      if (this.#closing !== undefined) return;
       if (!changes.some((change) => change.name === name && change.kind !== 'removed')) return;
       const previous = current;
       current = this.#snapshot.get(name);
@@ -250,7 +251,7 @@ export class LiveStore<V> implements SecretStore<V> {
       this.#closing = new Promise((resolve) => {
         closed = resolve;
       });
-      void this.#close().then(closed);
+      void this.#close().finally(closed);
     }
     return this.#closing;
   }
@@ -285,7 +286,6 @@ export class LiveStore<V> implements SecretStore<V> {
     await Promise.all(
       [...this.#stops, ...closes].map(async (stop) => stop()).map((done) => done.catch(warn)),
     );
-    this.#notifier.silence();
   }
 
   #refresh(
@@ -340,7 +340,7 @@ export class LiveStore<V> implements SecretStore<V> {
       // A listener may have closed the store.
       if (this.#closing !== undefined) return;
     }
-    if (changes.length > 0 && trigger !== 'open') {
+    if (changes.length > 0) {
       this.#notifier.changed({ generation: generation.number, trigger, changes });
     }
     // After the listeners, which act on a rotation. One of them may have closed the store.

@@ -112,8 +112,12 @@ describe('a rotating resource', () => {
     const first = (await resource.ready) as unknown as { readonly other: string };
     await rotate({ other: 'o2' });
     expect(built).toHaveLength(1);
+    // The value of its generation, which is an old one by now: the resource is built again at once.
     expect(first.other).toBe('o1');
-    await rotate({ other: 'o3' });
     await waitFor(() => built.length === 2);
+    const second = resource.current as unknown as { readonly other: string };
+    expect(second.other).toBe('o2');
+    await rotate({ other: 'o3' });
+    await waitFor(() => built.length === 3);
   });
 });
