@@ -38,7 +38,7 @@ describe('an agent that follows its secrets', () => {
     }
   });
 
-  it('counts the connections of now under their names', async () => {
+  it('counts current connections under their names', async () => {
     const harness = await startClientHarness();
     const { server } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });
@@ -162,7 +162,7 @@ describe('an agent that follows its secrets', () => {
     await expect(bare).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|ERR_SSL/) });
   });
 
-  it('lets go of a connection that was upgraded', async () => {
+  it('releases a connection that was upgraded', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness, {}, { drainTimeoutMs: 20 });
     const headers = { connection: 'Upgrade', upgrade: 'echo' };
@@ -208,14 +208,14 @@ describe('an agent that follows its secrets', () => {
     expect(agent.rotation).toMatchObject({ generation: 2, staleCount: 0 });
   });
 
-  it('goes on with what it has when the store is closed', async () => {
+  it('keeps its current material when the store is closed', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness);
     await harness.secrets.close();
     expect(await get(agent, harness.server.origin)).toBe(harness.firstSerial);
   });
 
-  it('lets a process exit that never destroys it', async () => {
+  it('does not keep a process alive that never destroys it', async () => {
     const harness = await startClientHarness();
     const { chain, key } = await harness.authority.issue();
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {

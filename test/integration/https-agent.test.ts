@@ -123,7 +123,7 @@ describe('a rotation of the client certificate', () => {
     await settled(agent, secrets);
   });
 
-  it('that is no pair changes nothing, is told once, and gives way to a good one', async () => {
+  it('changes nothing and is reported once when the pair does not match, and gives way to a good one', async () => {
     const harness = await startClientHarness();
     const { server, authority } = harness;
     const pairs = memory({ cert: '', key: '' });

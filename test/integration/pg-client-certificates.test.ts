@@ -90,7 +90,7 @@ async function serials(role: string): Promise<string[]> {
 const QUERY = 'select pg_sleep(0.003)';
 
 describe('a client certificate', () => {
-  it('that rotates under load fails nothing, and the server sees the new one on every connection', async () => {
+  it('rotates under load without a failure, and the server sees the new one on every connection', async () => {
     const { role, mount, pool: make } = await certified();
     const pool = make();
     const load = startLoad(16, () => pool.query(QUERY));
@@ -111,35 +111,38 @@ describe('a client certificate', () => {
   it.each([
     ['from an authority that the server does not trust', strangers, 'CREDENTIAL_REFUSED', 'TLS alert 48'],
     ['of another name than the role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
-  ])('%s stays out of use and is told once, and the right one is taken', async (_kind, issue, code, says) => {
-    const { role, mount, pool: make } = await certified();
-    // New connections all the time: they go on with the old certificate.
-    const pool = make({ maxUses: 20 }, { retryBaseMs: 10, retryMaxMs: 20 });
-    const rejected: { generation: number; error: unknown }[] = [];
-    pool.rotation.on('rejected', ({ generation, error }) => rejected.push({ generation, error }));
-    const load = startLoad(16, () => pool.query(QUERY));
-    await waitFor(() => load.done > 100);
+  ])(
+    'is never used and is reported once when it comes %s, and the right one is used',
+    async (_kind, issue, code, says) => {
+      const { role, mount, pool: make } = await certified();
+      // New connections all the time: they go on with the old certificate.
+      const pool = make({ maxUses: 20 }, { retryBaseMs: 10, retryMaxMs: 20 });
+      const rejected: { generation: number; error: unknown }[] = [];
+      pool.rotation.on('rejected', ({ generation, error }) => rejected.push({ generation, error }));
+      const load = startLoad(16, () => pool.query(QUERY));
+      await waitFor(() => load.done > 100);
 
-    const refused = await issue(role);
-    const refusal = new RegExp(`certificate verify failed|authentication failed for user "${role}"`);
-    const before = harness.logged(refusal);
-    await mount.rotate(files(refused));
-    await waitFor(() => harness.logged(refusal) >= before + 3);
-    const reached = load.done + 200;
-    await waitFor(() => load.done > reached);
-    expect(rejected).toMatchObject([{ generation: 2, error: { code } }]);
-    expect(`${rejected[0]?.error}`).toContain(says);
-    expect(inspect(rejected, { depth: 12, showHidden: true }).includes(lineOf(refused.key))).toBe(false);
+      const refused = await issue(role);
+      const refusal = new RegExp(`certificate verify failed|authentication failed for user "${role}"`);
+      const before = harness.logged(refusal);
+      await mount.rotate(files(refused));
+      await waitFor(() => harness.logged(refusal) >= before + 3);
+      const reached = load.done + 200;
+      await waitFor(() => load.done > reached);
+      expect(rejected).toMatchObject([{ generation: 2, error: { code } }]);
+      expect(`${rejected[0]?.error}`).toContain(says);
+      expect(inspect(rejected, { depth: 12, showHidden: true }).includes(lineOf(refused.key))).toBe(false);
 
-    const right = await clients.issue({ commonName: role });
-    await mount.rotate(files(right));
-    await waitFor(() => pool.rotation.generation === 3 && pool.rotation.staleCount === 0);
-    await shownByAll(role, right);
-    expect((await load.stop()).failures).toEqual([]);
-    expect(rejected).toHaveLength(1);
-  });
+      const right = await clients.issue({ commonName: role });
+      await mount.rotate(files(right));
+      await waitFor(() => pool.rotation.generation === 3 && pool.rotation.staleCount === 0);
+      await shownByAll(role, right);
+      expect((await load.stop()).failures).toEqual([]);
+      expect(rejected).toHaveLength(1);
+    },
+  );
 
-  it('that the server refuses before the new one is there costs a busy, churning pool no query', async () => {
+  it('costs a busy, churning pool no query when the server refuses it before the new one arrives', async () => {
     const { role, mount, pool: make } = await certified();
     const pool = make({ maxUses: 5 });
     const refused: string[] = [];
@@ -161,7 +164,7 @@ describe('a client certificate', () => {
     for (const message of refused) expect(message).toContain('TLS alert 48');
   });
 
-  it('without its own key never reaches the server', async () => {
+  it('never reaches the server without its own key', async () => {
     const { role, mount, secrets, pool: make } = await certified();
     const errors: unknown[] = [];
     secrets.on('error', (error) => errors.push(error.code));
@@ -231,7 +234,7 @@ describe("the server's authority", () => {
     ]);
   });
 
-  it('may change while a connection logs in that trusts the old one: it is tried again', async () => {
+  it('may change while a connection that trusts the old one logs in, which is then retried', async () => {
     const { role, mount, secrets } = await certified();
     await using proxy = await startHoldingProxy(harness.server);
     const { host, port, database } = harness.server;
@@ -255,7 +258,7 @@ describe("the server's authority", () => {
 });
 
 describe('the private parts of a certificate', () => {
-  it.each(['PEM', 'PFX'] as const)('as %s are in nothing that a pool prints', async (format) => {
+  it.each(['PEM', 'PFX'] as const)('are never printed by a pool when they come as %s', async (format) => {
     const { role, first, mount, pool: make } = await certified(format);
     const pool = make();
     const expectHidden = async ({ key }: Issued) => {

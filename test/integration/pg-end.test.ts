@@ -17,7 +17,7 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 describe('end()', () => {
-  it('answers who waits, waits for who is served, and leaves nothing on the server', async () => {
+  it('answers waiting callers, waits for running queries, and leaves nothing on the server', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 2 });
@@ -46,7 +46,7 @@ describe('end()', () => {
     expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0 });
   });
 
-  it('may be called again, in promises and callbacks, also by who is told that it ended', async () => {
+  it('may be called again, with promises and callbacks, even from a callback of end()', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 1 });
@@ -85,7 +85,7 @@ describe('end()', () => {
     busy.release();
   });
 
-  it('answers who waits for a newer credential, and stops asking the server', async () => {
+  it('answers callers that wait for a newer credential, and stops probing the server', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make();

@@ -84,7 +84,7 @@ describe('a pool that follows its secrets', () => {
     expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([0, 0, 0]);
   });
 
-  it('shows the user of now in its options, and its password nowhere', async () => {
+  it('shows the current user in its options, and its password nowhere', async () => {
     const [first, second] = [await harness.role('fictitious-a'), await harness.role('fictitious-b')];
     const { mount, pool: make } = await poolHarness(harness, first, 'fictitious-a');
     const pool = make();
@@ -109,7 +109,7 @@ describe('a pool that follows its secrets', () => {
     expect(error).toMatchObject({ code: '42601', position: '1' });
   });
 
-  it('passes errors of a login on that are no refusal', async () => {
+  it('passes on errors of a login that are not a refusal', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     await expect(make({ database: 'missing' }).query('select 1')).rejects.toMatchObject({ code: '3D000' });
@@ -149,7 +149,7 @@ describe('a pool that follows its secrets', () => {
     await pool.query('select 1');
   });
 
-  it('lets a process exit that never ends it, with allowExitOnIdle', async () => {
+  it('does not keep a process alive that never ends it, with allowExitOnIdle', async () => {
     const role = await harness.role('first');
     const { mount } = await poolHarness(harness, role, 'first');
     const { host, port, database } = harness.server;
@@ -188,7 +188,7 @@ describe('createPool()', () => {
     await pool.query('select 1');
   });
 
-  it('refuses a pool that lacks what it builds on', async () => {
+  it('refuses a pool that lacks what it needs', async () => {
     const { pool: make } = await poolHarness(harness, await harness.role('first'), 'first');
     class OtherPool {}
     expect(() => make({}, { pg: { Pool: OtherPool, Client: pg.Client } as never })).toThrow(
@@ -206,7 +206,7 @@ describe('createPool()', () => {
     );
   });
 
-  it('takes an option that is undefined for one that is not given', async () => {
+  it('treats an undefined option as not given', async () => {
     const { secrets } = await poolHarness(harness, await harness.role('first'), 'first');
     const none = { name: undefined, verifyTimeoutMs: undefined, retireOverMs: undefined, pg: undefined };
     const pool = createPool(

@@ -24,7 +24,7 @@ async function failure(call: Promise<unknown>): Promise<{ code: unknown; message
 }
 
 describe('while the server refuses the credential', () => {
-  it('a caller waits for authFailureWaitMs, then gets the refusal', async () => {
+  it('makes a caller wait for authFailureWaitMs, then returns the refusal', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ max: 5 }, { authFailureWaitMs: 400 });
@@ -44,7 +44,7 @@ describe('while the server refuses the credential', () => {
     expect(pool.waitingCount).toBe(0);
   });
 
-  it('a caller waits no longer when the only open connection is a listener that nobody releases', async () => {
+  it('makes a caller wait no longer when the only open connection is a listener that is never released', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { authFailureWaitMs: 300 });
@@ -64,7 +64,7 @@ describe('while the server refuses the credential', () => {
     expect((await pool.query('select 2 as n')).rows).toEqual([{ n: 2 }]);
   });
 
-  it('connectionTimeoutMillis bounds the wait where it is shorter', async () => {
+  it('limits the wait to connectionTimeoutMillis where that is shorter', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ connectionTimeoutMillis: 300 }, { authFailureWaitMs: 20_000 });
@@ -76,7 +76,7 @@ describe('while the server refuses the credential', () => {
     }
   });
 
-  it('the pool recovers by itself when the server takes the same credential again', async () => {
+  it('recovers by itself when the server accepts the same credential again', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
@@ -93,7 +93,7 @@ describe('while the server refuses the credential', () => {
     await pool.query('select 1');
   });
 
-  it('it recovers also after a test login that was never answered', async () => {
+  it('recovers even after a test login that was never answered', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');
@@ -112,7 +112,7 @@ describe('while the server refuses the credential', () => {
 });
 
 describe('while the server does not answer', () => {
-  it('callers do not wait for each other to give up', async () => {
+  it('lets callers give up without waiting for each other', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');
@@ -124,7 +124,7 @@ describe('while the server does not answer', () => {
     expect(await queries).toHaveLength(10);
   });
 
-  it('everyone who waits hears that it is down', async () => {
+  it('tells every waiting caller that the server is down', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: 1, max: 3 });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => harness.server.stop());
 
 describe('a rotation', () => {
-  it('between two roles under load fails nothing, and old connections go', async () => {
+  it('moves between two roles under load without a failure, and old connections end', async () => {
     const roles = [await harness.role('of-a'), await harness.role('of-b')] as const;
     const { mount, pool: make } = await poolHarness(harness, roles[0], 'of-a');
     const pool = make({ max: 10 }, { retireOverMs: 200 });
@@ -31,7 +31,7 @@ describe('a rotation', () => {
     expect(roles.map(harness.refused)).toEqual([0, 0]);
   });
 
-  it('whose file comes late costs a busy, churning pool no query and a handful of logins', async () => {
+  it('costs a busy, churning pool no query and a handful of logins when its file comes late', async () => {
     const role = await harness.role('round-0');
     const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 10, maxUses: 5 });
@@ -55,7 +55,7 @@ describe('a rotation', () => {
     for (const count of refusals) expect(count).toBeLessThanOrEqual(10);
   });
 
-  it('whose file comes late costs a cold burst no query and a handful of logins', async () => {
+  it('costs a cold burst no query and a handful of logins when its file comes late', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 20 });
@@ -80,7 +80,7 @@ describe('a rotation', () => {
     expect(accepted).toEqual([{ name: 'pool', generation: 2, waitedMs: expect.any(Number) }]);
   });
 
-  it('whose file comes early waits for the server, and goes through as soon as that refuses the old one', async () => {
+  it('waits for the server when its file comes early, and completes as soon as the server refuses the old one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 4, maxUses: 3 }, { retryBaseMs: 600_000, retryMaxMs: 600_000 });
@@ -99,7 +99,7 @@ describe('a rotation', () => {
     expect(rejected).toEqual(['CREDENTIAL_REFUSED']);
   });
 
-  it('to a password that the server refuses changes nothing, is told once, and gives way to the right one', async () => {
+  it('changes nothing and is reported once when the server refuses the new password, and gives way to the right one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { retryBaseMs: 10, retryMaxMs: 20 });
@@ -176,7 +176,7 @@ describe('a rotation', () => {
     expect((await pool.query(`select n from kept_${role} order by n`)).rows).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it('follows a connectionString alone, and what stands beside it wins', async () => {
+  it('follows a connectionString, and other options override it', async () => {
     const [first, second] = [await harness.role('p@ss 1'), await harness.role('p@ss 2')];
     const { mount, secrets } = await poolHarness(harness, first, 'p@ss 1');
     const { host, port, database } = harness.server;

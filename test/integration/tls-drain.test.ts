@@ -98,7 +98,7 @@ function client(port: number, ca: string) {
 const hello: RequestListener = (_request, response) => response.end('hello');
 
 describe('with drainTimeoutMs, HTTP/1 clients', () => {
-  it('that never pause lose no request in five rotations, and all come to the new certificate', async () => {
+  it('lose no request in five rotations under constant load, and all move to the new certificate', async () => {
     const { port, ca, next, context, of } = await harness(createHttpsServer(hello), {
       drainTimeoutMs: LONG_MS,
     });
@@ -125,7 +125,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     expect(of('drained')).toEqual(Array(5).fill(expect.objectContaining({ forced: false })));
   });
 
-  it('are left alone while they are idle, and come to the new certificate after their next request', async () => {
+  it('are left alone while they are idle, and move to the new certificate after their next request', async () => {
     const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     const agent = agentOf(ca);
     let current = 'web-1';
@@ -140,7 +140,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     expect((await ask(port, agent)).commonName).toBe(current);
   });
 
-  it('get the answers that are under way, begun or not', async () => {
+  it('get the responses that are under way, begun or not', async () => {
     const answers: ServerResponse[] = [];
     const server = createHttpsServer((_request, response) => void answers.push(response));
     const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
@@ -166,7 +166,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     }
   });
 
-  it('whose handshake was under way at the swap count as stale', async () => {
+  it('count as stale when their handshake was under way at the swap', async () => {
     const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     for (const round of [1, 2, 3]) {
       const early = await connectWithoutHandshake(port);
@@ -188,7 +188,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
 });
 
 describe('with drainTimeoutMs, HTTP/2 clients', () => {
-  it('that never pause lose no request in five rotations, and a stream that is open goes on', async () => {
+  it('lose no request in five rotations under constant load, and an open stream continues', async () => {
     const streams: ServerHttp2Stream[] = [];
     const server = createSecureServer({}, (request, response) => {
       if (request.url !== '/slow') return response.end('hello');
@@ -231,7 +231,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect(of('error')).toEqual([]);
   });
 
-  it('that stay idle are told halfway to the deadline, and nothing is said of force', async () => {
+  it('get a GOAWAY halfway to the deadline while they are idle, and none is reported as closed by force', async () => {
     const server = createSecureServer({}, (_request, response) => response.end('hello'));
     const { port, ca, next, of, context } = await harness(server, { drainTimeoutMs: 2000 });
     const own = client(port, ca);
@@ -246,7 +246,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect([...own.names]).toEqual(['web-1', 'web-2', 'web-3']);
   });
 
-  it('and HTTP/1 clients of the same server are told each in their way', async () => {
+  it('get a GOAWAY while HTTP/1 clients of the same server get Connection: close', async () => {
     const server = createSecureServer({ allowHTTP1: true });
     const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
     // Later than the attachment, as an application is set up after its server.
@@ -286,7 +286,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
 describe('at drainTimeoutMs', () => {
   const echo = (socket: TLSSocket) => socket.pipe(socket);
 
-  it('what is left is closed and reported, whatever it does; new connections are not touched', async () => {
+  it('closes and reports the remaining connections, whatever they do, and leaves new ones alone', async () => {
     const { port, ca, next, of, context } = await harness(createTlsServer(echo), {
       drainTimeoutMs: SHORT_MS,
     });
@@ -308,7 +308,7 @@ describe('at drainTimeoutMs', () => {
     }
   });
 
-  it('upgraded connections are closed, and not before', async () => {
+  it('closes upgraded connections, and not before', async () => {
     const server = createHttpsServer();
     server.on('upgrade', (_request, socket) => {
       socket.on('error', () => {});
@@ -336,7 +336,7 @@ describe('at drainTimeoutMs', () => {
     expect(of('error')).toEqual(Array(3).fill(expect.objectContaining({ code: 'DRAIN_TIMEOUT' })));
   });
 
-  it('requests are cut off that take longer, of HTTP/1 and HTTP/2', async () => {
+  it('cuts off longer requests, over HTTP/1 and HTTP/2', async () => {
     const begun: unknown[] = [];
     const server = createSecureServer({ allowHTTP1: true }, (_request, response) => {
       begun.push(response.write('begun'));
@@ -356,7 +356,7 @@ describe('at drainTimeoutMs', () => {
     }
   });
 
-  it('a connection is closed also when the other side does not answer, and whatever its owner writes', async () => {
+  it('closes a connection even if the other side does not answer, whatever its owner writes', async () => {
     const uncaught: unknown[] = [];
     const note = (error: unknown) => uncaught.push(error);
     process.on('uncaughtExceptionMonitor', note);
@@ -380,7 +380,7 @@ describe('at drainTimeoutMs', () => {
 });
 
 describe('without drainTimeoutMs', () => {
-  it('old connections live on, and the last one to go is told', async () => {
+  it('keeps old connections open, and reports when the last one ends', async () => {
     const { port, ca, next, of, context } = await harness(createHttpsServer(hello), {});
     const agents = [agentOf(ca), agentOf(ca)];
     await Promise.all(agents.map((agent) => ask(port, agent)));
@@ -445,7 +445,7 @@ describe('the connections of a name', () => {
 });
 
 describe('close()', () => {
-  it('during a drain waits for nobody, closes no connection and leaves no timer', async () => {
+  it('waits for nothing during a drain, closes no connection and leaves no timer', async () => {
     const started = vi.spyOn(globalThis, 'setTimeout');
     const cleared = vi.spyOn(globalThis, 'clearTimeout');
     onTestFinished(() => void vi.restoreAllMocks());

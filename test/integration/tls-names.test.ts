@@ -156,7 +156,7 @@ describe('server names', () => {
     expect(names.names()).toEqual(['*.wild.test', 'api.test']);
   });
 
-  it('follow their secrets also when they were set later or replaced', async () => {
+  it('follow their secrets even if they were set later or replaced', async () => {
     const { names, ask, rotate } = await harness();
     names.set('late.test', (s) => s.reveal('web'));
     names.set('late.test', (s) => s.reveal('api'));
@@ -170,7 +170,7 @@ describe('server names', () => {
     expect(rotated.filter((name) => name === 'late.test')).toHaveLength(3);
   });
 
-  it('refuse what no client can ask for, and a first recipe that fails; nothing has changed then', async () => {
+  it('refuse names that no client can request, and a first recipe that fails, and change nothing then', async () => {
     const { names, ask, secrets } = await harness();
     const bad = [
       '',

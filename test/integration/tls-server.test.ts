@@ -27,7 +27,7 @@ function warnings(): Error[] {
 }
 
 describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => {
-  it('that was created without a certificate shows each new one, while old connections live on', async () => {
+  it('serves each new certificate, even if it was created without one, while old connections stay open', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = make();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -48,7 +48,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     await waitFor(() => context.staleCount === 0);
   });
 
-  it('keeps what it was created with: minVersion, and the ca of its clients', async () => {
+  it('keeps the options that it was created with: minVersion, and the ca of its clients', async () => {
     const { secrets, authority, rotate, issue } = await tlsHarness();
     const server = make({
       minVersion: 'TLSv1.3',
@@ -78,7 +78,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     expect(authorized).not.toContain(false);
   });
 
-  it('takes what the recipe names over what it was created with', async () => {
+  it('prefers the options of the recipe to those that it was created with', async () => {
     const { secrets, authority } = await tlsHarness();
     const server = make({ minVersion: 'TLSv1.3' });
     attachSecureContext(server, secrets, (s) => ({
@@ -91,7 +91,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
   });
 });
 
-it('a server may get a PFX, and a pair again', async () => {
+it('serves a PFX after a pair, and a pair again', async () => {
   const { authority, issue } = await tlsHarness();
   const issued = await Promise.all(['first', 'second', 'third', 'fourth'].map((name) => issue(name)));
   const pfx = (index: number) => createPfx({ ...(issued[index] as Issued), password: 'p' });
@@ -127,7 +127,7 @@ describe('a bad pair', () => {
   };
 
   it.each(Object.entries(spoilers))(
-    '(%s) leaves the old one serving, the server untouched and the key unsaid; the next good one is taken',
+    '(%s) keeps the old one serving, changes nothing at the server and never shows its key; the next good one is used',
     async (_how, spoil) => {
       const { secrets, authority, mount, rotate, issue } = await tlsHarness();
       const warned = warnings();
@@ -169,7 +169,7 @@ describe('a bad pair', () => {
     },
   );
 
-  it('that has expired is not taken from a definition', async () => {
+  it('is refused by a definition when it has expired', async () => {
     const { secrets, authority, mount, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -270,7 +270,7 @@ describe('close()', () => {
     expect(context.generation).toBe(1);
   });
 
-  it('in the middle of a rotation leaves the server on the pair that was told last', async () => {
+  it('leaves the server on the last announced pair when it comes during a rotation', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createTlsServer((socket) => socket.resume());
     const port = await listen(server);

@@ -32,7 +32,7 @@ const settings: Record<string, TlsOptions> = {
 };
 
 describe.each(versions)('a %s session', (maxVersion) => {
-  it.each(Object.entries(settings))('%s is not resumed after a rotation', async (_what, options) => {
+  it.each(Object.entries(settings))('is not resumed after a rotation (%s)', async (_what, options) => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createServer(options, (socket) => socket.resume());
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));

@@ -46,7 +46,7 @@ describe('a dispatcher that follows its secrets', () => {
     }
   });
 
-  it('goes on under interceptors', async () => {
+  it('works under interceptors', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = dispatcherOf(harness);
@@ -192,7 +192,7 @@ describe('a dispatcher that follows its secrets', () => {
     },
   );
 
-  it('goes on with what it has when the store is closed', async () => {
+  it('keeps its current material when the store is closed', async () => {
     const harness = await startClientHarness();
     const dispatcher = dispatcherOf(harness);
     await harness.secrets.close();
@@ -241,7 +241,7 @@ describe('createDispatcher()', () => {
     await dispatcher.close();
   });
 
-  it('refuses a module that lacks what it builds on', async () => {
+  it('refuses a module that lacks what it needs', async () => {
     const { secrets } = await startClientHarness();
     const { Agent, Dispatcher } = undici;
     expect(() => createDispatcher(secrets, () => ({}), { undici: { Agent, Dispatcher } as never })).toThrow(

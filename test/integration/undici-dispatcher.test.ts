@@ -123,7 +123,7 @@ describe('a rotation of the client certificate', () => {
     expect(dispatcher.rotation.staleCount).toBe(0);
   });
 
-  it('that is no pair changes nothing, is told once, and gives way to a good one', async () => {
+  it('changes nothing and is reported once when the pair does not match, and gives way to a good one', async () => {
     const { authority, server } = await startClientHarness();
     const first = await authority.issue();
     const pairs = memory({ cert: first.chain, key: first.key });

@@ -67,8 +67,8 @@ describe.skipIf(process.platform !== 'linux')('a store that was closed', () => {
   });
 });
 
-describe('many looks', () => {
-  it('of one store keep no memory', async () => {
+describe('many refreshes of one store', () => {
+  it('keep no memory', async () => {
     const { default: v8 } = await import('node:v8');
     v8.setFlagsFromString('--expose-gc');
     const collect = (await import('node:vm')).runInNewContext('gc') as () => void;

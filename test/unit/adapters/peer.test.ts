@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadPeer } from '../../../src/internal/peer';
 
-it('a package that is not installed is named, with the command that installs it', () => {
+it('names a missing package and the command that installs it', () => {
   expect(() => loadPeer('hot-secrets-no-such-package')).toThrow(
     expect.objectContaining({
       code: 'PEER_MISSING',
@@ -16,11 +16,11 @@ it('a package that is not installed is named, with the command that installs it'
   );
 });
 
-it('what a package depends on is found where that package finds it', () => {
+it('finds the dependencies of a package where the package itself finds them', () => {
   expect(loadPeer('pg-connection-string', 'pg')).toHaveProperty('parse');
 });
 
-it('a package that is installed and lacks one of its own says so itself', async () => {
+it('passes on the error of an installed package that lacks a dependency', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hot-secrets-peer-'));
   onTestFinished(() => rm(directory, { recursive: true }));
   const broken = join(directory, 'broken');

@@ -57,7 +57,7 @@ describe('an old resource', () => {
     expect(built[0]?.disposed).toBe(1);
   });
 
-  it('whose drain or dispose throws is reported, and the rotation goes on', async () => {
+  it('is reported when its drain or dispose throws, and the rotation continues', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start({
       drain: ({ password }: Fake) => {
@@ -81,7 +81,7 @@ describe('an old resource', () => {
 });
 
 describe('close()', () => {
-  it('drains and disposes what serves, once, and lets nobody use it after', async () => {
+  it('drains and disposes the current resource once, and refuses later uses', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start();
     await resource.ready;
@@ -104,7 +104,7 @@ describe('close()', () => {
     expect(built).toHaveLength(1);
   });
 
-  it('waits for a running build, and closes what comes of it', async () => {
+  it('waits for a running build, and closes its result', async () => {
     const { start, make, built } = await harness();
     const slow = deferred();
     const resource = start({
@@ -150,7 +150,7 @@ describe('close()', () => {
     expect(timers()).toBeLessThanOrEqual(before);
   });
 
-  it('is not held up for ever by a dispose that never settles', async () => {
+  it('does not wait forever for a dispose that never settles', async () => {
     const { start, of } = await harness();
     const resource = start({ dispose: () => new Promise(() => {}) });
     await resource.ready;

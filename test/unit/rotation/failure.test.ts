@@ -2,8 +2,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { waitFor } from '../../support/wait-for';
 import { harness } from './harness';
 
-describe('a renewal that fails', () => {
-  it('is retried until it succeeds, told once per cause, while the old one serves', async () => {
+describe('a rotation that fails', () => {
+  it('is retried until it succeeds, and reported once per cause, while the old resource serves', async () => {
     const { start, rotate, make, built, of } = await harness();
     const causes = [TypeError, RangeError, TypeError, RangeError].map((Kind) => new Kind('refused'));
     let failures = 0;
@@ -27,7 +27,7 @@ describe('a renewal that fails', () => {
     expect(of('swapped')[1]).toMatchObject({ attempts: 5, previousGeneration: 1 });
   });
 
-  it('is told again for a newer generation', async () => {
+  it('is reported again for a newer generation', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start({
       verify: ({ generation }) => {
@@ -49,7 +49,7 @@ describe('a renewal that fails', () => {
     await waitFor(() => built.slice(1, -1).every(({ disposed }) => disposed === 1));
   });
 
-  it('says neither a value nor a foreign message', async () => {
+  it('repeats neither a value nor a foreign message', async () => {
     const { start, rotate, of } = await harness();
     const leaky = (password: string) => {
       const error = new Error(`no login for ${password}\n    at /${password}:1:1`, { cause: password });
@@ -79,7 +79,7 @@ describe('a renewal that fails', () => {
     }
   });
 
-  it('fails when its build takes too long, and closes what comes late', async () => {
+  it('fails when its build takes too long, and closes a resource that comes late', async () => {
     const { start, rotate, make, built, of } = await harness();
     let release = () => {};
     const signals: AbortSignal[] = [];
@@ -124,7 +124,7 @@ describe('a renewal that fails', () => {
     await waitFor(() => built[1]?.disposed === 1);
   });
 
-  it('keeps a listener that throws from nobody', async () => {
+  it('reaches the other listeners when one throws', async () => {
     const { start, rotate, of } = await harness();
     const resource = start();
     await resource.ready;

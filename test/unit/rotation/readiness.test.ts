@@ -61,7 +61,7 @@ describe('the first resource', () => {
     );
   });
 
-  it('holds the process for who waits, and for nobody else', () => {
+  it('keeps the process alive only while a caller waits for it', () => {
     const run = (...args: string[]) =>
       spawnSync(process.execPath, ['--import', 'tsx', CHILD, ...args], { encoding: 'utf8', timeout: 20_000 });
     expect(run('wait')).toMatchObject({ stdout: 'ready\n', status: 0 });

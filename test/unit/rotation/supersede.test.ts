@@ -56,7 +56,7 @@ describe('a newer rotation', () => {
     },
   );
 
-  it('that takes the last one back ends the renewal, and what serves goes on', async () => {
+  it('ends the pending one when it returns to the current values, and the current resource keeps serving', async () => {
     const { start, rotate, built, of } = await harness();
     const proof = deferred();
     const resource = start({

@@ -47,7 +47,7 @@ describe('the recipe of a pool', () => {
     expect(`${error.stack}`).not.toContain('fictitious');
   });
 
-  it('wins over its connectionString with what it names', () => {
+  it('overrides its connectionString with its other options', () => {
     const connectionString = 'postgres://url-user:url-password@url-host:6543/url-db?application_name=app';
     expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toMatchObject({
       config: {
@@ -83,7 +83,7 @@ describe('the ssl options of a recipe', () => {
     expect(failure(() => ({ ssl: { cert: one.cert, key: other.key } })).code).toBe('TLS_OPTIONS_INVALID');
   });
 
-  it('keep a context that they have', () => {
+  it('keep a context that the recipe made', () => {
     const secureContext = createSecureContext();
     expect(run(() => ({ ssl: { secureContext, key: 'fictitious' } })).config).toEqual({
       ssl: { secureContext },

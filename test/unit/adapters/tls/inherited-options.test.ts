@@ -52,7 +52,7 @@ describe.each(Object.entries(makers))('what a %s server was created with', (_kin
   });
 });
 
-it('an option that nobody gave is not inherited', () => {
+it('inherits no option that was not set', () => {
   expect(Object.keys(inheritedOptions(createServer())).sort()).toEqual([
     'honorCipherOrder',
     'sessionIdContext',
