@@ -25,7 +25,7 @@ type Opaque =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>;
 
-/** Plain data that nobody may change: all readers of a secret share one value. */
+/** Read-only plain data: all readers of a secret share one value. */
 export type DeepReadonly<T> = unknown extends T
   ? T
   : T extends Opaque
@@ -52,7 +52,7 @@ export function assertSchema(where: string, schema: unknown): asserts schema is 
   });
 }
 
-/** Validates a value. Errors tell only the place of an issue, because messages of schema libraries echo the value. */
+/** Validates a value. Errors contain only the path of an issue, because messages of schema libraries echo the value. */
 export async function validate<Output>(
   alias: string,
   schema: StandardSchema<Output>,

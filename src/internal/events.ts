@@ -50,7 +50,7 @@ export class Events<Map extends object> implements Listenable<Map> {
     this.#known = known;
   }
 
-  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is no function. */
+  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is not a function. */
   on<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,
@@ -59,7 +59,7 @@ export class Events<Map extends object> implements Listenable<Map> {
     return this.#add('on', event, listener, options);
   }
 
-  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is no function. */
+  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is not a function. */
   once<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,

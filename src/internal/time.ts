@@ -58,7 +58,7 @@ export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Err
 const outside = new AsyncResource('hot-secrets');
 
 /**
- * Runs work that nobody asked for. A timer or a watch that was armed during a request goes on in its async context for
+ * Runs background work. A timer or a watch that was armed during a request stays in its async context for
  * good; without this, what a poll finds hours later would be traced as a part of that request.
  */
 export function detached<T>(run: () => T): T {

@@ -40,7 +40,7 @@ export function longValues(values: Iterable<readonly [form: string, name: string
       let word = bytes.getInt32(at, true);
       let slot = slotOf(word);
       while (table[slot + 1] !== 0) {
-        // The same form of another secret took the same way to its slot.
+        // The same form of another secret leads to the same slot.
         if (place === 0 && table[slot] === word && valueIn(slot)[0] === form) return;
         if (at + step <= end) {
           at += step;

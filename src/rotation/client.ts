@@ -56,7 +56,7 @@ export interface ClientSetup<V, Options extends object, State> {
   readonly refusals?: boolean;
   /** Several clients that share their listeners, and the `name` in the events of this one. */
   readonly shared?: { readonly events: ResourceEvents; readonly label: string };
-  /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection behind. */
+  /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection open. */
   connect(options: Options, generation: number): State;
   /** Proves that a new state works, by rejecting when it does not. */
   verify?(state: State, signal: AbortSignal): unknown;
@@ -72,7 +72,7 @@ export interface ClientWork<State> {
   close(state: State): unknown;
   /** Connections of one state, open or being opened. */
   openCount?(state: State): number;
-  /** The same for all states together, where they are not counted one by one. */
+  /** Connections of all states together, if they are not counted one by one. */
   connections?(): Connections;
 }
 
@@ -114,8 +114,8 @@ export function clientOptions<D extends Readonly<Record<string, Option<unknown>>
 }
 
 /**
- * One client that follows its secrets: what every adapter stands on. Made, it has built its first state, synchronously;
- * `follow` then starts the rotation, and `expose` gives the client its public `rotation`.
+ * One client that follows its secrets; every adapter uses it. The constructor builds the first state synchronously,
+ * `follow` starts the rotation, and `expose` gives the client its public `rotation`.
  */
 export class RotatingClient<V, Options extends object, State> {
   readonly #setup: ClientSetup<V, Options, State>;
@@ -228,7 +228,7 @@ export class RotatingClient<V, Options extends object, State> {
     }) as unknown as ClientRotation & More;
   }
 
-  /** The server refuses the current credential: tells so, and looks for a newer one. */
+  /** The server refuses the current credential: reports it, and refreshes to find a newer one. */
   refused(error: SecretsError, waiting: number): void {
     this.#refusedAt ??= performance.now();
     const { name, generation } = this;

@@ -86,7 +86,7 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
 
   listenerFailed(event: string, error: unknown): void {
     const failure = listenerFailure(event, error);
-    // A failing error listener would be told of its own failure forever.
+    // A failing error listener would receive its own failure forever.
     if (event === 'error') {
       warn(failure);
     } else {

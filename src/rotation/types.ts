@@ -7,7 +7,7 @@ export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
 
 /** How one kind of resource is made and released. The engine does the rest. */
 export interface Lifecycle<R, V> {
-  /** Makes the resource from one generation. What it reads of the snapshot is what it depends on. */
+  /** Builds the resource from one generation. The resource depends on the secrets that it reads from the snapshot. */
   build(snapshot: Snapshot<V>, signal: AbortSignal): R | Promise<R>;
   /** Proves that a new resource works, by rejecting when it does not. Default: it is taken as built. */
   verify?(resource: R, signal: AbortSignal): unknown;

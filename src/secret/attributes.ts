@@ -1,4 +1,4 @@
-/** What a source says of a value besides its bytes. None of it is secret. */
+/** What a source knows about a value apart from its bytes. None of it is secret. */
 export interface SecretAttributes {
   /** As the source calls it: `application/x-pem-file`, `text/plain`. */
   readonly contentType?: string;
@@ -12,7 +12,7 @@ export interface SecretAttributes {
 export const NO_ATTRIBUTES: SecretAttributes = Object.freeze({ tags: Object.freeze({}) });
 
 /**
- * A copy that nobody can change, whoever holds it: each read of a date hands out a new one.
+ * A copy that callers cannot change: each read of a date returns a new one.
  * @throws `TypeError` for attributes in another shape.
  */
 export function sealAttributes({

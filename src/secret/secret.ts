@@ -37,7 +37,7 @@ class Box<T> implements Secret<T> {
   readonly #value: T;
   readonly #owner: OfStore;
 
-  /** The value, without a word to those who audit reads. */
+  /** The value, without counting as a read in an audit. */
   static peek<T>(secret: Secret<T>): T {
     return #value in secret ? (secret as unknown as Box<T>).#value : secret.reveal();
   }
@@ -55,13 +55,13 @@ class Box<T> implements Secret<T> {
     Object.freeze(this);
   }
 
-  /** A new date each time: whoever changes it changes it for nobody else. */
+  /** A new date each time, so that a caller cannot change it for others. */
   get loadedAt(): Date {
     return new Date(this.#loadedAt);
   }
 
   reveal(): T {
-    // Nothing is made of it while nobody listens: this is the one line that every read has to pay.
+    // Builds nothing without a subscriber: every read pays for this line.
     if (accessChannel.hasSubscribers) accessChannel.publish(new Access(this, this.#owner));
     return this.#value;
   }

@@ -11,7 +11,7 @@ import type { Lookup } from '../secret/lookup';
  * 2. "Missing" and "failed" are told apart. `missing` lets the store ask the next source; `failed` (denied, timed
  *    out, torn, too large) never does.
  * 3. A failure of one lookup is a reading; a failure of the whole source is a thrown `SecretsError`.
- * 4. Bytes are handed over as they are: nothing trimmed, decoded or validated. They are fresh memory, which the
+ * 4. Bytes are returned unchanged: not trimmed, decoded or validated. They are fresh memory, which the
  *    store overwrites with zeros once it has decoded them.
  * 5. `unchanged` is answered only where `since` was given and it is certain that nothing changed.
  * 6. `read` honours `signal`, and rejects no later than shortly after it aborts.
@@ -32,9 +32,9 @@ export interface Source {
   read(request: ReadRequest): Promise<ReadResult>;
   /** Names that lie there, for error messages. Never values. */
   inventory(): Promise<readonly string[]>;
-  /** What `report()` should tell of its state although nothing failed. */
+  /** A note on its state for `report()`, although nothing failed. */
   note?(): string | undefined;
-  /** Starts to say "refresh now"; returns what stops it. Called at most once. */
+  /** Starts to say "refresh now", and returns a function that stops it. Called at most once. */
   watch?(listener: SourceListener): () => void | Promise<void>;
   close?(): void | Promise<void>;
 }

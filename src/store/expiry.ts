@@ -125,7 +125,7 @@ export class ExpiryWatch {
 
 function report(name: string, expiry: Expiry, now: number): ExpiryReport {
   const ends = expiry.expiresAt.getTime();
-  // A date of its own: whoever changes it changes it for nobody else.
+  // A copy of the date, so that a caller cannot change it for others.
   return { name, ...expiry, expiresAt: new Date(ends), daysLeft: (ends - now) / DAY_MS };
 }
 
@@ -137,6 +137,6 @@ export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: Ex
   const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
   return new SecretsError('VALUE_EXPIRING', `${place} ${when}`, {
     secret: name,
-    next: 'Renew it where it is issued; it is followed like any rotation.',
+    next: 'Renew it where it is issued; the store then finds the new one by itself.',
   });
 }

@@ -97,7 +97,7 @@ export function nextViews(
   );
 }
 
-/** Adds the names that sources list and nobody declared. Returns those that cannot be the name of a secret. */
+/** Adds undeclared names that sources list. Returns those that cannot be the name of a secret. */
 export function discover(
   { definitions, discovery }: Catalog,
   readings: ReadonlyMap<SourceReader, SourceReading>,
@@ -164,7 +164,7 @@ class Draft {
   readonly forgotten: string[] = [];
   /** Nothing of these is taken: what they serve stays as it is, and no name moves up to them. */
   readonly #held = new Set<SourceReader>();
-  /** No name moves up to these: they cannot hand out all of what a lower source serves. */
+  /** No name moves up to these, because they cannot serve all that a lower source serves. */
   readonly #closedAbove = new Set<SourceReader>();
   readonly #lacking = new Map<SourceReader, Set<string>>();
   readonly #current: Generation;
@@ -325,7 +325,7 @@ class Draft {
     else this.refused.set(name, error);
   }
 
-  /** Discovery: no source has it, and nobody has read it. */
+  /** Discovery: no source has it, and it was never read. */
   #forget(name: string): void {
     this.refused.delete(name);
     const { discovery } = this.#catalog;

@@ -92,7 +92,7 @@ export class Notifier {
   listenerFailed(event: string, error: unknown): void {
     // A hook that a framework adapter runs reports its failure itself.
     const failure = isSecretsError(error, 'LISTENER_FAILED') ? error : listenerFailure(event, error);
-    // An error listener that fails would be told of its own failure forever; and `close` is the last event.
+    // An error listener that fails would receive its own failure forever; and `close` is the last event.
     if (event === 'error' || event === 'close') warn(failure);
     else this.error(failure);
   }

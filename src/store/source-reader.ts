@@ -177,7 +177,7 @@ export class SourceReader {
   #problem(what: string): SecretsError {
     return new SecretsError('SOURCE_FAILED', what, {
       source: this.source.name,
-      next: 'The last good values keep serving; the next refresh asks it again.',
+      next: 'The last good values keep serving; the next refresh reads it again.',
     });
   }
 }

@@ -47,7 +47,7 @@ export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretRe
 export interface SecretChange<Name extends string = string> {
   readonly name: Name;
   /**
-   * `added`: it had no value before. `rotated`: it had another one. `removed`: a discovered secret that nobody has read is
+   * `added`: it had no value before. `rotated`: it had another one. `removed`: a discovered secret that was never read is
    * gone from its source.
    */
   readonly kind: 'added' | 'rotated' | 'removed';
@@ -136,9 +136,9 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
    * Rejects with `STORE_CLOSED` after `close()`, and with `OPTION_UNKNOWN` and `OPTION_INVALID`.
    */
   refresh(options?: { readonly trigger?: string | undefined }): Promise<void>;
-  /** Per secret and per source: who serves it, which fallbacks were passed, version, age, what is wrong. */
+  /** Per secret and per source: the serving source, the fallbacks passed, version, age, problems. */
   report(): StoreReport;
-  /** Also after `close()`: what it was then. */
+  /** Works after `close()` too, with the state at that time. */
   health(): StoreHealth;
   /**
    * The text with every current value, and the last 8 before it, replaced by `[secret name]`: as it is, escaped in JSON
@@ -168,7 +168,7 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   readonly name?: string | undefined;
   /** Bound of one read of a source, in ms. Default: 30 000. */
   readonly refreshTimeoutMs?: number | undefined;
-  /** How many days before the end of a certificate an `expiring` event tells of it. Default: 30, 14, 7, 1. */
+  /** How many days before the expiry of a certificate an `expiring` event announces it. Default: 30, 14, 7, 1. */
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
@@ -212,6 +212,6 @@ export interface StoreHealth {
   readonly sources: readonly SourceReport[];
   /** What is wrong, problems and warnings alike; a name may come more than once. */
   readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
-  /** Values that end, certificates mostly, the first to end first. */
+  /** Values that expire, usually certificates, the earliest first. */
   readonly expiries: readonly ExpiryReport[];
 }

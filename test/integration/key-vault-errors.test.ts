@@ -18,7 +18,7 @@ const OF_THE_VAULT: Row[] = [
   [
     { kind: 'unauthorized' },
     'VAULT_UNAUTHORIZED',
-    'does not accept the token',
+    'rejects the token',
     'az keyvault show --name emulator --query properties.tenantId',
   ],
   [

@@ -11,7 +11,7 @@ import { credentialOf, probe, refusal } from './credential';
 import type { PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
 
-/** Turns one generation into the options of a pool. Synchronous; what it reads is what the pool depends on. */
+/** Turns one generation into the options of a pool. Synchronous; the pool depends on the secrets that it reads. */
 export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 
 /** Durations are milliseconds. */
@@ -29,7 +29,7 @@ export interface CreatePoolOptions {
    * Default: 3 600 000 (an hour): the server does not end them, so breaking a long transaction gains nothing.
    */
   readonly drainTimeoutMs?: number;
-  /** The same for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
+  /** The same limit for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
   readonly listenDrainTimeoutMs?: number;
   /** How long a caller waits while the server refuses the current credential, before the call fails. Default: 15 000. */
   readonly authFailureWaitMs?: number;
@@ -78,7 +78,7 @@ const IN_RECIPE = [
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `TLS_OPTIONS_INVALID`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
- * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers who wait when the pool ends:
+ * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers that wait when the pool ends:
  * `POOL_CLOSED`.
  *
  * @example

@@ -8,7 +8,7 @@ const ABOUT_A_CERTIFICATE = new Set([42, 43, 44, 45, 46, 48, 49, 116]);
 export function certificateAlert(error: unknown): number | undefined {
   const message = (error as { message?: unknown } | null | undefined)?.message;
   if (typeof message !== 'string') return undefined;
-  // The code is no help: it is EPROTO with TLS 1.2, and with TLS 1.3 OpenSSL 3.2 renamed most of them.
+  // The code does not help: it is EPROTO with TLS 1.2, and with TLS 1.3 OpenSSL 3.2 renamed most of them.
   const alert = Number(/SSL alert number (\d+)/.exec(message)?.[1]);
   return ABOUT_A_CERTIFICATE.has(alert) ? alert : undefined;
 }

@@ -167,8 +167,8 @@ class AppliedOptions {
 
 function assertServer(server: Server & { readonly [ATTACHED]?: true }): void {
   if (typeof server?.setSecureContext !== 'function' || typeof server.on !== 'function') {
-    throw new SecretsError('OPTION_INVALID', `${WHERE} needs a TLS server first`, {
-      next: 'Pass what https.createServer, http2.createSecureServer or tls.createServer returns.',
+    throw new SecretsError('OPTION_INVALID', `${WHERE} needs a TLS server as its first argument`, {
+      next: 'Pass the result of https.createServer, http2.createSecureServer or tls.createServer.',
     });
   }
   if (server[ATTACHED]) {

@@ -94,7 +94,7 @@ function missing(
   });
 }
 
-/** What Node makes a context of; given a context, it looks at none of these. */
+/** The options that Node makes a context from; given a context, it ignores them. */
 const CONTEXT_OPTIONS = [
   'allowPartialTrustChain',
   'ca',

@@ -149,7 +149,7 @@ class NameTable<V> implements ServerNames<V> {
     );
     if (twice !== undefined) {
       throw new SecretsError('OPTION_INVALID', `${WHERE} was given "${twice.name}" twice`, {
-        next: 'Upper and lower case are one name.',
+        next: 'Server names ignore case.',
       });
     }
     for (const { name, client } of prepared) this.#put(name, client);

@@ -111,7 +111,7 @@ describe('a rotating resource', () => {
     gates[0]?.resolve();
     await resource.ready;
 
-    // The running renewal has read the user only when the password changes.
+    // The running rotation has read the user only when the password changes.
     await rotate({ user: 'u2' });
     await waitFor(() => builds === 2);
     await rotate({ password: 'p2' });

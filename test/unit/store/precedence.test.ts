@@ -53,7 +53,7 @@ describe('a bad value in a source above the one that serves', () => {
     above.set({ config: 'not json' });
     await store.refresh();
     for (const n of [2, 3, 4]) {
-      // Its own watch hints: a look at this source alone.
+      // Its own watch hints: a refresh of this source alone.
       below.set({ config: `{"n":${n}}` });
       await expect.poll(() => store.reveal('config')).toEqual({ n });
     }
