@@ -15,11 +15,11 @@ export interface BytesOptions extends DefinitionOptions {
   readonly encoding?: 'raw' | 'base64' | 'base64url';
 }
 
+const textOptions = { ...definitionOptions, trim: oneOf('newline', 'none') };
+const bytesOptions = { ...definitionOptions, encoding: oneOf('raw', 'base64', 'base64url') };
+
 function text(alias: string, options?: TextOptions): Definition<string> {
-  const { trim, keepPreviousMs } = readOptions(whereOf('text', alias), options, {
-    ...definitionOptions,
-    trim: oneOf('newline', 'none'),
-  });
+  const { trim, keepPreviousMs } = readOptions(whereOf('text', alias), options, textOptions);
   return define({
     kind: 'text',
     lookups: [lookup(alias, options)],
@@ -34,10 +34,7 @@ function text(alias: string, options?: TextOptions): Definition<string> {
 }
 
 function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
-  const { encoding, keepPreviousMs } = readOptions(whereOf('bytes', alias), options, {
-    ...definitionOptions,
-    encoding: oneOf('raw', 'base64', 'base64url'),
-  });
+  const { encoding, keepPreviousMs } = readOptions(whereOf('bytes', alias), options, bytesOptions);
   return define({
     kind: 'bytes',
     lookups: [lookup(alias, options)],

@@ -23,8 +23,7 @@ type Read<D extends Declared> = { readonly [K in keyof D]: ReturnType<D[K]> };
  * });
  * ```
  */
-export function readOptions<D extends Declared>(where: string, options: unknown, declared: D): Read<D> {
-  if (options === undefined) return readOptions(where, {}, declared);
+export function readOptions<D extends Declared>(where: string, options: unknown = {}, declared: D): Read<D> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new SecretsError(
       'OPTION_INVALID',
@@ -36,14 +35,16 @@ export function readOptions<D extends Declared>(where: string, options: unknown,
   }
   rejectUnknownOptions(where, options, Object.keys(declared));
   const given = options as Readonly<Record<string, unknown>>;
-  const read = Object.entries(declared).map(([name, option]) => {
-    const reject = (mustBe: string): never => {
+  const read: Record<string, unknown> = {};
+  // A loop: a store with a thousand definitions reads their options a thousand times.
+  for (const name in declared) {
+    const option = declared[name] as Option<unknown>;
+    read[name] = option(given[name], (mustBe) => {
       const what = `${where}: \`${name}\` must be ${mustBe}, not ${kindOf(given[name])}`;
       throw new SecretsError('OPTION_INVALID', what, { next: adviceFor(option) });
-    };
-    return [name, option(given[name], reject)];
-  });
-  return Object.fromEntries(read) as Read<D>;
+    });
+  }
+  return read as Read<D>;
 }
 
 /** A duration in milliseconds, `least` (default 0) or more. `Infinity` means without a bound. */

@@ -138,7 +138,7 @@ export class RotatingClient<V, Options extends object, State> {
     this.#setup = setup;
     const tracked = track<V>(store);
     const checkReads = () => {
-      const misread = misreadError(tracked, `recipe of the ${options.name}`);
+      const misread = misreadError(tracked, 'recipe', options.name);
       if (misread !== undefined) throw misread;
     };
     this.#tracked = tracked;

@@ -20,7 +20,7 @@ export class OpenSockets {
     socket.once('close', () => this.delete(socket));
   }
 
-  /** Lets go of a connection that somebody else owns from now on. */
+  /** Releases a connection that somebody else owns from now on. */
   delete(socket: Duplex): void {
     this.#sockets.delete(socket);
     if (this.#sockets.size === 0) for (const tell of [...this.#whenEmpty]) tell();
@@ -40,7 +40,7 @@ export class OpenSockets {
     });
   }
 
-  /** Closes them, in use or not. `error`: what their users hear. */
+  /** Closes them, in use or not, with the error that their users get. */
   destroy(error?: Error): void {
     for (const socket of [...this.#sockets]) socket.destroy(error);
   }

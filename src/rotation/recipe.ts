@@ -45,19 +45,23 @@ export function runRecipe<V, Options extends object>(
 
 /**
  * The error for a recipe or builder that does not depend on its snapshot: one that reads nothing from it would never be
- * run again, and one that reads the store could mix two generations. `subject`: `recipe of the pool`.
+ * run again, and one that reads the store could mix two generations. `builder`: what messages call it.
  */
-export function misreadError<V>(tracked: TrackedSnapshot<V>, subject: string): SecretsError | undefined {
+export function misreadError<V>(
+  tracked: TrackedSnapshot<V>,
+  builder: string,
+  resource: string,
+): SecretsError | undefined {
   const { reads, readsAll, storeReads } = tracked;
   const [fromStore] = storeReads;
   if (fromStore !== undefined) {
-    const what = `the ${subject} read the secret "${fromStore}" from the store, not from its snapshot`;
-    return new SecretsError('RECIPE_READS_NOTHING', what, { secret: fromStore, next: READ_THE_ARGUMENT });
+    const what = `the ${builder} of the ${resource} read the secret "${fromStore}" from the store, not from its snapshot`;
+    const facts = { secret: fromStore, resource, next: READ_THE_ARGUMENT };
+    return new SecretsError('RECIPE_READS_NOTHING', what, facts);
   }
   if (readsAll || reads.size > 0) return undefined;
-  return new SecretsError('RECIPE_READS_NOTHING', `the ${subject} read no secret from its snapshot`, {
-    next: READ_THE_ARGUMENT,
-  });
+  const what = `the ${builder} of the ${resource} read no secret from its snapshot`;
+  return new SecretsError('RECIPE_READS_NOTHING', what, { resource, next: READ_THE_ARGUMENT });
 }
 
 const READ_THE_ARGUMENT = `Read secrets from its argument while it runs: (s) => ({ password: s.reveal('dbPassword') }).`;

@@ -73,7 +73,7 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
     error: SecretsError,
     payload: (told: SecretsError) => ResourceEventMap[E],
   ): void {
-    const told = errorOf(resource, error);
+    const told = withResource(error, resource);
     const heard = this.#events.has(event);
     if (heard) this.#events.emit(event, payload(told));
     const storeHeard = observedOf(this.#store).tellError(told);
@@ -119,7 +119,7 @@ export function acceptedByNode<T extends { off(...args: never[]): void }>(emitte
 }
 
 /** The error with the name of its resource, from the same place. */
-function errorOf(resource: string, error: SecretsError): SecretsError {
+export function withResource(error: SecretsError, resource: string): SecretsError {
   if (error.resource === resource) return error;
   const told = withFacts(error, { resource });
   if (error.stack !== undefined) {

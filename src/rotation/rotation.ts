@@ -4,7 +4,13 @@ import { backoffMs, detached, unrefTimer } from '../internal/time';
 import type { OfResource } from '../observe/channels';
 import type { ChangeEvent } from '../store/types';
 import { Closing, closedError, notReadyError, Pause, Readiness, UnderWay } from './lifetime';
-import { acceptedByNode, listenableOf, type ResourceEvent, ResourceEvents } from './resource-events';
+import {
+  acceptedByNode,
+  listenableOf,
+  type ResourceEvent,
+  ResourceEvents,
+  withResource,
+} from './resource-events';
 import { build, dispose, Leased, retire, verify } from './steps';
 import { type ResourceView, type RotationTrace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
@@ -48,6 +54,8 @@ export class Rotation<R, V> implements Rotating<R> {
   readonly #setup: RotationSetup<R, V>;
   readonly #unsubscribe: () => void;
   readonly #events: ResourceEvents;
+  /** The `name` in its events. */
+  readonly #label: string;
   readonly #ready = new Readiness<R>();
   readonly #trace: Trace;
   /** Attempts, and old resources on their way out: `close` waits for them. */
@@ -68,6 +76,7 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#lifecycle = lifecycle;
     this.#options = options;
     this.#setup = setup;
+    this.#label = setup.shared?.label ?? options.name;
     const { initial, view = { kind: 'resource' }, events, shared } = setup;
     // First: a closed store throws here, and then nothing of this resource is visible.
     this.#unsubscribe = store.on('change', (change) => this.#changed(change));
@@ -160,10 +169,9 @@ export class Rotation<R, V> implements Rotating<R> {
   #rotateAfterGrace(tracked: TrackedSnapshot<V>): void {
     this.#cancelGrace();
     if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
-    // A rotation that is under way will have read what is left.
-    const rotate = () => this.#run === undefined && this.rotate();
     const wait = Math.max(1, tracked.graceEndsAt - Date.now() + 1);
-    this.#cancelGrace = unrefTimer(wait, () => detached(rotate));
+    // A rotation that is under way will have read what is left.
+    this.#cancelGrace = unrefTimer(wait, () => detached(() => this.#run ?? this.rotate()));
   }
 
   #changed({ changes }: ChangeEvent): void {
@@ -258,17 +266,18 @@ export class Rotation<R, V> implements Rotating<R> {
     });
   }
 
-  async #rejected(run: Run<V>, error: SecretsError): Promise<void> {
+  async #rejected(run: Run<V>, thrown: SecretsError): Promise<void> {
+    const { name, retryBaseMs, retryMaxMs } = this.#options;
+    const error = withResource(thrown, name);
     this.#lastError = error;
-    const { retryBaseMs, retryMaxMs } = this.#options;
     const retryInMs = Math.round(backoffMs(run.trace.attempts - 1, retryBaseMs, retryMaxMs));
     const generation = run.tracked?.snapshot.generation ?? 0;
     const cause = `${generation} ${error.code} ${error.message}`;
     if (!run.told.has(cause)) {
       run.told.add(cause);
       run.trace.rejected(error, generation, retryInMs);
-      const event = { name: this.#label, generation, retryInMs };
-      this.#events.alarm('rejected', this.#options.name, error, (told) => ({ ...event, error: told }));
+      const event = { name: this.#label, generation, error, retryInMs };
+      this.#events.alarm('rejected', name, error, () => event);
     }
     // A mistake in the code: waiting does not help.
     if (error.code === 'RECIPE_READS_NOTHING') this.#ready.reject(error);
@@ -280,10 +289,6 @@ export class Rotation<R, V> implements Rotating<R> {
     if (this.#closing.started) throw closedError(this.#options.name);
     if (this.#serving === undefined) throw this.#lastError ?? notReadyError(this.#options.name);
     return this.#serving.leased;
-  }
-
-  get #label(): string {
-    return this.#setup.shared?.label ?? this.#options.name;
   }
 
   #error(error: SecretsError): void {

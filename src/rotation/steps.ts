@@ -30,7 +30,7 @@ export async function build<R, V>(
         `building the new ${name} took longer than ${buildTimeoutMs} ms`,
       );
     });
-    const misread = misreadError(tracked, `${builder} of the ${name}`);
+    const misread = misreadError(tracked, builder, name);
     if (misread === undefined) return resource;
     late(resource);
     throw misread;

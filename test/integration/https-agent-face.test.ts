@@ -38,7 +38,7 @@ describe('an agent that follows its secrets', () => {
     }
   });
 
-  it('counts current connections under their names', async () => {
+  it('counts its current connections under their names', async () => {
     const harness = await startClientHarness();
     const { server } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });
@@ -106,7 +106,7 @@ describe('an agent that follows its secrets', () => {
     await expect(get(following, server.origin, refuses)).rejects.toThrow('not this one');
   });
 
-  it('follows what the recipe says of names and checks', async () => {
+  it('follows the servername and checks of the recipe', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = createAgent(secrets, (s) => ({
@@ -147,7 +147,7 @@ describe('an agent that follows its secrets', () => {
     ]);
   });
 
-  it('may be the global agent', async () => {
+  it('works as the global agent', async () => {
     const harness = await startClientHarness();
     const before = https.globalAgent;
     onTestFinished(() => {
@@ -215,7 +215,7 @@ describe('an agent that follows its secrets', () => {
     expect(await get(agent, harness.server.origin)).toBe(harness.firstSerial);
   });
 
-  it('does not keep a process alive that never destroys it', async () => {
+  it('lets a process exit that never destroys it', async () => {
     const harness = await startClientHarness();
     const { chain, key } = await harness.authority.issue();
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {

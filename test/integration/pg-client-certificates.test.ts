@@ -90,7 +90,7 @@ async function serials(role: string): Promise<string[]> {
 const QUERY = 'select pg_sleep(0.003)';
 
 describe('a client certificate', () => {
-  it('rotates under load without a failure, and the server sees the new one on every connection', async () => {
+  it('rotates under load without a failed query, and the server sees the new one on every connection', async () => {
     const { role, mount, pool: make } = await certified();
     const pool = make();
     const load = startLoad(16, () => pool.query(QUERY));
@@ -109,10 +109,15 @@ describe('a client certificate', () => {
   const strangers = async (role: string) => (await createAuthority('Clients')).issue({ commonName: role });
   const nobodys = () => clients.issue({ commonName: 'nobody' });
   it.each([
-    ['from an authority that the server does not trust', strangers, 'CREDENTIAL_REFUSED', 'TLS alert 48'],
-    ['of another name than the role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
+    [
+      'when it is from an authority that the server does not trust',
+      strangers,
+      'CREDENTIAL_REFUSED',
+      'TLS alert 48',
+    ],
+    ['when it is for another name than the role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
   ])(
-    'is never used and is reported once when it comes %s, and the right one is used',
+    'is never used %s, is reported once, and gives way to the right one',
     async (_kind, issue, code, says) => {
       const { role, mount, pool: make } = await certified();
       // New connections all the time: they go on with the old certificate.
@@ -142,7 +147,7 @@ describe('a client certificate', () => {
     },
   );
 
-  it('costs a busy, churning pool no query when the server refuses it before the new one arrives', async () => {
+  it('costs a busy, churning pool no query when the server refuses it before the new one is there', async () => {
     const { role, mount, pool: make } = await certified();
     const pool = make({ maxUses: 5 });
     const refused: string[] = [];
@@ -164,7 +169,7 @@ describe('a client certificate', () => {
     for (const message of refused) expect(message).toContain('TLS alert 48');
   });
 
-  it('never reaches the server without its own key', async () => {
+  it('never reaches the server with the key of another one', async () => {
     const { role, mount, secrets, pool: make } = await certified();
     const errors: unknown[] = [];
     secrets.on('error', (error) => errors.push(error.code));
@@ -180,7 +185,7 @@ describe('a client certificate', () => {
 });
 
 describe("the server's authority", () => {
-  it('rotates under load: old and new are trusted while the server changes, and then the new one alone', async () => {
+  it('rotates under load: both are trusted while the server changes, then only the new one', async () => {
     const { role, mount, pool: make } = await certified();
     const pool = make({ maxUses: 20 });
     const load = startLoad(16, () => pool.query(QUERY));
@@ -207,7 +212,7 @@ describe("the server's authority", () => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('retires what trusted the old one when its grace ends, and leaves alone what took its place', async () => {
+  it('retires connections that trusted the old one when its grace ends, and keeps the newer ones', async () => {
     const { mount, pool: make } = await certified();
     const pool = make({ max: 3 }, { drainTimeoutMs: 200 });
     const drained: unknown[] = [];
@@ -234,7 +239,7 @@ describe("the server's authority", () => {
     ]);
   });
 
-  it('may change while a connection that trusts the old one logs in, which is then retried', async () => {
+  it('retries a login that trusted the old one when it changes meanwhile', async () => {
     const { role, mount, secrets } = await certified();
     await using proxy = await startHoldingProxy(harness.server);
     const { host, port, database } = harness.server;
@@ -258,7 +263,7 @@ describe("the server's authority", () => {
 });
 
 describe('the private parts of a certificate', () => {
-  it.each(['PEM', 'PFX'] as const)('are never printed by a pool when they come as %s', async (format) => {
+  it.each(['PEM', 'PFX'] as const)('stay out of everything that a pool prints (%s)', async (format) => {
     const { role, first, mount, pool: make } = await certified(format);
     const pool = make();
     const expectHidden = async ({ key }: Issued) => {

@@ -23,7 +23,7 @@ const kill = (role: string) =>
   harness.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
 
 describe('an old connection', () => {
-  it('is closed after drainTimeoutMs when it stays checked out', async () => {
+  it('is closed at drainTimeoutMs when it stays checked out', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 150 });
@@ -72,7 +72,7 @@ describe('an old connection', () => {
     expect(pool.rotation.staleCount).toBe(0);
   });
 
-  it('is given up when it still logs in at the deadline, and its caller logs in with the new credential', async () => {
+  it('is abandoned when it still logs in at the deadline, and its caller gets the new credential', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { mount, secrets } = await poolHarness(harness, role, 'first');
@@ -89,7 +89,7 @@ describe('an old connection', () => {
     expect([proxy.held, pool.totalCount, pool.rotation.staleCount]).toEqual([0, 1, 0]);
   });
 
-  it('is counted and left alone by default when it holds a LISTEN', async () => {
+  it('is counted and left alone while it holds a LISTEN', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 50 });
@@ -112,7 +112,7 @@ describe('an old connection', () => {
     await waitFor(() => pool.rotation.staleCount === 0);
   });
 
-  it('delays no drain when it begins to listen after the rotation', async () => {
+  it('holds up no drain when it begins to listen after the rotation', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
@@ -128,7 +128,7 @@ describe('an old connection', () => {
     client.release();
   });
 
-  it('is closed after listenDrainTimeoutMs when it holds a LISTEN', async () => {
+  it('is closed at listenDrainTimeoutMs while it holds a LISTEN', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { listenDrainTimeoutMs: 100 });
@@ -144,7 +144,7 @@ describe('an old connection', () => {
     busy.release();
   });
 
-  it('emits no error event when it breaks while it is idle', async () => {
+  it('dies without an error event when it is idle', async () => {
     const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
     const { mount, pool: make } = await poolHarness(harness, old, 'of-old');
     const pool = make({}, { retireOverMs: 600_000 });

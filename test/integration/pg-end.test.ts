@@ -17,7 +17,7 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 describe('end()', () => {
-  it('answers waiting callers, waits for running queries, and leaves nothing on the server', async () => {
+  it('rejects waiting callers, waits for served ones, and leaves nothing on the server', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 2 });
@@ -46,7 +46,7 @@ describe('end()', () => {
     expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0 });
   });
 
-  it('may be called again, with promises and callbacks, even from a callback of end()', async () => {
+  it('may be called again, with promises and callbacks, also from its own callback', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 1 });
@@ -71,7 +71,7 @@ describe('end()', () => {
     await pool.end();
   });
 
-  it('closes at drainTimeoutMs what is checked out and never released', async () => {
+  it('closes clients that are never released at drainTimeoutMs', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 100 });
@@ -85,7 +85,7 @@ describe('end()', () => {
     busy.release();
   });
 
-  it('answers callers that wait for a newer credential, and stops probing the server', async () => {
+  it('rejects callers that wait for a newer credential, and stops probing the server', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make();
@@ -120,7 +120,7 @@ describe('end()', () => {
     expect(await waiting).toBe('POOL_CLOSED');
   });
 
-  it('lets a login that is under way serve its caller', async () => {
+  it('lets a pending login serve its caller', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');

@@ -109,7 +109,7 @@ describe('a pool that follows its secrets', () => {
     expect(error).toMatchObject({ code: '42601', position: '1' });
   });
 
-  it('passes on errors of a login that are not a refusal', async () => {
+  it('passes on login errors that are not refusals', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     await expect(make({ database: 'missing' }).query('select 1')).rejects.toMatchObject({ code: '3D000' });
@@ -149,7 +149,7 @@ describe('a pool that follows its secrets', () => {
     await pool.query('select 1');
   });
 
-  it('does not keep a process alive that never ends it, with allowExitOnIdle', async () => {
+  it('lets a process exit that never ends it, with allowExitOnIdle', async () => {
     const role = await harness.role('first');
     const { mount } = await poolHarness(harness, role, 'first');
     const { host, port, database } = harness.server;
@@ -177,7 +177,7 @@ describe('createPool()', () => {
     expect([pool.totalCount, pool.waitingCount]).toEqual([0, 0]);
   });
 
-  it('uses the pg that it is given', async () => {
+  it('uses the pg module that it is given', async () => {
     const role = await harness.role('first');
     class OwnPool extends pg.Pool {}
     const pool = (await poolHarness(harness, role, 'first')).pool(
@@ -188,7 +188,7 @@ describe('createPool()', () => {
     await pool.query('select 1');
   });
 
-  it('refuses a pool that lacks what it needs', async () => {
+  it('refuses a pool that lacks the internals it needs', async () => {
     const { pool: make } = await poolHarness(harness, await harness.role('first'), 'first');
     class OtherPool {}
     expect(() => make({}, { pg: { Pool: OtherPool, Client: pg.Client } as never })).toThrow(
@@ -206,7 +206,7 @@ describe('createPool()', () => {
     );
   });
 
-  it('treats an undefined option as not given', async () => {
+  it('takes the default for an option that is undefined', async () => {
     const { secrets } = await poolHarness(harness, await harness.role('first'), 'first');
     const none = { name: undefined, verifyTimeoutMs: undefined, retireOverMs: undefined, pg: undefined };
     const pool = createPool(

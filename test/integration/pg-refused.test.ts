@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SecretsError } from 'hot-secrets';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { observedOf } from '../../src/observe/observed';
 import { startHoldingProxy } from '../support/holding-proxy';
 import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
@@ -24,7 +26,7 @@ async function failure(call: Promise<unknown>): Promise<{ code: unknown; message
 }
 
 describe('while the server refuses the credential', () => {
-  it('makes a caller wait for authFailureWaitMs, then returns the refusal', async () => {
+  it('makes a caller wait for authFailureWaitMs, then fails with the refusal', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ max: 5 }, { authFailureWaitMs: 400 });
@@ -44,7 +46,7 @@ describe('while the server refuses the credential', () => {
     expect(pool.waitingCount).toBe(0);
   });
 
-  it('makes a caller wait no longer when the only open connection is a listener that is never released', async () => {
+  it('limits the wait even if the only open connection is a listener that is never released', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { authFailureWaitMs: 300 });
@@ -64,7 +66,7 @@ describe('while the server refuses the credential', () => {
     expect((await pool.query('select 2 as n')).rows).toEqual([{ n: 2 }]);
   });
 
-  it('limits the wait to connectionTimeoutMillis where that is shorter', async () => {
+  it('bounds the wait by connectionTimeoutMillis where that is shorter', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ connectionTimeoutMillis: 300 }, { authFailureWaitMs: 20_000 });
@@ -76,7 +78,22 @@ describe('while the server refuses the credential', () => {
     }
   });
 
-  it('recovers by itself when the server accepts the same credential again', async () => {
+  it('tells the error listeners of the store, with the name of the pool and no process warning', async () => {
+    const role = await harness.role('first');
+    const { secrets, pool: make } = await poolHarness(harness, role, 'mistyped');
+    const told: SecretsError[] = [];
+    Object.defineProperty(observedOf(secrets), 'tellError', {
+      value: (error: SecretsError) => told.push(error) > 0,
+    });
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    const pool = make({}, { name: 'orders', authFailureWaitMs: 100 });
+    await failure(pool.query('select 1'));
+    expect(told.map(({ code, resource }) => [code, resource])).toEqual([['CREDENTIAL_REFUSED', 'orders']]);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('recovers when the server takes the same credential again', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
@@ -93,7 +110,7 @@ describe('while the server refuses the credential', () => {
     await pool.query('select 1');
   });
 
-  it('recovers even after a test login that was never answered', async () => {
+  it('recovers also after a test login that was never answered', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');
@@ -112,7 +129,7 @@ describe('while the server refuses the credential', () => {
 });
 
 describe('while the server does not answer', () => {
-  it('lets callers give up without waiting for each other', async () => {
+  it('lets no caller wait for the timeout of another', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');

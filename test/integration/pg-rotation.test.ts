@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => harness.server.stop());
 
 describe('a rotation', () => {
-  it('moves between two roles under load without a failure, and old connections end', async () => {
+  it('fails no query between two roles under load, and closes old connections', async () => {
     const roles = [await harness.role('of-a'), await harness.role('of-b')] as const;
     const { mount, pool: make } = await poolHarness(harness, roles[0], 'of-a');
     const pool = make({ max: 10 }, { retireOverMs: 200 });
@@ -31,7 +31,7 @@ describe('a rotation', () => {
     expect(roles.map(harness.refused)).toEqual([0, 0]);
   });
 
-  it('costs a busy, churning pool no query and a handful of logins when its file comes late', async () => {
+  it('costs a busy, churning pool no query and few logins when the file comes late', async () => {
     const role = await harness.role('round-0');
     const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 10, maxUses: 5 });
@@ -44,7 +44,9 @@ describe('a rotation', () => {
       const before = harness.refused(role);
       await harness.alter(role, `password 'round-${round}'`);
       await waitFor(() => pool.waitingCount >= 100 && harness.refused(role) > before);
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      // The file comes only after the pool has probed the old password again.
+      const refused = harness.refused(role);
+      await waitFor(() => harness.refused(role) > refused);
       await mount.rotate({ password: `round-${round}` });
       await waitFor(() => pool.rotation.generation === round + 1);
       const reached = load.done + 300;
@@ -55,7 +57,7 @@ describe('a rotation', () => {
     for (const count of refusals) expect(count).toBeLessThanOrEqual(10);
   });
 
-  it('costs a cold burst no query and a handful of logins when its file comes late', async () => {
+  it('costs a cold burst no query and few logins when the file comes late', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 20 });
@@ -80,7 +82,7 @@ describe('a rotation', () => {
     expect(accepted).toEqual([{ name: 'pool', generation: 2, waitedMs: expect.any(Number) }]);
   });
 
-  it('waits for the server when its file comes early, and completes as soon as the server refuses the old one', async () => {
+  it('waits for the server when the file comes early, and swaps as soon as the server refuses the old one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 4, maxUses: 3 }, { retryBaseMs: 600_000, retryMaxMs: 600_000 });
@@ -99,7 +101,7 @@ describe('a rotation', () => {
     expect(rejected).toEqual(['CREDENTIAL_REFUSED']);
   });
 
-  it('changes nothing and is reported once when the server refuses the new password, and gives way to the right one', async () => {
+  it('keeps the old password while the server refuses the new one, reports it once, and then uses the right one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { retryBaseMs: 10, retryMaxMs: 20 });
@@ -118,7 +120,7 @@ describe('a rotation', () => {
     expect(rejected).toHaveLength(1);
   });
 
-  it('retires a connection that was logging in when it came, and lets its caller use it first', async () => {
+  it('retires a connection that was logging in at the swap, after its caller has used it', async () => {
     const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
     await using proxy = await startHoldingProxy(harness.server);
     const { mount, secrets } = await poolHarness(harness, old, 'of-old');
@@ -134,7 +136,7 @@ describe('a rotation', () => {
     expect((await pool.query('select current_user as me')).rows).toEqual([{ me: young }]);
   });
 
-  it('lets a login with the credential that it replaced be refused, and tries the new one', async () => {
+  it('retries a refused login of the replaced credential with the new one', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { mount, secrets } = await poolHarness(harness, role, 'first');
@@ -153,7 +155,7 @@ describe('a rotation', () => {
     expect(refused).toEqual([]);
   });
 
-  it('leaves a transaction alone, and retires its connection when that is released', async () => {
+  it('leaves a transaction alone, and retires its connection on release', async () => {
     const role = await harness.role('first');
     await harness.server.query(`create table kept_${role} (n int); grant all on kept_${role} to ${role}`);
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
@@ -176,7 +178,7 @@ describe('a rotation', () => {
     expect((await pool.query(`select n from kept_${role} order by n`)).rows).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it('follows a connectionString, and other options override it', async () => {
+  it('follows a connectionString alone, and lets settings next to it win', async () => {
     const [first, second] = [await harness.role('p@ss 1'), await harness.role('p@ss 2')];
     const { mount, secrets } = await poolHarness(harness, first, 'p@ss 1');
     const { host, port, database } = harness.server;

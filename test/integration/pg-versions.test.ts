@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => harness.server.stop());
 
 describe.each(versions)('with pg %s', (_version, module) => {
-  it('fails no query through rotations, a late file and the end of the pool', async () => {
+  it('fails nothing through rotations, a late file and the end of the pool', async () => {
     const role = await harness.role('round-0');
     const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 4, maxUses: 20 }, { pg: module });
@@ -48,7 +48,7 @@ describe.each(versions)('with pg %s', (_version, module) => {
     await waitFor(async () => (await harness.backends(role)) === 0);
   });
 
-  it('closes idle, listening and unreleased connections at their deadlines', async () => {
+  it('closes at its deadline what is never released, idle or listening', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const deadlines = { drainTimeoutMs: 100, listenDrainTimeoutMs: 100, retireOverMs: 600_000 };

@@ -98,7 +98,7 @@ function client(port: number, ca: string) {
 const hello: RequestListener = (_request, response) => response.end('hello');
 
 describe('with drainTimeoutMs, HTTP/1 clients', () => {
-  it('lose no request in five rotations under constant load, and all move to the new certificate', async () => {
+  it('lose no request in five rotations without a pause, and all reach the new certificate', async () => {
     const { port, ca, next, context, of } = await harness(createHttpsServer(hello), {
       drainTimeoutMs: LONG_MS,
     });
@@ -125,7 +125,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     expect(of('drained')).toEqual(Array(5).fill(expect.objectContaining({ forced: false })));
   });
 
-  it('are left alone while they are idle, and move to the new certificate after their next request', async () => {
+  it('are left alone while they are idle, and reach the new certificate after their next request', async () => {
     const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     const agent = agentOf(ca);
     let current = 'web-1';
@@ -140,7 +140,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     expect((await ask(port, agent)).commonName).toBe(current);
   });
 
-  it('get the responses that are under way, begun or not', async () => {
+  it('get pending responses, whether they began or not', async () => {
     const answers: ServerResponse[] = [];
     const server = createHttpsServer((_request, response) => void answers.push(response));
     const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
@@ -188,7 +188,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
 });
 
 describe('with drainTimeoutMs, HTTP/2 clients', () => {
-  it('lose no request in five rotations under constant load, and an open stream continues', async () => {
+  it('lose no request in five rotations without a pause, and keep an open stream', async () => {
     const streams: ServerHttp2Stream[] = [];
     const server = createSecureServer({}, (request, response) => {
       if (request.url !== '/slow') return response.end('hello');
@@ -231,7 +231,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect(of('error')).toEqual([]);
   });
 
-  it('get a GOAWAY halfway to the deadline while they are idle, and none is reported as closed by force', async () => {
+  it('get a GOAWAY halfway to the deadline when they stay idle, and no force is reported', async () => {
     const server = createSecureServer({}, (_request, response) => response.end('hello'));
     const { port, ca, next, of, context } = await harness(server, { drainTimeoutMs: 2000 });
     const own = client(port, ca);
@@ -286,7 +286,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
 describe('at drainTimeoutMs', () => {
   const echo = (socket: TLSSocket) => socket.pipe(socket);
 
-  it('closes and reports the remaining connections, whatever they do, and leaves new ones alone', async () => {
+  it('closes and reports every connection that is left, and touches no new one', async () => {
     const { port, ca, next, of, context } = await harness(createTlsServer(echo), {
       drainTimeoutMs: SHORT_MS,
     });
@@ -336,7 +336,7 @@ describe('at drainTimeoutMs', () => {
     expect(of('error')).toEqual(Array(3).fill(expect.objectContaining({ code: 'DRAIN_TIMEOUT' })));
   });
 
-  it('cuts off longer requests, over HTTP/1 and HTTP/2', async () => {
+  it('cuts off longer requests, of HTTP/1 and HTTP/2', async () => {
     const begun: unknown[] = [];
     const server = createSecureServer({ allowHTTP1: true }, (_request, response) => {
       begun.push(response.write('begun'));
@@ -356,7 +356,7 @@ describe('at drainTimeoutMs', () => {
     }
   });
 
-  it('closes a connection even if the other side does not answer, whatever its owner writes', async () => {
+  it('closes a connection also when the other side does not answer, whatever its owner writes', async () => {
     const uncaught: unknown[] = [];
     const note = (error: unknown) => uncaught.push(error);
     process.on('uncaughtExceptionMonitor', note);
@@ -380,7 +380,7 @@ describe('at drainTimeoutMs', () => {
 });
 
 describe('without drainTimeoutMs', () => {
-  it('keeps old connections open, and reports when the last one ends', async () => {
+  it('keeps old connections open, and reports when the last one is gone', async () => {
     const { port, ca, next, of, context } = await harness(createHttpsServer(hello), {});
     const agents = [agentOf(ca), agentOf(ca)];
     await Promise.all(agents.map((agent) => ask(port, agent)));

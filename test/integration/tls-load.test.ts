@@ -15,7 +15,7 @@ describe('new handshakes', () => {
     { what: 'with TLS 1.2', maxVersion: 'TLSv1.2', mutual: false },
     { what: 'with TLS 1.3 and client certificates', maxVersion: 'TLSv1.3', mutual: true },
     { what: 'with TLS 1.2 and client certificates', maxVersion: 'TLSv1.2', mutual: true },
-  ] as const)(`never fail in ${SWAPS} swaps, and see every pair: $what`, async ({ maxVersion, mutual }) => {
+  ] as const)(`never fail in ${SWAPS} swaps, and see every pair ($what)`, async ({ maxVersion, mutual }) => {
     const authority = await createAuthority();
     const names = ['pair-0', 'pair-1', 'pair-2', 'pair-3'];
     const pairs = await Promise.all(names.map((commonName) => authority.issue({ commonName })));

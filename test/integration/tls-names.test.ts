@@ -116,7 +116,7 @@ describe('server names', () => {
     }
   });
 
-  it('keep the old pair of the one whose new pair is bad, and leave the others alone', async () => {
+  it('keep the old pair of a name with a bad new one, and leave the others alone', async () => {
     const { names, source, pair, issue, ask, runs } = await unchecked();
     const said: unknown[] = [];
     const rotated: string[] = [];
@@ -156,7 +156,7 @@ describe('server names', () => {
     expect(names.names()).toEqual(['*.wild.test', 'api.test']);
   });
 
-  it('follow their secrets even if they were set later or replaced', async () => {
+  it('follow their secrets also when they were set later or replaced', async () => {
     const { names, ask, rotate } = await harness();
     names.set('late.test', (s) => s.reveal('web'));
     names.set('late.test', (s) => s.reveal('api'));
@@ -170,7 +170,7 @@ describe('server names', () => {
     expect(rotated.filter((name) => name === 'late.test')).toHaveLength(3);
   });
 
-  it('refuse names that no client can request, and a first recipe that fails, and change nothing then', async () => {
+  it('refuse impossible names and a first recipe that fails, and change nothing then', async () => {
     const { names, ask, secrets } = await harness();
     const bad = [
       '',
@@ -265,7 +265,7 @@ describe('server names', () => {
     await waitFor(() => context.staleCount === 1);
   });
 
-  it('close with the last server that they are attached to, and stay on their pairs', async () => {
+  it('close with the last server that they are attached to, and keep their pairs', async () => {
     const { secrets, names, context, ask, rotate } = await harness();
     const second = createServer({ SNICallback: names.SNICallback });
     const other = attachSecureContext(second, secrets, (s) => s.reveal('web'), { names });

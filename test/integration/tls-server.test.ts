@@ -27,7 +27,7 @@ function warnings(): Error[] {
 }
 
 describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => {
-  it('serves each new certificate, even if it was created without one, while old connections stay open', async () => {
+  it('shows each new certificate when it was created without one, while old connections live on', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = make();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -48,7 +48,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     await waitFor(() => context.staleCount === 0);
   });
 
-  it('keeps the options that it was created with: minVersion, and the ca of its clients', async () => {
+  it('keeps the minVersion and the client ca that it was created with', async () => {
     const { secrets, authority, rotate, issue } = await tlsHarness();
     const server = make({
       minVersion: 'TLSv1.3',
@@ -78,7 +78,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     expect(authorized).not.toContain(false);
   });
 
-  it('prefers the options of the recipe to those that it was created with', async () => {
+  it('prefers the options of the recipe over those that it was created with', async () => {
     const { secrets, authority } = await tlsHarness();
     const server = make({ minVersion: 'TLSv1.3' });
     attachSecureContext(server, secrets, (s) => ({
@@ -91,7 +91,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
   });
 });
 
-it('serves a PFX after a pair, and a pair again', async () => {
+it('lets a server change from a pair to a PFX and back', async () => {
   const { authority, issue } = await tlsHarness();
   const issued = await Promise.all(['first', 'second', 'third', 'fourth'].map((name) => issue(name)));
   const pfx = (index: number) => createPfx({ ...(issued[index] as Issued), password: 'p' });
@@ -127,7 +127,7 @@ describe('a bad pair', () => {
   };
 
   it.each(Object.entries(spoilers))(
-    '(%s) keeps the old one serving, changes nothing at the server and never shows its key; the next good one is used',
+    '(%s) leaves the server unchanged and its key unprinted; the next good one is used',
     async (_how, spoil) => {
       const { secrets, authority, mount, rotate, issue } = await tlsHarness();
       const warned = warnings();
@@ -169,7 +169,7 @@ describe('a bad pair', () => {
     },
   );
 
-  it('is refused by a definition when it has expired', async () => {
+  it('is not taken from a definition after it expired', async () => {
     const { secrets, authority, mount, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -202,7 +202,7 @@ describe('attachSecureContext', () => {
     expect(attach).toThrow(expect.objectContaining({ code }));
   });
 
-  it('throws what is wrong with the first pair at once, and leaves the server untouched', async () => {
+  it('throws at once for a bad first pair, and leaves the server untouched', async () => {
     const { secrets, authority, issue } = await tlsHarness();
     const { cert, key } = await issue('own');
     const server = createTlsServer({ cert, key });
@@ -235,7 +235,7 @@ describe('attachSecureContext', () => {
     expect(await served(port, { ca: authority.cert })).toBe('own');
   });
 
-  it('refuses a server that is attached already, until that is closed', async () => {
+  it('refuses a second attachment until the first is closed', async () => {
     const { secrets } = await tlsHarness();
     const server = createTlsServer();
     const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -247,7 +247,7 @@ describe('attachSecureContext', () => {
 });
 
 describe('close()', () => {
-  it('leaves the server on its last pair, and nothing else', async () => {
+  it('leaves only the last pair on the server', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     const listeners = () => server.eventNames().map((event) => [event, server.listenerCount(event)]);
@@ -270,7 +270,7 @@ describe('close()', () => {
     expect(context.generation).toBe(1);
   });
 
-  it('leaves the server on the last announced pair when it comes during a rotation', async () => {
+  it('leaves the server on the pair that was announced last, even in the middle of a rotation', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createTlsServer((socket) => socket.resume());
     const port = await listen(server);
@@ -287,7 +287,7 @@ describe('close()', () => {
     }
   });
 
-  it('comes by itself when the server closes', async () => {
+  it('happens by itself when the server closes', async () => {
     const { secrets, rotate } = await tlsHarness();
     const server = createTlsServer();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));

@@ -139,7 +139,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
 });
 
 describe.each(versions)('a %s session of a client', (maxVersion) => {
-  it('is not resumed, nor the client let in, when its authority is trusted no more', async () => {
+  it('is not resumed, and its client is refused, when its authority is no longer trusted', async () => {
     const { authority, issue } = await tlsHarness();
     const [pair, client, next] = await Promise.all([issue('web'), issue('client'), createAuthority()]);
     const source = memory({ cert: pair.cert, key: pair.key, ca: authority.cert });

@@ -105,7 +105,7 @@ describe('a dispatcher that follows its secrets', () => {
     for (const line of lines) expect(shown).not.toContain(line);
   });
 
-  it('takes a connect function, and calls that of now', async () => {
+  it('takes a connect function, and calls the current one', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = createDispatcher(secrets, (s) => {
@@ -232,7 +232,7 @@ describe('createDispatcher()', () => {
     expect(made(async () => ({}))).toThrow(code('RECIPE_ASYNC'));
   });
 
-  it('uses the undici that it is given', async () => {
+  it('uses the undici module that it is given', async () => {
     const { secrets } = await startClientHarness();
     class OwnDispatcher extends undici.Dispatcher {}
     const own = { ...undici, Dispatcher: OwnDispatcher as typeof undici.Dispatcher };
@@ -241,7 +241,7 @@ describe('createDispatcher()', () => {
     await dispatcher.close();
   });
 
-  it('refuses a module that lacks what it needs', async () => {
+  it('refuses a module that lacks the classes it needs', async () => {
     const { secrets } = await startClientHarness();
     const { Agent, Dispatcher } = undici;
     expect(() => createDispatcher(secrets, () => ({}), { undici: { Agent, Dispatcher } as never })).toThrow(

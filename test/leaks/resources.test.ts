@@ -53,7 +53,7 @@ describe.skipIf(process.platform !== 'linux')('a store that was closed', () => {
     }
   });
 
-  it('leaves none behind after an open that failed', async () => {
+  it('leaves no watch behind after an open that failed', async () => {
     const before = watches();
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     for (let round = 0; round < 3; round += 1) {
@@ -67,7 +67,7 @@ describe.skipIf(process.platform !== 'linux')('a store that was closed', () => {
   });
 });
 
-describe('many refreshes of one store', () => {
+describe('many refreshes', () => {
   it('keep no memory', async () => {
     const { default: v8 } = await import('node:v8');
     v8.setFlagsFromString('--expose-gc');
@@ -77,13 +77,13 @@ describe('many refreshes of one store', () => {
       secrets: { token: 'token' },
       sources: [mountedFiles(mount.path)],
     });
-    const lookOften = async (times: number) => {
-      for (let look = 0; look < times; look += 1) await store.refresh();
+    const refreshOften = async (times: number) => {
+      for (let time = 0; time < times; time += 1) await store.refresh();
       collect();
       return process.memoryUsage().heapUsed;
     };
-    const warm = await lookOften(2000);
-    const later = await lookOften(5000);
+    const warm = await refreshOften(2000);
+    const later = await refreshOften(5000);
     // A kept reading alone would make 5 MB.
     expect(later - warm).toBeLessThan(2_000_000);
   });

@@ -1,4 +1,4 @@
-import { rotating, type SecretStore } from 'hot-secrets';
+import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
 import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly token: string; readonly beta: string | undefined }>;
@@ -28,6 +28,16 @@ test('checks names, options and events', () => {
   () => rotating(secrets, { build: (s) => s.reveal('tokn') });
   // @ts-expect-error A misspelt option.
   () => rotating(secrets, { build: () => 1 }, { drainTimeout: 1 });
+  // @ts-expect-error A store comes first.
+  () => rotating({ build: () => 1 });
+  const listen = (resource: Rotating<number>, signal: AbortSignal) => {
+    expectTypeOf(resource.on('swapped', () => {}, { signal })).toEqualTypeOf<() => void>();
+    resource.once('rejected', ({ error }) =>
+      expectTypeOf(error.resource).toEqualTypeOf<string | undefined>(),
+    );
+    resource.off('drained', () => {});
+  };
+  expectTypeOf(listen).returns.toEqualTypeOf<void>();
   // @ts-expect-error No such event.
   () => rotating(secrets, { build: () => 1 }).on('renewed', () => {});
 });

@@ -2,7 +2,7 @@ import type { Client, ClientConfig, Pool, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { certificateAlert } from '../tls/alert';
 
-/** What is used of the `pg` package: the caller's own copy, or the one that is installed. */
+/** The used part of the `pg` package: the caller's own copy, or the installed one. */
 export interface PgModule {
   readonly Pool: new (config?: PoolConfig) => Pool;
   readonly Client: new (config?: string | ClientConfig) => Client;
@@ -15,7 +15,7 @@ export interface PendingItem {
 }
 
 /**
- * The part of pg-pool that has no public name. Its names have been the same from pg-pool 3.6 (pg 8.11) on.
+ * The private part of pg-pool that the adapter uses. Its names have not changed since pg-pool 3.6 (pg 8.11).
  */
 export interface PoolInternals {
   _clients: Client[];
@@ -33,7 +33,7 @@ export interface PoolInternals {
 const METHODS = ['_isFull', '_pulseQueue', '_remove', 'newClient'] as const;
 const FIELDS = ['_clients', '_idle', '_pendingQueue', '_expired'] as const;
 
-/** Throws `PEER_UNSUPPORTED` when a pool lacks what the adapter builds on. */
+/** Throws `PEER_UNSUPPORTED` when a pool lacks the internals that the adapter needs. */
 export function assertInternals(pool: object): void {
   const missing = [
     ...METHODS.filter((name) => typeof (pool as Record<string, unknown>)[name] !== 'function'),

@@ -3,7 +3,7 @@ import { SecretsError } from '../../errors';
 
 const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
 const NAME = new RegExp(`^(\\*\\.)?(${LABEL}\\.)*${LABEL}$`);
-const LONGEST = 253;
+const MAX_LENGTH = 253;
 
 /** The form under which a name is kept: lower case. Throws `OPTION_INVALID`. */
 export function serverName(name: string): string {
@@ -11,7 +11,7 @@ export function serverName(name: string): string {
   if (isIP(normal) !== 0) {
     throw invalid(name, 'Clients name no IP address; the default context serves those.');
   }
-  if (normal.length > LONGEST || !NAME.test(normal)) {
+  if (normal.length > MAX_LENGTH || !NAME.test(normal)) {
     throw invalid(
       name,
       'Use an ASCII host name (xn--…), or "*." followed by one: the star matches one label.',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadPeer } from '../../../src/internal/peer';
 
-it('names a missing package and the command that installs it', () => {
+it('names a package that is not installed, with the command that installs it', () => {
   expect(() => loadPeer('hot-secrets-no-such-package')).toThrow(
     expect.objectContaining({
       code: 'PEER_MISSING',
@@ -16,7 +16,7 @@ it('names a missing package and the command that installs it', () => {
   );
 });
 
-it('finds the dependencies of a package where the package itself finds them', () => {
+it('finds a dependency where its dependent package finds it', () => {
   expect(loadPeer('pg-connection-string', 'pg')).toHaveProperty('parse');
 });
 

@@ -81,7 +81,7 @@ describe('an old resource', () => {
 });
 
 describe('close()', () => {
-  it('drains and disposes the current resource once, and refuses later uses', async () => {
+  it('drains and disposes the current resource once, and refuses every later use', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start();
     await resource.ready;

@@ -3,7 +3,7 @@ import { waitFor } from '../../support/wait-for';
 import { harness } from './harness';
 
 describe('a rotation that fails', () => {
-  it('is retried until it succeeds, and reported once per cause, while the old resource serves', async () => {
+  it('is retried until it succeeds, and reported once per cause, while the old one serves', async () => {
     const { start, rotate, make, built, of } = await harness();
     const causes = [TypeError, RangeError, TypeError, RangeError].map((Kind) => new Kind('refused'));
     let failures = 0;
@@ -49,7 +49,7 @@ describe('a rotation that fails', () => {
     await waitFor(() => built.slice(1, -1).every(({ disposed }) => disposed === 1));
   });
 
-  it('repeats neither a value nor a foreign message', async () => {
+  it('reveals neither a value nor a foreign message', async () => {
     const { start, rotate, of } = await harness();
     const leaky = (password: string) => {
       const error = new Error(`no login for ${password}\n    at /${password}:1:1`, { cause: password });
@@ -79,7 +79,7 @@ describe('a rotation that fails', () => {
     }
   });
 
-  it('fails when its build takes too long, and closes a resource that comes late', async () => {
+  it('fails when its build takes too long, and closes the late result', async () => {
     const { start, rotate, make, built, of } = await harness();
     let release = () => {};
     const signals: AbortSignal[] = [];
@@ -124,7 +124,7 @@ describe('a rotation that fails', () => {
     await waitFor(() => built[1]?.disposed === 1);
   });
 
-  it('reaches the other listeners when one throws', async () => {
+  it('isolates a listener that throws from all others', async () => {
     const { start, rotate, of } = await harness();
     const resource = start();
     await resource.ready;

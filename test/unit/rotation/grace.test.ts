@@ -49,7 +49,7 @@ describe('a resource that was built from previous values too', () => {
     expect(trust.current).toBe('ca-3');
   });
 
-  it('is left alone when it read the current value only, and after close', async () => {
+  it('is left alone when it read only the current value, and after close', async () => {
     const { store, rotate } = await harness();
     await using _ = store;
     let builds = 0;

@@ -8,7 +8,7 @@ import { harness } from './harness';
 const CHILD = fileURLToPath(new URL('./ready-child.ts', import.meta.url));
 
 describe('the first resource', () => {
-  it('is there later, when it was not within readyTimeoutMs', async () => {
+  it('arrives later when it was not ready within readyTimeoutMs', async () => {
     const { start, make, of } = await harness();
     let works = false;
     const resource = start(
@@ -61,7 +61,7 @@ describe('the first resource', () => {
     );
   });
 
-  it('keeps the process alive only while a caller waits for it', () => {
+  it('holds the process only while somebody waits for it', () => {
     const run = (...args: string[]) =>
       spawnSync(process.execPath, ['--import', 'tsx', CHILD, ...args], { encoding: 'utf8', timeout: 20_000 });
     expect(run('wait')).toMatchObject({ stdout: 'ready\n', status: 0 });
@@ -81,7 +81,7 @@ describe('the options of a rotating resource', () => {
     );
   });
 
-  it('may be undefined, for the default', async () => {
+  it('take their default when they are undefined', async () => {
     const { secrets } = await harness();
     await using resource = rotating(
       secrets,

@@ -56,7 +56,7 @@ describe('a newer rotation', () => {
     },
   );
 
-  it('ends the pending one when it returns to the current values, and the current resource keeps serving', async () => {
+  it('ends the running one when it rolls back to the values in use', async () => {
     const { start, rotate, built, of } = await harness();
     const proof = deferred();
     const resource = start({
@@ -77,7 +77,7 @@ describe('a newer rotation', () => {
     expect(of('swapped')).toHaveLength(2);
   });
 
-  it('is not waited for by the pause of the failed one before it', async () => {
+  it('does not wait for the pause after an earlier failure', async () => {
     const { start, rotate, of } = await harness();
     const resource = start(
       {

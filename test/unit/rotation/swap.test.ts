@@ -95,7 +95,7 @@ describe('a rotating resource', () => {
     expect(built.map(({ disposed }) => disposed)).toEqual([1, 1, 0]);
   });
 
-  it('is built again from the latest values when a secret changes that only a rotation without effect would read', async () => {
+  it('is built again from the latest values when a secret that a running rotation has yet to read changes', async () => {
     const { start, rotate, make, built } = await harness();
     const gates = [deferred(), deferred(), deferred()];
     let builds = 0;

@@ -47,7 +47,7 @@ describe('the recipe of a pool', () => {
     expect(`${error.stack}`).not.toContain('fictitious');
   });
 
-  it('overrides its connectionString with its other options', () => {
+  it('wins over its connectionString with what it names', () => {
     const connectionString = 'postgres://url-user:url-password@url-host:6543/url-db?application_name=app';
     expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toMatchObject({
       config: {
@@ -63,7 +63,7 @@ describe('the recipe of a pool', () => {
 });
 
 describe('the ssl options of a recipe', () => {
-  it('become a context, and stay as they are for others', async () => {
+  it('become a context, and are not changed for others', async () => {
     const { cert, key } = await (await createAuthority()).issue();
     const ssl = { cert, key, servername: 'db' };
     // pg makes the key of an object that it is given non-enumerable.
@@ -83,7 +83,7 @@ describe('the ssl options of a recipe', () => {
     expect(failure(() => ({ ssl: { cert: one.cert, key: other.key } })).code).toBe('TLS_OPTIONS_INVALID');
   });
 
-  it('keep a context that the recipe made', () => {
+  it('keep their own secureContext', () => {
     const secureContext = createSecureContext();
     expect(run(() => ({ ssl: { secureContext, key: 'fictitious' } })).config).toEqual({
       ssl: { secureContext },

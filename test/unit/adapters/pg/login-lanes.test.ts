@@ -53,7 +53,7 @@ describe('the lanes of logins', () => {
     expect(fill()).toHaveLength(1);
   });
 
-  it('are left by a login that takes long, which may still end, once', () => {
+  it('are released by a slow login, which still ends once', () => {
     const { all, fill, opened } = lanes();
     const [first] = fill();
     vi.advanceTimersByTime(1000);

@@ -31,7 +31,7 @@ const makers: Record<string, (options: TlsOptions) => Server> = {
 };
 
 describe.each(Object.entries(makers))('what a %s server was created with', (_kind, create) => {
-  it('is read without the pair, and survives being set again', () => {
+  it('is read without the pair, and survives a later setSecureContext', () => {
     const server = create({ ...settings, cert, key, ticketKeys: Buffer.alloc(48) });
     const inherited = inheritedOptions(server);
     expect(inherited).toEqual(settings);
@@ -52,7 +52,7 @@ describe.each(Object.entries(makers))('what a %s server was created with', (_kin
   });
 });
 
-it('inherits no option that was not set', () => {
+it('inherits no option that was not passed', () => {
   expect(Object.keys(inheritedOptions(createServer())).sort()).toEqual([
     'honorCipherOrder',
     'sessionIdContext',

@@ -5,7 +5,7 @@ const served = { cert: 'leaf', ca: ['one', 'two'], key: 'of the leaf' };
 const first = sessionContext('app', [served]);
 
 describe('the session context', () => {
-  it('is the same in every process that serves the same', () => {
+  it('is equal in every process that serves the same certificates', () => {
     expect(first).toMatch(/^[0-9a-f]{32}$/);
     expect(sessionContext('app', [{ ...served, cert: Buffer.from('leaf') }])).toBe(first);
     expect(sessionContext('app', [{ ...served, cert: ['leaf'] }])).toBe(first);
@@ -23,7 +23,7 @@ describe('the session context', () => {
     ['revocation list', sessionContext('app', [{ ...served, crl: 'revoked' }])],
     ['application', sessionContext('other', [served])],
     ['name beside it', sessionContext('app', [served, { cert: 'api' }])],
-  ])('is another one with another %s', (_what, other) => {
+  ])('differs with another %s', (_what, other) => {
     expect(other).toMatch(/^[0-9a-f]{32}$/);
     expect(other).not.toBe(first);
   });

@@ -1,0 +1,179 @@
+import { memory, SecretStore, type SecretsError, type Snapshot } from 'hot-secrets';
+import type { ClientRotation, ClientRotationOptions } from 'hot-secrets/https';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createAuthority } from './certificates';
+import { startLoad } from './load';
+import { serialOf, startMutualTlsServer } from './mutual-tls';
+import { type ClientValues, pairAndTrust, settled, startClientHarness } from './tls-client-harness';
+import { waitFor } from './wait-for';
+
+/** The TLS options of a client. */
+export interface PairOptions {
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly ca: string | string[];
+}
+
+/** A client under test. */
+export interface ContractClient {
+  readonly rotation: ClientRotation;
+}
+
+/** What a contract needs to know of one HTTPS client. */
+export interface ClientContractHarness<C extends ContractClient> {
+  /** What the client is called by default. */
+  readonly name: string;
+  /** The code of a request whose connection is closed by force. */
+  readonly closedCode: string;
+  /**
+   * Makes a client that ends with the test. `keepAlive: false`: a connection for each request, one at a time; TLS sessions
+   * are resumed all the same.
+   */
+  make<V>(
+    secrets: SecretStore<V>,
+    pair: (s: Snapshot<V>) => PairOptions,
+    options?: ClientRotationOptions,
+    settings?: { readonly keepAlive?: boolean },
+  ): C;
+  /** Requests a URL; resolves with the body. */
+  get(client: C, url: string): Promise<string>;
+}
+
+/** Every HTTPS client keeps these rules when its secrets rotate. */
+export function clientContract<C extends ContractClient>(harness: ClientContractHarness<C>): void {
+  const { make, get, name, closedCode } = harness;
+  const open = (
+    secrets: SecretStore<ClientValues>,
+    options: ClientRotationOptions = {},
+    settings: { readonly keepAlive?: boolean } = {},
+  ) => make(secrets, pairAndTrust, options, settings);
+
+  describe('a rotation of the client certificate', () => {
+    it('resumes no TLS session of an older one', async () => {
+      const { server, secrets, firstSerial, rotate } = await startClientHarness();
+      const client = open(secrets, {}, { keepAlive: false });
+      let serial = firstSerial;
+      for (let round = 0; round < 4; round += 1) {
+        if (round > 0) serial = await rotate();
+        await settled(client, secrets);
+        // Twice, so that the second shows that sessions are resumed at all.
+        for (const _request of [1, 2]) expect(await get(client, server.origin)).toBe(serial);
+        expect(server.connections.slice(-2)).toEqual([
+          { serial, resumed: false },
+          { serial, resumed: true },
+        ]);
+      }
+    });
+
+    it('lets requests under way finish on their connection, which is closed then', async () => {
+      const { server, secrets, firstSerial, rotate } = await startClientHarness();
+      const client = open(secrets);
+      const drained: unknown[] = [];
+      client.rotation.on('drained', (event) => drained.push(event));
+      const long = get(client, `${server.origin}/held`);
+      await waitFor(() => server.heldCount === 1);
+      for (const round of [1, 2, 3]) {
+        const serial = await rotate();
+        await waitFor(() => client.rotation.generation === round + 1);
+        expect(await get(client, server.origin)).toBe(serial);
+      }
+      // The generations in between were idle.
+      await waitFor(() => client.rotation.staleCount === 1 && drained.length === 2);
+      server.release();
+      expect(await long).toBe(firstSerial);
+      await waitFor(() => drained.length === 3);
+      expect(drained[2]).toEqual({ name, generation: 1, forced: false, durationMs: expect.any(Number) });
+      await waitFor(() => server.openCount === 1);
+      expect(client.rotation.staleCount).toBe(0);
+    });
+
+    it('keeps the old pair when the new one does not match, reports it once, and then uses a good one', async () => {
+      const { authority, server } = await startClientHarness();
+      const first = await authority.issue();
+      const pairs = memory({ cert: first.chain, key: first.key });
+      const secrets = await SecretStore.open({ secrets: { cert: 'cert', key: 'key' }, sources: [pairs] });
+      onTestFinished(() => secrets.close());
+      const client = make(
+        secrets,
+        (s) => ({ cert: s.reveal('cert'), key: s.reveal('key'), ca: authority.cert }),
+        { name: 'billing client', retryBaseMs: 1, retryMaxMs: 5 },
+      );
+      const rejected: SecretsError[] = [];
+      client.rotation.on('rejected', ({ error }) => rejected.push(error));
+      const load = startLoad(4, () => get(client, server.origin));
+
+      const [good, other] = [await authority.issue(), await authority.issue()];
+      for (const bad of [
+        { cert: good.chain, key: other.key },
+        { cert: 'no certificate', key: other.key },
+        { cert: good.chain, key: 'no key' },
+      ]) {
+        const before = rejected.length;
+        pairs.set(bad);
+        await waitFor(() => rejected.length === before + 1);
+        const reached = load.done + 20;
+        await waitFor(() => load.done > reached);
+        expect(client.rotation).toMatchObject({ generation: 1, staleCount: 0 });
+      }
+      pairs.set({ cert: good.chain, key: good.key });
+      await waitFor(() => client.rotation.generation === 5);
+      expect(await get(client, server.origin)).toBe(serialOf(good));
+      expect((await load.stop()).failures).toEqual([]);
+      expect(rejected.map(({ code }) => code)).toEqual(Array(3).fill('TLS_OPTIONS_INVALID'));
+      for (const { message, resource } of rejected) {
+        expect(message).toContain('billing client');
+        expect(resource).toBe('billing client');
+      }
+    });
+
+    it('closes what still uses an older one at the deadline', async () => {
+      const { server, secrets, rotate } = await startClientHarness();
+      const client = open(secrets, { drainTimeoutMs: 50 });
+      const errors: SecretsError[] = [];
+      const drained: unknown[] = [];
+      client.rotation.on('error', (error) => errors.push(error));
+      client.rotation.on('drained', (event) => drained.push(event));
+      const long = get(client, `${server.origin}/held`);
+      long.catch(() => {});
+      await waitFor(() => server.heldCount === 1);
+      await rotate();
+      await expect(long).rejects.toMatchObject({ code: closedCode });
+      await waitFor(() => drained.length === 1);
+      expect(drained).toEqual([expect.objectContaining({ generation: 1, forced: true })]);
+      expect(errors.map(({ code }) => code)).toEqual(['DRAIN_TIMEOUT']);
+      await waitFor(() => server.openCount === 0);
+    });
+  });
+
+  describe('a rotation of the authority', () => {
+    it('trusts both while the old one is in its grace window, then refuses the old one everywhere', async () => {
+      const { server, secrets, source, authority: old } = await startClientHarness({ keepPreviousMs: 1500 });
+      const young = await createAuthority('Young Authority');
+      // It keeps the old authority forever.
+      const forgotten = await startMutualTlsServer(await old.issue(), old);
+      const client = open(secrets);
+      const swapped: unknown[] = [];
+      client.rotation.on('swapped', (event) => swapped.push(event));
+      const load = startLoad(4, () => get(client, server.origin));
+      await get(client, forgotten.origin);
+
+      source.set({ 'ca.crt': young.cert });
+      await waitFor(() => swapped.length === 1);
+      server.show(await young.issue());
+      const reached = load.done + 20;
+      await waitFor(() => load.done > reached);
+      // Two requests, so that there is a kept-alive connection and a session to forget.
+      for (const _request of [1, 2]) await get(client, forgotten.origin);
+      expect(swapped).toHaveLength(1);
+
+      await waitFor(() => swapped.length === 2);
+      expect(secrets.generation).toBe(2);
+      await expect(get(client, forgotten.origin)).rejects.toMatchObject({
+        code: 'SELF_SIGNED_CERT_IN_CHAIN',
+      });
+      await get(client, server.origin);
+      expect((await load.stop()).failures).toEqual([]);
+      await settled(client, secrets);
+    });
+  });
+}

@@ -1,0 +1,228 @@
+import { once } from 'node:events';
+import { memory, SecretStore, type SecretsError } from 'hot-secrets';
+import { createPool } from 'hot-secrets/pg';
+import { createServerNames } from 'hot-secrets/tls';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { observedOf } from '../../../src/observe/observed';
+import { rotating } from '../../../src/rotation/rotating';
+import { createAuthority } from '../../support/certificates';
+import { waitFor } from '../../support/wait-for';
+import { harness } from './harness';
+
+function stubWarnings() {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  onTestFinished(() => warn.mockRestore());
+  return warn;
+}
+
+/** Lets the store of a harness hear of its resources, as a store with an `error` listener does. */
+function listening(secrets: object) {
+  const told: SecretsError[] = [];
+  Object.defineProperty(observedOf(secrets), 'tellError', {
+    value: (error: SecretsError) => {
+      told.push(error);
+      return true;
+    },
+  });
+  return told;
+}
+
+describe('the events of a rotating resource', () => {
+  it('stop by the returned function, by off, and by a signal, and come once with once', async () => {
+    const { start, rotate, of } = await harness();
+    const resource = start();
+    await resource.ready;
+    const heard: string[] = [];
+    const listener = () => heard.push('off');
+    const abort = new AbortController();
+    const stop = resource.on('swapped', () => heard.push('stopped'));
+    resource.on('swapped', listener);
+    resource.on('swapped', () => heard.push('aborted'), { signal: abort.signal });
+    resource.once('swapped', () => heard.push('once'));
+    await rotate({ password: 'p2' });
+    await waitFor(() => of('swapped').length === 2);
+    expect(heard.sort()).toEqual(['aborted', 'off', 'once', 'stopped']);
+    stop();
+    resource.off('swapped', listener);
+    abort.abort();
+    await rotate({ password: 'p3' });
+    await waitFor(() => of('swapped').length === 3);
+    expect(heard).toHaveLength(4);
+  });
+
+  it('work with events.once of Node, which rejects with an error event and leaves no listener', async () => {
+    const { start, rotate, secrets } = await harness();
+    const resource = start({
+      dispose: ({ password }) => {
+        if (password === 'p2') throw new Error('dispose');
+      },
+    });
+    await resource.ready;
+    const swapped = once(resource as never, 'swapped');
+    await rotate({ password: 'p2' });
+    expect((await swapped)[0]).toMatchObject({ name: 'resource', generation: 2 });
+
+    const names = createServerNames(secrets, {});
+    onTestFinished(() => names.close());
+    const pool = createPool(secrets, (s) => ({ port: 1, user: s.reveal('user') }));
+    onTestFinished(() => void pool.end());
+    for (const emitter of [resource, names, pool.rotation]) {
+      const abort = new AbortController();
+      const never = once(emitter as never, 'drained', { signal: abort.signal });
+      abort.abort();
+      await expect(never).rejects.toMatchObject({ name: 'AbortError' });
+      expect(Object.keys(emitter)).not.toContain('removeListener');
+    }
+    const failing = once(resource as never, 'rejected');
+    await rotate({ password: 'p3' });
+    await expect(failing).rejects.toMatchObject({ code: 'DISPOSE_FAILED' });
+  });
+
+  it('refuse unknown events and listeners that are not functions', async () => {
+    const { start, secrets } = await harness();
+    const resource = start();
+    const pool = createPool(secrets, (s) => ({ port: 1, user: s.reveal('user') }));
+    onTestFinished(() => void pool.end());
+    const invalid = expect.objectContaining({ code: 'OPTION_INVALID' });
+    expect(() => resource.on('swaped' as never, () => {})).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID', next: 'Did you mean "swapped"?' }),
+    );
+    expect(() => resource.on('refused' as never, () => {})).toThrow(invalid);
+    expect(() => resource.on('swapped', undefined as never)).toThrow(invalid);
+    expect(() => pool.rotation.once('accepted', 'listener' as never)).toThrow(invalid);
+    pool.rotation.once('refused', () => {})();
+  });
+});
+
+describe('what is wrong with a resource', () => {
+  it('reaches the store with the name of the resource, as the same error', async () => {
+    const warn = stubWarnings();
+    const { rotate, secrets, make, built } = await harness();
+    const told = listening(secrets);
+    const resource = rotating(
+      secrets,
+      {
+        build: make,
+        verify: ({ password }) => {
+          if (password === 'p2') throw new Error('refused');
+        },
+        dispose: () => {
+          throw new Error('dispose');
+        },
+      },
+      { name: 'mailer', retryBaseMs: 1e9, retryMaxMs: 1e9 },
+    );
+    onTestFinished(() => resource.close());
+    await resource.ready;
+    const own: SecretsError[] = [];
+    resource.on('rejected', ({ error }) => own.push(error));
+    await rotate({ password: 'p2' });
+    await waitFor(() => told.length === 2);
+    expect(told.map(({ code, resource: name }) => [code, name])).toEqual([
+      ['VERIFY_FAILED', 'mailer'],
+      ['DISPOSE_FAILED', 'mailer'],
+    ]);
+    expect(own[0]).toBe(told[0]);
+    expect(built).toHaveLength(2);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('becomes a process warning only when neither the resource nor the store has a listener', async () => {
+    const warn = stubWarnings();
+    const { rotate, secrets, make } = await harness();
+    const fails = {
+      build: make,
+      verify: ({ password }: { readonly password: string }) => {
+        if (password !== 'p1') throw new Error('refused');
+      },
+    };
+    const options = { retryBaseMs: 1e9, retryMaxMs: 1e9 };
+    const silent = rotating(secrets, fails, { ...options, name: 'silent' });
+    const loud = rotating(secrets, fails, { ...options, name: 'loud' });
+    onTestFinished(async () => {
+      await Promise.all([silent.close(), loud.close()]);
+    });
+    const own: unknown[] = [];
+    loud.on('rejected', (event) => own.push(event));
+    await Promise.all([silent.ready, loud.ready]);
+    await rotate({ password: 'p2' });
+    await waitFor(() => own.length === 1 && warn.mock.calls.length > 0);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls[0]?.[0]).toContain('silent');
+  });
+
+  it('is reported for a server name too, while its event carries the bare name', async () => {
+    const authority = await createAuthority();
+    const [pair, other] = await Promise.all([authority.issue(), authority.issue()]);
+    const source = memory({ cert: pair.cert, key: pair.key });
+    await using secrets = await SecretStore.open({
+      secrets: { cert: 'cert', key: 'key' },
+      sources: [source],
+    });
+    const told = listening(secrets);
+    await using names = createServerNames(secrets, {
+      'api.test': (s) => ({ cert: s.reveal('cert'), key: s.reveal('key') }),
+    });
+    const rejected = once(names as never, 'rejected');
+    source.set({ key: other.key });
+    await secrets.refresh();
+    const [{ name, error }] = await rejected;
+    expect([name, error.resource]).toEqual(['api.test', 'server name api.test']);
+    expect(told).toEqual([error]);
+  });
+});
+
+describe('close() within close()', () => {
+  it('runs once when drain, dispose, a listener or a build calls it', async () => {
+    const { rotate, secrets, make, built, of } = await harness();
+    const closing = rotating(
+      secrets,
+      {
+        build: make,
+        drain: () => void closing.close(),
+        dispose: (fake) => {
+          fake.disposed += 1;
+          void closing.close();
+        },
+      },
+      { name: 'closing' },
+    );
+    const drained: unknown[] = [];
+    closing.on('drained', (event) => {
+      drained.push(event);
+      void closing.close();
+    });
+    await closing.ready;
+    await closing.close();
+    expect([built.map(({ disposed }) => disposed), drained.length]).toEqual([[1], 1]);
+
+    const building = rotating(secrets, {
+      build: (s) => {
+        if (s.reveal('password') !== 'p1') void building.close();
+        return make(s);
+      },
+      dispose: (fake) => {
+        fake.disposed += 1;
+      },
+    });
+    await building.ready;
+    await rotate({ password: 'p2' });
+    await building.close();
+    expect(built.map(({ disposed }) => disposed)).toEqual([1, 1, 1]);
+    expect(of('error')).toEqual([]);
+  });
+
+  it('ends a pool once when a listener of its events ends it again', async () => {
+    const { secrets } = await harness();
+    const pool = createPool(secrets, (s) => ({ port: 1, user: s.reveal('user') }));
+    let ends = 0;
+    pool.rotation.on('drained', () => {
+      ends += 1;
+      void pool.end();
+    });
+    await pool.end();
+    await waitFor(() => ends === 1);
+    await pool.end();
+    expect(ends).toBe(1);
+  });
+});

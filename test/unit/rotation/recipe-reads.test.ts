@@ -1,0 +1,119 @@
+import { createServer } from 'node:tls';
+import { memory, rotating, SecretStore } from 'hot-secrets';
+import { createAgent } from 'hot-secrets/https';
+import { createPool } from 'hot-secrets/pg';
+import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
+import { createDispatcher } from 'hot-secrets/undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitFor } from '../../support/wait-for';
+import { harness } from './harness';
+
+async function openStore() {
+  const source = memory({ user: 'u1', password: 'p1' });
+  const secrets = await SecretStore.open({
+    secrets: { user: 'user', password: 'password' },
+    sources: [source],
+  });
+  onTestFinished(() => secrets.close());
+  return { source, secrets };
+}
+
+type Store = Awaited<ReturnType<typeof openStore>>['secrets'];
+type AnyRecipe = (s: {
+  reveal(name: 'user' | 'password'): string;
+  get(name: 'password'): { reveal(): string };
+}) => object;
+
+const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = {
+  createPool: (secrets, recipe) => createPool(secrets, recipe),
+  createAgent: (secrets, recipe) => createAgent(secrets, recipe),
+  createDispatcher: (secrets, recipe) => createDispatcher(secrets, recipe),
+  attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
+  createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
+};
+
+describe.each(Object.entries(clients))('%s', (_where, make) => {
+  it('refuses a recipe that reads no secret', async () => {
+    const { secrets } = await openStore();
+    expect(() => make(secrets, () => ({}))).toThrow(
+      expect.objectContaining({
+        code: 'RECIPE_READS_NOTHING',
+        what: expect.stringContaining('read no secret from its snapshot'),
+        next: expect.stringContaining("s.reveal('dbPassword')"),
+      }),
+    );
+  });
+
+  it('refuses a recipe that reads the store, even when it reads its snapshot too', async () => {
+    const { secrets } = await openStore();
+    const recipe: AnyRecipe = (s) => ({ user: s.reveal('user'), password: secrets.reveal('password') });
+    expect(() => make(secrets, recipe)).toThrow(
+      expect.objectContaining({
+        code: 'RECIPE_READS_NOTHING',
+        secret: 'password',
+        what: expect.stringContaining('read the secret "password" from the store'),
+      }),
+    );
+  });
+});
+
+describe('the recipe of a client', () => {
+  it('counts the reveal of a box, and the read of a getter, as reads of its snapshot', async () => {
+    const { secrets } = await openStore();
+    const boxed = createPool(secrets, (s) => ({ password: s.get('password').reveal() }));
+    const lazy = createPool(secrets, (s) => ({
+      get password() {
+        return s.reveal('password');
+      },
+    }));
+    await Promise.all([boxed.end(), lazy.end()]);
+  });
+
+  it('is not blamed for the reads of another client that it makes', async () => {
+    const { secrets } = await openStore();
+    const made: { end(): Promise<void> }[] = [];
+    const outer = createPool(secrets, (s) => {
+      made.push(createPool(secrets, (inner) => ({ password: inner.get('password').reveal() })));
+      return { user: s.reveal('user') };
+    });
+    expect(made).toHaveLength(1);
+    await Promise.all([outer.end(), ...made.map((pool) => pool.end())]);
+  });
+});
+
+describe('a rotating resource', () => {
+  it('refuses a builder that reads the store, disposes of what it built, and rejects at once', async () => {
+    const { secrets } = await openStore();
+    const disposed: unknown[] = [];
+    const resource = rotating(
+      secrets,
+      { build: async () => secrets.reveal('password'), dispose: (built) => void disposed.push(built) },
+      { name: 'mailer' },
+    );
+    onTestFinished(() => resource.close());
+    resource.on('rejected', () => {});
+    await expect(resource.ready).rejects.toMatchObject({
+      code: 'RECIPE_READS_NOTHING',
+      secret: 'password',
+      resource: 'mailer',
+    });
+    await waitFor(() => disposed.length === 1);
+  });
+
+  it('follows what its builder reads after an await, and what is read lazily', async () => {
+    const { start, rotate, make, built } = await harness();
+    const resource = start({
+      build: async (s) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        const fake = make(s);
+        return Object.defineProperty(fake, 'other', { get: () => s.reveal('other') });
+      },
+    });
+    const first = (await resource.ready) as unknown as { readonly other: string };
+    await rotate({ other: 'o2' });
+    expect(built).toHaveLength(1);
+    expect(first.other).toBe('o1');
+    await rotate({ other: 'o3' });
+    await waitFor(() => built.length === 2);
+  });
+});
