@@ -52,7 +52,7 @@ function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts):
       const expiredAt = facts.expiresAt?.toISOString() ?? '?';
       const what = `Entra ID issues no token: the projected token has expired (at ${expiredAt}) (AADSTS${number})`;
       const next =
-        'Kubelet renews it in time: check the clocks, and that the path is the projected file, not a copy.';
+        'Kubelet replaces it in time: check the clocks, and that the path is the projected file, not a copy.';
       return failure('IDENTITY_ASSERTION_EXPIRED', what, next);
     }
     default:
