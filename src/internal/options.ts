@@ -96,7 +96,7 @@ export function callback<F>(): Option<F | undefined> {
   };
 }
 
-/** Handed on as it is: a module of the caller, or what its reader checks itself. */
+/** Passed on unchanged: a module of the caller, or what its reader checks itself. */
 export function passed<T>(): Option<T | undefined> {
   return (given) => given as T | undefined;
 }

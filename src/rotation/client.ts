@@ -12,7 +12,7 @@ import type { RotatingOptions, RotationEvents } from './types';
 
 /** Options of every client that follows its secrets. Durations are milliseconds. */
 export interface ClientRotationOptions {
-  /** What errors and events call the client. */
+  /** The name of the client in errors and events. */
   readonly name?: string;
   /**
    * How long a request may still use a connection that was opened with replaced secrets, before that connection is closed.
@@ -64,11 +64,11 @@ export interface ClientSetup<V, Options extends object, State> {
 
 /** How an adapter moves its client from one state to the next. */
 export interface ClientWork<State> {
-  /** New connections use `next` from now on. Nobody has heard of it yet. */
+  /** New connections use `next` from now on. No listener has heard of it yet. */
   swap(next: State, previous: State): void;
   /** Settles when the last use of an old state is over, or `signal` aborts. */
   drained(state: State, signal: AbortSignal): unknown;
-  /** Closes what is left of a state, in use or not. May be called again. */
+  /** Closes the remaining connections of a state, in use or not. May be called again. */
   close(state: State): unknown;
   /** Connections of one state, open or being opened. */
   openCount?(state: State): number;
@@ -243,7 +243,7 @@ export class RotatingClient<V, Options extends object, State> {
     this.refreshNow();
   }
 
-  /** The server takes the credential again, or a newer one. */
+  /** The server accepts the credential again, or a newer one. */
   accepted(): void {
     const { name, generation } = this;
     const waitedMs = this.#refusedAt === undefined ? 0 : performance.now() - this.#refusedAt;

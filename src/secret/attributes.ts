@@ -2,7 +2,7 @@
 export interface SecretAttributes {
   /** As the source calls it: `application/x-pem-file`, `text/plain`. */
   readonly contentType?: string;
-  /** After this time the value should no longer be used; sources hand it out all the same. */
+  /** After this time the value should no longer be used; sources still return it. */
   readonly expiresOn?: Date;
   readonly notBefore?: Date;
   /** Labels that were stored with the value: the user name of a password, for example. */

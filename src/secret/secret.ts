@@ -18,7 +18,7 @@ export interface Secret<T> {
   /** Where exactly: a path, a variable's name. */
   readonly origin: string;
   readonly loadedAt: Date;
-  /** What its source says of it: tags, content type, dates. Files and variables have none. */
+  /** Attributes from its source: tags, content type, dates. Files and variables have none. */
   readonly attributes: SecretAttributes;
   /** The value. Bytes and objects are shared, not copied: treat them as read-only. */
   reveal(): T;
@@ -87,7 +87,7 @@ class Box<T> implements Secret<T> {
   }
 }
 
-/** A stack is dear: it is taken when `caller` is asked for, and not by printing or copying the message. */
+/** A stack trace is expensive: it is taken when `caller` is read, not when the message is printed or copied. */
 class Access implements SecretAccessed {
   readonly store: string;
   readonly storeId: string;

@@ -30,7 +30,7 @@ export interface Source {
   /** Called once before the first `read`; may wait (bounded by `signal`) and may refuse by throwing. */
   open?(signal: AbortSignal): Promise<void>;
   read(request: ReadRequest): Promise<ReadResult>;
-  /** Names that lie there, for error messages. Never values. */
+  /** Names that the source holds, for error messages. Never values. */
   inventory(): Promise<readonly string[]>;
   /** A note on its state for `report()`, although nothing failed. */
   note?(): string | undefined;
@@ -42,7 +42,7 @@ export interface Source {
 export interface SourceListener {
   /** Refresh now. `trigger` is `watch` after an event and `poll` after an interval. */
   hint(trigger: string): void;
-  /** Something is wrong with watching, not with reading; said once. */
+  /** A problem of watching, not of reading; reported once. */
   problem(error: SecretsError): void;
   /** The problem of this code is over. */
   solved(code: SecretsError['code']): void;
@@ -65,7 +65,7 @@ export interface ReadResult {
   /** An opaque mark of this state, where the source can compare cheaply. */
   readonly revision: string | undefined;
   /**
-   * Answers for names that were not asked for, out of the same picture as `readings`, also when the source changes later:
+   * Answers for names that were not asked for, from the same picture as `readings`, also when the source changes later:
    * for sources that cannot list their secrets and hold all of them at hand. Only used where nothing was declared.
    */
   readonly lookUp?: (lookup: Lookup) => Reading;

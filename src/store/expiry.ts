@@ -21,12 +21,12 @@ interface Options {
 interface Review {
   readonly entry: Entry;
   readonly expiries: readonly Expiry[];
-  /** By expiry, the threshold that was told last. */
+  /** By expiry, the threshold that was announced last. */
   readonly told: Map<Expiry, number>;
   warnings: readonly string[];
 }
 
-/** Watches the values that serve: what is wrong with them, and how long they last. */
+/** Watches the serving values: their problems, and when they expire. */
 export class ExpiryWatch {
   readonly #options: Options;
   #reviewed = new Map<string, Review>();
@@ -55,7 +55,7 @@ export class ExpiryWatch {
     this.#review();
   }
 
-  /** The values that end, the first to end first. */
+  /** The values that expire, the earliest first. */
   expiries(): ExpiryReport[] {
     const now = Date.now();
     return [...this.#reviewed]
@@ -67,7 +67,7 @@ export class ExpiryWatch {
     this.#cancel();
   }
 
-  /** A certificate says when it ends; for other values only their source may know. */
+  /** A certificate says when it expires; for other values only their source may know. */
   #expiriesOf(name: string, { secret }: Entry): readonly Expiry[] {
     const definition = this.#options.definitions.get(name);
     if (definition?.expiries !== undefined) return definition.expiries(unseal(secret) as object);
@@ -116,7 +116,7 @@ export class ExpiryWatch {
     this.#options.expiring({ ...current, thresholdDays });
   }
 
-  /** When the next threshold, or the end, is passed. */
+  /** When the next threshold or the expiry is reached. */
   #nextChange({ expiresAt }: Expiry, now: number): number {
     const times = [0, ...this.#options.thresholdsDays].map((days) => expiresAt.getTime() - days * DAY_MS);
     return Math.min(...times.filter((time) => time > now));
@@ -129,7 +129,7 @@ function report(name: string, expiry: Expiry, now: number): ExpiryReport {
   return { name, ...expiry, expiresAt: new Date(ends), daysLeft: (ends - now) / DAY_MS };
 }
 
-/** What an `expiring` event without a listener becomes. */
+/** The warning for an `expiring` event without a listener. */
 export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: ExpiringEvent): SecretsError {
   const places = { secret: `"${name}"`, leaf: `the certificate of "${name}"` };
   const place = what in places ? places[what as 'leaf'] : `a certificate of "${name}" (${what}, ${subject})`;

@@ -19,7 +19,7 @@ export interface Generation {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Every source in order of precedence. */
   readonly views: ReadonlyMap<SourceReader, SourceView>;
-  /** Why a name that a source has is without a value. */
+  /** Why a name has no value although a source has it. */
   readonly refused: ReadonlyMap<string, SecretsError>;
 }
 
@@ -53,7 +53,7 @@ export interface Step {
   readonly changes: readonly SecretChange[];
   /** Sources of which not everything was taken: they are read in full the next time. */
   readonly incomplete: ReadonlySet<SourceReader>;
-  /** What is wrong with a name now; `undefined` when nothing is. Names that this refresh says nothing about are left out. */
+  /** The problem of each name, or `undefined` for none. Names that this refresh says nothing about are left out. */
   readonly problems: ReadonlyMap<string, Problem | undefined>;
   /** Discovered names that no source has any more. */
   readonly forgotten: readonly string[];
@@ -238,7 +238,7 @@ class Draft {
     }
   }
 
-  /** Takes over what the refresh says about one name, as far as its source is not held back. */
+  /** Applies the result of the refresh for one name, unless its source is held back. */
   apply(name: string): void {
     const { here, above } = this.#resolutions.get(name) as Resolution;
     const moved = this.#movesTo(name);
@@ -253,7 +253,7 @@ class Draft {
     }
   }
 
-  /** Notes what lies in a source and cannot be the name of a secret, until it is gone. */
+  /** Reports entries of a source that cannot be the name of a secret, until they are gone. */
   refuseImpossible(impossible: Findings['impossible'], views: Findings['views']): void {
     for (const name of this.#current.refused.keys()) {
       if (this.#resolutions.has(name) || [...views.values()].some(({ answers }) => answers.has(name)))
@@ -279,10 +279,10 @@ class Draft {
 
   #holdsBack(name: string, { kind, source }: Problem): boolean {
     const { discovery, definitions } = this.#catalog;
-    // Declared: an optional secret may go, the rest of its source is complete without it.
+    // Declared: an optional secret may vanish; the rest of its source is complete without it.
     if (discovery === undefined) return kind !== 'vanished' || definitions.get(name)?.required === true;
     if (discovery.asked.has(name) || kind === 'failed') return true;
-    // Nobody has read it: it goes. But along with a change of others it may be the half of a pair that is being written.
+    // It was never read, so it is dropped. But if others changed too, it may be half of a pair that is being written.
     if (kind !== 'vanished' || !discovery.openedWith.has(name) || !this.#changesValues(source)) return false;
     if (this.#current.views.get(source)?.lacking.has(name)) return false;
     this.#lacking.set(source, (this.#lacking.get(source) ?? new Set()).add(name));
@@ -334,7 +334,7 @@ class Draft {
     this.forgotten.push(name);
   }
 
-  /** Notes what is wrong with a name, or that nothing is. A refresh that did not ask the source in question does not tell. */
+  /** Records the problem of a name, or that it has none. A refresh that did not read its source says nothing about it. */
   #note(name: string, moved: Entry | undefined, here: Finding, above: readonly Finding[]): void {
     if (moved === undefined && here.kind === 'problem') {
       if (here.problem.kind !== 'read') this.problems.set(name, here.problem);

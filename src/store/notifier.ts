@@ -9,7 +9,7 @@ const EVENTS: readonly (keyof StoreEvents)[] = ['change', 'error', 'recovered', 
 
 type Listener<E extends keyof StoreEvents> = (payload: StoreEvents[E]) => void;
 
-/** Tells what happens to a store: events to listeners, warnings where there are none, and channels in any case. */
+/** Reports what happens to a store: as events, as warnings without a listener, and always on the channels. */
 export class Notifier {
   readonly #owner: OfStore;
   readonly #events: Events<StoreEvents>;
@@ -36,7 +36,7 @@ export class Notifier {
     this.#events.off(event, listener);
   }
 
-  /** The open succeeded: tells what was buffered. */
+  /** The open succeeded: reports what was buffered. */
   opened(): void {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
@@ -56,7 +56,7 @@ export class Notifier {
     });
   }
 
-  /** Tells the `error` listeners what happened to a resource; false when there are none. Its own channels have it already. */
+  /** Reports an error of a resource to the `error` listeners; false without any. Its own channels have it already. */
   resourceError(error: SecretsError): boolean {
     if (!this.#events.has('error')) return false;
     this.#events.emit('error', error);
@@ -79,7 +79,7 @@ export class Notifier {
   }
 
   closing(generation: number): void {
-    // Nobody heard of a store that never opened.
+    // A store that never opened reports no close.
     if (this.#buffered !== undefined) return;
     publish('hot-secrets:store:close', () => ({ ...this.#owner, generation }));
     this.#events.emit('close', { generation });

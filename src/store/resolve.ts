@@ -59,7 +59,7 @@ export interface Resolution {
   readonly above: readonly Finding[];
 }
 
-/** What a refresh goes by. */
+/** What a refresh decides by. */
 export interface Evidence {
   readonly owner: OfStore;
   /** Every source in order of precedence, as its last reading left it. */
@@ -206,7 +206,7 @@ export function discovered(name: string): Definition<unknown> {
 /**
  * Finds an undeclared name that no source listed in the view of each source, usually the environment of a laptop. The
  * same views always give the same answer.
- * @throws What keeps the first source that has it from handing it out.
+ * @throws The problem of the value in the first source that has it.
  */
 export function lookUp(
   name: string,

@@ -122,7 +122,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
   }
 }
 
-/** What answers for a store after its close. */
+/** Stands in for the snapshot of a closed store: every read throws. */
 export class ClosedSnapshot<V> implements Snapshot<V> {
   readonly generation: number;
   readonly takenAt: Date;

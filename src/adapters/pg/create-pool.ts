@@ -18,14 +18,14 @@ export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 export interface CreatePoolOptions {
   /** The `pg` package to use instead of the installed one: some libraries check for their own copy. */
   readonly pg?: PgModule;
-  /** What errors and events call the pool. Default: `pool`. */
+  /** The name of the pool in errors and events. Default: `pool`. */
   readonly name?: string;
-  /** Bound of the test login before a new credential is used. Default: 5 000. */
+  /** Time limit of the test login before a new credential is used. Default: 5 000. */
   readonly verifyTimeoutMs?: number;
   /** Time over which connections of the old credential are retired, with jitter. Default: 1 000. */
   readonly retireOverMs?: number;
   /**
-   * How long one of them may stay checked out before it is closed under its user; also the bound of `end()`.
+   * How long one of them may stay checked out before it is closed while in use; also the time limit of `end()`.
    * Default: 3 600 000 (an hour): the server does not end them, so breaking a long transaction gains nothing.
    */
   readonly drainTimeoutMs?: number;

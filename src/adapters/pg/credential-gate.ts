@@ -2,7 +2,7 @@ import type { PendingItem, PoolInternals } from './pg-internals';
 
 interface GateOptions {
   readonly waitMs: number;
-  /** Tries the current credential again; resolves with true when the server takes it. */
+  /** Tries the current credential again; resolves with true when the server accepts it. */
   readonly probe: () => Promise<boolean>;
   /** Runs each time the gate opens. */
   readonly opened: () => void;

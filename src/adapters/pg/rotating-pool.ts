@@ -34,7 +34,7 @@ export interface PoolEvents {
   refused: { readonly error: Error; readonly waiting: number };
   /** The current credential is tried again outside the pool: a newer one may be there, too. */
   probing: undefined;
-  /** The server takes logins again. */
+  /** The server accepts logins again. */
   accepted: undefined;
   /** The pool is ending. */
   ending: undefined;
@@ -48,7 +48,7 @@ export interface RotatingPool extends Pool {
   stale(): StampedClient[];
   /** Resolves when no connection of a credential is left, except those that hold a LISTEN. */
   drained(credential: Credential, signal: AbortSignal): Promise<void>;
-  /** Closes what is left of a credential, in use or not. */
+  /** Closes the remaining connections of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
 

@@ -19,7 +19,7 @@ import { namesFor, serverName } from './server-name';
 
 /** Durations are milliseconds. */
 export interface ServerNamesOptions {
-  /** How long connections may stay on the old certificate of a name, see `AttachOptions`. Default: they live on. */
+  /** How long connections may stay on the old certificate of a name, see `AttachOptions`. Default: they stay open. */
   readonly drainTimeoutMs?: number;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number;
