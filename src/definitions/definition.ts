@@ -41,7 +41,7 @@ export interface Expiry {
 /** Options that every kind of secret takes. */
 export interface DefinitionOptions extends LookupOptions {
   /** Milliseconds for which `revealWithPrevious` still returns the previous value after a rotation. Default: 0. */
-  readonly keepPreviousMs?: number;
+  readonly keepPreviousMs?: number | undefined;
 }
 
 const BRAND = Symbol.for('hot-secrets.definition');

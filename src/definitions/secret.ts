@@ -7,12 +7,12 @@ import { tls } from './tls/tls';
 
 export interface TextOptions extends DefinitionOptions {
   /** `newline` (default): exactly one trailing `\n` or `\r\n` is dropped. `none`: nothing is. */
-  readonly trim?: 'newline' | 'none';
+  readonly trim?: 'newline' | 'none' | undefined;
 }
 
 export interface BytesOptions extends DefinitionOptions {
   /** How the bytes are stored. Default: `raw`, untouched. */
-  readonly encoding?: 'raw' | 'base64' | 'base64url';
+  readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
 
 const textOptions = { ...definitionOptions, trim: oneOf('newline', 'none') };

@@ -23,7 +23,7 @@ declare module 'fastify' {
 export interface HotSecretsOptions<V = never> extends FrameworkOptions<V> {
   readonly store: SecretStore<V>;
   /** Closes the store with the application, after its last request. Default: true. */
-  readonly closeStore?: boolean;
+  readonly closeStore?: boolean | undefined;
 }
 
 /** Accepts any store: `HotSecrets.Register` sets the types of requests. */

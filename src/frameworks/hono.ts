@@ -27,7 +27,7 @@ export type SecretsVariables<V, As extends string = 'secrets'> = { [Name in As]:
  */
 export function secretsMiddleware<V, As extends string = 'secrets'>(
   store: SecretStore<V>,
-  options: FrameworkOptions<V> & { readonly as?: As } = {},
+  options: FrameworkOptions<V> & { readonly as?: As | undefined } = {},
 ): MiddlewareHandler<{ Variables: SecretsVariables<V, As> }> {
   const { as, endpoints } = setUp('secretsMiddleware', store, options);
   const property = `c.get('${as}')`;

@@ -26,7 +26,7 @@ export type SecretsContext<V, As extends string = 'secrets'> = { readonly [Name 
  */
 export function secretsMiddleware<V, As extends string = 'secrets'>(
   store: SecretStore<V>,
-  options: FrameworkOptions<V> & { readonly as?: As } = {},
+  options: FrameworkOptions<V> & { readonly as?: As | undefined } = {},
 ): Middleware<DefaultState, SecretsContext<V, As>> {
   const { as, endpoints } = setUp('secretsMiddleware', store, options);
   const property = `ctx.${as}`;

@@ -11,24 +11,24 @@ import { type RotationHook, runHook } from './lifecycle';
 /** The options that all frameworks share. Durations are milliseconds. */
 export interface FrameworkOptions<V> {
   /** The name of the snapshot on a request, for applications with several stores. Default: `secrets`. */
-  readonly as?: string;
+  readonly as?: string | undefined;
   /** Runs after each rotation: to drop a cache, or to tell a client that is not built with `rotating`. */
-  readonly onRotate?: RotationHook<V>;
+  readonly onRotate?: RotationHook<V> | undefined;
   /** The time limit of one run of `onRotate`. Default: 30 000. */
-  readonly hookTimeoutMs?: number;
+  readonly hookTimeoutMs?: number | undefined;
   /**
    * Serves the status page, `reload`, `ready` and `live` below `/-/secrets`; `authorize` decides who may call the first two.
    * Default: no endpoints.
    */
-  readonly endpoints?: EndpointsOptions;
+  readonly endpoints?: EndpointsOptions | undefined;
 }
 
 /** Durations are milliseconds. */
 export interface EndpointsOptions extends HttpOptions {
   /** The path of the endpoints, below the path of the middleware. Default: `/-/secrets`. */
-  readonly basePath?: string;
+  readonly basePath?: string | undefined;
   /** When `ready` fails. */
-  readonly health?: HealthOptions;
+  readonly health?: HealthOptions | undefined;
 }
 
 /** Handlers by path, including the base path. */

@@ -12,18 +12,18 @@ export interface BearerTokenOptions {
   /** The intended audience (`aud`): the id or the id URI of the application that the subscription names. */
   readonly audience: string | readonly string[];
   /** Default: the v1 and v2 issuers of the tenant in the public cloud. */
-  readonly issuer?: string | readonly string[];
+  readonly issuer?: string | readonly string[] | undefined;
   /**
    * The applications that may request a token (`azp`, or `appid` of a v1 token). Default: Event Grid in the public cloud.
    * Without this check, any workload of the tenant could get a valid token.
    */
-  readonly appIds?: readonly string[];
+  readonly appIds?: readonly string[] | undefined;
   /** The tolerated difference between clocks. Default: 300 000. */
-  readonly clockToleranceMs?: number;
+  readonly clockToleranceMs?: number | undefined;
   /** The address of the tenant's keys. Default: the one in the public cloud. */
-  readonly jwksUrl?: string;
+  readonly jwksUrl?: string | undefined;
   /** Fetches the keys: for a proxy or a private authority. Default: the global `fetch`. */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
 const WHERE = 'bearerToken';

@@ -12,9 +12,9 @@ export interface HealthOptions {
    * since the last good values keep serving and a restarted pod would have none. `fail`: the check fails. Default:
    * `degrade`.
    */
-  readonly stale?: 'degrade' | 'fail';
+  readonly stale?: 'degrade' | 'fail' | undefined;
   /** The age of the last successful read from which a source counts as stale. Default: the limit of each source. */
-  readonly maxStalenessMs?: number;
+  readonly maxStalenessMs?: number | undefined;
 }
 
 export interface HealthHandlerOptions extends HealthOptions {
@@ -23,7 +23,7 @@ export interface HealthHandlerOptions extends HealthOptions {
    * the process responds, unless `stale` is `fail`: a restart brings no newer secret, and loses the last good ones. Default:
    * `readiness`.
    */
-  readonly probe?: 'readiness' | 'liveness';
+  readonly probe?: 'readiness' | 'liveness' | undefined;
 }
 
 // A type, because @fastify/under-pressure requires a record of unknown values, which an interface is not.

@@ -12,7 +12,7 @@ export interface HttpOptions {
   /** Decides who may call the endpoint. Required: there is no endpoint without it. */
   readonly authorize: Authorizer;
   /** The limit for `authorize` (then 503) and for reading the body (then 408). Default: 10 000. */
-  readonly requestTimeoutMs?: number;
+  readonly requestTimeoutMs?: number | undefined;
 }
 
 /** The declarations of `HttpOptions` for `readOptions`. */

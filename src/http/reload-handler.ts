@@ -10,9 +10,9 @@ import type { Answer, HttpHandler } from './types';
 /** Durations are milliseconds. */
 export interface ReloadOptions extends HttpOptions {
   /** The least time between the starts of two refreshes; requests in between share the next one. Default: 1 000. */
-  readonly minIntervalMs?: number;
+  readonly minIntervalMs?: number | undefined;
   /** How long a response waits for its refresh; then it is 202. Default: 10 000. */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
 }
 
 const WHERE = 'reloadHandler';

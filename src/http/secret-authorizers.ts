@@ -12,9 +12,9 @@ export type ComparableName<V> = {
 
 export interface BasicAuthOptions {
   /** The required user name. Default: any. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** The name that browsers show for the protected area. Default: `secrets`. */
-  readonly realm?: string;
+  readonly realm?: string | undefined;
 }
 
 /**
@@ -54,9 +54,9 @@ export function basicAuth<V>(
 
 export interface QuerySecretOptions {
   /** The query parameter. Default: `code`. */
-  readonly parameter?: string;
+  readonly parameter?: string | undefined;
   /** A header that may carry the secret instead, after `Bearer ` or alone. Default: none. */
-  readonly header?: string;
+  readonly header?: string | undefined;
 }
 
 /**

@@ -4,9 +4,9 @@ import { observedOf } from './observed';
 
 export interface AccessAuditOptions {
   /** Also counts by calling code. Each read then takes a stack trace, about ten microseconds. Default: false. */
-  readonly callers?: boolean;
+  readonly callers?: boolean | undefined;
   /** The number of callers that are counted separately per name; others are counted together. Default: 50. */
-  readonly maxCallers?: number;
+  readonly maxCallers?: number | undefined;
 }
 
 /** The reads of one secret. */

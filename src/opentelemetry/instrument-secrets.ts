@@ -12,15 +12,15 @@ import { countMessages, countReads, traceMessages } from './messages';
 
 export interface InstrumentOptions {
   /** Receives the metrics. Default: a meter of `meterProvider`. */
-  readonly meter?: Meter;
+  readonly meter?: Meter | undefined;
   /** Default: the global provider of `@opentelemetry/api`, so start the SDK first. */
-  readonly meterProvider?: MeterProvider;
+  readonly meterProvider?: MeterProvider | undefined;
   /** Receives the spans. Default: a tracer of `tracerProvider`. */
-  readonly tracer?: Tracer;
+  readonly tracer?: Tracer | undefined;
   /** Default: the global provider. */
-  readonly tracerProvider?: TracerProvider;
+  readonly tracerProvider?: TracerProvider | undefined;
   /** Also counts the reads of each secret. Default: false. */
-  readonly access?: boolean;
+  readonly access?: boolean | undefined;
 }
 
 /** The part of a store that `instrumentSecrets` needs. */

@@ -5,24 +5,24 @@ import { failureOf, publish } from '../observe/channels';
 import type { SecretStore, Snapshot } from '../store/types';
 import { assertStoreAndRecipe, misreadError, type Recipe, runRecipe } from './recipe';
 import { CREDENTIAL_EVENTS, listenableOf, type ResourceEvents, ROTATION_EVENTS } from './resource-events';
-import { Rotation } from './rotation';
+import { ENGINE_DEFAULTS, Rotation } from './rotation';
 import type { ResourceView } from './trace';
 import { type TrackedSnapshot, track } from './tracked';
-import type { RotatingOptions, RotationEvents } from './types';
+import type { EngineOptions, RotationEvents } from './types';
 
 /** Options of every client that follows its secrets. Durations are milliseconds. */
 export interface ClientRotationOptions {
   /** The name of the client in errors and events. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * How long a request may still use a connection that was opened with replaced secrets, before that connection is closed.
    * Default: 3 600 000 (an hour).
    */
-  readonly drainTimeoutMs?: number;
+  readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff after a generation that cannot be used. Default: 1 000. */
-  readonly retryBaseMs?: number;
+  readonly retryBaseMs?: number | undefined;
   /** Its longest step. Default: 30 000. */
-  readonly retryMaxMs?: number;
+  readonly retryMaxMs?: number | undefined;
 }
 
 /**
@@ -51,11 +51,11 @@ export interface ClientSetup<V, Options extends object, State> {
   readonly recipe: Recipe<V, Options>;
   /** What the recipe returns the options of: `an https.Agent`. */
   readonly returns: string;
-  readonly options: RotatingOptions & { readonly name: string };
+  readonly options: Partial<EngineOptions> & { readonly name: string };
   /** The server may refuse a credential: adds the events `refused` and `accepted`. */
-  readonly refusals?: boolean;
+  readonly refusals?: boolean | undefined;
   /** Several clients that share their listeners, and the `name` in the events of this one. */
-  readonly shared?: { readonly events: ResourceEvents; readonly label: string };
+  readonly shared?: { readonly events: ResourceEvents | undefined; readonly label: string };
   /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection open. */
   connect(options: Options, generation: number): State;
   /** Proves that a new state works, by rejecting when it does not. */
@@ -75,15 +75,6 @@ export interface ClientWork<State> {
   /** Connections of all states together, if they are not counted one by one. */
   connections?(): Connections;
 }
-
-const ENGINE_DEFAULTS = {
-  buildTimeoutMs: 30_000,
-  verifyTimeoutMs: 10_000,
-  drainTimeoutMs: 30_000,
-  retryBaseMs: 1_000,
-  retryMaxMs: 30_000,
-  readyTimeoutMs: 30_000,
-};
 
 /**
  * Reads the options of a client: those that every client has, and its `own`. `inRecipe`: settings of the client itself,

@@ -1,7 +1,7 @@
 import { SecretsError } from '../errors';
 import { kindOf, ms, readOptions, text } from '../internal/options';
 import { assertStore } from './recipe';
-import { Rotation } from './rotation';
+import { ENGINE_DEFAULTS, Rotation } from './rotation';
 import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
 
 const WHERE = 'rotating';
@@ -38,12 +38,12 @@ export function rotating<R, V>(
     lifecycle,
     readOptions(WHERE, options, {
       name: text('resource'),
-      buildTimeoutMs: ms(30_000),
-      verifyTimeoutMs: ms(10_000),
-      drainTimeoutMs: ms(30_000),
-      retryBaseMs: ms(1_000),
-      retryMaxMs: ms(30_000),
-      readyTimeoutMs: ms(30_000),
+      buildTimeoutMs: ms(ENGINE_DEFAULTS.buildTimeoutMs),
+      verifyTimeoutMs: ms(ENGINE_DEFAULTS.verifyTimeoutMs),
+      drainTimeoutMs: ms(ENGINE_DEFAULTS.drainTimeoutMs),
+      retryBaseMs: ms(ENGINE_DEFAULTS.retryBaseMs),
+      retryMaxMs: ms(ENGINE_DEFAULTS.retryMaxMs),
+      readyTimeoutMs: ms(ENGINE_DEFAULTS.readyTimeoutMs),
     }),
   );
 }

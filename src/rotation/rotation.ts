@@ -14,20 +14,20 @@ import {
 import { build, dispose, Leased, retire, verify } from './steps';
 import { type ResourceView, type RotationTrace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
-import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
+import type { EngineOptions, Lifecycle, Rotating, RotationStore } from './types';
 
 /** What the function or adapter that makes a rotation adds to its lifecycle. */
 export interface RotationSetup<R, V> {
   /** A resource that serves at once, unverified; without it the first one is built and verified. */
   readonly initial?: { readonly resource: R; readonly tracked: TrackedSnapshot<V> };
   /** What messages call the function that reads the snapshot. Default: `build function`. */
-  readonly builder?: string;
+  readonly builder?: string | undefined;
   /** What telemetry shows of the resource. */
-  readonly view?: ResourceView;
+  readonly view?: ResourceView | undefined;
   /** The events of the resource. Default: those of a rotation. */
-  readonly events?: readonly ResourceEvent[];
+  readonly events?: readonly ResourceEvent[] | undefined;
   /** Where its events go, and the `name` that they carry, when several resources share their listeners. */
-  readonly shared?: { readonly events: ResourceEvents; readonly label: string } | undefined;
+  readonly shared?: { readonly events: ResourceEvents | undefined; readonly label: string } | undefined;
   /** Puts a new resource into service, before any listener hears of it. */
   swap?(next: R, generation: number): void;
 }
@@ -43,6 +43,16 @@ interface Run<V> {
   readonly pause: Pause;
 }
 
+/** What a rotation goes by where nothing else is said. Durations are milliseconds. */
+export const ENGINE_DEFAULTS = {
+  buildTimeoutMs: 30_000,
+  verifyTimeoutMs: 10_000,
+  drainTimeoutMs: 30_000,
+  retryBaseMs: 1_000,
+  retryMaxMs: 30_000,
+  readyTimeoutMs: 30_000,
+};
+
 /** The engine: build → verify → swap → drain → dispose, for one resource. */
 export class Rotation<R, V> implements Rotating<R> {
   readonly on: Rotating<R>['on'];
@@ -50,7 +60,7 @@ export class Rotation<R, V> implements Rotating<R> {
   readonly off: Rotating<R>['off'];
   readonly #store: RotationStore<V>;
   readonly #lifecycle: Lifecycle<R, V>;
-  readonly #options: Required<RotatingOptions>;
+  readonly #options: EngineOptions;
   readonly #setup: RotationSetup<R, V>;
   readonly #unsubscribe: () => void;
   readonly #events: ResourceEvents;
@@ -69,7 +79,7 @@ export class Rotation<R, V> implements Rotating<R> {
   constructor(
     store: RotationStore<V>,
     lifecycle: Lifecycle<R, V>,
-    options: Required<RotatingOptions>,
+    options: EngineOptions,
     setup: RotationSetup<R, V> = {},
   ) {
     this.#store = store;

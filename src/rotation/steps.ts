@@ -3,7 +3,7 @@ import { describeError } from '../internal/describe-error';
 import { bounded, deadline, unrefTimer } from '../internal/time';
 import { misreadError } from './recipe';
 import type { TrackedSnapshot } from './tracked';
-import type { DrainedEvent, Lifecycle, RotatingOptions } from './types';
+import type { DrainedEvent, EngineOptions, Lifecycle } from './types';
 
 // A close that hangs must not hang ours.
 const DISPOSE_TIMEOUT_MS = 30_000;
@@ -15,7 +15,7 @@ const DISPOSE_TIMEOUT_MS = 30_000;
 export async function build<R, V>(
   lifecycle: Lifecycle<R, V>,
   tracked: TrackedSnapshot<V>,
-  { name, buildTimeoutMs, builder }: Required<RotatingOptions> & { readonly builder: string },
+  { name, buildTimeoutMs, builder }: EngineOptions & { readonly builder: string },
   signal: AbortSignal,
   late: (resource: R) => void,
 ): Promise<R> {
@@ -46,7 +46,7 @@ export async function build<R, V>(
 export async function verify<R, V>(
   lifecycle: Lifecycle<R, V>,
   resource: R,
-  { name, verifyTimeoutMs }: Required<RotatingOptions>,
+  { name, verifyTimeoutMs }: EngineOptions,
   signal: AbortSignal,
 ): Promise<void> {
   if (lifecycle.verify === undefined || signal.aborted) return;

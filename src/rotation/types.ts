@@ -20,20 +20,23 @@ export interface Lifecycle<R, V> {
 /** Durations are milliseconds. */
 export interface RotatingOptions {
   /** Its name in errors and events. Default: `resource`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Bound of one `build`. Default: 30 000. */
-  readonly buildTimeoutMs?: number;
+  readonly buildTimeoutMs?: number | undefined;
   /** Bound of one `verify`. Default: 10 000. */
-  readonly verifyTimeoutMs?: number;
+  readonly verifyTimeoutMs?: number | undefined;
   /** How long an old resource may stay in use before it is disposed by force. Default: 30 000. */
-  readonly drainTimeoutMs?: number;
+  readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts, which doubles, with full jitter. Default: 1 000. */
-  readonly retryBaseMs?: number;
+  readonly retryBaseMs?: number | undefined;
   /** Longest step of the backoff. Default: 30 000. */
-  readonly retryMaxMs?: number;
+  readonly retryMaxMs?: number | undefined;
   /** Bound of `ready`; attempts continue after it. Default: 30 000. */
-  readonly readyTimeoutMs?: number;
+  readonly readyTimeoutMs?: number | undefined;
 }
+
+/** The options of a rotation, complete. */
+export type EngineOptions = { readonly [O in keyof RotatingOptions]-?: NonNullable<RotatingOptions[O]> };
 
 export interface SwappedEvent {
   readonly name: string;

@@ -15,11 +15,11 @@ export interface Lookup {
 /** Overrides for the names that are otherwise derived from the alias. */
 export interface LookupOptions {
   /** Path of the file, relative to the mount. Default: the alias. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   /** Environment variables, the first one set wins; `[]` for none. Default: the alias as `UPPER_CASE`. */
-  readonly env?: string | readonly string[];
+  readonly env?: string | readonly string[] | undefined;
   /** Name in a vault, with `/version` to pin one. Default: the alias with `-` for what a vault does not allow. */
-  readonly vault?: string;
+  readonly vault?: string | undefined;
 }
 
 const ALIAS = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;

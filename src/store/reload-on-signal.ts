@@ -10,7 +10,7 @@ import type { SecretStore } from './types';
 /** Durations are milliseconds. */
 export interface SignalOptions {
   /** The least time between the starts of two refreshes; the first one is never delayed. Default: 1 000. */
-  readonly minIntervalMs?: number;
+  readonly minIntervalMs?: number | undefined;
 }
 
 const WHERE = 'reloadOnSignal';

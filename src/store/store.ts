@@ -334,13 +334,14 @@ export class LiveStore<V> implements SecretStore<V> {
   #advance({ generation, changes, problems }: Step, trigger: string): void {
     const before = this.#generation;
     this.#replace(generation);
-    if (changes.length > 0 && trigger !== 'open') {
-      this.#notifier.changed({ generation: generation.number, trigger, changes });
-    }
     for (const [name, problem] of problems) {
-      if (this.#closing !== undefined) return;
       if (problem === undefined) this.#problems.secrets.clear(name, 'value');
       else this.#problems.secrets.set(name, 'value', problem.error, problem.cause);
+      // A listener may have closed the store.
+      if (this.#closing !== undefined) return;
+    }
+    if (changes.length > 0 && trigger !== 'open') {
+      this.#notifier.changed({ generation: generation.number, trigger, changes });
     }
     // After the listeners, which act on a rotation. One of them may have closed the store.
     if (this.#closing === undefined && before.entries !== generation.entries) {

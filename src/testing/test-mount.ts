@@ -15,17 +15,17 @@ export type TestMountContent = Readonly<Record<string, string | Uint8Array>>;
 /** Options of `createTestMount`. */
 export interface TestMountOptions {
   /** Default: `kubernetes`. */
-  readonly layout?: TestMountLayout;
+  readonly layout?: TestMountLayout | undefined;
   /** The mount directory. Default: a new one in the system's temporary directory. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** The permissions of every file. Default: `0o644`. */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
 }
 
 /** Options of `TestMount.rotate`. */
 export interface TestMountRotateOptions {
   /** Plain layout only: replaces each file by a rename, as editors do. Default: truncates it and writes in place. */
-  readonly rename?: boolean;
+  readonly rename?: boolean | undefined;
 }
 
 /** A secrets mount that is written exactly as the Secrets Store CSI driver writes it. */

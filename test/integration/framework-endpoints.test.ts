@@ -22,7 +22,7 @@ async function stage(start: StartApp, basePath?: string) {
     '/': ({ secrets }) => ({ generation: secrets?.generation }),
     '/-/secrets/own': () => ({ own: true }),
   });
-  const ask = async (path: string, init: RequestInit & { readonly as?: string } = {}) => {
+  const ask = async (path: string, init: RequestInit & { readonly as?: string | undefined } = {}) => {
     const { as, headers, ...rest } = init;
     const authorization = as && `Basic ${Buffer.from(`ops:${as}`).toString('base64')}`;
     const response = await fetch(app.url + path, {

@@ -47,7 +47,7 @@ describe('two secrets that are written one after the other', () => {
     await store.refresh();
     clearInterval(writing);
     expect(log.errors).toMatchObject([
-      { code: 'VAULT_UNSTABLE', next: expect.stringContaining('what writes') },
+      { code: 'VAULT_UNSTABLE', next: expect.stringContaining('what keeps writing') },
     ]);
     expect([store.reveal('user'), store.reveal('password')]).toEqual(['n-0', 'n-0']);
     await store.refresh();

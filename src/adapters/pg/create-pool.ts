@@ -17,26 +17,26 @@ export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 /** Durations are milliseconds. */
 export interface CreatePoolOptions {
   /** The `pg` package to use instead of the installed one: some libraries check for their own copy. */
-  readonly pg?: PgModule;
+  readonly pg?: PgModule | undefined;
   /** The name of the pool in errors and events. Default: `pool`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Time limit of the test login before a new credential is used. Default: 5 000. */
-  readonly verifyTimeoutMs?: number;
+  readonly verifyTimeoutMs?: number | undefined;
   /** Time over which connections of the old credential are retired, with jitter. Default: 1 000. */
-  readonly retireOverMs?: number;
+  readonly retireOverMs?: number | undefined;
   /**
    * How long one of them may stay checked out before it is closed while in use; also the time limit of `end()`.
    * Default: 3 600 000 (an hour): the server does not end them, so breaking a long transaction gains nothing.
    */
-  readonly drainTimeoutMs?: number;
+  readonly drainTimeoutMs?: number | undefined;
   /** The same limit for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
-  readonly listenDrainTimeoutMs?: number;
+  readonly listenDrainTimeoutMs?: number | undefined;
   /** How long a caller waits while the server refuses the current credential, before the call fails. Default: 15 000. */
-  readonly authFailureWaitMs?: number;
+  readonly authFailureWaitMs?: number | undefined;
   /** First step of the backoff between test logins with a credential that failed. Default: 1 000. */
-  readonly retryBaseMs?: number;
+  readonly retryBaseMs?: number | undefined;
   /** Its longest step. Default: 30 000. */
-  readonly retryMaxMs?: number;
+  readonly retryMaxMs?: number | undefined;
 }
 
 /** The events of a pool's rotation. */

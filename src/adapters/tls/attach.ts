@@ -19,19 +19,19 @@ import { sessionContext } from './session-context';
 /** Durations are milliseconds. */
 export interface AttachOptions {
   /** The name of the server in errors and events. Default: `TLS server`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Certificates by name; the server was created with their `SNICallback`. They close with it. */
-  readonly names?: Pick<ServerNames<unknown>, 'SNICallback'>;
+  readonly names?: Pick<ServerNames<unknown>, 'SNICallback'> | undefined;
   /**
    * How long connections may stay on the old certificate. HTTP/1 closes after its next answer, HTTP/2 with a GOAWAY at
    * its next request, or halfway when there is none. Connections that are left at the end are closed by force, with a
    * `DRAIN_TIMEOUT`. Default: they stay open.
    */
-  readonly drainTimeoutMs?: number;
+  readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
-  readonly retryBaseMs?: number;
+  readonly retryBaseMs?: number | undefined;
   /** Its longest step. Default: 30 000. */
-  readonly retryMaxMs?: number;
+  readonly retryMaxMs?: number | undefined;
 }
 
 /**

@@ -20,11 +20,11 @@ import { namesFor, serverName } from './server-name';
 /** Durations are milliseconds. */
 export interface ServerNamesOptions {
   /** How long connections may stay on the old certificate of a name, see `AttachOptions`. Default: they stay open. */
-  readonly drainTimeoutMs?: number;
+  readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
-  readonly retryBaseMs?: number;
+  readonly retryBaseMs?: number | undefined;
   /** Its longest step. Default: 30 000. */
-  readonly retryMaxMs?: number;
+  readonly retryMaxMs?: number | undefined;
 }
 
 /**

@@ -18,7 +18,7 @@ export type DispatcherRecipe<V> = Recipe<V, Agent.Options>;
 
 export interface CreateDispatcherOptions extends ClientRotationOptions {
   /** The `undici` package to use instead of the installed one. */
-  readonly undici?: UndiciModule;
+  readonly undici?: UndiciModule | undefined;
 }
 
 /** A `Dispatcher` that follows the rotation of its certificates. */

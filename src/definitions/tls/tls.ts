@@ -26,16 +26,16 @@ export interface TlsPair {
 
 export interface TrustOptions {
   /** Milliseconds for which `revealWithPrevious` still returns the previous value after a rotation. Default: 0. */
-  readonly keepPreviousMs?: number;
+  readonly keepPreviousMs?: number | undefined;
 }
 
 export interface TlsOptions extends TrustOptions {
   /** The secret that opens an encrypted key or PFX. */
-  readonly passphrase?: TlsPart;
+  readonly passphrase?: TlsPart | undefined;
   /** For an expired certificate: `reject` (default) keeps the last good one, `warn` uses it and reports an error. */
-  readonly expired?: 'reject' | 'warn';
+  readonly expired?: 'reject' | 'warn' | undefined;
   /** Names that the certificate should cover; if not, a warning (`CERTIFICATE_HOST_MISMATCH`). Default: not checked. */
-  readonly hostNames?: readonly string[];
+  readonly hostNames?: readonly string[] | undefined;
 }
 
 /** Options of a pair in one stored value. */

@@ -8,7 +8,7 @@ import type { FrameworkOptions } from '../setup';
 /** What Nest must know of the module before it has the options. */
 export interface ModulePlace {
   /** The name of the store for injection, and of its snapshot on a request. Default: `secrets`. */
-  readonly as?: string;
+  readonly as?: string | undefined;
   /** Makes the store injectable everywhere. Default: true. */
   readonly isGlobal?: boolean;
 }
@@ -38,16 +38,16 @@ export interface DiscoveringStoreOptions
 /** How a factory creates the options. `Options` is one of the three kinds. */
 export interface SecretsModuleAsyncOptions<Options> extends ModulePlace {
   /** The modules that export what is injected. */
-  readonly imports?: ModuleMetadata['imports'];
+  readonly imports?: ModuleMetadata['imports'] | undefined;
   /** The arguments of the factory. */
-  readonly inject?: readonly (InjectionToken | OptionalFactoryDependency)[];
+  readonly inject?: readonly (InjectionToken | OptionalFactoryDependency)[] | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: only Nest knows what it injects.
   readonly useFactory: (...injected: any[]) => Options | Promise<Options>;
 }
 
 /** The three kinds of options combined. */
 export interface SecretsModuleOptions extends CommonOptions<unknown>, OpenOptions {
-  readonly store?: SecretStore<unknown>;
+  readonly store?: SecretStore<unknown> | undefined;
 }
 
 export const WHERE = 'SecretsModule';

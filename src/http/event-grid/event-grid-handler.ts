@@ -21,18 +21,18 @@ export interface EventGridOptions extends HttpOptions {
    * The resource ids that events may be about; everything below an id is included. Other events are acknowledged and
    * ignored. Default: any.
    */
-  readonly topics?: readonly string[];
+  readonly topics?: readonly string[] | undefined;
   /** Delays each refresh by a random part of this, so that replicas do not read the vault at once. Default: 0. */
-  readonly spreadMs?: number;
+  readonly spreadMs?: number | undefined;
   /** The least time between the starts of two refreshes; the first one is never delayed. Default: 1 000. */
-  readonly minIntervalMs?: number;
+  readonly minIntervalMs?: number | undefined;
   /** A larger body is refused with 413. Default: 1 MiB. */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
   /**
    * Called once per delivery with the events that cause a refresh: to log them, to alert on `SecretNearExpiry`, or to tell
    * other replicas. A throw or a rejection is a process warning (`LISTENER_FAILED`).
    */
-  readonly onEvents?: (events: readonly KeyVaultEvent[]) => unknown;
+  readonly onEvents?: ((events: readonly KeyVaultEvent[]) => unknown) | undefined;
 }
 
 const WHERE = 'eventGridHandler';

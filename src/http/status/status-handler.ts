@@ -10,9 +10,9 @@ import { type ObservedStore, observeStore, type StatusStore, statusReport } from
 /** Durations are milliseconds. */
 export interface StatusOptions extends HttpOptions {
   /** How often the page asks for the status, from 250 to one hour. Default: 2 000. */
-  readonly refreshMs?: number;
+  readonly refreshMs?: number | undefined;
   /** How many entries the timeline of each store keeps, from 1 to 10 000. Default: 200. */
-  readonly timelineSize?: number;
+  readonly timelineSize?: number | undefined;
 }
 
 const WHERE = 'statusHandler';

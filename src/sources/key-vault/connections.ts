@@ -19,7 +19,7 @@ export interface RequestPolicy {
 
 /** Options that the clients of the vault and of Entra ID have in common. */
 export interface ClientOptions {
-  readonly agent?: Agent;
+  readonly agent?: Agent | undefined;
   readonly additionalPolicies: readonly RequestPolicy[];
   readonly retryOptions: { readonly maxRetries: number };
 }

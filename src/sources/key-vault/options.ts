@@ -12,31 +12,31 @@ export interface KeyVaultOptions {
    * Any credential of `@azure/identity`, or your own. Default: in a pod with workload identity
    * (`$AZURE_FEDERATED_TOKEN_FILE`) exactly that identity, elsewhere `DefaultAzureCredential`.
    */
-  readonly credential?: TokenCredential;
+  readonly credential?: TokenCredential | undefined;
   /** The workload identity, if it differs from the one in the environment. */
-  readonly workloadIdentity?: WorkloadIdentity;
+  readonly workloadIdentity?: WorkloadIdentity | undefined;
   /**
    * Also reads every secret that the vault lists, for a store without declared names. Needs the permission to list.
    * Default: false.
    */
-  readonly list?: boolean;
+  readonly list?: boolean | undefined;
   /** The time between two refreshes, ±10 %; the first one comes at a random point within it. Default: 900 000 (15 minutes). */
-  readonly refreshIntervalMs?: number;
+  readonly refreshIntervalMs?: number | undefined;
   /** Bounds one request, one token request and one page of a list. Default: 5 000. */
-  readonly requestTimeoutMs?: number;
+  readonly requestTimeoutMs?: number | undefined;
   /** Bounds each refresh after the first. Default: 10 000. */
-  readonly refreshTimeoutMs?: number;
+  readonly refreshTimeoutMs?: number | undefined;
   /** Bounds the first refresh, which tries again while the vault fails. Default: 20 000. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
   /** The maximum number of requests at a time. Default: 8. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /**
    * Connects to the vault and, unless a credential is given, to Entra ID. Default: the proxy of the environment
    * (`$HTTPS_PROXY`) if there is one, else an agent of the source, which closes with the store.
    */
-  readonly agent?: Agent;
+  readonly agent?: Agent | undefined;
   /** Further options for `SecretClient`. Its retries stay off, because the source has its own. */
-  readonly clientOptions?: object;
+  readonly clientOptions?: object | undefined;
 }
 
 const EXAMPLE = "keyVault({ vaultUrl: 'https://NAME.vault.azure.net' })";

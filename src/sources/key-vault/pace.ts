@@ -9,7 +9,7 @@ export interface PaceOptions {
   /** Caps `Retry-After`. */
   readonly retryAfterMaxMs: number;
   /** Default: `Math.random`. A simulation passes its own. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 export const PACE_DEFAULTS = {

@@ -21,16 +21,16 @@ import { type MountWatch, watchMount } from './watch';
 
 export interface MountedFilesOptions {
   /** How long `open` waits for the mount to exist and to hold files, in ms. Default: 0. */
-  readonly waitForMountMs?: number;
+  readonly waitForMountMs?: number | undefined;
   /**
    * Interval of the poll that runs alongside the watch, in ms, 10 or more: no rotation is missed for longer.
    * Default: 30 000.
    */
-  readonly pollIntervalMs?: number;
+  readonly pollIntervalMs?: number | undefined;
   /** Larger files are refused. Default: 1 MiB. */
-  readonly maxFileBytes?: number;
+  readonly maxFileBytes?: number | undefined;
   /** The mount may be missing at open: other sources serve until it appears. Default: false. */
-  readonly optional?: boolean;
+  readonly optional?: boolean | undefined;
 }
 
 const MAX_READS = 3;

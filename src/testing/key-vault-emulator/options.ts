@@ -4,23 +4,23 @@ import { count, ms, type Option, readOptions, text } from '../../internal/option
 /** Options of `createKeyVaultEmulator`. */
 export interface KeyVaultEmulatorOptions {
   /** Names and first values. Default: none. */
-  readonly secrets?: Readonly<Record<string, string>>;
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** The name of the vault, which makes its URL: `https://NAME.vault.azure.net`. Default: `emulator`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Default: a fixed GUID. */
-  readonly tenantId?: string;
+  readonly tenantId?: string | undefined;
   /** The application that may sign in. Default: a fixed GUID. */
-  readonly clientId?: string;
+  readonly clientId?: string | undefined;
   /** Lets the application sign in with a client secret too. Default: only with federated tokens. */
-  readonly clientSecret?: string;
+  readonly clientSecret?: string | undefined;
   /** The number of secrets on a page of a list, 1 to 25. Default: 25, as in the service. */
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
   /** The number of empty pages after each page with a `nextLink`: the service sends such pages. Default: 1. */
-  readonly emptyPages?: number;
+  readonly emptyPages?: number | undefined;
   /** How long an access token is valid, in milliseconds, rounded down to seconds. Default: 3 600 000. */
-  readonly tokenLifetimeMs?: number;
+  readonly tokenLifetimeMs?: number | undefined;
   /** Answers more requests than this in ten seconds with 429. Default: no limit. */
-  readonly rateLimit?: { readonly perTenSeconds: number };
+  readonly rateLimit?: { readonly perTenSeconds: number } | undefined;
 }
 
 const WHERE = 'createKeyVaultEmulator';
