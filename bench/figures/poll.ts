@@ -26,7 +26,7 @@ const PROMISE_CALLS = ['open', 'readFile'] as const;
 export async function poll({ size, scratch }: FigureOptions): Promise<FigureResult> {
   await using mount = await createTestMount(manySecrets(SECRETS), { path: join(scratch, 'poll') });
   const reads = countReads();
-  const { source, looks } = observed(mountedFiles(mount.path, { pollIntervalMs: 10 }));
+  const { source, reads: refreshes } = observed(mountedFiles(mount.path, { pollIntervalMs: 10 }));
   await using store = await SecretStore.open({ sources: [source] });
 
   const beforeRefresh = reads();
@@ -34,11 +34,11 @@ export async function poll({ size, scratch }: FigureOptions): Promise<FigureResu
   const control = reads() - beforeRefresh;
   if (control < SECRETS) throw new Error('The count of file reads does not see a refresh.');
 
-  const first = looks.length;
+  const first = refreshes.length;
   const beforePolls = reads();
-  while (looks.length - first < POLLS[size]) await setTimeout(20);
+  while (refreshes.length - first < POLLS[size]) await setTimeout(20);
   const count = reads() - beforePolls;
-  const polls = looks.slice(first);
+  const polls = refreshes.slice(first);
   if (polls.some(({ unchanged }) => !unchanged)) throw new Error('A poll took the mount for changed.');
 
   return {
@@ -67,12 +67,12 @@ function countReads(): () => number {
 }
 
 function observed(source: Source) {
-  const looks: { unchanged: boolean; ms: number }[] = [];
+  const reads: { unchanged: boolean; ms: number }[] = [];
   const read: Source['read'] = async (request) => {
     const start = performance.now();
     const result = await source.read(request);
-    looks.push({ unchanged: result.unchanged, ms: performance.now() - start });
+    reads.push({ unchanged: result.unchanged, ms: performance.now() - start });
     return result;
   };
-  return { source: { ...source, read }, looks };
+  return { source: { ...source, read }, reads };
 }

@@ -83,7 +83,7 @@ function definitions() {
   );
 }
 
-/** Passwords, random as generated ones are and the same in each run; of ten one as JSON beside others, of fifty a key. */
+/** Passwords, random as generated ones are and the same in each run; one in ten is JSON with other values, one in fifty a key. */
 function contents(generation: number): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: SECRETS }, (_, index) => {

@@ -25,7 +25,7 @@ type Opaque =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>;
 
-/** Plain data that nobody may change: all readers of a secret share one value. */
+/** Read-only plain data: all readers of a secret share one value. */
 export type DeepReadonly<T> = unknown extends T
   ? T
   : T extends Opaque
@@ -52,7 +52,7 @@ export function assertSchema(where: string, schema: unknown): asserts schema is 
   });
 }
 
-/** Validates a value. Errors tell only the place of an issue, because messages of schema libraries echo the value. */
+/** Validates a value. Errors contain only the path of an issue, because messages of schema libraries echo the value. */
 export async function validate<Output>(
   alias: string,
   schema: StandardSchema<Output>,
@@ -65,8 +65,8 @@ export async function validate<Output>(
     throw refused(alias, `threw ${describeError(error)}`);
   }
   if (result.issues === undefined) return result.value;
-  const places = [...new Set(result.issues.map(placeOf))].slice(0, 5);
-  throw refused(alias, `refused it at ${places.join(', ')}`);
+  const paths = [...new Set(result.issues.map(pathOf))].slice(0, 5);
+  throw refused(alias, `refused it at ${paths.join(', ')}`);
 }
 
 function refused(alias: string, what: string): SecretsError {
@@ -76,7 +76,7 @@ function refused(alias: string, what: string): SecretsError {
   });
 }
 
-function placeOf(issue: SchemaIssue): string {
+function pathOf(issue: SchemaIssue): string {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
   // Keys can be secrets too, as in a record of API keys. Only those that look like names are repeated.
   const safe = path.map((part) => (/^([A-Za-z_-]{1,24}[0-9]{0,2}|[0-9]{1,4})$/.test(part) ? part : '…'));

@@ -25,7 +25,7 @@ export interface FrameworkOptions<V> {
 
 /** Durations are milliseconds. */
 export interface EndpointsOptions extends HttpOptions {
-  /** The path of the endpoints, below that of the middleware. Default: `/-/secrets`. */
+  /** The path of the endpoints, below the path of the middleware. Default: `/-/secrets`. */
   readonly basePath?: string | undefined;
   /** When `ready` fails. */
   readonly health?: HealthOptions | undefined;

@@ -77,7 +77,7 @@ export function readNodeBody(request: NodeRequest, limits: BodyLimits): Promise<
     const onClose = () => finish({ kind: 'broken' });
     const cancelTimer = unrefTimer(limits.timeoutMs, () => finish({ kind: 'too-slow' }));
     // This listener stays, because an error event without one ends the process. Node's own requests do not emit
-    // unheard errors; look-alikes do.
+    // unheard errors; requests that only resemble them do.
     request.on('error', onClose);
     if (request.destroyed) return onClose();
     request.on('data', onData).on('end', onEnd).on('close', onClose);

@@ -1,5 +1,5 @@
 /**
- * Says what kind of error this is without a word of its message: messages and causes of parsers, drivers and user
+ * Describes an error without its message: messages and causes of parsers, drivers and user
  * code echo their input. Name, code and where it was thrown are enough to find it.
  */
 export function describeError(error: unknown): string {

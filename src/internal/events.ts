@@ -2,7 +2,7 @@ import EventEmitter from 'eventemitter3';
 import { SecretsError } from '../errors';
 import { closestNames, kindOf, type Option, readOptions } from './options';
 
-/** How to stop listening without holding on to what `on` returned. */
+/** Ends a subscription without the function that `on` returned. */
 export interface ListenOptions {
   /** The listener leaves when it aborts; one that is aborted already adds nothing. */
   readonly signal?: AbortSignal | undefined;
@@ -10,7 +10,7 @@ export interface ListenOptions {
 
 /** The part of an emitter that users see: typed by event, and accepted by `events.once` of Node. */
 export interface Listenable<Map extends object> {
-  /** Subscribes; returns what unsubscribes. Listeners cannot break the emitter or each other. */
+  /** Subscribes, and returns a function that unsubscribes. Listeners cannot break the emitter or each other. */
   on<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,
@@ -38,7 +38,7 @@ interface Subscription {
   readonly stop: () => void;
 }
 
-/** A typed emitter whose listeners are alone with their failures. */
+/** A typed emitter whose listeners cannot break it or each other. */
 export class Events<Map extends object> implements Listenable<Map> {
   readonly #emitter = new EventEmitter();
   readonly #subscriptions = new globalThis.Map<string, Set<Subscription>>();
@@ -46,7 +46,7 @@ export class Events<Map extends object> implements Listenable<Map> {
   readonly #known: { readonly of: string; readonly events: readonly (keyof Map & string)[] } | undefined;
 
   /**
-   * `onFailure` hears of a listener that threw, or whose promise rejected. With `known`, other events are refused: `of`
+   * `onFailure` is called for a listener that threw, or whose promise rejected. With `known`, other events are refused: `of`
    * says whose they are.
    */
   constructor(
@@ -57,7 +57,7 @@ export class Events<Map extends object> implements Listenable<Map> {
     this.#known = known;
   }
 
-  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is no function. */
+  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is not a function. */
   on<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,
@@ -66,7 +66,7 @@ export class Events<Map extends object> implements Listenable<Map> {
     return this.#add('on', event, listener, options);
   }
 
-  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is no function. */
+  /** @throws `OPTION_INVALID` for an unknown event, and for a listener that is not a function. */
   once<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,
@@ -161,7 +161,7 @@ function stopsOf(signal: AbortSignal): Set<() => void> {
   return stops;
 }
 
-/** Runs a function of somebody else: neither a throw nor a rejection gets out. */
+/** Runs foreign code: neither a throw nor a rejection escapes. */
 export function isolate(run: () => unknown, onFailure: (error: unknown) => void): void {
   try {
     const result = run();

@@ -10,11 +10,11 @@ type Declared = Readonly<Record<string, Option<unknown>>>;
 type Read<D extends Declared> = { readonly [K in keyof D]: ReturnType<D[K]> };
 
 /**
- * Reads the options of a function: their names, units, bounds and defaults stand in one place.
+ * Reads the options of a function: names, units, bounds and defaults are declared in one place.
  *
  * @param where The function, as messages name it: `createPool`.
  * @throws `OPTION_UNKNOWN` for a name that is not declared, `OPTION_INVALID` for a value that cannot be used, and for
- * options that are no object.
+ * options that are not an object.
  * @example
  * ```ts
  * const { pollIntervalMs, optional } = readOptions('mountedFiles', options, {
@@ -96,7 +96,7 @@ export function callback<F>(): Option<F | undefined> {
   };
 }
 
-/** Handed on as it is: a module of the caller, or what its reader checks itself. */
+/** Passed on unchanged: a module of the caller, or what its reader checks itself. */
 export function passed<T>(): Option<T | undefined> {
   return (given) => given as T | undefined;
 }
@@ -128,7 +128,7 @@ function adviceFor(option: Option<unknown>): string {
   }
 }
 
-/** What somebody passed, without a word of what it holds. */
+/** The kind of an argument, without its content. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';

@@ -58,7 +58,7 @@ function missing(name: string, install: string): SecretsError {
   });
 }
 
-// An installed package may lack a dependency of its own. Its own error explains that better.
+// An installed package may lack one of its own dependencies. Its own error explains that better.
 function isMissing(error: unknown, name: string | undefined): boolean {
   const code = errorCode(error);
   if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return false;

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 
-/** Resolves after `ms`, or as soon as `signal` aborts. For short waits in work that somebody awaits: it keeps the process. */
+/** Resolves after `ms`, or as soon as `signal` aborts. For short waits in awaited work: it keeps the process alive. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -19,7 +19,7 @@ export function backoffMs(attempt: number, baseMs: number, maxMs: number, random
   return random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
 }
 
-/** A timer that keeps no process alive. Node fires at once for anything above 2^31-1; `Infinity` means never. */
+/** A timer that does not keep the process alive. Node fires at once for anything above 2^31-1; `Infinity` means never. */
 export function unrefTimer(ms: number, callback: () => void): () => void {
   if (ms === Number.POSITIVE_INFINITY) return () => {};
   const timer = setTimeout(callback, Math.min(ms, 2_147_483_647));
@@ -58,7 +58,7 @@ export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Err
 const outside = new AsyncResource('hot-secrets');
 
 /**
- * Runs work that nobody asked for. A timer or a watch that was armed during a request goes on in its async context for
+ * Runs background work. A timer or a watch that was armed during a request stays in its async context for
  * good; without this, what a poll finds hours later would be traced as a part of that request.
  */
 export function detached<T>(run: () => T): T {

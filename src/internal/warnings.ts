@@ -1,7 +1,7 @@
 import { SecretsError } from '../errors';
 import { describeError } from './describe-error';
 
-/** For what nobody listens to: said to the process, so that it is not lost. */
+/** Reports what has no listener as a process warning, so that it is not lost. */
 export function warn(error: SecretsError): void {
   process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
 }
@@ -12,24 +12,24 @@ export function listenerFailure(event: string, error: unknown): SecretsError {
   return new SecretsError('LISTENER_FAILED', what, { next: 'The other listeners ran; fix this one.' });
 }
 
-/** For listeners of our own, which never fail unless we made a mistake. */
+/** For our own listeners, which fail only through a bug of ours. */
 export function warnOfListener(event: string, error: unknown): void {
   warn(listenerFailure(event, error));
 }
 
-/** Process warnings, each once: whoever sends many requests must not fill the log. */
+/** Process warnings, each once: a flood of requests must not fill the log. */
 export class SayOnce {
-  /** More than there are causes; a limit all the same, since part of a message may come from outside. */
-  static readonly MOST = 50;
+  /** More than there are causes. A limit nevertheless, because part of a message may come from outside. */
+  static readonly MAX = 50;
   readonly #said = new Set<string>();
 
   say(error: SecretsError): void {
-    if (this.#said.has(error.message) || this.#said.size >= SayOnce.MOST) return;
+    if (this.#said.has(error.message) || this.#said.size >= SayOnce.MAX) return;
     this.#said.add(error.message);
     warn(error);
   }
 
-  /** It works again: what comes after this is news. */
+  /** It works again: later warnings are news. */
   clear(): void {
     this.#said.clear();
   }

@@ -15,11 +15,11 @@ export interface SecretReads {
   readonly reads: number;
   /** The calling code as `file:line:column`, sorted by reads, most first. Empty without `callers`. */
   readonly callers: readonly { readonly caller: string; readonly reads: number }[];
-  /** Reads by callers beyond `maxCallers`, and by code whose place is unknown. */
+  /** Reads by callers beyond `maxCallers`, and by code whose location is unknown. */
   readonly otherReads: number;
 }
 
-/** Which code read which secrets: names, places and numbers, never a value. */
+/** Which code read which secrets: names, locations and numbers, never a value. */
 export interface AccessReport {
   /** The name that the store was opened with. */
   readonly store: string;

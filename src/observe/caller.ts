@@ -15,9 +15,9 @@ export function callerOutside(below: (...args: never[]) => unknown): string | un
   if (typeof stack !== 'string') return undefined;
   const own = ownFolder();
   for (const line of stack.split('\n')) {
-    const [, place = '', position = ''] = FRAME.exec(line) ?? [];
-    if (place === '') continue;
-    const path = pathOf(place);
+    const [, location = '', position = ''] = FRAME.exec(line) ?? [];
+    if (location === '') continue;
+    const path = pathOf(location);
     if (own === undefined || !path.startsWith(own)) return path + position;
   }
   return undefined;
@@ -61,10 +61,10 @@ function ownFolder(): string | undefined {
   return known;
 }
 
-function pathOf(place: string): string {
+function pathOf(location: string): string {
   try {
-    return place.startsWith('file:') ? fileURLToPath(place) : place;
+    return location.startsWith('file:') ? fileURLToPath(location) : location;
   } catch {
-    return place;
+    return location;
   }
 }

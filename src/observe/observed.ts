@@ -20,7 +20,7 @@ export interface ResourceState {
 
 /** The observable side of a store: its identity and its resources. */
 export interface Observed extends OfStore {
-  /** Functions that return the state of a resource, so that the resource itself is out of reach. */
+  /** Functions that return the state of a resource, so that the resource itself cannot be reached. */
   readonly resources: Set<() => ResourceState>;
   /** Reports an error of a resource to the store's `error` listeners. Returns false when the store has none. */
   readonly tellError: (error: SecretsError) => boolean;
@@ -41,7 +41,7 @@ export function makeObserved(
     resources: new Set(),
     tellError,
   };
-  // A test double may be frozen. Nobody observes it.
+  // A test double may be frozen; it is not observed.
   if (Object.isExtensible(store)) Object.defineProperty(store, OBSERVED, { value: observed });
   return observed;
 }

@@ -40,7 +40,7 @@ export function longValues(values: Iterable<readonly [form: string, name: string
       let word = bytes.getInt32(at, true);
       let slot = slotOf(word);
       while (table[slot + 1] !== 0) {
-        // The same form of another secret took the same way to its slot.
+        // The same form of another secret leads to the same slot.
         if (place === 0 && table[slot] === word && valueIn(slot)[0] === form) return;
         if (at + step <= end) {
           at += step;
@@ -102,7 +102,7 @@ const WORDS: ReadonlySet<string> = new Set([
 // What ends a value without quotes.
 const END = /\.?(?:$|[\s"'`\\&,;#<>()[\]{}|])/y;
 // How far back a key, or the user of a URL, is searched for.
-const LOOK_BACK = 128;
+const SEARCH_BACK = 128;
 const KEY = /([\p{L}\p{N}_./-]+)\]?\\*["'`]?\s*$/u;
 const USER = /:\/\/[^\s/?#@:"'`\\]*$/;
 const BASIC = /\b[Bb]asic\s+([\w+/-]+=*)/g;
@@ -137,7 +137,7 @@ export function shortValues(values: readonly ShortValue[]): Find {
     for (let candidate = pattern.exec(text); candidate !== null; candidate = pattern.exec(text)) {
       const [whole, quote, schemeInValue, scheme = schemeInValue, value = ''] = candidate;
       const end = candidate.index + whole.length;
-      const before = text.slice(Math.max(0, candidate.index - LOOK_BACK), candidate.index);
+      const before = text.slice(Math.max(0, candidate.index - SEARCH_BACK), candidate.index);
       const inUrl = text[end] === '@' && USER.test(before);
       if (!inUrl && !(quote === undefined ? endsAt(text, end) : text.startsWith(quote, end))) continue;
       const key = plain(KEY.exec(before)?.[1] ?? '');

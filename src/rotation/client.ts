@@ -12,7 +12,7 @@ import type { EngineOptions, RotationEvents } from './types';
 
 /** Options of every client that follows its secrets. Durations are milliseconds. */
 export interface ClientRotationOptions {
-  /** What errors and events call the client. */
+  /** The name of the client in errors and events. */
   readonly name?: string | undefined;
   /**
    * How long a request may still use a connection that was opened with replaced secrets, before that connection is closed.
@@ -56,7 +56,7 @@ export interface ClientSetup<V, Options extends object, State> {
   readonly refusals?: boolean | undefined;
   /** Several clients that share their listeners, and the `name` in the events of this one. */
   readonly shared?: { readonly events: ResourceEvents | undefined; readonly label: string };
-  /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection behind. */
+  /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection open. */
   connect(options: Options, generation: number): State;
   /** Proves that a new state works, by rejecting when it does not. */
   verify?(state: State, signal: AbortSignal): unknown;
@@ -64,15 +64,15 @@ export interface ClientSetup<V, Options extends object, State> {
 
 /** How an adapter moves its client from one state to the next. */
 export interface ClientWork<State> {
-  /** New connections use `next` from now on. Nobody has heard of it yet. */
+  /** New connections use `next` from now on. No listener has heard of it yet. */
   swap(next: State, previous: State): void;
   /** Settles when the last use of an old state is over, or `signal` aborts. */
   drained(state: State, signal: AbortSignal): unknown;
-  /** Closes what is left of a state, in use or not. May be called again. */
+  /** Closes the remaining connections of a state, in use or not. May be called again. */
   close(state: State): unknown;
   /** Connections of one state, open or being opened. */
   openCount?(state: State): number;
-  /** The same for all states together, where they are not counted one by one. */
+  /** Connections of all states together, if they are not counted one by one. */
   connections?(): Connections;
 }
 
@@ -105,8 +105,8 @@ export function clientOptions<D extends Readonly<Record<string, Option<unknown>>
 }
 
 /**
- * One client that follows its secrets: what every adapter stands on. Made, it has built its first state, synchronously;
- * `follow` then starts the rotation, and `expose` gives the client its public `rotation`.
+ * One client that follows its secrets; every adapter uses it. The constructor builds the first state synchronously,
+ * `follow` starts the rotation, and `expose` gives the client its public `rotation`.
  */
 export class RotatingClient<V, Options extends object, State> {
   readonly #setup: ClientSetup<V, Options, State>;
@@ -219,7 +219,7 @@ export class RotatingClient<V, Options extends object, State> {
     }) as unknown as ClientRotation & More;
   }
 
-  /** The server refuses the current credential: tells so, and looks for a newer one. */
+  /** The server refuses the current credential: reports it, and refreshes to find a newer one. */
   refused(error: SecretsError, waiting: number): void {
     this.#refusedAt ??= performance.now();
     const { name, generation } = this;
@@ -234,7 +234,7 @@ export class RotatingClient<V, Options extends object, State> {
     this.refreshNow();
   }
 
-  /** The server takes the credential again, or a newer one. */
+  /** The server accepts the credential again, or a newer one. */
   accepted(): void {
     const { name, generation } = this;
     const waitedMs = this.#refusedAt === undefined ? 0 : performance.now() - this.#refusedAt;

@@ -13,7 +13,7 @@ export class Readiness<R> {
     this.#promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Users who do not wait for it hear of failures through events.
+    // Callers that do not await it hear of failures through events.
     this.#promise.catch(() => {});
   }
 
@@ -72,7 +72,7 @@ export class Closing {
 export class UnderWay {
   readonly #work = new Set<Promise<void>>();
 
-  /** Runs work that never rejects. It counts before it starts: it may close what it belongs to. */
+  /** Runs work that never rejects. It counts before it starts, because it may close its own resource. */
   run(work: () => Promise<void>): void {
     let settle = () => {};
     const done = new Promise<void>((resolve) => {

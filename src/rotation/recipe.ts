@@ -5,11 +5,11 @@ import { kindOf } from '../internal/options';
 import type { Snapshot } from '../store/types';
 import type { TrackedSnapshot } from './tracked';
 
-/** Turns one generation into the options of a client or server. Synchronous; what it reads is what the resource depends on. */
+/** Turns one generation into the options of a client or server. Synchronous; the resource depends on the secrets that it reads. */
 export type Recipe<V, Options> = (snapshot: Snapshot<V>) => Options;
 
 /**
- * Runs a recipe for the resource called `name`. `returns`: what it should return the options of, for the message.
+ * Runs a recipe for the resource called `name`. `returns` names the client whose options it should return, for the message.
  * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, or what reading the snapshot threw.
  */
 export function runRecipe<V, Options extends object>(
@@ -75,13 +75,13 @@ export function assertStore(where: string, store: unknown): void {
     `${where} needs a store first, not ${isPromise ? 'a promise' : kindOf(store)}`,
     {
       next: isPromise
-        ? 'Await SecretStore.open() before.'
+        ? 'Await SecretStore.open() first.'
         : 'Pass the store that SecretStore.open() resolved with.',
     },
   );
 }
 
-/** @throws `OPTION_INVALID` where no recipe was passed. `usage`: how a call looks. */
+/** @throws `OPTION_INVALID` if no recipe was passed. `usage` shows a correct call. */
 export function assertRecipe(where: string, recipe: unknown, usage: string): void {
   if (typeof recipe === 'function') return;
   throw new SecretsError('OPTION_INVALID', `${where} needs a recipe, a function, not ${kindOf(recipe)}`, {

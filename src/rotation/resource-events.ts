@@ -4,7 +4,7 @@ import { listenerFailure, warn } from '../internal/warnings';
 import { observedOf } from '../observe/observed';
 import type { CredentialEvents, RotationEvents } from './types';
 
-/** Everything that a resource can tell. */
+/** All events of a resource. */
 export type ResourceEventMap = RotationEvents & CredentialEvents;
 
 export type ResourceEvent = keyof ResourceEventMap;
@@ -14,7 +14,7 @@ export const ROTATION_EVENTS = ['swapped', 'rejected', 'drained', 'error'] as co
 export const CREDENTIAL_EVENTS = ['refused', 'accepted'] as const;
 
 /**
- * Tells what happens to a resource, or to several that share their listeners. What needs attention also reaches the
+ * Reports what happens to a resource, or to several that share their listeners. Problems also reach the
  * `error` listeners of the store; where neither has a listener, it is a process warning.
  */
 export class ResourceEvents implements Listenable<ResourceEventMap> {
@@ -86,7 +86,7 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
 
   listenerFailed(event: string, error: unknown): void {
     const failure = listenerFailure(event, error);
-    // A failing error listener would be told of its own failure forever.
+    // A failing error listener would receive its own failure forever.
     if (event === 'error') {
       warn(failure);
     } else {

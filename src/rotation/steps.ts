@@ -9,7 +9,7 @@ import type { DrainedEvent, EngineOptions, Lifecycle } from './types';
 const DISPOSE_TIMEOUT_MS = 30_000;
 
 /**
- * Builds within the bound. `late` gets a resource that nobody will use: it came too late, or its builder read no secret.
+ * Builds within the bound. `late` gets a resource that is never used: it came too late, or its builder read no secret.
  * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`.
  */
 export async function build<R, V>(

@@ -24,12 +24,12 @@ export interface TrackedSnapshot<V> {
 /** The innermost recipe that is running: a recipe may make another resource, whose reads are not its own. */
 let running: object | undefined;
 
-/** What a recipe reads is what it depends on. */
+/** A recipe depends on the secrets that it reads. */
 export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
   const snapshot = store.snapshot();
   const reads = new Set<string>();
   const storeReads = new Set<string>();
-  /** Boxes were handed out for these: revealing one of them reads the snapshot. */
+  /** Boxes of these were returned: revealing one of them counts as reading the snapshot. */
   const boxed = new Set<string>();
   let readsAll = false;
   let graceEndsAt = Number.POSITIVE_INFINITY;
@@ -105,7 +105,7 @@ export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): bool
   return [...reads].some((name) => !isDeepStrictEqual(markIn(snapshot, name), markIn(now, name)));
 }
 
-/** Asks as a recipe would: a snapshot finds names that nobody declared when they are read. */
+/** Reads as a recipe would, because a snapshot finds undeclared names only when they are read. */
 function markIn<V>(snapshot: Snapshot<V>, name: string): unknown {
   try {
     const box = snapshot.get(name as keyof V & string) as Secret<unknown> | undefined;

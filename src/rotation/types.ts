@@ -7,9 +7,9 @@ export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
 
 /** How one kind of resource is made and released. The engine does the rest. */
 export interface Lifecycle<R, V> {
-  /** Makes the resource from one generation. What it reads of the snapshot is what it depends on. */
+  /** Builds the resource from one generation. The resource depends on the secrets that it reads from the snapshot. */
   build(snapshot: Snapshot<V>, signal: AbortSignal): R | Promise<R>;
-  /** Proves that a new resource works, by rejecting when it does not. Default: it is taken as built. */
+  /** Proves that a new resource works, by rejecting when it does not. Default: a built resource counts as working. */
   verify?(resource: R, signal: AbortSignal): unknown;
   /** Settles when nothing uses the old resource anymore, apart from the leases of `use`. Default: at once. */
   drain?(resource: R, signal: AbortSignal): unknown;
@@ -19,7 +19,7 @@ export interface Lifecycle<R, V> {
 
 /** Durations are milliseconds. */
 export interface RotatingOptions {
-  /** What errors and events call it. Default: `resource`. */
+  /** Its name in errors and events. Default: `resource`. */
   readonly name?: string | undefined;
   /** Bound of one `build`. Default: 30 000. */
   readonly buildTimeoutMs?: number | undefined;
@@ -70,7 +70,7 @@ export interface RotationEvents {
   swapped: SwappedEvent;
   /** A new resource could not be used; the old one serves. Once per cause, not once per retry. */
   rejected: RejectedEvent;
-  /** An old resource is out of use and closed. */
+  /** An old resource is no longer used and was closed. */
   drained: DrainedEvent;
   /** `DRAIN_TIMEOUT`, `DISPOSE_FAILED`, `LISTENER_FAILED`. */
   error: SecretsError;
@@ -85,7 +85,7 @@ export interface CredentialEvents {
     readonly waiting: number;
     readonly error: SecretsError;
   };
-  /** The server takes logins again. */
+  /** The server accepts logins again. */
   accepted: { readonly name: string; readonly generation: number; readonly waitedMs: number };
 }
 

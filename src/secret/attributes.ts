@@ -1,8 +1,8 @@
-/** What a source says of a value besides its bytes. None of it is secret. */
+/** What a source knows about a value apart from its bytes. None of it is secret. */
 export interface SecretAttributes {
   /** As the source calls it: `application/x-pem-file`, `text/plain`. */
   readonly contentType?: string;
-  /** After this time the value should no longer be used; sources hand it out all the same. */
+  /** After this time the value should no longer be used; sources still return it. */
   readonly expiresOn?: Date;
   readonly notBefore?: Date;
   /** Labels that were stored with the value: the user name of a password, for example. */
@@ -12,7 +12,7 @@ export interface SecretAttributes {
 export const NO_ATTRIBUTES: SecretAttributes = Object.freeze({ tags: Object.freeze({}) });
 
 /**
- * A copy that nobody can change, whoever holds it: each read of a date hands out a new one.
+ * A copy that callers cannot change: each read of a date returns a new one.
  * @throws `TypeError` for attributes in another shape.
  */
 export function sealAttributes({

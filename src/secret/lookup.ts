@@ -18,7 +18,7 @@ export interface LookupOptions {
   readonly file?: string | undefined;
   /** Environment variables, the first one set wins; `[]` for none. Default: the alias as `UPPER_CASE`. */
   readonly env?: string | readonly string[] | undefined;
-  /** Name in a vault, with `/version` to pin one. Default: the alias with `-` for all that a vault does not allow. */
+  /** Name in a vault, with `/version` to pin one. Default: the alias with `-` for what a vault does not allow. */
   readonly vault?: string | undefined;
 }
 

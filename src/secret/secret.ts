@@ -18,7 +18,7 @@ export interface Secret<T> {
   /** Where exactly: a path, a variable's name. */
   readonly origin: string;
   readonly loadedAt: Date;
-  /** What its source says of it: tags, content type, dates. Files and variables have none. */
+  /** Attributes from its source: tags, content type, dates. Files and variables have none. */
   readonly attributes: SecretAttributes;
   /** The value. Bytes and objects are shared, not copied: treat them as read-only. */
   reveal(): T;
@@ -37,7 +37,7 @@ class Box<T> implements Secret<T> {
   readonly #value: T;
   readonly #owner: OfStore;
 
-  /** The value, without a word to those who audit reads. */
+  /** The value, without counting as a read in an audit. */
   static peek<T>(secret: Secret<T>): T {
     return #value in secret ? (secret as unknown as Box<T>).#value : secret.reveal();
   }
@@ -55,13 +55,13 @@ class Box<T> implements Secret<T> {
     Object.freeze(this);
   }
 
-  /** A new date each time: whoever changes it changes it for nobody else. */
+  /** A new date each time, so that a caller cannot change it for others. */
   get loadedAt(): Date {
     return new Date(this.#loadedAt);
   }
 
   reveal(): T {
-    // Nothing is made of it while nobody listens: this is the one line that every read has to pay.
+    // Builds nothing without a subscriber: every read pays for this line.
     if (accessChannel.hasSubscribers) accessChannel.publish(new Access(this, this.#owner));
     return this.#value;
   }
@@ -87,7 +87,7 @@ class Box<T> implements Secret<T> {
   }
 }
 
-/** A stack is dear: it is taken when `caller` is asked for, and not by printing or copying the message. */
+/** A stack trace is expensive: it is taken when `caller` is read, not when the message is printed or copied. */
 class Access implements SecretAccessed {
   readonly store: string;
   readonly storeId: string;

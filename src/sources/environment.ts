@@ -3,7 +3,7 @@ import type { Reading, Source } from './source';
 
 type Variables = Readonly<NodeJS.ProcessEnv>;
 
-/** What the system, the shell, Node, npm and Kubernetes set. None of it is a secret, whatever name it answers to. */
+/** What the system, the shell, Node, npm and Kubernetes set. None of it is a secret, whatever its name. */
 const SYSTEM = new RegExp(
   `^(${[
     'PATH|HOME|USER|USERNAME|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|TERM|TMPDIR|TEMP|TMP|TZ|LANG|LANGUAGE|MAIL|EDITOR|PAGER',
@@ -17,7 +17,7 @@ const SYSTEM = new RegExp(
 /**
  * Environment variables: the fallback of laptops and of deployments that have no mount yet. A process's environment
  * does not change when a secret rotates, so this source has no watch; `report()` shows which secrets it serves.
- * A variable that is set to the empty string counts as not set (Compose writes such for `${UNSET:-}`).
+ * A variable that is set to the empty string counts as not set (Compose writes one for `${UNSET:-}`).
  *
  * A store without declared secrets finds a variable by the name that is asked for (`database-password`:
  * `DATABASE_PASSWORD`) and lists none. What the system sets, such as `PATH` and the service links of Kubernetes, it finds

@@ -11,7 +11,7 @@ import type { Lookup } from '../secret/lookup';
  * 2. "Missing" and "failed" are told apart. `missing` lets the store ask the next source; `failed` (denied, timed
  *    out, torn, too large) never does.
  * 3. A failure of one lookup is a reading; a failure of the whole source is a thrown `SecretsError`.
- * 4. Bytes are handed over as they are: nothing trimmed, decoded or validated. They are fresh memory, which the
+ * 4. Bytes are returned unchanged: not trimmed, decoded or validated. They are fresh memory, which the
  *    store overwrites with zeros once it has decoded them.
  * 5. `unchanged` is answered only where `since` was given and it is certain that nothing changed.
  * 6. `read` honours `signal`, and rejects no later than shortly after it aborts.
@@ -30,11 +30,11 @@ export interface Source {
   /** Called once before the first `read`; may wait (bounded by `signal`) and may refuse by throwing. */
   open?(signal: AbortSignal): Promise<void>;
   read(request: ReadRequest): Promise<ReadResult>;
-  /** Names that lie there, for error messages. Never values. */
+  /** Names that the source holds, for error messages. Never values. */
   inventory(): Promise<readonly string[]>;
-  /** What `report()` should tell of its state although nothing failed. */
+  /** A note on its state for `report()`, although nothing failed. */
   note?(): string | undefined;
-  /** Starts to say "refresh now"; returns what stops it. Called at most once. */
+  /** Starts to say "refresh now", and returns a function that stops it. Called at most once. */
   watch?(listener: SourceListener): () => void | Promise<void>;
   close?(): void | Promise<void>;
 }
@@ -42,7 +42,7 @@ export interface Source {
 export interface SourceListener {
   /** Refresh now. `trigger` is `watch` after an event and `poll` after an interval. */
   hint(trigger: string): void;
-  /** Something is wrong with watching, not with reading; said once. */
+  /** A problem of watching, not of reading; reported once. */
   problem(error: SecretsError): void;
   /** The problem of this code is over. */
   solved(code: SecretsError['code']): void;
@@ -65,7 +65,7 @@ export interface ReadResult {
   /** An opaque mark of this state, where the source can compare cheaply. */
   readonly revision: string | undefined;
   /**
-   * Answers for names that were not asked for, out of the same picture as `readings`, also when the source changes later:
+   * Answers for names that were not asked for, from the same picture as `readings`, also when the source changes later:
    * for sources that cannot list their secrets and hold all of them at hand. Only used where nothing was declared.
    */
   readonly lookUp?: (lookup: Lookup) => Reading;

@@ -16,7 +16,7 @@ export function storeClosed(): SecretsError {
 
 /** For what only a bug of this package can cause. */
 export function refreshBroke(error: unknown): SecretsError {
-  return new SecretsError('SOURCE_FAILED', `a refresh broke with ${describeError(error)}`, {
+  return new SecretsError('SOURCE_FAILED', `a refresh failed with ${describeError(error)}`, {
     next: 'This is a bug in hot-secrets, please report it. The last good values keep serving.',
   });
 }

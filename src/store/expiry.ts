@@ -21,12 +21,12 @@ interface Options {
 interface Review {
   readonly entry: Entry;
   readonly expiries: readonly Expiry[];
-  /** By expiry, the threshold that was told last. */
+  /** By expiry, the threshold that was announced last. */
   readonly told: Map<Expiry, number>;
   warnings: readonly string[];
 }
 
-/** Watches the values that serve: what is wrong with them, and how long they last. */
+/** Watches the serving values: their problems, and when they expire. */
 export class ExpiryWatch {
   readonly #options: Options;
   #reviewed = new Map<string, Review>();
@@ -56,7 +56,7 @@ export class ExpiryWatch {
     this.#review();
   }
 
-  /** The values that end, the first to end first. */
+  /** The values that expire, the earliest first. */
   expiries(): ExpiryReport[] {
     const now = Date.now();
     return [...this.#reviewed]
@@ -69,7 +69,7 @@ export class ExpiryWatch {
     this.#cancel();
   }
 
-  /** A certificate says when it ends; for other values only their source may know. */
+  /** A certificate says when it expires; for other values only their source may know. */
   #expiriesOf(name: string, { secret }: Entry): readonly Expiry[] {
     const definition = this.#options.definitions.get(name);
     if (definition?.expiries !== undefined) return definition.expiries(unseal(secret) as object);
@@ -120,7 +120,7 @@ export class ExpiryWatch {
     this.#options.expiring({ ...current, thresholdDays });
   }
 
-  /** When the next threshold, or the end, is passed. */
+  /** When the next threshold or the expiry is reached. */
   #nextChange({ expiresAt }: Expiry, now: number): number {
     const times = [0, ...this.#options.thresholdsDays].map((days) => expiresAt.getTime() - days * DAY_MS);
     return Math.min(...times.filter((time) => time > now));
@@ -129,11 +129,11 @@ export class ExpiryWatch {
 
 function report(name: string, expiry: Expiry, now: number): ExpiryReport {
   const ends = expiry.expiresAt.getTime();
-  // A date of its own: whoever changes it changes it for nobody else.
+  // A copy of the date, so that a caller cannot change it for others.
   return { name, ...expiry, expiresAt: new Date(ends), daysLeft: (ends - now) / DAY_MS };
 }
 
-/** What an `expiring` event without a listener becomes. */
+/** The warning for an `expiring` event without a listener. */
 export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: ExpiringEvent): SecretsError {
   const places = { secret: `"${name}"`, leaf: `the certificate of "${name}"` };
   const place = what in places ? places[what as 'leaf'] : `a certificate of "${name}" (${what}, ${subject})`;
@@ -141,6 +141,6 @@ export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: Ex
   const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
   return new SecretsError('VALUE_EXPIRING', `${place} ${when}`, {
     secret: name,
-    next: 'Renew it where it is issued; it is followed like any rotation.',
+    next: 'Renew it where it is issued; the store then finds the new one by itself.',
   });
 }

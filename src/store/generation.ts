@@ -18,7 +18,7 @@ export interface Generation {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Every source in order of precedence. */
   readonly views: ReadonlyMap<SourceReader, SourceView>;
-  /** Why a name that a source has is without a value. */
+  /** Why a name has no value although a source has it. */
   readonly refused: ReadonlyMap<string, SecretsError>;
   /** What is wrong with names now, also with those that have a value. */
   readonly problems: ReadonlyMap<string, Problem>;
@@ -56,7 +56,7 @@ export interface Step {
   readonly incomplete: ReadonlySet<SourceReader>;
   /** Those of them that have a value which nothing stands in the way of: they are read again at once. */
   readonly awaited: ReadonlySet<SourceReader>;
-  /** What is wrong with a name now; `undefined` when nothing is. Names that this refresh says nothing about are left out. */
+  /** The problem of each name, or `undefined` for none. Names that this refresh says nothing about are left out. */
   readonly problems: ReadonlyMap<string, Problem | undefined>;
   /** Discovered names that no source has any more. */
   readonly forgotten: readonly string[];
@@ -101,7 +101,7 @@ export function nextViews(
   );
 }
 
-/** Adds the names that sources list and nobody declared. Returns those that cannot be the name of a secret. */
+/** Adds undeclared names that sources list. Returns those that cannot be the name of a secret. */
 export function discover(
   { definitions, discovery }: Catalog,
   readings: ReadonlyMap<SourceReader, SourceReading>,
@@ -170,7 +170,7 @@ class Draft {
   readonly forgotten: string[] = [];
   /** Nothing of these is taken: what they serve stays as it is, and no name moves up to them. */
   readonly #held = new Set<SourceReader>();
-  /** No name moves up to these: they cannot hand out all of what a lower source serves. */
+  /** No name moves up to these, because they cannot serve all that a lower source serves. */
   readonly #closedAbove = new Set<SourceReader>();
   readonly #lacking = new Map<SourceReader, Set<string>>();
   readonly #current: Generation;
@@ -254,7 +254,7 @@ class Draft {
     }
   }
 
-  /** Takes over what the refresh says about one name, as far as its source is not held back. */
+  /** Applies the result of the refresh for one name, unless its source is held back. */
   apply(name: string): void {
     const { here, above } = this.#resolutions.get(name) as Resolution;
     const moved = this.#movesTo(name);
@@ -269,7 +269,7 @@ class Draft {
     }
   }
 
-  /** Notes what lies in a source and cannot be the name of a secret, until it is gone. */
+  /** Reports entries of a source that cannot be the name of a secret, until they are gone. */
   refuseImpossible(impossible: Findings['impossible'], views: Findings['views']): void {
     for (const name of this.#current.refused.keys()) {
       if (this.#resolutions.has(name) || [...views.values()].some(({ answers }) => answers.has(name)))
@@ -295,10 +295,10 @@ class Draft {
 
   #holdsBack(name: string, { kind, source }: Problem): boolean {
     const { discovery, definitions } = this.#catalog;
-    // Declared: an optional secret may go, the rest of its source is complete without it.
+    // Declared: an optional secret may vanish; the rest of its source is complete without it.
     if (discovery === undefined) return kind !== 'vanished' || definitions.get(name)?.required === true;
     if (discovery.asked.has(name) || kind === 'failed') return true;
-    // Nobody has read it: it goes. But along with a change of others it may be the half of a pair that is being written.
+    // It was never read, so it is dropped. But if others changed too, it may be half of a pair that is being written.
     if (kind !== 'vanished' || !discovery.openedWith.has(name) || !this.#changesValues(source)) return false;
     if (this.#current.views.get(source)?.lacking.has(name)) return false;
     this.#lacking.set(source, (this.#lacking.get(source) ?? new Set()).add(name));
@@ -341,7 +341,7 @@ class Draft {
     else this.refused.set(name, error);
   }
 
-  /** Discovery: no source has it, and nobody has read it. */
+  /** Discovery: no source has it, and it was never read. */
   #forget(name: string): void {
     this.refused.delete(name);
     const { discovery } = this.#catalog;
@@ -350,7 +350,7 @@ class Draft {
     this.forgotten.push(name);
   }
 
-  /** Notes what is wrong with a name, or that nothing is. A refresh that did not ask the source in question does not tell. */
+  /** Records the problem of a name, or that it has none. A refresh that did not read its source says nothing about it. */
   #note(name: string, moved: Entry | undefined, here: Finding, above: readonly Finding[]): void {
     if (moved === undefined && here.kind === 'problem') {
       if (here.problem.kind !== 'read') this.problems.set(name, here.problem);

@@ -9,7 +9,7 @@ const EVENTS: readonly (keyof StoreEvents)[] = ['change', 'error', 'recovered', 
 
 type Listener<E extends keyof StoreEvents> = (payload: StoreEvents[E]) => void;
 
-/** Tells what happens to a store: events to listeners, warnings where there are none, and channels in any case. */
+/** Reports what happens to a store: as events, as warnings without a listener, and always on the channels. */
 export class Notifier {
   readonly #owner: OfStore;
   readonly #events: Events<StoreEvents>;
@@ -36,7 +36,7 @@ export class Notifier {
     this.#events.off(event, listener);
   }
 
-  /** The open succeeded: tells what was buffered. */
+  /** The open succeeded: reports what was buffered. */
   opened(): void {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
@@ -58,7 +58,7 @@ export class Notifier {
     });
   }
 
-  /** Tells the `error` listeners what happened to a resource; false when there are none. Its own channels have it already. */
+  /** Reports an error of a resource to the `error` listeners; false without any. Its own channels have it already. */
   resourceError(error: SecretsError): boolean {
     if (!this.#events.has('error')) return false;
     this.#events.emit('error', error);
@@ -82,7 +82,7 @@ export class Notifier {
 
   /** Tells of the close, and nothing after it. */
   closing(generation: number): void {
-    // Nobody heard of a store that never opened.
+    // A store that never opened reports no close.
     if (this.#buffered === undefined) {
       publish('hot-secrets:store:close', () => ({ ...this.#owner, generation }));
       this.#events.emit('close', { generation });
@@ -93,7 +93,7 @@ export class Notifier {
   listenerFailed(event: string, error: unknown): void {
     // A hook that a framework adapter runs reports its failure itself.
     const failure = isSecretsError(error, 'LISTENER_FAILED') ? error : listenerFailure(event, error);
-    // An error listener that fails would be told of its own failure forever; and `close` is the last event.
+    // An error listener that fails would receive its own failure forever; and `close` is the last event.
     if (event === 'error' || event === 'close') warn(failure);
     else this.error(failure);
   }

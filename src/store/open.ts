@@ -62,7 +62,7 @@ function checkedSources(sources: readonly Source[]): readonly Source[] {
   }
   for (const source of sources) {
     if (typeof source?.read === 'function' && typeof source.name === 'string') continue;
-    const what = `${WHERE}: \`sources\` must hold sources alone, and holds ${kindOf(source)} without \`name\` and \`read\``;
+    const what = `${WHERE}: \`sources\` must contain only sources, not ${kindOf(source)} without \`name\` and \`read\``;
     throw new SecretsError('OPTION_INVALID', what, { next });
   }
   return sources;
@@ -82,7 +82,7 @@ function checkedListeners(on: StoreListeners): StoreListeners {
 function checkedThresholds(days: readonly number[]): readonly number[] {
   if (!Array.isArray(days)) {
     const what = `${WHERE}: \`expiryThresholdsDays\` must be a list of numbers, not ${kindOf(days)}`;
-    throw new SecretsError('OPTION_INVALID', what, { next: 'Pass days before the end: [30, 7].' });
+    throw new SecretsError('OPTION_INVALID', what, { next: 'Pass days before expiry: [30, 7].' });
   }
   for (const one of days) assertNumber(WHERE, 'expiryThresholdsDays', one);
   return days;
@@ -111,7 +111,7 @@ function declared(definitions: Definitions): Map<string, Definition<unknown>> {
 }
 
 function definitionOf(name: string, given: unknown): Definition<unknown> {
-  if (name === '') throw new SecretsError('NAME_INVALID', 'a secret has the empty string as its name');
+  if (name === '') throw new SecretsError('NAME_INVALID', 'a name in `secrets` is an empty string');
   const definition = typeof given === 'string' ? secret.text(given) : given;
   if (isDefinition(definition)) return definition;
   const what = `the definition of "${name}" must be an alias or a definition, not ${kindOf(given)}`;
@@ -129,7 +129,7 @@ function placesOf({ name, file, env }: Lookup): Set<string> {
 function duplicate(name: string, other: string, place: string): SecretsError {
   return new SecretsError('NAME_DUPLICATE', `"${other}" and "${name}" both read ${place}`, {
     secret: name,
-    next: 'Declare it once, or tell them apart with the file and env options.',
+    next: 'Declare it once, or give them different file and env options.',
   });
 }
 
@@ -138,7 +138,7 @@ function duplicate(name: string, other: string, place: string): SecretsError {
  * Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` where that is set, the environment as fallback, every file a text secret under its
  * own name. With `secrets` names and values are typed.
  *
- * `x instanceof SecretStore` holds for every store, also for one of another copy of the package.
+ * `x instanceof SecretStore` holds for every store, even one of another copy of the package.
  *
  * Rejects with `SECRET_MISSING`, a code of the mount (`MOUNT_…`, `FILE_…`), of a value (`VALUE_…`), of the
  * definitions (`NAME_…`), `OPTION_UNKNOWN` or `OPTION_INVALID`.

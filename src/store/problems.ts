@@ -2,17 +2,17 @@ import type { SecretsError } from '../errors';
 
 interface Problem {
   readonly error: SecretsError;
-  /** Equal causes are told once. */
+  /** Equal causes are reported once. */
   readonly cause: string;
 }
 
-/** Who hears when a problem starts, and when it is over. */
+/** Called when a problem starts, and when it is over. */
 export interface ProblemListener {
   started(error: SecretsError): void;
   solved(error: SecretsError): void;
 }
 
-/** What is wrong now with subjects of one kind. A subject may have several problems at a time, told apart by `about`. */
+/** The current problems of subjects of one kind. A subject may have several at a time, distinguished by `about`. */
 export class Problems<Subject> {
   readonly #active = new Map<Subject, Map<string, Problem>>();
   readonly #listener: ProblemListener;

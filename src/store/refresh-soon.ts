@@ -39,7 +39,7 @@ export class RefreshSoon {
     const done = new Promise<void>((settle) => {
       resolve = settle;
     });
-    // Runs in the async context of this request, not in that of the request before it.
+    // Runs in the async context of this request, not of the one before it.
     this.#next = { done, resolve, run: AsyncResource.bind(() => void this.#run()) };
     if (!this.#running) this.#schedule();
     return done;

@@ -33,7 +33,7 @@ export interface RefreshHost {
   current(): Generation;
   /** A source was read, or could not be. */
   wasRead(reader: SourceReader): void;
-  /** Puts the next generation in place, and tells who listens. */
+  /** Puts the next generation in place, and notifies listeners. */
   advance(step: Step, trigger: string): void;
   /** No generation could be made of readings: a bug of this package. */
   broke(error: unknown): void;
@@ -82,7 +82,7 @@ export class Refresher {
 
   async #read(reader: SourceReader, force: boolean): Promise<void> {
     const { catalog, signal, timeoutMs } = this.#host;
-    // Closed meanwhile: a read that waited its turn is no longer wanted.
+    // Closed meanwhile: a queued read is no longer needed.
     if (signal.aborted) return;
     const lookups = this.#wantedFrom(reader);
     const list = catalog.discovery !== undefined;
@@ -190,7 +190,7 @@ export class Refresher {
 /** Runs the reads of one source, one at a time. */
 class Lane {
   readonly #run: (force: boolean) => Promise<void>;
-  /** `resting`: a read has just ended. The next one starts in another turn of the event loop, whoever asks for it. */
+  /** `resting`: a read has just ended. The next one starts in another turn of the event loop, whatever requests it. */
   #state: 'idle' | 'reading' | 'resting' = 'idle';
   #next: { force: boolean; readonly done: Promise<void>; readonly start: () => void } | undefined;
 

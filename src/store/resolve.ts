@@ -59,7 +59,7 @@ export interface Resolution {
   readonly above: readonly Finding[];
 }
 
-/** What a refresh goes by. */
+/** What a refresh decides by. */
 export interface Evidence {
   readonly owner: OfStore;
   /** Every source in order of precedence, as its last reading left it. */
@@ -168,7 +168,7 @@ async function decode(
         source,
         origin,
         attributes,
-        // The same bytes from a better source are no rotation: version and date stay.
+        // The same bytes from a better source are not a rotation: version and date stay.
         version: same ? current.secret.version : version,
         loadedAt: same ? current.secret.loadedAt : now,
       },
@@ -203,15 +203,15 @@ function previousOf(current: Entry | undefined, keepMs: number, now: Date): Entr
   return [{ secret: current.secret, until }, ...current.previous].slice(0, MAX_PREVIOUS);
 }
 
-/** The definition of a name that nobody declared. Throws `NAME_INVALID` for a file name that makes no alias. */
+/** The definition of an undeclared name. Throws `NAME_INVALID` for a file name that cannot be an alias. */
 export function discovered(name: string): Definition<unknown> {
   return secret.text(name).optional();
 }
 
 /**
- * Finds a name that nobody declared and no source listed, in the picture that each source took: the environment of a
- * laptop, mostly. The same views always give the same answer.
- * @throws What keeps the first source that has it from handing it out.
+ * Finds an undeclared name that no source listed in the view of each source, usually the environment of a laptop. The
+ * same views always give the same answer.
+ * @throws The problem of the value in the first source that has it.
  */
 export function lookUp(
   name: string,
@@ -255,7 +255,7 @@ function vanished(name: string, { secret, source }: Entry): Finding {
   const error = new SecretsError('SECRET_VANISHED', what, {
     secret: name,
     source: secret.source,
-    next: 'Its last value keeps serving, for as long as this process runs; put it back or remove its definition.',
+    next: 'Its last value keeps serving while this process runs. Put it back, or remove its definition.',
   });
   return problem(error, source, 'vanished', 'vanished');
 }

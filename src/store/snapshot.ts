@@ -13,7 +13,7 @@ export interface SnapshotOwner {
   readonly declared: ReadonlySet<string> | undefined;
   /** Notes a name that the application reads, where nothing was declared. */
   readonly asked: Set<string> | undefined;
-  /** Hears of a name that nobody declared and no source listed, and that a source had in its picture. */
+  /** Called for an undeclared name that no source listed, but that a source had in its view. */
   found(name: string, entry: Entry): void;
 }
 
@@ -99,7 +99,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return entry;
   }
 
-  /** A name without a value: optional, refused, unknown, or one that nobody declared and the environment has. */
+  /** A name without a value: optional, refused, unknown, or undeclared and in the environment. */
   #miss(name: string): Entry | undefined {
     const { declared } = this.#store;
     if (declared?.has(name)) return undefined;
@@ -122,7 +122,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
   }
 }
 
-/** What answers for a store after its close. */
+/** Stands in for the snapshot of a closed store: every read throws. */
 export class ClosedSnapshot<V> implements Snapshot<V> {
   readonly generation: number;
   readonly takenAt: Date;

@@ -7,8 +7,8 @@ import type { Lookup } from '../secret/lookup';
 import type { Reading, ReadRequest, ReadResult, Source } from '../sources/source';
 
 /**
- * What one read of one source brought. It never changes: whatever is decided about a generation is decided by the readings
- * that it is made of, not by what a source does meanwhile.
+ * The result of one read of one source. It never changes: a generation is decided by the readings that it is made of,
+ * not by what a source does meanwhile.
  */
 export interface SourceReading {
   /** What the read answered, by lookup name. `undefined`: nothing changed since the read before, or the read failed. */
@@ -69,7 +69,7 @@ export class SourceReader {
     this.#revision = undefined;
   }
 
-  /** Reads the source once. `force`: an answer of "unchanged" is not welcome. Never rejects. */
+  /** Reads the source once. `force`: reads in full, without "unchanged". Never rejects. */
   async read(
     request: Pick<ReadRequest, 'lookups' | 'list'>,
     force: boolean,
@@ -182,7 +182,7 @@ export class SourceReader {
   #problem(what: string): SecretsError {
     return new SecretsError('SOURCE_FAILED', what, {
       source: this.source.name,
-      next: 'The last good values keep serving; the next refresh asks it again.',
+      next: 'The last good values keep serving; the next refresh reads it again.',
     });
   }
 }

@@ -369,7 +369,7 @@ export class LiveStore<V> implements SecretStore<V> {
     return this.#snapshot instanceof StoreSnapshot ? this.#snapshot.state : this.#generation;
   }
 
-  /** A snapshot found a name that nobody declared: from now on it is read like any other, and moves up when its file appears. */
+  /** A snapshot found an undeclared name: from now on it is read like any other, and moves up when its file appears. */
   #noteFound(name: string, { secret }: Entry): void {
     this.#foundOnDemand = [[name, { secret, previous: [] }] as const, ...this.#foundOnDemand].slice(
       0,

@@ -47,7 +47,7 @@ export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretRe
 export interface SecretChange<Name extends string = string> {
   readonly name: Name;
   /**
-   * `added`: it had no value before. `rotated`: it had another one. `removed`: a discovered secret that nobody has read is
+   * `added`: it had no value before. `rotated`: it had another one. `removed`: a discovered secret that was never read is
    * gone from its source.
    */
   readonly kind: 'added' | 'rotated' | 'removed';
@@ -80,13 +80,13 @@ export interface StoreEvents<Name extends string = string> {
   /** Once per generation, after the new snapshot is in place. */
   change: ChangeEvent<Name>;
   /**
-   * Once per cause, not once per retry; the last good values keep serving. Also what happens to resources that follow the
+   * Once per cause, not once per retry; the last good values keep serving. Also problems of resources that follow the
    * store: `error.resource` names the pool, server or agent. Without a listener: `process.emitWarning`.
    */
   error: SecretsError;
   /** The cause of an earlier `error` is gone. */
   recovered: SecretsError;
-  /** A certificate has few days left: once per certificate and threshold. Without a listener: `process.emitWarning`. */
+  /** A certificate expires soon: once per certificate and threshold. Without a listener: `process.emitWarning`. */
   expiring: ExpiringEvent;
   /** `close()` was called: the last event. */
   close: { readonly generation: number };
@@ -99,20 +99,20 @@ export type StoreListeners<Name extends string = string> = {
 
 /** A store of secrets that follows their rotation. */
 export interface SecretStore<V = Readonly<Record<string, string>>> extends SecretReader<V>, AsyncDisposable {
-  /** What telemetry calls it: the `name` that it was opened with. */
+  /** The `name` that it was opened with, for telemetry. */
   readonly name: string;
   readonly generation: number;
   /** The current generation, for reads that belong together. */
   snapshot(): Snapshot<V>;
   /**
-   * Calls `listener` now and after each rotation of `name`; returns what stops that. A throw of the first call is
+   * Calls `listener` now and after each rotation of `name`; returns a function that stops it. A throw of the first call is
    * the caller's; later ones become an `error` event (`LISTENER_FAILED`).
    */
   watch<K extends keyof V & string>(
     name: K,
     listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void;
-  /** Subscribes; returns what unsubscribes. Listeners cannot break the store or each other. */
+  /** Subscribes, and returns a function that unsubscribes. Listeners cannot break the store or each other. */
   on<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
     event: E,
     listener: (payload: StoreEvents<N>[E]) => void,
@@ -136,14 +136,14 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
    * Rejects with `STORE_CLOSED` after `close()`, and with `OPTION_UNKNOWN` and `OPTION_INVALID`.
    */
   refresh(options?: { readonly trigger?: string | undefined }): Promise<void>;
-  /** Per secret and per source: who serves it, which fallbacks were passed, version, age, what is wrong. */
+  /** Per secret and per source: the serving source, the fallbacks passed, version, age, problems. */
   report(): StoreReport;
-  /** Also after `close()`: what it was then. */
+  /** Works after `close()` too, with the state at that time. */
   health(): StoreHealth;
   /**
    * The text with every current value, and the last 8 before it, replaced by `[secret name]`: as it is, escaped in JSON
-   * and in URLs, and inside base64. A line of JSON stays one: a number becomes a string. Values under 6 characters are
-   * masked only behind a key that tells what they are (`password=abc`), since they would blank ordinary words.
+   * and in URLs, and inside base64. A line of JSON stays valid: a number becomes a string. Values under 6 characters are
+   * masked only after a key that identifies them (`password=abc`), because they occur in ordinary text.
    * @example
    * ```ts
    * const logger = pino({ hooks: { streamWrite: (line) => secrets.redact(line) } });
@@ -157,7 +157,7 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
 export interface OpenOptions<D extends Definitions = Definitions> {
   /** Names to definitions. Without it, every file under the mount is a text secret under its own name. */
   readonly secrets?: D | undefined;
-  /** Listeners that hear everything from the first moment on, also what goes wrong while the store opens. */
+  /** Listeners that subscribe before anything happens, so that they also hear of problems while the store opens. */
   readonly on?: StoreListeners<keyof D & string> | undefined;
   /**
    * In order of precedence. Default: the mount at `$SECRETS_PATH`, which must be there (else `/mnt/secrets-store`,
@@ -168,7 +168,7 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   readonly name?: string | undefined;
   /** Bound of one read of a source, in ms. Default: 30 000. */
   readonly refreshTimeoutMs?: number | undefined;
-  /** How many days before the end of a certificate an `expiring` event tells of it. Default: 30, 14, 7, 1. */
+  /** How many days before the expiry of a certificate an `expiring` event announces it. Default: 30, 14, 7, 1. */
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
@@ -182,7 +182,7 @@ export interface SecretReport {
   /** Sources of higher precedence that do not have it, with what was looked for. */
   readonly passed: readonly { readonly source: string; readonly looked: string }[];
   readonly problem: SecretsErrorCode | undefined;
-  /** What is wrong with the value that serves: `CERTIFICATE_EXPIRED`, `CERTIFICATE_HOST_MISMATCH`, … */
+  /** Problems of the serving value: `CERTIFICATE_EXPIRED`, `CERTIFICATE_HOST_MISMATCH`, … */
   readonly warnings: readonly SecretsErrorCode[];
 }
 
@@ -206,12 +206,12 @@ export interface StoreReport {
 }
 
 export interface StoreHealth {
-  /** `stale`: a source had no good read for longer than its bound. `degraded`: anything else is wrong. */
+  /** `stale`: a source was not read successfully for longer than its limit. `degraded`: anything else is wrong. */
   readonly status: 'ok' | 'degraded' | 'stale';
   readonly generation: number;
   readonly sources: readonly SourceReport[];
-  /** What is wrong, problems and warnings alike; a name may come more than once. */
+  /** Problems and warnings; a name may occur more than once. */
   readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
-  /** Values that end, certificates mostly, the first to end first. */
+  /** Values that expire, usually certificates, the earliest first. */
   readonly expiries: readonly ExpiryReport[];
 }

@@ -21,7 +21,7 @@ const DATA_TMP = '..data_tmp';
 /** The driver sets these permissions whatever the umask is. */
 const DIRECTORY_MODE = 0o755;
 
-/** Writes both layouts of a mount directory. It keeps no content: the caller passes what is there and what comes next. */
+/** Writes both layouts of a mount directory. It stores no content: the caller passes the current and the next content. */
 export class MountDirectory {
   readonly path: string;
   readonly #mode: number;

@@ -8,7 +8,7 @@ import type { FoundReading, ReadResult, Source } from '../sources/source';
 /** Values by alias. The aliases are `contract-user`, `contract-password` and `contract-extra`. */
 export type ContractValues = Readonly<Record<string, string | Uint8Array>>;
 
-/** One source of a harness, with the means to change what it reads. */
+/** One source of a harness, with functions that change its values. */
 export interface SourceUnderTest {
   /** Neither opened nor read yet. */
   readonly source: Source;

@@ -9,7 +9,7 @@ import { createPfx } from '../support/pfx';
 const KEYS = ['ec', 'rsa'] as const;
 
 describe('the certificates of the tests', () => {
-  it.each(KEYS)('with %s keys are trusted on both sides, through two intermediates', async (key) => {
+  it.each(KEYS)('are trusted on both sides with %s keys, through two intermediates', async (key) => {
     const root = await createAuthority();
     const issuer = await (await root.intermediate()).intermediate('Lower');
     const [own, peers] = await Promise.all([1, 2].map(() => issuer.issue({ key })));
@@ -47,7 +47,7 @@ describe('the PFX files of the tests', () => {
   const read = (pfx: Buffer, passphrase?: string) => () =>
     createSecureContext(passphrase === undefined ? { pfx } : { pfx, passphrase });
 
-  it.each(KEYS)('with %s keys are read by Node, with and without a password', async (kind) => {
+  it.each(KEYS)('are read by Node with %s keys, with and without a password', async (kind) => {
     const { chain: cert, key } = await issue(kind);
     for (const encryption of ['aes256', '3des'] as const) {
       const locked = createPfx({ cert, key, encryption, password: 'opens it' });
@@ -57,7 +57,7 @@ describe('the PFX files of the tests', () => {
     }
   });
 
-  it.each(KEYS)('with %s keys and RC2 are refused by Node for that alone', async (kind) => {
+  it.each(KEYS)('are refused by Node with %s keys only because of RC2', async (kind) => {
     const { chain: cert, key } = await issue(kind);
     const pfx = createPfx({ cert, key, encryption: 'rc2-40', password: 'opens it' });
     expect(read(pfx, 'opens it')).toThrow(

@@ -219,23 +219,23 @@ describe('eventGridHandler in a flood', () => {
 
   it('refreshes once a second while the flood lasts', async () => {
     const { store, handler } = stage();
-    const looks: number[] = [];
+    const refreshes: number[] = [];
     const { refresh } = store;
     store.refresh = (options) => {
-      looks.push(performance.now());
+      refreshes.push(performance.now());
       return refresh.call(store, options);
     };
     const origin = await serve(handler.node);
     await waitFor(async () => {
       await Promise.all(Array.from({ length: 20 }, () => post(origin, [gridSample])));
-      return looks.length >= 3;
+      return refreshes.length >= 3;
     });
-    const gaps = looks.slice(1).map((at, index) => at - (looks[index] as number));
+    const gaps = refreshes.slice(1).map((at, index) => at - (refreshes[index] as number));
     // A timer may fire up to a millisecond early.
     for (const gap of gaps) expect(gap).toBeGreaterThan(998);
-    const before = looks.length;
+    const before = refreshes.length;
     await post(origin, [gridSample]);
-    await waitFor(() => looks.length > before, { what: 'the look after the last event' });
+    await waitFor(() => refreshes.length > before, { what: 'the refresh after the last event' });
   });
 });
 

@@ -45,7 +45,7 @@ describe('requestTimeoutMs', () => {
       expect(log.errors).toMatchObject([
         {
           code: 'VAULT_TIMEOUT',
-          what: 'Entra ID gave no token within 200 ms',
+          what: 'Entra ID issued no token within 200 ms',
           next: expect.stringContaining('login.microsoftonline.com'),
         },
       ]);

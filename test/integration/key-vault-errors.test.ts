@@ -18,7 +18,7 @@ const OF_THE_VAULT: Row[] = [
   [
     { kind: 'unauthorized' },
     'VAULT_UNAUTHORIZED',
-    'does not accept the token',
+    'rejects the token',
     'az keyvault show --name emulator --query properties.tenantId',
   ],
   [
@@ -36,10 +36,10 @@ const OF_THE_VAULT: Row[] = [
   [
     { kind: 'firewall' },
     'VAULT_FIREWALL',
-    'refuses the network',
+    'blocks the network',
     'az keyvault network-rule add --name emulator',
   ],
-  [{ kind: 'throttled' }, 'VAULT_THROTTLED', 'too many requests', 'Raise refreshIntervalMs'],
+  [{ kind: 'throttled' }, 'VAULT_THROTTLED', 'throttles requests', 'Raise refreshIntervalMs'],
   [{ kind: 'unavailable' }, 'VAULT_UNAVAILABLE', 'answered with status 503', 'asks again'],
   [{ kind: 'unavailable', status: 500 }, 'VAULT_UNAVAILABLE', 'answered with status 500', 'asks again'],
   [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'asks again'],

@@ -188,7 +188,7 @@ describe('a token', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('is renewed from the token file that the pod has by then', async () => {
+  it('is replaced with the current token file of the pod', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     await vault.projectToken({ subject: 'system:serviceaccount:other:app' });
     const { tokenFilePath } = vault.workloadIdentity;

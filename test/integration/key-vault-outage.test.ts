@@ -41,7 +41,7 @@ describe('an outage of Entra ID', () => {
     await pass(1_800 - 560);
     expect(store.reveal('key')).toBe('value-1');
     expect(log.errors).toMatchObject([
-      { code: 'IDENTITY_FAILED', what: 'Entra ID gave no token: AADSTS90033' },
+      { code: 'IDENTITY_FAILED', what: 'Entra ID issued no token: AADSTS90033' },
     ]);
     expect(store.health().status).toBe('stale');
     // Full jitter over 16 s is every 8 s.

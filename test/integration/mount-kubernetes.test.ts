@@ -59,7 +59,7 @@ describe('a Kubernetes mount that another process writes', () => {
     }
   });
 
-  it('never hands out a torn pair while the writer swaps without pause', async () => {
+  it('never serves a torn pair while the writer swaps without pause', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -125,7 +125,7 @@ describe('a mount whose ..data alternates between two directories', () => {
   it.each([
     { how: 'rewrites the files of the inactive directory in place', recreate: false },
     { how: 'recreates the inactive directory', recreate: true },
-  ])('never hands out a torn pair while a writer that $how swaps without pause', async ({ recreate }) => {
+  ])('never serves a torn pair while a writer that $how swaps without pause', async ({ recreate }) => {
     const path = memoryDirectory();
     const content = { 'db-user': 'n0', 'db-password': 'n0' };
     await using writer = await startMountWriter({ content, path, layout: 'alternating', recreate });

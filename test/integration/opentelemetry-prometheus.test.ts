@@ -85,7 +85,7 @@ async function service() {
   };
 }
 
-it('Prometheus sees rotations, a rejection, a failure and its end, and the days that a certificate has left', async () => {
+it('shows Prometheus rotations, a rejection, a failure and its end, and the days until a certificate expires', async () => {
   const { mount, secrets, client, pair, keys, scrape, value } = await service();
   for (const round of [1, 2, 3]) {
     await mount.rotate({ password: `leak-marker-${round}` });
@@ -121,7 +121,7 @@ it('Prometheus sees rotations, a rejection, a failure and its end, and the days 
   for (const hidden of ['leak-marker', ...keys]) expect(page).not.toContain(hidden);
 });
 
-it('the tables of docs/telemetry.md name exactly the metrics that there are, and what is scraped', async () => {
+it('publishes exactly the metrics that the tables of docs/telemetry.md name, scraped under the names given there', async () => {
   const { mount, secrets, client, scrape, collect } = await service();
   await mount.rotate({ password: BAD });
   await waitFor(async () => (await scrape()).includes('rejections_total{'));

@@ -117,7 +117,7 @@ describe('a client certificate', () => {
     ],
     ['when it is for another name than the role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
   ])(
-    'stays out of use %s, which is told once, and gives way to the right one',
+    'is never used %s, is reported once, and gives way to the right one',
     async (_kind, issue, code, says) => {
       const { role, mount, pool: make } = await certified();
       // New connections all the time: they go on with the old certificate.

@@ -48,7 +48,7 @@ describe('an old connection', () => {
     await pool.query('select 1');
   });
 
-  it('is handed to nobody when it is idle at the deadline', async () => {
+  it('is given to no caller when it is idle at the deadline', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 5 }, { drainTimeoutMs: 60, retireOverMs: 600_000 });

@@ -85,7 +85,7 @@ describe('end()', () => {
     busy.release();
   });
 
-  it('rejects callers who wait for a newer credential, and stops asking the server', async () => {
+  it('rejects callers that wait for a newer credential, and stops probing the server', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make();

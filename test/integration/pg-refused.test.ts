@@ -46,7 +46,7 @@ describe('while the server refuses the credential', () => {
     expect(pool.waitingCount).toBe(0);
   });
 
-  it('bounds the wait also when the only open connection is a listener that nobody releases', async () => {
+  it('limits the wait even if the only open connection is a listener that is never released', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { authFailureWaitMs: 300 });
@@ -141,7 +141,7 @@ describe('while the server does not answer', () => {
     expect(await queries).toHaveLength(10);
   });
 
-  it('tells every waiting caller that it is down', async () => {
+  it('tells every waiting caller that the server is down', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: 1, max: 3 });

@@ -101,7 +101,7 @@ describe('a rotation', () => {
     expect(rejected).toEqual(['CREDENTIAL_REFUSED']);
   });
 
-  it('keeps the old password while the server refuses the new one, tells it once, and takes the right one', async () => {
+  it('keeps the old password while the server refuses the new one, reports it once, and then uses the right one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { retryBaseMs: 10, retryMaxMs: 20 });

@@ -63,7 +63,7 @@ async function act(pool: HotPool, random: () => number): Promise<void> {
   }
 }
 
-it(`fails nobody, whatever rotates when (seed ${SEED})`, async () => {
+it(`fails no query, whatever rotates when (seed ${SEED})`, async () => {
   const random = seededRandom(SEED);
   const roles = [await harness.role('round-0'), await harness.role('round-0'), await harness.role('round-0')];
   const { mount, pool: make } = await poolHarness(harness, roles[0] as string, 'round-0');

@@ -84,7 +84,7 @@ async function service() {
   };
 }
 
-it('every channel of docs/telemetry.md is published to, with the payload that the page says and no value', async () => {
+it('publishes to every channel of docs/telemetry.md, with the payload given there and without a value', async () => {
   const rows = docsTable('telemetry.md', 'channel').map(([name, , payload]) => ({
     name: codeIn(name)[0] ?? '',
     // What is explained in brackets is no key.
@@ -147,7 +147,7 @@ it('every channel of docs/telemetry.md is published to, with the payload that th
   for (const value of hidden) expect(shown).not.toContain(value);
 });
 
-it('metrics show the connections of a pool drain, and its credential refused and accepted again', async () => {
+it('shows in metrics how connections of a pool drain, and how its credential is refused and accepted again', async () => {
   const { mount, secrets, pool, alter, rotate } = await service();
   const { meterProvider, tracerProvider, series, spans, metrics } = telemetry();
   instrumentSecrets(secrets, { meterProvider, tracerProvider, access: true });

@@ -246,7 +246,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect([...own.names]).toEqual(['web-1', 'web-2', 'web-3']);
   });
 
-  it('are told by GOAWAY while HTTP/1 clients of the same server get Connection: close', async () => {
+  it('get a GOAWAY while HTTP/1 clients of the same server get Connection: close', async () => {
     const server = createSecureServer({ allowHTTP1: true });
     const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
     // Later than the attachment, as an application is set up after its server.
@@ -380,7 +380,7 @@ describe('at drainTimeoutMs', () => {
 });
 
 describe('without drainTimeoutMs', () => {
-  it('lets old connections live on, and tells when the last one is gone', async () => {
+  it('keeps old connections open, and reports when the last one is gone', async () => {
     const { port, ca, next, of, context } = await harness(createHttpsServer(hello), {});
     const agents = [agentOf(ca), agentOf(ca)];
     await Promise.all(agents.map((agent) => ask(port, agent)));
@@ -445,7 +445,7 @@ describe('the connections of a name', () => {
 });
 
 describe('close()', () => {
-  it('waits for nobody during a drain, closes no connection and leaves no timer', async () => {
+  it('waits for nothing during a drain, closes no connection and leaves no timer', async () => {
     const started = vi.spyOn(globalThis, 'setTimeout');
     const cleared = vi.spyOn(globalThis, 'clearTimeout');
     onTestFinished(() => void vi.restoreAllMocks());

@@ -127,7 +127,7 @@ describe('a bad pair', () => {
   };
 
   it.each(Object.entries(spoilers))(
-    '(%s) leaves the old one serving, the server untouched and the key unsaid; the next good one is taken',
+    '(%s) leaves the server unchanged and its key unprinted; the next good one is used',
     async (_how, spoil) => {
       const { secrets, authority, mount, rotate, issue } = await tlsHarness();
       const warned = warnings();
@@ -270,7 +270,7 @@ describe('close()', () => {
     expect(context.generation).toBe(1);
   });
 
-  it('leaves the server on the pair that was told last, also in the middle of a rotation', async () => {
+  it('leaves the server on the pair that was announced last, even in the middle of a rotation', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createTlsServer((socket) => socket.resume());
     const port = await listen(server);

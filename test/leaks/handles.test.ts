@@ -8,7 +8,7 @@ const CHILD = join(import.meta.dirname, '../support/open-and-leave.ts');
 
 describe('a process', () => {
   it.each(['kubernetes', 'plain'] as const)(
-    'that never closes its store ends by itself (%s)',
+    'ends by itself when it never closes its store (%s)',
     async (layout) => {
       await using mount = await createTestMount({ one: 'a' }, { layout });
       const run = promisify(execFile)(process.execPath, ['--import', 'tsx', CHILD, mount.path], {

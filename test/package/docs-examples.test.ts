@@ -42,7 +42,7 @@ const pages = ['README.md', ...readdirSync(fromRepository('docs')).map((page) =>
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('every TypeScript example in the documentation compiles', async () => {
+it('compiles every TypeScript example in the documentation', async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   let count = 0;

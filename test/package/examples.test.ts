@@ -60,7 +60,7 @@ const names = readdirSync(fromRepository('examples')).filter((name) => name !== 
 
 describe('the examples', () => {
   // One of them starts a PostgreSQL, on a machine that has more to do.
-  it.each(names)('%s ends by itself and prints what it shows', { timeout: 60_000 }, async (name) => {
+  it.each(names)('end by themselves and print their results: %s', { timeout: 60_000 }, async (name) => {
     const { status, stdout, stderr } = await run(process.execPath, [
       '--import',
       'tsx',

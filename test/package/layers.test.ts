@@ -93,7 +93,7 @@ describe('the sources', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('form no cycle, also not by types alone', () => {
+  it('form no cycle, not even of types', () => {
     const graph = new Map(files.map((file) => [file, imports(file).flatMap((name) => fileOf(file, name))]));
     expect(cycleIn(graph)).toEqual([]);
   });

@@ -98,7 +98,7 @@ describe('what is published', () => {
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
   });
 
-  it('has types that are right for every way of resolving them', async () => {
+  it('has correct types for every module resolution', async () => {
     const attw = fromRepository('node_modules/@arethetypeswrong/cli/dist/index.js');
     const { status, stdout } = await run(process.execPath, [attw, tarball, '--format', 'json', '--no-color']);
     const { problems } = JSON.parse(stdout) as { problems?: unknown };

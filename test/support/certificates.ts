@@ -16,7 +16,7 @@ export interface IssueOptions {
   readonly notAfter?: Date;
   /** P-256 or RSA with 2048 bits. Default: `'ec'`. */
   readonly key?: 'ec' | 'rsa';
-  /** A P-256 certificate whose key it gets, as renewals do that keep theirs. */
+  /** A P-256 certificate with the given key, as when a certificate is renewed and keeps its key. */
   readonly renews?: Issued;
 }
 

@@ -87,7 +87,7 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
       expect(client.rotation.staleCount).toBe(0);
     });
 
-    it('keeps the old pair when the new one is no pair, tells it once, and takes a good one', async () => {
+    it('keeps the old pair when the new one does not match, reports it once, and then uses a good one', async () => {
       const { authority, server } = await startClientHarness();
       const first = await authority.issue();
       const pairs = memory({ cert: first.chain, key: first.key });

@@ -4,25 +4,25 @@ import { onTestFinished, vi } from 'vitest';
 const realSetTimeout = setTimeout;
 const realNow = performance.now.bind(performance);
 
-/** Longer than a look takes that waits for nothing but sockets and files. */
-const MOST_REAL_MS = 2_000;
+/** Longer than a read takes that waits for nothing but sockets and files. */
+const MAX_REAL_MS = 2_000;
 
 /**
  * Replaces the clock and the timers of this process for the rest of the test, while sockets and files stay real: time
- * passes a second at a time, and each time as long as the looks of the watched sources need. Open the store after it.
+ * passes a second at a time, and each time as long as the reads of the watched sources need. Open the store after it.
  */
 export function simulateTime() {
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: Date.now() });
   onTestFinished(() => {
     vi.useRealTimers();
   });
-  let looks = 0;
+  let reads = 0;
   return {
     watched(source: Source): Source {
       const read: Source['read'] = async (request) => {
-        looks += 1;
+        reads += 1;
         return source.read(request).finally(() => {
-          looks -= 1;
+          reads -= 1;
         });
       };
       return { ...source, read };
@@ -32,7 +32,7 @@ export function simulateTime() {
         await vi.advanceTimersByTimeAsync(1_000);
         const start = realNow();
         do await new Promise<void>((resolve) => realSetTimeout(resolve, 1));
-        while (looks > 0 && realNow() - start < MOST_REAL_MS);
+        while (reads > 0 && realNow() - start < MAX_REAL_MS);
       }
     },
   };

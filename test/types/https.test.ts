@@ -9,7 +9,7 @@ declare const secrets: SecretStore<{
   readonly port: number;
 }>;
 
-test('createAgent takes a recipe over the names of the store, and returns an https.Agent', () => {
+test('types the recipe of createAgent by the names of the store, and returns an https.Agent', () => {
   const make = () =>
     createAgent(secrets, (s) => ({
       ...s.reveal('client'),
@@ -28,7 +28,7 @@ test('createAgent takes a recipe over the names of the store, and returns an htt
   () => createAgent(secrets, () => ({}), { drainTimeout: 1 });
 });
 
-test('the events of an agent carry what they say', () => {
+test('types the events of an agent', () => {
   const listen = ({ rotation }: HotAgent) => {
     expectTypeOf(rotation.staleCount).toEqualTypeOf<number>();
     rotation.on('swapped', (event) => expectTypeOf(event.generation).toEqualTypeOf<number>());

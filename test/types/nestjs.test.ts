@@ -18,7 +18,7 @@ interface Values {
 declare const store: SecretStore<Values>;
 const secrets = { user: 'user', key: secret.bytes('key') };
 
-test('forRoot takes a store, or what opens one, and types the hook by it', () => {
+test('accepts a store or the options of one in forRoot, and types the hook by it', () => {
   const given = () =>
     SecretsModule.forRoot({
       store,
@@ -54,7 +54,7 @@ test('forRoot takes a store, or what opens one, and types the hook by it', () =>
   () => SecretsModule.forRoot({ store, endpoints: {} });
 });
 
-test('forRootAsync takes the same from a factory', () => {
+test('accepts the same from the factory of forRootAsync', () => {
   const late = () =>
     SecretsModule.forRootAsync({
       as: 'billing',
@@ -69,7 +69,7 @@ test('forRootAsync takes the same from a factory', () => {
   () => SecretsModule.forRootAsync({ useFactory: () => 'store' });
 });
 
-test('the decorators are for parameters and properties', () => {
+test('allows the decorators on parameters and properties', () => {
   class Service {
     @InjectSecret('key') readonly key!: SecretHandle<Uint8Array>;
     constructor(
@@ -95,7 +95,7 @@ test('the decorators are for parameters and properties', () => {
   expectTypeOf(optional).returns.toEqualTypeOf<Secret<string> | undefined>();
 });
 
-test('an indicator is one of @nestjs/terminus', () => {
+test('makes indicators for @nestjs/terminus', () => {
   const indicator = () => healthIndicator(store, 'vault', { stale: 'fail' });
   expectTypeOf<ReturnType<typeof indicator>>().toExtend<HealthIndicatorFunction>();
 });

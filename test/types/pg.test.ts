@@ -5,7 +5,7 @@ import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly user: string; readonly port: number }>;
 
-test('createPool takes a recipe over the names of the store, and returns a pool', () => {
+test('types the recipe of createPool by the names of the store, and returns a pool', () => {
   const make = () => createPool(secrets, (s) => ({ user: s.reveal('user'), port: s.reveal('port') }));
   expectTypeOf(make).returns.toEqualTypeOf<HotPool>();
   expectTypeOf<HotPool>().toExtend<Pool>();
@@ -19,7 +19,7 @@ test('createPool takes a recipe over the names of the store, and returns a pool'
   () => createPool(secrets, () => ({}), { authFailureWait: 1 });
 });
 
-test('the events of a pool carry what they say', () => {
+test('types the events of a pool', () => {
   const listen = ({ rotation }: HotPool) => {
     rotation.on('swapped', (event) =>
       expectTypeOf(event.previousGeneration).toEqualTypeOf<number | undefined>(),

@@ -3,7 +3,7 @@ import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly token: string; readonly beta: string | undefined }>;
 
-test('a rotating resource has the type of what is built', () => {
+test('gives a rotating resource the type that build returns', () => {
   const make = () =>
     rotating(secrets, {
       build: async (s, signal) => {
@@ -23,7 +23,7 @@ test('a rotating resource has the type of what is built', () => {
   expectTypeOf(use).returns.toEqualTypeOf<Promise<number>>();
 });
 
-test('names, options and events are checked', () => {
+test('checks names, options and events', () => {
   // @ts-expect-error A name that the store does not have.
   () => rotating(secrets, { build: (s) => s.reveal('tokn') });
   // @ts-expect-error A misspelt option.

@@ -81,7 +81,7 @@ describe('the types of a store', () => {
     if (value instanceof SecretStore) expectTypeOf(value.name).toEqualTypeOf<string>();
   });
 
-  it('are strings by any name where nothing was declared', async () => {
+  it('are strings under any name without declared secrets', async () => {
     await using store = await SecretStore.open({ sources: [memory(values)] });
     expectTypeOf(store.reveal('user')).toEqualTypeOf<string>();
   });

@@ -5,7 +5,7 @@ import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly client: TlsMaterial; readonly ca: TlsTrust }>;
 
-test('createDispatcher takes a recipe over the names of the store, and returns a Dispatcher', () => {
+test('types the recipe of createDispatcher by the names of the store, and returns a Dispatcher', () => {
   const make = () =>
     createDispatcher(
       secrets,
@@ -27,7 +27,7 @@ test('createDispatcher takes a recipe over the names of the store, and returns a
   () => createDispatcher(secrets, () => ({}), { drainTimeout: 1 });
 });
 
-test('a dispatcher ends in promises and callbacks', () => {
+test('closes a dispatcher with promises and callbacks', () => {
   const end = (dispatcher: HotDispatcher) => {
     expectTypeOf(dispatcher.close()).toEqualTypeOf<Promise<void>>();
     expectTypeOf(dispatcher.destroy(new Error('enough'))).toEqualTypeOf<Promise<void>>();

@@ -18,7 +18,7 @@ export interface Load {
 export const WORKERS = 50;
 export const POOL_SIZE = 20;
 const QUERY = 'select pg_sleep(0.02)';
-// A caller does not wait for ever: it goes on with its next request. What it left is still measured when it settles,
+// A caller does not wait forever: it continues with its next request. What it left is still measured when it settles,
 // and is hung if it never does. Without this, each hung request would take a worker away, and with it load.
 const PATIENCE_MS = 500;
 // A failed request costs as long as a query: callers that fail at once must not outpace those that are served.

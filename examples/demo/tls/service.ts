@@ -1,6 +1,6 @@
 import type { Server } from 'node:https';
 
-/** What the service would log. The demo counts it, and goes on where a real process would have ended. */
+/** What the service would log. The demo counts it, and continues where a real process would have ended. */
 export interface ServiceLog {
   /** A new pair was refused, with the code of the reason; the old one serves. */
   refused(code: string): void;

@@ -10,7 +10,7 @@ import type { SecretStore } from '../../store/types';
 import { AgentConnector } from './agent-connector';
 import { RotatingAgent } from './rotating-agent';
 
-/** Turns one generation into the options of an agent. Synchronous; what it reads is what the agent depends on. */
+/** Turns one generation into the options of an agent. Synchronous; the agent depends on the secrets that it reads. */
 export type AgentRecipe<V> = Recipe<V, AgentOptions>;
 
 /** An `https.Agent` that follows the rotation of its certificates. */

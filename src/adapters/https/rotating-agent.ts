@@ -101,7 +101,7 @@ export class RotatingAgent extends Base {
     return !this.#destroyed && this.#client.current.sockets.has(socket) && super.keepSocketAlive(socket);
   }
 
-  /** Node writes keys into it. The agent's own are no longer in the options; those of a request are hidden here. */
+  /** Node writes keys into it. The agent's own keys are no longer in the options; keys of a request are hidden here. */
   override getName(options: DialOptions = {}): string {
     const { key, pfx, [CONNECTOR]: connector = this.#client.current } = options;
     const shown = key || pfx ? { ...options, key: hidden(key), pfx: hidden(pfx) } : options;
@@ -122,7 +122,7 @@ export class RotatingAgent extends Base {
     const waiting = Object.entries(this.requests);
     for (const [name] of waiting) {
       delete this.requests[name];
-      // Node makes a list for each name that is asked for, and would keep that of a generation which never connected.
+      // Node makes a list for each name that is asked for, and would keep the list of a generation that never connected.
       if (this.sockets[name]?.length === 0) delete this.sockets[name];
     }
     return waiting.flatMap(([, queue]) => queue ?? []);

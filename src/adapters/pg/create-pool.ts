@@ -11,25 +11,25 @@ import { credentialOf, probe, refusal } from './credential';
 import type { PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
 
-/** Turns one generation into the options of a pool. Synchronous; what it reads is what the pool depends on. */
+/** Turns one generation into the options of a pool. Synchronous; the pool depends on the secrets that it reads. */
 export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 
 /** Durations are milliseconds. */
 export interface CreatePoolOptions {
   /** The `pg` package to use instead of the installed one: some libraries check for their own copy. */
   readonly pg?: PgModule | undefined;
-  /** What errors and events call the pool. Default: `pool`. */
+  /** The name of the pool in errors and events. Default: `pool`. */
   readonly name?: string | undefined;
-  /** Bound of the test login before a new credential is used. Default: 5 000. */
+  /** Time limit of the test login before a new credential is used. Default: 5 000. */
   readonly verifyTimeoutMs?: number | undefined;
   /** Time over which connections of the old credential are retired, with jitter. Default: 1 000. */
   readonly retireOverMs?: number | undefined;
   /**
-   * How long one of them may stay checked out before it is closed under its user; also the bound of `end()`.
+   * How long one of them may stay checked out before it is closed while in use; also the time limit of `end()`.
    * Default: 3 600 000 (an hour): the server does not end them, so breaking a long transaction gains nothing.
    */
   readonly drainTimeoutMs?: number | undefined;
-  /** The same for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
+  /** The same limit for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
   readonly listenDrainTimeoutMs?: number | undefined;
   /** How long a caller waits while the server refuses the current credential, before the call fails. Default: 15 000. */
   readonly authFailureWaitMs?: number | undefined;
@@ -78,7 +78,7 @@ const IN_RECIPE = [
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `TLS_OPTIONS_INVALID`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
- * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers who wait when the pool ends:
+ * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers that wait when the pool ends:
  * `POOL_CLOSED`.
  *
  * @example

@@ -2,7 +2,7 @@ import type { PendingItem, PoolInternals } from './pg-internals';
 
 interface GateOptions {
   readonly waitMs: number;
-  /** Tries the current credential again; resolves with true when the server takes it. */
+  /** Tries the current credential again; resolves with true when the server accepts it. */
   readonly probe: () => Promise<boolean>;
   /** Runs each time the gate opens. */
   readonly opened: () => void;
@@ -33,9 +33,9 @@ export class CredentialGate {
     return this.#closedAt !== undefined;
   }
 
-  /** True when a caller who comes now has to wait; then, waiting holds the process. */
+  /** True when a new caller has to wait; waiting then keeps the process alive. */
   holds(): boolean {
-    // The next sweep releases the process when nobody waits.
+    // The next sweep releases the process when no caller waits.
     if (this.closed) this.#sweep?.ref();
     return this.closed;
   }
@@ -73,7 +73,7 @@ export class CredentialGate {
     for (const item of [...queue]) {
       const since = this.#waitingSince.get(item) ?? now;
       this.#waitingSince.set(item, since);
-      // After a long refusal, and without an open connection that could serve, waiting again would help nobody.
+      // After a long refusal, and without an open connection that could serve, waiting again would not help.
       const hopeless = lasting && this.#pool._clients.length === 0;
       if (!hopeless && now - since < this.#options.waitMs) continue;
       // The callback before this one may have ended the pool.

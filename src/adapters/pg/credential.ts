@@ -16,7 +16,7 @@ export interface Credential {
 let credentials = 0;
 
 /**
- * Makes a credential of what the recipe of the pool called `name` returned.
+ * Makes a credential from the options that the recipe of the pool `name` returned.
  * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
 export function credentialOf(name: string, config: PoolConfig): Credential {
@@ -36,7 +36,7 @@ export async function probe(
   signal: AbortSignal,
 ): Promise<void> {
   const client = new Client(config);
-  // A socket may still fail after its end, and nobody else listens.
+  // A socket may still fail after its end, and nothing else listens.
   client.on('error', () => {});
   const stop = () => abortLogin(client);
   signal.addEventListener('abort', stop, { once: true });

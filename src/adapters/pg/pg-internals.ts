@@ -8,7 +8,7 @@ export interface PgModule {
   readonly Client: new (config?: string | ClientConfig) => Client;
 }
 
-/** A caller who waits in the pool's queue. */
+/** A caller in the pool's queue. */
 export interface PendingItem {
   callback: (error: Error | undefined, client?: Client, release?: () => void) => void;
   timedOut?: boolean;
@@ -54,7 +54,7 @@ export function isRefusal(error: unknown): boolean {
   return code === '28P01' || code === '28000' || certificateAlert(error) !== undefined;
 }
 
-/** Ends a pending login. `end()` would end the connection and never answer the caller who waits for the login. */
+/** Ends a login that is under way. `end()` would end the connection and never answer the caller that waits for the login. */
 export function abortLogin(client: Client): void {
   const { connection } = client as { connection?: { stream: { destroy(): void } } };
   if (connection === undefined) void client.end().catch(() => {});

@@ -34,7 +34,7 @@ export interface PoolEvents {
   refused: { readonly error: Error; readonly waiting: number };
   /** The current credential is tried again outside the pool: a newer one may be there, too. */
   probing: undefined;
-  /** The server takes logins again. */
+  /** The server accepts logins again. */
   accepted: undefined;
   /** The pool is ending. */
   ending: undefined;
@@ -48,7 +48,7 @@ export interface RotatingPool extends Pool {
   stale(): StampedClient[];
   /** Resolves when no connection of a credential is left, except those that hold a LISTEN. */
   drained(credential: Credential, signal: AbortSignal): Promise<void>;
-  /** Closes what is left of a credential, in use or not. */
+  /** Closes the remaining connections of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
 
@@ -119,7 +119,7 @@ export function createRotatingPool(
       applyTo(this.options as PoolConfig, credential);
       this.#retirement.start();
       this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
-      // It was verified: callers who waited may log in.
+      // It was verified: waiting callers may log in.
       this.#gate.open();
     }
 
@@ -169,14 +169,14 @@ export function createRotatingPool(
       super.newClient(item);
     }
 
-    /** The error of an idle connection with an old credential concerns nobody: it is being replaced anyway. */
+    /** The error of an idle connection with an old credential is not reported: it is being replaced anyway. */
     override emit(event: string | symbol, ...args: unknown[]): boolean {
       if (event === 'error' && this.#isStale(args[1] as Client)) return true;
       return super.emit(event, ...args);
     }
 
     /**
-     * As pg's, with three differences: callers who wait get `POOL_CLOSED` instead of waiting forever, a client that is
+     * As pg's, with three differences: waiting callers get `POOL_CLOSED` instead of waiting forever, a client that is
      * still checked out at `drainTimeoutMs` is closed, and calling it again is fine.
      */
     override end(callback?: (error?: Error) => void): Promise<void> {
@@ -258,7 +258,7 @@ export function createRotatingPool(
       client.on('error', () => {});
       const idle = this._idle.some((one) => one.client === client);
       if (client.loggingIn) abortLogin(client);
-      // A closed client that stayed idle in the pool would be handed to the next caller.
+      // A closed client that stayed idle in the pool would go to the next caller.
       else if (idle || (this.ending && this._clients.includes(client))) this._remove(client);
       else void client.end().catch(() => {});
     }

@@ -18,14 +18,14 @@ import { sessionContext } from './session-context';
 
 /** Durations are milliseconds. */
 export interface AttachOptions {
-  /** What errors and events call the server. Default: `TLS server`. */
+  /** The name of the server in errors and events. Default: `TLS server`. */
   readonly name?: string | undefined;
   /** Certificates by name; the server was created with their `SNICallback`. They close with it. */
   readonly names?: Pick<ServerNames<unknown>, 'SNICallback'> | undefined;
   /**
    * How long connections may stay on the old certificate. HTTP/1 closes after its next answer, HTTP/2 with a GOAWAY at
    * its next request, or halfway when there is none. Connections that are left at the end are closed by force, with a
-   * `DRAIN_TIMEOUT`. Default: they live on.
+   * `DRAIN_TIMEOUT`. Default: they stay open.
    */
   readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
@@ -167,8 +167,8 @@ class AppliedOptions {
 
 function assertServer(server: Server & { readonly [ATTACHED]?: true }): void {
   if (typeof server?.setSecureContext !== 'function' || typeof server.on !== 'function') {
-    throw new SecretsError('OPTION_INVALID', `${WHERE} needs a TLS server first`, {
-      next: 'Pass what https.createServer, http2.createSecureServer or tls.createServer returns.',
+    throw new SecretsError('OPTION_INVALID', `${WHERE} needs a TLS server as its first argument`, {
+      next: 'Pass the result of https.createServer, http2.createSecureServer or tls.createServer.',
     });
   }
   if (server[ATTACHED]) {

@@ -9,8 +9,8 @@ import { checkedContext } from './secure-context';
 const LINGER_MS = 1_000;
 
 /**
- * Turns one generation into what a server shows: certificate, key, `ca`. Synchronous; what it reads is what the server
- * depends on.
+ * Turns one generation into what a server shows: certificate, key, `ca`. Synchronous; the server depends
+ * on the secrets that it reads.
  */
 export type ContextRecipe<V> = Recipe<V, SecureContextOptions>;
 
@@ -61,11 +61,11 @@ export function serveContext(
 }
 
 /**
- * A place that a context is served from: a server's default, or one name. It knows the connections that got a context
+ * Where a context is served: by default, or for one name. It knows the connections that got a context
  * from here, and which of them are stale.
  */
 export class ContextSlot {
-  /** How soon stale connections must be gone, in ms. `undefined`: they live on. */
+  /** How soon stale connections must be gone, in ms. `undefined`: they stay open. */
   readonly drainTimeoutMs: number | undefined;
   readonly #count: SwapCount;
   readonly #open = new Set<Connection>();
@@ -95,7 +95,7 @@ export class ContextSlot {
     return this.#current.until;
   }
 
-  /** True when a connection that came after so many swaps got a context that is no longer served. */
+  /** True when a connection that came after that many swaps got a context that is no longer served. */
   isStale(acceptedAt: number): boolean {
     return acceptedAt < this.#current.from || this.#current.until < Number.POSITIVE_INFINITY;
   }

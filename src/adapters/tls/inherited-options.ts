@@ -38,7 +38,7 @@ const NOTED = [
   'privateKeyIdentifier',
 ];
 
-/** Returns what puts the options of now back. The context itself is replaced last, and needs nothing. */
+/** Returns a function that restores the current options. The context itself is replaced last, and needs no restoring. */
 export function rememberOptions(server: Server): () => void {
   const own = server as unknown as Record<string, unknown>;
   const noted = NOTED.map((option) => [option, own[option]] as const);

@@ -5,12 +5,12 @@ import { describeError } from '../../internal/describe-error';
 
 /**
  * Builds a context from the options of the resource called `name`: what OpenSSL refuses is refused here, before it gets
- * near a server or a client. `pair: 'required'` for servers; clients may have none, but no half of one.
+ * near a server or a client. `pair: 'required'` for servers; clients may have none, but not half of one.
  *
  * Node takes empty strings, a certificate without its key, and a `ca` that it cannot read, in silence, and then refuses
  * every handshake.
  *
- * `make`: what OpenSSL sees the options in, where that is not a context of its own.
+ * `make` lets OpenSSL check the options in another way than by creating a context.
  *
  * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
@@ -94,7 +94,7 @@ function missing(
   });
 }
 
-/** What Node makes a context of; given a context, it looks at none of these. */
+/** The options that Node makes a context from; given a context, it ignores them. */
 const CONTEXT_OPTIONS = [
   'allowPartialTrustChain',
   'ca',

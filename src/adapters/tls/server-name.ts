@@ -12,7 +12,10 @@ export function serverName(name: string): string {
     throw invalid(name, 'Clients name no IP address; the default context serves those.');
   }
   if (normal.length > MAX_LENGTH || !NAME.test(normal)) {
-    throw invalid(name, 'Give a host name in ASCII (xn--…), or "*." and one: the star stands for one label.');
+    throw invalid(
+      name,
+      'Use an ASCII host name (xn--…), or "*." followed by one: the star matches one label.',
+    );
   }
   return normal;
 }

@@ -19,7 +19,7 @@ import { namesFor, serverName } from './server-name';
 
 /** Durations are milliseconds. */
 export interface ServerNamesOptions {
-  /** How long connections may stay on the old certificate of a name, see `AttachOptions`. Default: they live on. */
+  /** How long connections may stay on the old certificate of a name, see `AttachOptions`. Default: they stay open. */
   readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
@@ -149,7 +149,7 @@ class NameTable<V> implements ServerNames<V> {
     );
     if (twice !== undefined) {
       throw new SecretsError('OPTION_INVALID', `${WHERE} was given "${twice.name}" twice`, {
-        next: 'Upper and lower case are one name.',
+        next: 'Server names ignore case.',
       });
     }
     for (const { name, client } of prepared) this.#put(name, client);

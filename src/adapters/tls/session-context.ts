@@ -7,9 +7,9 @@ const LENGTH = 32;
 /**
  * The `sessionIdContext` of a server that shows these certificates and trusts these authorities. OpenSSL resumes a
  * session only within the context that it was made in, so that none outlives the certificate that its client saw, or
- * the authority that its client was checked against: neither a ticket, whoever holds the `ticketKeys`, nor a session in
- * a cache of the user. Processes that serve the same certificates have the same context, and keep sharing sessions. nginx
- * derives it in the same way.
+ * the authority that its client was checked against: neither a ticket, wherever its `ticketKeys` are, nor a session in
+ * the user's own cache. Processes that serve the same certificates have the same context, and keep sharing sessions.
+ * nginx derives it in the same way.
  */
 export function sessionContext(
   base: string | undefined,

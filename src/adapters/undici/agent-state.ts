@@ -22,7 +22,7 @@ const PASSED_ON = [
   'socketPath',
 ] as const;
 
-/** One undici.Agent for each generation: closed, it finishes what it has and takes no more requests. */
+/** One undici.Agent per generation: once closed, it finishes its requests and accepts no new ones. */
 export class AgentState {
   readonly agent: Agent;
   readonly #makeConnector: MakeConnector;

@@ -13,7 +13,7 @@ import type { SecretStore } from '../../store/types';
 import { AgentState, type UndiciModule } from './agent-state';
 import { createRotatingDispatcher } from './rotating-dispatcher';
 
-/** Turns one generation into the options of an `undici.Agent`. Synchronous; what it reads is what the dispatcher depends on. */
+/** Turns one generation into the options of an `undici.Agent`. Synchronous; the dispatcher depends on the secrets that it reads. */
 export type DispatcherRecipe<V> = Recipe<V, Agent.Options>;
 
 export interface CreateDispatcherOptions extends ClientRotationOptions {

@@ -89,7 +89,7 @@ function issuerOf(member: X509Certificate, among: ReadonlySet<X509Certificate>):
   return [...among].find((one) => member.checkIssued(one) && member.verify(one.publicKey));
 }
 
-/** A renewed certificate may keep its key: then the newer one counts. */
+/** A reissued certificate may keep its key: then the newer one counts. */
 function newestFirst(one: X509Certificate, other: X509Certificate): number {
   return Date.parse(other.validFrom) - Date.parse(one.validFrom);
 }

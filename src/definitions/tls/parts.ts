@@ -62,7 +62,7 @@ function collectBlock({ alias }: Expected, { label, pem }: PemBlock, parts: TlsP
 function blocksOf({ alias, role }: Expected, text: string): readonly PemBlock[] {
   const blocks = pemBlocks(text);
   if (blocks !== undefined) return blocks;
-  throw new SecretsError(INVALID[role], `the PEM of "${alias}" is cut off or damaged`, {
+  throw new SecretsError(INVALID[role], `the PEM of "${alias}" is truncated or damaged`, {
     secret: alias,
     next: 'Store the whole file again: each BEGIN line needs its END line, with only base64 between them.',
   });
@@ -98,7 +98,7 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
- * The blocks of a text, or `undefined` when one of them is cut off or damaged. Repairs what variables and forms do to
+ * The blocks of a text, or `undefined` when one of them is truncated or damaged. Repairs what variables and forms do to
  * PEM: `\n` as two characters, line breaks that are lost or became spaces, CRLF.
  */
 function pemBlocks(text: string): PemBlock[] | undefined {

@@ -55,7 +55,7 @@ function pfxProblem(alias: string, { message }: Error, passphrase: string | unde
     });
   }
   if (/certificate/i.test(message)) {
-    return new SecretsError('CERTIFICATE_MISSING', `the PFX of "${alias}" holds no certificate of its key`, {
+    return new SecretsError('CERTIFICATE_MISSING', `the PFX of "${alias}" has no certificate for its key`, {
       secret: alias,
       next: 'Export it again with its certificate.',
     });

@@ -49,7 +49,7 @@ function readKey(alias: string, pem: string, passphrase: string | undefined): Pr
 export function passphraseMissing(alias: string, what: string): SecretsError {
   return new SecretsError(
     'PASSPHRASE_MISSING',
-    `the ${what} of "${alias}" does not open without a passphrase`,
+    `the ${what} of "${alias}" is encrypted, and no passphrase is declared`,
     {
       secret: alias,
       next: "Declare the secret that contains its passphrase: secret.tls(…, { passphrase: 'name' }).",
@@ -58,7 +58,7 @@ export function passphraseMissing(alias: string, what: string): SecretsError {
 }
 
 export function passphraseWrong(alias: string, what: string): SecretsError {
-  return new SecretsError('PASSPHRASE_WRONG', `the passphrase does not open the ${what} of "${alias}"`, {
+  return new SecretsError('PASSPHRASE_WRONG', `the passphrase does not decrypt the ${what} of "${alias}"`, {
     secret: alias,
     next: 'Store both again, together. They may belong to different generations.',
   });

@@ -82,7 +82,7 @@ export function readTrust(alias: string, stored: Uint8Array): TlsTrust {
 
 function certificateMissing(alias: string, withKey: boolean): SecretsError {
   const what = withKey
-    ? `"${alias}" holds a private key and no certificate`
+    ? `"${alias}" has a private key but no certificate`
     : `"${alias}" holds no certificate`;
   return new SecretsError('CERTIFICATE_MISSING', what, {
     secret: alias,
@@ -92,8 +92,8 @@ function certificateMissing(alias: string, withKey: boolean): SecretsError {
 
 function keyMissing(alias: string, { others }: TlsParts): SecretsError {
   const what = others.includes('PUBLIC KEY')
-    ? `"${alias}" holds a public key and no private key`
-    : `"${alias}" holds a certificate and no private key`;
+    ? `"${alias}" has a public key but no private key`
+    : `"${alias}" has a certificate but no private key`;
   return new SecretsError('PRIVATE_KEY_MISSING', what, {
     secret: alias,
     next: 'Store the key too. A Key Vault certificate includes its key only with objectType: secret in the SecretProviderClass.',
@@ -106,7 +106,7 @@ function mismatch(alias: string): SecretsError {
     `the private key of "${alias}" belongs to another certificate`,
     {
       secret: alias,
-      next: 'Store both halves of one issue. They may have been written at different times.',
+      next: 'Store the certificate and the key that were issued together. They may have been written at different times.',
     },
   );
 }

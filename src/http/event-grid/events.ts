@@ -15,7 +15,7 @@ export interface GridEvent {
 /** An event of a vault. It names objects and holds no value. A field that the event lacks is `undefined`. */
 export interface KeyVaultEvent {
   readonly type: `Microsoft.KeyVault.${(typeof OBJECTS)[number]}${(typeof CHANGES)[number]}`;
-  /** The same for each delivery of one event. */
+  /** Identical for each delivery of one event. */
   readonly id: string | undefined;
   /** The resource id of the vault. */
   readonly topic: string;

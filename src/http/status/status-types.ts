@@ -3,8 +3,8 @@ import type { ResourceState } from '../../observe/observed';
 import type { ExpiryReport, SecretReport, SourceReport, StoreHealth } from '../../store/types';
 
 /**
- * How much attention something needs. `active`: it rotates, as it should. `warning`: it works, and somebody should look at
- * it. `problem`: it does not work, or soon will not.
+ * How much attention something needs. `active`: it rotates, as it should. `warning`: it works, but needs attention.
+ * `problem`: it does not work, or soon will not.
  */
 export type StatusLevel = 'ok' | 'active' | 'warning' | 'problem';
 

@@ -72,15 +72,15 @@ export interface TokenCacheOptions {
   create(): TokenCredential;
   /** Bounds one token request. */
   readonly timeoutMs: number;
-  /** Aborts once nobody waits for a token any more. */
+  /** Aborts once no caller waits for a token any more. */
   readonly closing: AbortSignal;
   /** Turns what a credential throws into a `SecretsError`. */
   explain(error: unknown): SecretsError;
 }
 
-/** The time before its expiry at which a token is renewed; a failed renewal does no harm until then. */
-const RENEW_BEFORE_MS = 300_000;
-const RENEW_AGAIN_AFTER_MS = 30_000;
+/** How long before its expiry a token is replaced; until it expires, a failure to replace it does no harm. */
+const REPLACE_BEFORE_MS = 300_000;
+const RETRY_AFTER_MS = 30_000;
 
 /**
  * Holds the tokens of one vault. It tells the client that every token has expired, so the client asks for one before each
@@ -107,15 +107,15 @@ export class TokenCache implements TokenCredential {
   /** Forgets a token that the vault refused: the next request gets a new one. */
   drop(): void {
     this.#token = undefined;
-    // The credential has a cache of its own and would return the same token.
+    // The credential has its own cache and would return the same token.
     this.#credential = undefined;
   }
 
   async getToken(scopes: string | string[], options: object = {}): Promise<Token> {
     // With claims, the vault asks for a token with more in it (continuous access evaluation).
     if ((options as { claims?: unknown }).claims !== undefined) this.drop();
-    const recently = Date.now() - this.#requestedAt < RENEW_AGAIN_AFTER_MS;
-    const known = this.#validFor(recently ? 0 : RENEW_BEFORE_MS);
+    const recently = Date.now() - this.#requestedAt < RETRY_AFTER_MS;
+    const known = this.#validFor(recently ? 0 : REPLACE_BEFORE_MS);
     if (known !== undefined) return asExpired(known);
     try {
       return asExpired(await this.#requestOnce(scopes, options));
@@ -168,7 +168,7 @@ function asExpired({ token }: Token): Token {
 }
 
 function tokenTimeout(timeoutMs: number): SecretsError {
-  return new SecretsError('VAULT_TIMEOUT', `Entra ID gave no token within ${timeoutMs} ms`, {
+  return new SecretsError('VAULT_TIMEOUT', `Entra ID issued no token within ${timeoutMs} ms`, {
     source: 'key-vault',
     next: `Check that the pod reaches login.microsoftonline.com. ${OUTAGE}`,
   });

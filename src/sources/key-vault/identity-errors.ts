@@ -9,7 +9,7 @@ import {
 } from './credentials';
 import { OUTAGE } from './vault-errors';
 
-/** Says why Entra ID gave no token, from its error number and from what the projected token says about itself. */
+/** Says why Entra ID issued no token, from its error number and from what the projected token says about itself. */
 export function identityError(error: unknown, identity: WorkloadIdentity | undefined): SecretsError {
   if (isSecretsError(error)) return error;
   const tenant = tenantOfVault(error);
@@ -50,9 +50,9 @@ function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts):
     }
     case 700024: {
       const expiredAt = facts.expiresAt?.toISOString() ?? '?';
-      const what = `Entra ID gives no token: the projected token has expired (at ${expiredAt}) (AADSTS${number})`;
+      const what = `Entra ID issues no token: the projected token has expired (at ${expiredAt}) (AADSTS${number})`;
       const next =
-        'Kubelet renews it in time: check the clocks, and that the path is the projected file, not a copy.';
+        'Kubelet replaces it in time: check the clocks, and that the path is the projected file, not a copy.';
       return failure('IDENTITY_ASSERTION_EXPIRED', what, next);
     }
     default:
@@ -68,7 +68,7 @@ function noWorkloadIdentity(error: unknown): SecretsError {
   if (number !== undefined) return noToken(`AADSTS${number}`);
   const { name = '' } = (error ?? {}) as { name?: string };
   if (!UNAVAILABLE.includes(name)) return noToken(describeError(error));
-  const what = `no credential gave a token: ${describeError(error)}`;
+  const what = `no credential returned a token: ${describeError(error)}`;
   return failure('IDENTITY_MISSING', what, `On a laptop: az login. In a pod: ${LABEL_THE_POD}`);
 }
 
@@ -107,7 +107,7 @@ function unknownTo(number: number, code: SecretsErrorCode, what: string, next: s
 
 function noToken(kind: string): SecretsError {
   const next = `${OUTAGE} https://login.microsoftonline.com/error explains an AADSTS number.`;
-  return failure('IDENTITY_FAILED', `Entra ID gave no token: ${kind}`, next);
+  return failure('IDENTITY_FAILED', `Entra ID issued no token: ${kind}`, next);
 }
 
 function failure(code: SecretsErrorCode, what: string, next: string): SecretsError {

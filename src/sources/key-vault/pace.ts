@@ -21,7 +21,7 @@ export const PACE_DEFAULTS = {
 
 /** The share of the interval by which it varies, because equal intervals would synchronise a fleet. */
 const JITTER = 0.1;
-/** Short enough for somebody who waits for a fix, and long enough for a fleet that asks in vain. */
+/** Short enough for an operator who waits for a fix, long enough for a fleet that keeps failing. */
 const REFUSED_MS = 60_000;
 /** Caps how far throttling stretches the interval. */
 const MAX_STRETCH = 2;
@@ -72,7 +72,7 @@ export class Pace {
     const { retryBaseMs, retryMaxMs } = this.#options;
     const wait = backoffMs(this.#failures, retryBaseMs, retryMaxMs, this.#random);
     this.#failures += 1;
-    // A long outage is no reason to ask more often than in good times.
+    // Even a long outage does not justify more requests than usual.
     return Math.max(Math.min(wait, this.#interval()), this.#pausedUntil - now);
   }
 
@@ -83,7 +83,7 @@ export class Pace {
   }
 
   /**
-   * Pauses requests after a 429. `retryAfterMs` is the minimum wait, up to a bound; Key Vault mostly gives none. Jitter comes
+   * Pauses requests after a 429. `retryAfterMs` is the minimum wait, up to a bound; Key Vault rarely sends one. Jitter comes
    * on top, because every process was told the same. Its steps grow up to the interval: a fleet that asks too much has to
    * become slower than any fixed step allows.
    */

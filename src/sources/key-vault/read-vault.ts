@@ -32,7 +32,7 @@ const RECENT_MS = 2_000;
 const MAX_NAME_LENGTH = 127;
 
 /**
- * Reads until everything that was found existed together, which mostly takes one round. If something was written just
+ * Reads until everything that was found existed together, which usually takes one round. If something was written just
  * before, it reads until two rounds agree, so that no half of a pair is served when two secrets are written one after the
  * other.
  * @throws `VAULT_UNSTABLE`, and what `readRound` throws.

@@ -45,7 +45,7 @@ export function vaultError(error: unknown, target: RequestTarget, requestTimeout
 
 export function throttled(vaultUrl: string): SecretsError {
   const next = `No request is sent for a while. ${OUTAGE} Raise refreshIntervalMs if this happens often.`;
-  return failure('VAULT_THROTTLED', { vaultUrl }, 'says that it gets too many requests', next);
+  return failure('VAULT_THROTTLED', { vaultUrl }, 'throttles requests', next);
 }
 
 export function isNotFound(error: unknown): boolean {
@@ -71,7 +71,7 @@ export function retryAfterMs(error: unknown, now: number): number | undefined {
 
 function unauthorized(vault: RequestTarget): SecretsError {
   const next = `The vault and the identity may belong to different tenants: az keyvault show --name ${nameOf(vault)} --query properties.tenantId`;
-  return failure('VAULT_UNAUTHORIZED', vault, 'does not accept the token', next);
+  return failure('VAULT_UNAUTHORIZED', vault, 'rejects the token', next);
 }
 
 /** Only the inner code tells one 403 from another, and the answer to a list has none. */
@@ -84,7 +84,7 @@ function forbidden(error: RestError, target: RequestTarget): SecretsError {
   }
   if (inner === 'ForbiddenByFirewall') {
     const next = `Allow the network of the pod: az keyvault network-rule add --name ${vault} --subnet SUBNET_ID, or use a private endpoint.`;
-    const what = 'refuses the network that the request comes from';
+    const what = 'blocks the network of the request';
     return failure('VAULT_FIREWALL', { vaultUrl: target.vaultUrl }, what, next);
   }
   return denied(inner, target);

@@ -45,7 +45,7 @@ function identityOf(directory: string): string {
   return `${dev}:${ino}:${birthtimeNs}`;
 }
 
-/** The target of `..data`, or undefined where there is no such link. */
+/** The target of `..data`, or undefined without such a link. */
 export function dataTarget(root: string): string | undefined {
   try {
     return readlinkSync(`${root}/${DATA_LINK}`);

@@ -47,7 +47,7 @@ export async function readKubernetes(
   }
   throw new SecretsError('MOUNT_UNSTABLE', `the mount ${root} was swapped during every attempt to read it`, {
     source: 'mounted-files',
-    next: 'Find out what writes to it without pause; the last good values keep serving.',
+    next: 'Find out what writes to it all the time; the last good values keep serving.',
   });
 }
 

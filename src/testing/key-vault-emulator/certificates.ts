@@ -8,7 +8,7 @@ interface PemKeys {
   readonly privateKey: string;
 }
 
-/** A key pair for tokens, which others look up by `kid`. */
+/** A key pair for tokens, which clients look up by `kid`. */
 export interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
@@ -18,7 +18,7 @@ export interface SigningKey {
 type CryptoKey = Awaited<ReturnType<Jose['generateKeyPair']>>['privateKey'];
 
 // An RSA key takes a tenth of a second or more, and an emulator needs four, so they are made once for each process.
-// Emulators that share them still do not trust each other: each has ids of its own for its authority and its token keys.
+// Emulators that share them still do not trust each other: each has its own ids for its authority and its token keys.
 const pemKeys = new Map<string, Promise<PemKeys>>();
 const signingKeys = new Map<string, Promise<Omit<SigningKey, 'kid'>>>();
 

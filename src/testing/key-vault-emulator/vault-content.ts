@@ -157,9 +157,13 @@ function validity(name: string, pem: string): KeyVaultSecretAttributes {
     const { validFrom, validTo } = new X509Certificate(pem);
     return { notBefore: new Date(validFrom), expiresOn: new Date(validTo) };
   } catch {
-    throw new SecretsError('CERTIFICATE_INVALID', `the PEM of "${name}" holds no certificate that parses`, {
-      next: 'Pass the certificate and its private key in one PEM, or the bytes of a PFX.',
-    });
+    throw new SecretsError(
+      'CERTIFICATE_INVALID',
+      `the PEM of "${name}" has no certificate that can be parsed`,
+      {
+        next: 'Pass the certificate and its private key in one PEM, or the bytes of a PFX.',
+      },
+    );
   }
 }
 

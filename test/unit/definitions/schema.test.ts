@@ -32,7 +32,7 @@ describe('secret.json', () => {
         user: v.string(),
       }),
     ],
-  ])('tells where a schema of %s refused a value, and not what', async (_, schema) => {
+  ])('says where a schema of %s refused a value, but not the value', async (_, schema) => {
     const message = await refusal(schema, { hosts: [{ port: MARKER }], user: [MARKER] });
     expect(message).toContain('the schema of "one" refused it at "hosts.0.port", "user"');
   });

@@ -163,7 +163,7 @@ describe('wrong arguments', () => {
     expect(call).toThrow(expect.objectContaining(error));
   });
 
-  it('leave options without a schema possible', async () => {
+  it('still allow options without a schema', async () => {
     const definition = secret.json('one', undefined, { env: 'OTHER' });
     expect(definition.lookups[0]?.env).toEqual(['OTHER']);
     expect(await decode(definition, '[1]')).toEqual([1]);

@@ -9,7 +9,7 @@ describe('the description of a foreign error', () => {
     expect(describeError(error)).toMatch(/^TypeError \(ERR_PARSE\) at \S*describe-error\.test\.ts:\d+:\d+$/);
   });
 
-  it('is not taken in by messages that look like stack frames', () => {
+  it('is not fooled by messages that look like stack frames', () => {
     const error = new Error(`first line\n    at ${MARKER} (/${MARKER}.ts:1:1)`);
     expect(describeError(error)).not.toContain(MARKER);
     error.stack = `Error: another text\n    at f (/${MARKER}.ts:1:1)`;
@@ -30,7 +30,7 @@ describe('the description of a foreign error', () => {
     [null, 'a thrown null'],
     [undefined, 'a thrown undefined'],
     [{ message: MARKER }, 'a thrown object'],
-  ])('of something that is no error is its type', (thrown, expected) => {
+  ])('is the type of a value that is not an error', (thrown, expected) => {
     expect(describeError(thrown)).toBe(expected);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Events } from '../../../src/internal/events';
 
 describe('listeners', () => {
-  it('are alone with their failures, whether they throw or reject', async () => {
+  it('fail without affecting others, whether they throw or reject', async () => {
     const failed = vi.fn();
     const heard = vi.fn();
     const events = new Events<{ tick: number }>(failed);
@@ -25,7 +25,7 @@ describe('listeners', () => {
     expect(heard).toHaveBeenCalledWith(1);
   });
 
-  it('may leave while an event is under way, and the others still hear it', () => {
+  it('may unsubscribe during an event, and the others still hear it', () => {
     const events = new Events<{ tick: number }>(() => {});
     const heard: string[] = [];
     const leave = events.on('tick', () => {
@@ -38,7 +38,7 @@ describe('listeners', () => {
     expect(heard).toEqual(['first', 'second', 'second']);
   });
 
-  it('are counted apart, also when the same function listens twice', () => {
+  it('are counted separately, even if the same function listens twice', () => {
     const events = new Events<{ tick: number }>(() => {});
     const listener = vi.fn();
     const stopFirst = events.on('tick', listener);

@@ -31,7 +31,7 @@ describe('a deadline', () => {
     expect(signal.aborted).toBe(false);
   });
 
-  it('fires also when nobody but a listener holds it while memory is collected', () => {
+  it('fires even if only a listener references it while memory is collected', () => {
     const module = fileURLToPath(new URL('../../../src/internal/time.ts', import.meta.url));
     const script = `
       import { deadline } from ${JSON.stringify(module)};

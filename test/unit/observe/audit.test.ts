@@ -168,7 +168,7 @@ describe('auditAccess', () => {
     expect(counted(again.report())).toEqual({ user: 1 });
   });
 
-  it('returns dates that nobody can change for others', async () => {
+  it('returns dates that callers cannot change for each other', async () => {
     const { secrets } = await open();
     const audit = auditAccess(secrets);
     const since = audit.report().since.getTime();

@@ -6,7 +6,7 @@ import { channelNames, publish, subscribe } from '../../../src/observe/channels'
 const closed = (storeId: string) => ({ store: 'shop', storeId, generation: 1 });
 
 describe('a channel', () => {
-  it('builds no message while nobody listens', () => {
+  it('builds no message without a subscriber', () => {
     for (const name of channelNames) {
       const message = vi.fn();
       expect(hasSubscribers(name)).toBe(false);

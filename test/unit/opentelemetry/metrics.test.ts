@@ -144,7 +144,7 @@ describe('the metrics of a resource', () => {
 });
 
 describe('instrumentSecrets', () => {
-  it('counts one store once per meter until the last instrumentation stops, and then starts anew', async () => {
+  it('counts one store once per meter until the last instrumentation stops, and then starts again', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, tracerProvider, series, spans } = telemetry();
     const other = telemetry();

@@ -79,7 +79,7 @@ describe('redact', () => {
     });
   });
 
-  it('leaves base64 alone that is too short to be told from chance', async () => {
+  it('leaves base64 alone that is so short that it would match by chance', async () => {
     const raw = Uint8Array.of(65, 66, 67, 68);
     await using store = await SecretStore.open({
       secrets: { raw: secret.bytes('raw') },

@@ -73,7 +73,7 @@ describe('a client of a hundred lines', () => {
     expect(rejected).toEqual(['CREDENTIAL_REFUSED token client']);
   });
 
-  it('lets a request under way finish, counts its connection, and tells when it is gone', async () => {
+  it('lets a request under way finish, counts its connection, and reports when it is gone', async () => {
     const { client, rotate } = await open();
     const drained: unknown[] = [];
     client.rotation.on('drained', (event) => drained.push(event));

@@ -78,7 +78,7 @@ describe('the events of a rotating resource', () => {
     await expect(failing).rejects.toMatchObject({ code: 'DISPOSE_FAILED' });
   });
 
-  it('refuse unknown events and listeners that are no functions', async () => {
+  it('refuse unknown events and listeners that are not functions', async () => {
     const { start, secrets } = await harness();
     const resource = start();
     const pool = createPool(secrets, (s) => ({ port: 1, user: s.reveal('user') }));
@@ -151,7 +151,7 @@ describe('what is wrong with a resource', () => {
     expect(warn.mock.calls[0]?.[0]).toContain('silent');
   });
 
-  it('is told for a server name, too, while its event carries the bare name', async () => {
+  it('is reported for a server name too, while its event carries the bare name', async () => {
     const authority = await createAuthority();
     const [pair, other] = await Promise.all([authority.issue(), authority.issue()]);
     const source = memory({ cert: pair.cert, key: pair.key });

@@ -3,7 +3,7 @@ import { waitFor } from '../../support/wait-for';
 import { harness } from './harness';
 
 describe('a rotation that fails', () => {
-  it('is retried until it succeeds, told once per cause, while the old one serves', async () => {
+  it('is retried until it succeeds, and reported once per cause, while the old one serves', async () => {
     const { start, rotate, make, built, of } = await harness();
     const causes = [TypeError, RangeError, TypeError, RangeError].map((Kind) => new Kind('refused'));
     let failures = 0;
@@ -27,7 +27,7 @@ describe('a rotation that fails', () => {
     expect(of('swapped')[1]).toMatchObject({ attempts: 5, previousGeneration: 1 });
   });
 
-  it('is told again for a newer generation', async () => {
+  it('is reported again for a newer generation', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start({
       verify: ({ generation }) => {

@@ -95,7 +95,7 @@ describe('a rotating resource', () => {
     expect(built.map(({ disposed }) => disposed)).toEqual([1, 1, 0]);
   });
 
-  it('is built anew from the latest values when a secret that a running rotation has yet to read changes', async () => {
+  it('is built again from the latest values when a secret that a running rotation has yet to read changes', async () => {
     const { start, rotate, make, built } = await harness();
     const gates = [deferred(), deferred(), deferred()];
     let builds = 0;
@@ -122,7 +122,7 @@ describe('a rotating resource', () => {
     expect(built.some(({ user, password }) => user === 'u2' && password === 'p2')).toBe(true);
   });
 
-  it('is built once from names that nobody declared', async () => {
+  it('is built once from undeclared names', async () => {
     vi.stubEnv('HOT_SECRETS_TEST_UNDECLARED', 'value');
     await using secrets = await SecretStore.open({ sources: [environment()] });
     const build = vi.fn((s: Snapshot) => s.reveal('hot-secrets-test-undeclared'));

@@ -78,7 +78,7 @@ describe('a mount', () => {
         return join(path, 'file');
       },
     ],
-  ])('that cannot be used is refused at open with %s', async (code, prepare) => {
+  ])('is refused at open with %s when it cannot be used', async (code, prepare) => {
     const path = prepare(directory());
     const error = await failure(() => SecretStore.open({ sources: [mountedFiles(path)] }));
     expect(error.code).toBe(code);
@@ -87,7 +87,7 @@ describe('a mount', () => {
 });
 
 describe('a file', () => {
-  it('that a link leads to outside the mount is refused', async () => {
+  it('is refused when a link leads to it outside the mount', async () => {
     const outside = directory();
     const path = directory();
     writeFileSync(join(outside, 'one'), MARKER);
@@ -98,7 +98,7 @@ describe('a file', () => {
     expect(error.code).toBe('FILE_OUTSIDE_MOUNT');
   });
 
-  it('over the limit is refused, and the last good value keeps serving', async () => {
+  it('is refused over the size limit, and the last good value keeps serving', async () => {
     await using mount = await createTestMount({ one: 'small' });
     await using store = await SecretStore.open({
       secrets: { one: 'one' },
@@ -111,9 +111,12 @@ describe('a file', () => {
     expect([store.reveal('one'), errors]).toEqual(['small', ['FILE_TOO_LARGE']]);
   });
 
-  it.each(['../x', '/etc/passwd', 'a/../../x', '..data/x'])('named %s is outside the mount', async (file) => {
-    expect((await failure(() => secret.text('one', { file }))).code).toBe('FILE_OUTSIDE_MOUNT');
-  });
+  it.each(['../x', '/etc/passwd', 'a/../../x', '..data/x'])(
+    'is outside the mount when it is named %s',
+    async (file) => {
+      expect((await failure(() => secret.text('one', { file }))).code).toBe('FILE_OUTSIDE_MOUNT');
+    },
+  );
 });
 
 describe('a value', () => {
@@ -137,12 +140,12 @@ describe('a value', () => {
       ),
       JSON.stringify(MARKER),
     ],
-  ])('that cannot be used is refused with %s', async (code, definition, bytes) => {
+  ])('is refused with %s when it cannot be used', async (code, definition, bytes) => {
     const error = await failure(opening(definition as string, bytes));
     expect(error).toMatchObject({ code, secret: 'one' });
   });
 
-  it('that a schema refused is located', async () => {
+  it('is located by its property when a schema refuses it', async () => {
     const error = await failure(
       opening(secret.json('one', amount.zod) as never, JSON.stringify({ key: MARKER })),
     );
@@ -160,11 +163,11 @@ describe('names and options', () => {
     ['OPTION_INVALID', () => SecretStore.open({ sources: [] })],
     ['OPTION_INVALID', () => secret.text('one', { keepPreviousMs: -1 })],
     ['OPTION_INVALID', () => mountedFiles('/m', { pollIntervalMs: Number.NaN })],
-  ])('that are impossible are refused with %s', async (code, attempt) => {
+  ])('are refused with %s when they are invalid', async (code, attempt) => {
     expect((await failure(attempt)).code).toBe(code);
   });
 
-  it('that are misspelt come with the right spelling', async () => {
+  it('are refused with the right spelling when they are misspelt', async () => {
     const misspelt = { refreshTimeoutMS: 1, sources: [memory()] } as object;
     const error = await failure(() => SecretStore.open(misspelt));
     expect(error).toMatchObject({ code: 'OPTION_UNKNOWN', next: 'Did you mean "refreshTimeoutMs"?' });

@@ -104,7 +104,7 @@ describe('a store that is closed by its own listener', () => {
     expect([events, closes]).toEqual([1, 1]);
   });
 
-  it('tells no more after a change listener closed it', async () => {
+  it('emits nothing more after a change listener closed it', async () => {
     const source = memory({ user: 'u1', extra: 'e1' });
     const store = await SecretStore.open({ secrets: { user: 'user', extra: 'extra' }, sources: [source] });
     const log = record(store);
@@ -132,7 +132,7 @@ describe('the listener of one name', () => {
     expect([listener.mock.calls.length, log.codes()]).toEqual([1, []]);
   });
 
-  it('may be asynchronous: a rejection of any call is an error event and ends nothing', async () => {
+  it('may be asynchronous: each rejection is an error event, and it stays subscribed', async () => {
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     const log = record(store);

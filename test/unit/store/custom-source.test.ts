@@ -39,7 +39,7 @@ function foreign(): Error {
   return Object.assign(new TypeError(`cannot parse ${MARKER}`), { detail: MARKER, cause: MARKER });
 }
 
-describe('a source that somebody else wrote', () => {
+describe('a custom source', () => {
   it.each<[string, Source]>([
     ['rejects with an error of its own', sourceOf({ read: () => Promise.reject(foreign()) })],
     [
@@ -62,7 +62,7 @@ describe('a source that somebody else wrote', () => {
     expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain(MARKER);
   });
 
-  it('that cannot be watched is read all the same', async () => {
+  it('is read even if it cannot be watched', async () => {
     const source = sourceOf({
       watch() {
         throw foreign();
@@ -73,7 +73,7 @@ describe('a source that somebody else wrote', () => {
     expect(store.report().sources[0]?.problems.map(({ code }) => code)).toEqual(['SOURCE_FAILED']);
   });
 
-  it('that cannot list does not hide which name is missing', async () => {
+  it('does not hide the missing name when it cannot list', async () => {
     const source = sourceOf({
       read: async ({ lookups }) => ({
         unchanged: false,
@@ -91,7 +91,7 @@ describe('a source that somebody else wrote', () => {
     expect(error.message).toContain('custom has no slot token (nothing lies there)');
   });
 
-  it('that hangs is given up after the bound, also at open, and its signal aborts', async () => {
+  it('is given up after the time limit when it hangs, also at open, and its signal aborts', async () => {
     let signal: AbortSignal | undefined;
     const source = sourceOf({
       read(request) {
@@ -165,7 +165,7 @@ describe('a source that somebody else wrote', () => {
 });
 
 describe('a schema that never answers', () => {
-  it('is bounded, and does not end the looks after it', async () => {
+  it('times out, and does not stop later refreshes', async () => {
     let hang = false;
     const schema = {
       '~standard': {

@@ -5,7 +5,7 @@ import { record } from '../../support/store-log';
 import { waitFor } from '../../support/wait-for';
 
 describe('a store without declared secrets', () => {
-  it('takes up files that come, and drops one that goes when nobody has read it', async () => {
+  it('adds files that appear, and drops one that vanishes before it was read', async () => {
     await using mount = await createTestMount({ first: '1', unread: '1' });
     await using store = await SecretStore.open({ sources: [mountedFiles(mount.path)] });
     const log = record(store);
@@ -60,7 +60,7 @@ describe('a store without declared secrets', () => {
     expect([store.reveal('user'), store.reveal('password')]).toEqual(['u3', 'p3']);
   });
 
-  it('drops a value that turns bad when nobody has read it, and says why to whoever asks', async () => {
+  it('drops a value that turns bad before it was read, and says why when it is read', async () => {
     const source = memory({ token: 't1', labels: 'app="x"' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
@@ -70,7 +70,7 @@ describe('a store without declared secrets', () => {
     expect(() => store.reveal('labels')).toThrow(expect.objectContaining({ code: 'VALUE_EMPTY' }));
   });
 
-  it('forgets names that come and go', async () => {
+  it('forgets names that appear and vanish', async () => {
     const source = memory({ a: '1' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
@@ -97,7 +97,7 @@ describe('a store without declared secrets', () => {
     expect(store.health().status).toBe('ok');
   });
 
-  it('does not answer from the environment for what a file holds and cannot hand out', async () => {
+  it('does not answer from the environment for a name whose file is unusable', async () => {
     const source = memory({ token: '' });
     await using store = await SecretStore.open({ sources: [source, environment({ TOKEN: 'below' })] });
     expect(() => store.reveal('token')).toThrow(expect.objectContaining({ code: 'VALUE_EMPTY' }));
@@ -150,7 +150,7 @@ describe('a store without declared secrets', () => {
     expect(declared.reveal('path')).toBe('/bin');
   });
 
-  it('masks values of variables that only an earlier snapshot has handed out', async () => {
+  it('masks values of variables that only an earlier snapshot has revealed', async () => {
     const variables: Record<string, string> = { API_KEY: 'first-marker' };
     await using store = await SecretStore.open({ sources: [environment(variables)] });
     const before = store.snapshot();
@@ -160,7 +160,7 @@ describe('a store without declared secrets', () => {
     expect(store.redact('first-marker second-marker')).toBe('[secret api-key] [secret api-key]');
   });
 
-  it('suggests the right name for one that is misspelt, and lists what there is for a strange one', async () => {
+  it('suggests the right name for a misspelt one, and lists all names for an unrelated one', async () => {
     await using store = await SecretStore.open({ sources: [memory({ 'database-password': '1' })] });
     expect(() => store.reveal('database-pasword')).toThrow('Did you mean "database-password"?');
     expect(() => store.reveal('xyz')).toThrow('Known names: database-password.');

@@ -36,7 +36,7 @@ async function openWith({ chain, key }: Issued, expiryThresholdsDays?: readonly 
 }
 
 describe('the days that a certificate has left', () => {
-  it('are in health, the first to end first', async () => {
+  it('are in health, the earliest expiry first', async () => {
     const { chain, key } = await issueFor(12);
     const trusted = (await createAuthority()).cert;
     await using store = await SecretStore.open({
@@ -54,7 +54,7 @@ describe('the days that a certificate has left', () => {
     expect(expiries[0]?.expiresAt.getTime()).toBe(Math.floor((Date.now() + 12 * DAY_MS) / 1000) * 1000);
   });
 
-  it('are told once for each threshold that is passed, and the end as an error', async () => {
+  it('are announced once per threshold, and the expiry as an error', async () => {
     const { store, told, log } = await openWith(await issueFor(40));
     await using _ = store;
     const days = async (count: number) => vi.advanceTimersByTimeAsync(count * DAY_MS);
@@ -81,7 +81,7 @@ describe('the days that a certificate has left', () => {
     expect(store.reveal('web').leaf.subject).toContain('shop');
   });
 
-  it('begin anew with the next certificate, which also ends the error', async () => {
+  it('start again with the next certificate, which also ends the error', async () => {
     const { store, told, log, rotate } = await openWith(await issueFor(2), [1]);
     await using _ = store;
     for (let round = 1; round <= 3; round += 1) {
@@ -95,7 +95,7 @@ describe('the days that a certificate has left', () => {
     expect(log.codes()).toEqual(Array(3).fill('CERTIFICATE_EXPIRED'));
   });
 
-  it('are a process warning when nobody listens, also for what is found at open', async () => {
+  it('become a process warning without a listener, also for certificates found at open', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { store } = await openWith(await issueFor(5));
     await store.close();
@@ -107,7 +107,7 @@ describe('the days that a certificate has left', () => {
     ]);
   });
 
-  it('are of no interest after close', async () => {
+  it('are not announced after close', async () => {
     const { store, told } = await openWith(await issueFor(40));
     await store.close();
     expect(vi.getTimerCount()).toBe(0);

@@ -18,7 +18,7 @@ async function opened() {
 }
 
 describe('listeners of a store', () => {
-  it('stop by what `on` returned, by `off`, and by a signal', async () => {
+  it('stop by the function that `on` returns, by `off`, and by a signal', async () => {
     const { store, rotate } = await opened();
     await using _ = store;
     const heard: string[] = [];
@@ -53,7 +53,7 @@ describe('listeners of a store', () => {
     await expect(failing).rejects.toMatchObject({ code: 'VALUE_EMPTY' });
   });
 
-  it('hear from the first moment on what goes wrong while the store opens', async () => {
+  it('hear of problems while the store opens', async () => {
     const warn = vi.spyOn(process, 'emitWarning');
     const heard: string[] = [];
     const source: Source = {
@@ -73,7 +73,7 @@ describe('listeners of a store', () => {
     warn.mockRestore();
   });
 
-  it('hear what happens to resources, as long as one listens to errors', async () => {
+  it('hear of problems of resources', async () => {
     const { store } = await opened();
     await using _ = store;
     const error = new SecretsError('CREDENTIAL_REFUSED', 'refused', { resource: 'pool' });
@@ -96,7 +96,7 @@ describe('a store', () => {
     expect(inspect(store)).toBe("SecretStore { name: 'secrets', closed, secrets: 1 }");
   });
 
-  it('hands out dates that nobody can change for others', async () => {
+  it('returns dates that callers cannot change for each other', async () => {
     const expiresOn = new Date('2030-01-01');
     const bytes = () => new TextEncoder().encode('value');
     const source: Source = {
@@ -131,7 +131,7 @@ describe('a store', () => {
 });
 
 describe('an error', () => {
-  it('is an instance of SecretsError by its brand, and is told apart by its codes', () => {
+  it('is an instance of SecretsError by its brand, and is distinguished by its code', () => {
     const error = new SecretsError('MOUNT_MISSING', 'gone');
     const ofAnotherCopy = Object.create(Error.prototype, Object.getOwnPropertyDescriptors(error));
     for (const one of [error, ofAnotherCopy]) {

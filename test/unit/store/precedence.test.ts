@@ -27,7 +27,7 @@ const numbers = z.object({ n: z.number() });
 const CONFIG = { config: secret.json('config', numbers), user: 'user' };
 
 describe('a bad value in a source above the one that serves', () => {
-  it('does not keep the rotations of the lower one back', async () => {
+  it('does not hold back the rotations of the lower one', async () => {
     const { above, below, sources } = layers({}, { config: '{"n":1}', user: 'u1' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources });
     const log = record(store);
@@ -46,14 +46,14 @@ describe('a bad value in a source above the one that serves', () => {
     expect(log.recovered).toHaveLength(1);
   });
 
-  it('is not taken for mended by a look that asked only the lower source', async () => {
+  it('does not count as fixed after a refresh of only the lower source', async () => {
     const { above, below, sources } = layers({}, { config: '{"n":1}', user: 'u1' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources });
     const log = record(store);
     above.set({ config: 'not json' });
     await store.refresh();
     for (const n of [2, 3, 4]) {
-      // Its own watch hints: a look at this source alone.
+      // Its own watch hints: a refresh of this source alone.
       below.set({ config: `{"n":${n}}` });
       await expect.poll(() => store.reveal('config')).toEqual({ n });
     }
@@ -117,7 +117,7 @@ describe('a source that fails as a whole', () => {
 });
 
 describe('an error', () => {
-  it('of an open that fails is its rejection, and no warning beside it', async () => {
+  it('is the rejection of a failing open, without an additional warning', async () => {
     const warn = vi.spyOn(process, 'emitWarning');
     const opening = SecretStore.open({ secrets: { user: 'user' }, sources: [memory({ user: '' })] });
     await expect(opening).rejects.toMatchObject({ code: 'VALUE_EMPTY' });
@@ -125,7 +125,7 @@ describe('an error', () => {
     warn.mockRestore();
   });
 
-  it('is said once per cause: another bad value is another cause, the same one again is none', async () => {
+  it('is reported once per cause: another bad value is another cause, the same value again is not', async () => {
     const source = memory({ config: '{"n":1}', user: 'u' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources: [source] });
     const log = record(store);
@@ -142,7 +142,7 @@ describe('an error', () => {
     expect([store.generation, log.changes]).toEqual([1, []]);
   });
 
-  it('becomes a process warning where nobody listens, and breaks nothing where the listener throws', async () => {
+  it('becomes a process warning without a listener, and breaks nothing if the listener throws', async () => {
     // Warnings of the cases before are delivered late.
     await setImmediate();
     const warnings: Error[] = [];

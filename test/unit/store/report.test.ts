@@ -7,7 +7,7 @@ afterEach(() => {
 });
 
 describe('the report', () => {
-  it('tells for each secret who serves it, what was passed on the way, since when, and what is wrong', async () => {
+  it('shows for each secret its source, the sources passed, its age and its problem', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({
@@ -86,7 +86,7 @@ describe('the report', () => {
 });
 
 describe('the health of a source', () => {
-  it('is degraded while it fails, stale once it failed for longer than its bound, ok after one good look', async () => {
+  it('is degraded while it fails, stale once it failed for longer than its bound, ok after one good read', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const usual = memory({ user: 'u1' });
     let broken = false;

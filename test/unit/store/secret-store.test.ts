@@ -53,7 +53,7 @@ describe('fallback', () => {
     expect(changes).not.toHaveBeenCalled();
   });
 
-  it('does not pass a source that failed', async () => {
+  it('does not fall through a source that failed', async () => {
     const denied: Source = {
       name: 'vault',
       location: '',
@@ -120,7 +120,7 @@ describe('a generation', () => {
     ]);
   });
 
-  it('stays what it was in a snapshot that was taken before', async () => {
+  it('never changes in a snapshot that was taken before', async () => {
     const source = memory({ user: 'u1', password: 'p1' });
     const store = await SecretStore.open({
       secrets: { user: 'user', password: 'password' },
@@ -156,7 +156,7 @@ describe('a generation', () => {
   });
 });
 
-describe('a look', () => {
+describe('a refresh', () => {
   /** A source whose reads wait until they are let go, and answer with what was there when they began. */
   function slowSource() {
     let value = 'v1';
@@ -182,7 +182,7 @@ describe('a look', () => {
     return { source, gates, set: (next: string) => (value = next), slow: () => (slow = true) };
   }
 
-  it('that was asked for during another one begins after it, and many such are one', async () => {
+  it('starts after the running one when it is requested meanwhile, and many requests share it', async () => {
     const { source, gates, set, slow } = slowSource();
     await using store = await SecretStore.open({ secrets: { one: 'one' }, sources: [source] });
     slow();
@@ -200,7 +200,7 @@ describe('a look', () => {
     expect(gates).toHaveLength(2);
   });
 
-  it('is bounded: a source that hangs is reported, and its values go on', async () => {
+  it('times out: a source that hangs is reported, and its values keep serving', async () => {
     const { source, slow } = slowSource();
     await using store = await SecretStore.open({
       secrets: { one: 'one' },
@@ -238,7 +238,7 @@ describe('listeners', () => {
     expect(JSON.stringify(errors.map(({ message }) => message))).not.toContain('marker-of-a-message');
   });
 
-  it('of one name are called now and after each of its rotations, until stopped', async () => {
+  it('are called at once and after each rotation of their secret, until stopped', async () => {
     const source = memory({ one: 'a', two: 'x' });
     await using store = await SecretStore.open({ secrets: { one: 'one', two: 'two' }, sources: [source] });
     const seen: (string | undefined)[][] = [];
@@ -262,7 +262,7 @@ describe('listeners', () => {
 });
 
 describe('values', () => {
-  it('before the current one are shown for keepPreviousMs, and no longer', async () => {
+  it('are revealed for keepPreviousMs after they were replaced, and no longer', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const source = memory({ key: 'k1' });
     await using store = await SecretStore.open({
@@ -276,7 +276,7 @@ describe('values', () => {
     expect(store.revealWithPrevious('key')).toEqual(['k2']);
   });
 
-  it('are masked in text, the current and the previous ones', async () => {
+  it('are masked in text, current and previous ones', async () => {
     const source = memory({ one: 'first-"marker"', short: 'abc', raw: Uint8Array.of(1, 2, 3, 4, 5, 6) });
     await using store = await SecretStore.open({
       secrets: { one: 'one', short: 'short', raw: secret.bytes('raw') },
@@ -290,7 +290,7 @@ describe('values', () => {
 });
 
 describe('without declared secrets', () => {
-  it('every file is a text secret, and the environment answers for names that are no file', async () => {
+  it('makes every file a text secret, and finds other names in the environment', async () => {
     await using mount = await createTestMount({ 'database-password': 'from-file', 'db/user': 'nested' });
     await using store = await SecretStore.open({
       sources: [mountedFiles(mount.path), environment({ API_KEY: 'from-variable' })],
@@ -304,7 +304,7 @@ describe('without declared secrets', () => {
     await waitFor(() => store.reveal('api-key') === 'moved-up');
   });
 
-  it('a default mount that does not exist is told by the report', async () => {
+  it('reports a missing default mount', async () => {
     vi.stubEnv('SECRETS_PATH', '');
     vi.stubEnv('SOME_API_KEY', 'from-variable');
     await using store = await SecretStore.open();
@@ -315,7 +315,7 @@ describe('without declared secrets', () => {
 });
 
 describe('closing', () => {
-  it('may be repeated, and what comes after it is an error with a code', async () => {
+  it('may be repeated, and later calls are errors with a code', async () => {
     const store = await SecretStore.open({ secrets: { one: 'one' }, sources: [memory({ one: 'a' })] });
     await Promise.all([store.close(), store.close(), store[Symbol.asyncDispose]()]);
     expect(() => store.reveal('one')).toThrow(code('STORE_CLOSED'));

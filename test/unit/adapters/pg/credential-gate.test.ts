@@ -45,7 +45,7 @@ describe('the gate of a pool', () => {
     expect(queue).toEqual([]);
   });
 
-  it('tries again with ever longer pauses until the server takes the credential, then opens once', async () => {
+  it('tries again with ever longer pauses until the server accepts the credential, then opens once', async () => {
     let accepts = false;
     const probe = vi.fn(async () => accepts);
     const { made, opened } = gate({ probe });
@@ -94,7 +94,7 @@ describe('the gate of a pool', () => {
     expect(answers).toEqual(['a', 'b', 'c']);
   });
 
-  it('holds the process only while somebody waits', () => {
+  it('keeps the process alive only while a caller waits', () => {
     const intervals = vi.spyOn(globalThis, 'setInterval');
     const { made, wait, queue } = gate();
     expect(made.holds()).toBe(false);

@@ -52,7 +52,7 @@ describe.each(Object.entries(makers))('what a %s server was created with', (_kin
   });
 });
 
-it('inherits no option that nobody passed', () => {
+it('inherits no option that was not passed', () => {
   expect(Object.keys(inheritedOptions(createServer())).sort()).toEqual([
     'honorCipherOrder',
     'sessionIdContext',

@@ -74,7 +74,7 @@ describe('an identity without a token file', () => {
   it('counts as failed when a credential was asked', () => {
     expect(told({ name: 'AuthenticationError' }, 'AADSTS7000215: hunter2')).toMatchObject({
       code: 'IDENTITY_FAILED',
-      what: 'Entra ID gave no token: AADSTS7000215',
+      what: 'Entra ID issued no token: AADSTS7000215',
     });
     expect(told({ name: 'RestError', code: 'ECONNREFUSED' })).toMatchObject({
       code: 'IDENTITY_FAILED',

@@ -53,7 +53,7 @@ describe('a token', () => {
     expect(state.asked).toHaveLength(1);
   });
 
-  it('is renewed five minutes before it expires', async () => {
+  it('is replaced five minutes before it expires', async () => {
     const { next } = stage();
     await next();
     vi.advanceTimersByTime(HOUR_MS - 300_001);
@@ -62,7 +62,7 @@ describe('a token', () => {
     expect(await next()).toBe('token-2');
   });
 
-  it('stays in use until it expires when renewal fails, which is tried every 30 s', async () => {
+  it('stays in use until it expires while requests for a new one fail, which are retried every 30 s', async () => {
     const { state, next } = stage();
     await next();
     state.answer = () => Promise.reject(new Error('an outage'));
@@ -83,7 +83,7 @@ describe('a token', () => {
     expect(state.created).toBe(2);
   });
 
-  it('is requested anew when the vault asks for claims', async () => {
+  it('is requested again when the vault asks for claims', async () => {
     const { cache, state } = stage();
     await cache.getToken(SCOPE, { tenantId: 'tenant', enableCae: true, abortSignal: 'of one request' });
     await cache.getToken(SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true });

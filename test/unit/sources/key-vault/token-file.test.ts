@@ -21,7 +21,7 @@ function read(content: string) {
 }
 
 describe('the file of a projected token', () => {
-  it('tells its subject, issuer, audience and expiry', () => {
+  it('shows its subject, issuer, audience and expiry', () => {
     const claims = {
       iss: 'https://westeurope.oic.prod-aks.azure.com/tenant/id/',
       sub: 'system:serviceaccount:shop:web',

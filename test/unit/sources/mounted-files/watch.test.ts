@@ -16,7 +16,7 @@ function startWatch(root: string, pollIntervalMs = 600_000) {
 }
 
 describe('the watch of a mount', () => {
-  it('hints once for each swap of a Kubernetes mount, and not at what is written before or after it', async () => {
+  it('hints once for each swap of a Kubernetes mount, and not for writes before or after it', async () => {
     await using mount = await createTestMount({ a: '0', b: '0' });
     const { hint } = startWatch(mount.path);
     for (let round = 1; round <= 3; round += 1) {

@@ -1,0 +1,150 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { fromRepository } from './support/repository';
+
+/** Words that the glossary of CONTRIBUTING.md replaces, as they would occur in names. `lookup` is a word of its own. */
+const BANNED_WORDS = /^(looks?|renew\w*|took|mends?)$/;
+const BANNED_NAMES = /^MOST_|[rR]evealAll|[sS]witchTo|[lL]etsIn|[bB]asicPassword/;
+
+/** The same in prose. Each leaves the everyday sense of its word alone. */
+const BANNED_PHRASES: Readonly<Record<string, RegExp>> = {
+  'look, for a refresh': /\b(looks?|looking)\b(?! (up|like|for|as if)\b)|\blooked (at|again)\b/gi,
+  'renewal, for a rotation': /\brenew(?!ed certificate\b| a certificate\b| it (where|at)\b)\w*/gi,
+  'rotated or renewed, for the event swapped': /\bon\('(rotated|renewed)'/g,
+  'tookMs, for durationMs': /\btookMs\b/g,
+  'revealAll, for revealWithPrevious': /\brevealAll\b/g,
+  'basicPassword, for basicAuth': /\bbasicPassword\b/g,
+  'lets in, for authorizes': /\blets? (\w+ )?in\b(?= (who|those|requests?)\b|[.:,;])|\bwho shows?\b/gi,
+  'the removed entries': /hot-secrets\/(triggers|health|status)\b/g,
+};
+
+const read = (path: string) => readFileSync(fromRepository(path), 'utf8');
+
+const sources = readdirSync(fromRepository('src'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.generated.ts'))
+  .map((file) => `src/${file}`);
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`),
+];
+
+describe('the names of the package', () => {
+  const names = publicNames();
+
+  it('include its exports, options, events, channels and metrics', () => {
+    const some = [
+      'createPool',
+      'drainTimeoutMs',
+      'swapped',
+      'hot-secrets:rotation:swap',
+      'hot_secrets.resource.rotations',
+    ];
+    expect(names).toEqual(expect.arrayContaining(some));
+    expect(names.length).toBeGreaterThan(500);
+  });
+
+  it('keep to the glossary', () => {
+    const wrong = names.filter(
+      (name) => BANNED_NAMES.test(name) || wordsOf(name).some((word) => BANNED_WORDS.test(word)),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('call the event of a resource "swapped"', () => {
+    const events = sources.flatMap((file) =>
+      membersOf(file, /^(Rotation|Credential|Resource|Attach\w*)Events$/),
+    );
+    expect(events).toContain('swapped');
+    expect(events).not.toContain('rotated');
+  });
+});
+
+it.each(pages)('keeps to the glossary in %s', (page) => {
+  expect(bannedIn(page, withoutGlossaryTable(read(page)))).toEqual([]);
+});
+
+it('keeps to the glossary in messages and comments', () => {
+  expect(sources.flatMap((file) => bannedIn(file, read(file)))).toEqual([]);
+});
+
+it.each([
+  ['it looks again later', 1],
+  ['it is looked at again', 1],
+  ['at the next look', 1],
+  ['the renewal of a pool', 1],
+  ['the pool is renewed', 1],
+  ["pool.rotation.on('rotated', listener)", 1],
+  ['lets in who shows a secret', 2],
+  ['look up what was looked for: it looks like a path', 0],
+  ['renew a certificate, or renew it where it is issued', 0],
+])('tells the replaced words from their everyday sense: %s', (text, count) => {
+  expect(bannedIn('page', text)).toHaveLength(count);
+});
+
+function bannedIn(file: string, text: string): string[] {
+  return Object.entries(BANNED_PHRASES).flatMap(([rule, phrase]) =>
+    [...text.matchAll(phrase)].map(({ index }) => {
+      const line = text.slice(0, index).split('\n').length;
+      return `${file}:${line}: ${rule}: ${text.slice(Math.max(0, index - 20), index + 30)}`;
+    }),
+  );
+}
+
+/** Without the rows that name the replaced words. */
+function withoutGlossaryTable(text: string): string {
+  return text.replace(/^\| say [\s\S]*?\n(?!\|)/m, '');
+}
+
+/** `lastRefreshAgeMs` and `hot_secrets.refresh.duration` as lower-case words. `lookUp` counts as one, as `lookup` does. */
+function wordsOf(name: string): string[] {
+  return name
+    .replace(/lookUp/g, 'lookup')
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/);
+}
+
+/** Entries, exports, members of interfaces and types, declared options, channels and metrics. */
+function publicNames(): string[] {
+  const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> };
+  const found = new Set(Object.keys(exports));
+  for (const file of sources) {
+    visit(file, (node) => {
+      if (ts.isExportSpecifier(node)) found.add(node.name.text);
+      const isNamed =
+        ts.isPropertySignature(node) || ts.isMethodSignature(node) || ts.isPropertyAssignment(node);
+      if (isNamed && (ts.isIdentifier(node.name) || ts.isStringLiteral(node.name))) found.add(node.name.text);
+      if (ts.isStringLiteral(node) && /^hot[-_]secrets[:.]/.test(node.text)) found.add(node.text);
+      const isDeclared =
+        ts.isFunctionDeclaration(node) ||
+        ts.isClassDeclaration(node) ||
+        ts.isInterfaceDeclaration(node) ||
+        ts.isTypeAliasDeclaration(node) ||
+        ts.isVariableDeclaration(node);
+      if (isDeclared && node.name !== undefined && ts.isIdentifier(node.name)) found.add(node.name.text);
+    });
+  }
+  return [...found];
+}
+
+/** The members of the interfaces of a file whose names match. */
+function membersOf(file: string, name: RegExp): string[] {
+  const members: string[] = [];
+  visit(file, (node) => {
+    if (!ts.isInterfaceDeclaration(node) || !name.test(node.name.text)) return;
+    for (const member of node.members) if (member.name) members.push(member.name.getText());
+  });
+  return members;
+}
+
+function visit(file: string, each: (node: ts.Node) => void): void {
+  const walk = (node: ts.Node): void => {
+    each(node);
+    ts.forEachChild(node, walk);
+  };
+  walk(ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true));
+}
