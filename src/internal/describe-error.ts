@@ -3,7 +3,16 @@
  * code echo their input. Name, code and where it was thrown are enough to find it.
  */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return `a thrown ${error === null ? 'null' : typeof error}`;
+  try {
+    if (!(error instanceof Error)) return `a thrown ${error === null ? 'null' : typeof error}`;
+    return kindAndPlace(error);
+  } catch {
+    // Its properties are code of somebody else, and may throw.
+    return 'an error';
+  }
+}
+
+function kindAndPlace(error: Error): string {
   const code = (error as { code?: unknown }).code;
   const kind = isIdentifier(error.name) ? error.name : 'Error';
   const frame = firstFrame(error);
@@ -12,8 +21,12 @@ export function describeError(error: unknown): string {
 
 /** The error's own stable code: a system errno, an SQLSTATE, `ERR_…`. */
 export function errorCode(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return isIdentifier(code) ? code : undefined;
+  try {
+    const code = (error as { code?: unknown } | null | undefined)?.code;
+    return isIdentifier(code) ? code : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isIdentifier(value: unknown): value is string {
@@ -24,7 +37,7 @@ function isIdentifier(value: unknown): value is string {
 function firstFrame(error: Error): string | undefined {
   // A message may span lines that look like frames; frames start only after the message that `stack` repeats.
   const stack = error.stack;
-  if (stack === undefined || !stack.includes(error.message)) return undefined;
+  if (typeof stack !== 'string' || !stack.includes(error.message)) return undefined;
   const frames = stack.slice(stack.indexOf(error.message) + error.message.length);
   return /^\s+at (?:.*? \()?([^\s()]+:\d+:\d+)\)?$/m.exec(frames)?.[1];
 }

@@ -4,7 +4,7 @@ import { SecretsError } from '../errors';
  * Reads one option. `given` is what the caller passed, `undefined` included; `reject` throws `OPTION_INVALID` and says
  * what the option must be.
  */
-export type Option<T> = (given: unknown, reject: (mustBe: string) => never) => T;
+export type Option<T> = (given: unknown, reject: (mustBe: string, instead?: string) => never) => T;
 
 type Declared = Readonly<Record<string, Option<unknown>>>;
 type Read<D extends Declared> = { readonly [K in keyof D]: ReturnType<D[K]> };
@@ -39,8 +39,8 @@ export function readOptions<D extends Declared>(where: string, options: unknown 
   // A loop: a store with a thousand definitions reads their options a thousand times.
   for (const name in declared) {
     const option = declared[name] as Option<unknown>;
-    read[name] = option(given[name], (mustBe) => {
-      const what = `${where}: \`${name}\` must be ${mustBe}, not ${kindOf(given[name])}`;
+    read[name] = option(given[name], (mustBe, instead = kindOf(given[name])) => {
+      const what = `${where}: \`${name}\` must be ${mustBe}, not ${instead}`;
       throw new SecretsError('OPTION_INVALID', what, { next: adviceFor(option) });
     });
   }
@@ -85,7 +85,8 @@ export function text(fallback?: string): Option<string | undefined> {
 export function oneOf<T extends string>(fallback: T, ...values: readonly T[]): Option<T> {
   return (given = fallback, reject) => {
     if (given === fallback || values.includes(given as T)) return given as T;
-    return reject(`one of ${[...new Set([fallback, ...values])].map((value) => `'${value}'`).join(', ')}`);
+    const choices = [...new Set([fallback, ...values])].map((value) => `'${value}'`).join(', ');
+    return reject(`one of ${choices}`, typeof given === 'string' ? 'another string' : undefined);
   };
 }
 

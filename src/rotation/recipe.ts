@@ -2,6 +2,7 @@ import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { isThenable } from '../internal/events';
 import { kindOf } from '../internal/options';
+import { isSecret } from '../secret/secret';
 import type { Snapshot } from '../store/types';
 import type { TrackedSnapshot } from './tracked';
 
@@ -38,6 +39,12 @@ export function runRecipe<V, Options extends object>(
   if (typeof result !== 'object' || result === null) {
     throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} returned no options`, {
       next: `Return the options of ${returns}.`,
+    });
+  }
+  const [boxed] = Object.entries(result).find(([, value]) => isSecret(value)) ?? [];
+  if (boxed !== undefined) {
+    throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} returned a box as \`${boxed}\``, {
+      next: `Return the value: s.reveal('…'), or reveal() of the box.`,
     });
   }
   return result as Options;

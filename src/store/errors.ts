@@ -1,7 +1,7 @@
 import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
-import { closestNames } from '../internal/options';
+import { closestNames, kindOf } from '../internal/options';
 import { environmentName } from '../secret/lookup';
 import type { SourceView } from './resolve';
 import type { SourceReader } from './source-reader';
@@ -80,6 +80,11 @@ export function nameUnknown(
   known: readonly string[],
   readers: Iterable<SourceReader>,
 ): SecretsError {
+  if (typeof name !== 'string') {
+    return new SecretsError('OPTION_INVALID', `the name of a secret must be a string, not ${kindOf(name)}`, {
+      next: namesThatAre('', known, readers),
+    });
+  }
   const alike = closestNames(name, known, 3);
   const next =
     alike.length > 0

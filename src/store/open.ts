@@ -151,5 +151,6 @@ function duplicate(name: string, other: string, place: string): SecretsError {
  */
 export const SecretStore = {
   open,
-  [Symbol.hasInstance]: (value: unknown): value is SecretStore<unknown> => isStore(value),
+  [Symbol.hasInstance]: (value: unknown): value is SecretStore<Readonly<Record<string, unknown>>> =>
+    isStore(value),
 } as const;

@@ -33,4 +33,17 @@ describe('the description of a foreign error', () => {
   ])('is the type of a value that is not an error', (thrown, expected) => {
     expect(describeError(thrown)).toBe(expected);
   });
+
+  it('describes errors whose properties throw or are of the wrong type', () => {
+    const throwing = Object.defineProperty(new Error('x'), 'name', {
+      get() {
+        throw new Error('marker-value');
+      },
+    });
+    const { proxy, revoke } = Proxy.revocable(new Error('x'), {});
+    revoke();
+    for (const error of [Object.assign(new Error('x'), { stack: null }), throwing, proxy]) {
+      expect(describeError(error)).toMatch(/^(an error|Error|a thrown)/);
+    }
+  });
 });

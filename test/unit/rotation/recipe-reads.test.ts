@@ -81,6 +81,15 @@ describe('the recipe of a client', () => {
   });
 });
 
+describe('a recipe that returns a box in place of its value', () => {
+  it.each(Object.entries(clients))('is refused at once by %s', async (_, make) => {
+    const { secrets } = await openStore();
+    expect(() => make(secrets, (s) => ({ password: s.get('password') }))).toThrow(
+      expect.objectContaining({ code: 'RECIPE_FAILED', message: expect.stringContaining('`password`') }),
+    );
+  });
+});
+
 describe('a rotating resource', () => {
   it('refuses a builder that reads the store, disposes of what it built, and rejects at once', async () => {
     const { secrets } = await openStore();

@@ -166,6 +166,8 @@ describe('a wrong argument', () => {
   it('is refused by the methods of a store with the fix', async () => {
     const { store } = await opened();
     await using _ = store;
+    expect(() => store.reveal(undefined as never)).toThrow(invalid);
+    expect(() => store.get(null as never)).toThrow(invalid);
     expect(() => store.on('change', undefined as never)).toThrow(invalid);
     expect(() => store.on('changed' as never, () => {})).toThrow('Did you mean "change"?');
     expect(() => store.once('change', 'log' as never)).toThrow(invalid);
