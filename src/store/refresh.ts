@@ -20,6 +20,8 @@ export interface RefreshRequest {
   /** Read everything, also what seems unchanged. */
   readonly force: boolean;
   readonly patienceMs?: number;
+  /** Another refresh asked for it: it asks for no further one. */
+  readonly followsUp?: boolean;
 }
 
 /** The store's side of a refresh. */
@@ -63,7 +65,7 @@ export class Refresher {
 
   /** Resolves once every source of the request has been read, after this call, and a generation was made of it. */
   async refresh(request: RefreshRequest): Promise<void> {
-    const { trigger, readers, force, patienceMs = PATIENCE_MS } = request;
+    const { readers, force, patienceMs = PATIENCE_MS } = request;
     const ended = this.#trace(request);
     let cancel = () => {};
     try {
@@ -72,8 +74,8 @@ export class Refresher {
         cancel = unrefTimer(patienceMs, resolve);
       });
       await Promise.race([Promise.all(reads), patience]);
-      await this.#make(trigger);
-      await Promise.all(reads.map((read) => read.then(() => this.#make(trigger))));
+      await this.#make(request);
+      await Promise.all(reads.map((read) => read.then(() => this.#make(request))));
     } finally {
       cancel();
       ended();
@@ -105,7 +107,7 @@ export class Refresher {
   }
 
   /** Makes a generation of what is ready, after the one that is being made. */
-  #make(trigger: string): Promise<void> {
+  #make(request: RefreshRequest): Promise<void> {
     this.#making = this.#making.then(async () => {
       // The first generation is made of all sources: one that has not been read yet may have what the next one has, too.
       if (!this.#host.readers.every(({ wasRead }) => wasRead)) return;
@@ -113,7 +115,7 @@ export class Refresher {
       this.#ready = new Map();
       if (readings.size === 0 || this.#host.signal.aborted) return;
       try {
-        await this.#makeOf(readings, trigger);
+        await this.#makeOf(readings, request);
       } catch (error) {
         // What was read is lost, so it must be read again.
         for (const reader of readings.keys()) reader.forget();
@@ -124,7 +126,10 @@ export class Refresher {
     return this.#making;
   }
 
-  async #makeOf(readings: ReadonlyMap<SourceReader, SourceReading>, trigger: string): Promise<void> {
+  async #makeOf(
+    readings: ReadonlyMap<SourceReader, SourceReading>,
+    { trigger, followsUp = false }: RefreshRequest,
+  ): Promise<void> {
     const { catalog, owner, signal, timeoutMs } = this.#host;
     const before = this.#host.current().views;
     const news = [...readings].some(
@@ -156,8 +161,9 @@ export class Refresher {
     for (const reader of step.incomplete) reader.forget();
     for (const name of step.forgotten) catalog.definitions.delete(name);
     this.#host.advance(step, trigger);
-    if (step.awaited.size === 0) return;
-    void detached(() => this.refresh({ trigger, readers: [...step.awaited], force: true }));
+    if (step.awaited.size === 0 || followsUp) return;
+    const readers = [...step.awaited];
+    void detached(() => this.refresh({ trigger, readers, force: true, followsUp: true }));
   }
 
   /** Publishes the start; the function that it returns publishes the end. */

@@ -73,6 +73,44 @@ describe('a value below a source that failed', () => {
   });
 });
 
+describe('two sources that are held back, each with a value that waits', () => {
+  it('are not read in turns without end', async () => {
+    const sources = ['first', 'second'].map((name) => scripted(name, { [`${name}-user`]: 'u' }));
+    let reads = 0;
+    const counted = sources.map(
+      ({ source }): Source => ({
+        ...source,
+        read(request) {
+          reads += 1;
+          return source.read(request);
+        },
+      }),
+    );
+    await using store = await SecretStore.open({
+      secrets: {
+        firstUser: 'first-user',
+        secondUser: 'second-user',
+        firstExtra: secret.text('first-extra').optional(),
+        secondExtra: secret.text('second-extra').optional(),
+      },
+      sources: counted,
+      on: { error: () => {} },
+    });
+    for (const [index, name] of ['first', 'second'].entries()) {
+      sources[index]?.set({ [`${name}-user`]: '', [`${name}-extra`]: 'waits' });
+    }
+    await store.refresh();
+    const before = reads;
+    sources[0]?.hint();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(reads - before).toBeLessThanOrEqual(2);
+    for (const [index, name] of ['first', 'second'].entries())
+      sources[index]?.set({ [`${name}-user`]: 'u2' });
+    await store.refresh();
+    expect([store.reveal('firstExtra'), store.reveal('secondExtra')]).toEqual(['waits', 'waits']);
+  });
+});
+
 describe('a hint while the store opens', () => {
   it('makes no generation of the sources that were quick, and no change event', async () => {
     const gate = deferred<void>();
