@@ -133,6 +133,22 @@ describe('installed in an empty folder', () => {
     await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
   });
 
+  it.each(['node16', 'bundler'])('has types that a library can export, with %s', async (moduleResolution) => {
+    const config = join(consumer, `tsconfig.emit.${moduleResolution}.json`);
+    const compilerOptions = {
+      ...strict,
+      module: moduleResolution === 'bundler' ? 'esnext' : moduleResolution,
+      moduleResolution,
+      noEmit: false,
+      declaration: true,
+      emitDeclarationOnly: true,
+      exactOptionalPropertyTypes: true,
+      outDir: `emitted-${moduleResolution}`,
+    };
+    writeFileSync(config, JSON.stringify({ compilerOptions, files: ['types-emit.mts'] }));
+    await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
+  });
+
   // It says for the whole program what requests carry, and so is a program of its own.
   it('has types for frameworks, whose requests carry what the program registers', async () => {
     cpSync(join(consumer, 'types-frameworks.ts'), join(consumer, 'types-frameworks.mts'));
@@ -143,7 +159,7 @@ describe('installed in an empty folder', () => {
     const { stdout } = await run(process.execPath, [tsc, '--pretty', 'false', '-p', config], {
       cwd: consumer,
     });
-    // The types of other packages do not always fit each other; those are not ours to mend.
+    // The types of other packages do not always fit each other; those are not ours to fix.
     const lines = stdout.split('\n').filter((line) => /^\S+\(\d+,\d+\): error/.test(line));
     expect(lines.filter((line) => !/^node_modules\/(?!hot-secrets\/)/.test(line))).toEqual([]);
   });

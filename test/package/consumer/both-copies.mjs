@@ -18,11 +18,13 @@ for (const [here, there] of [
   assert.equal(store.reveal('apiKey'), 'first');
   assert.equal(store.reveal('absent'), undefined);
   assert.ok(here.isSecret(store.get('apiKey')));
+  assert.ok(store instanceof here.SecretStore);
   const client = here.rotating(store, { build: (s) => s.reveal('apiKey') });
   assert.equal(await client.ready, 'first');
   await client.close();
   await store.close();
   const error = await there.SecretStore.open({ secrets: { apiKey: 'no name' } }).catch((reason) => reason);
+  assert.ok(error instanceof here.SecretsError);
   assert.ok(here.isSecretsError(error, 'NAME_INVALID'));
   assert.ok(!here.isSecretsError(error, 'NAME_UNKNOWN'));
 }

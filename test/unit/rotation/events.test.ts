@@ -3,7 +3,6 @@ import { memory, SecretStore, type SecretsError } from 'hot-secrets';
 import { createPool } from 'hot-secrets/pg';
 import { createServerNames } from 'hot-secrets/tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { observedOf } from '../../../src/observe/observed';
 import { rotating } from '../../../src/rotation/rotating';
 import { createAuthority } from '../../support/certificates';
 import { waitFor } from '../../support/wait-for';
@@ -15,15 +14,12 @@ function stubWarnings() {
   return warn;
 }
 
-/** Lets the store of a harness hear of its resources, as a store with an `error` listener does. */
-function listening(secrets: object) {
+/** What the store of a harness hears as errors. */
+function listening(secrets: {
+  on(event: 'error', listener: (error: SecretsError) => void): unknown;
+}): SecretsError[] {
   const told: SecretsError[] = [];
-  Object.defineProperty(observedOf(secrets), 'tellError', {
-    value: (error: SecretsError) => {
-      told.push(error);
-      return true;
-    },
-  });
+  secrets.on('error', (error) => told.push(error));
   return told;
 }
 
