@@ -119,6 +119,8 @@ async function findIn(
   if (failed !== undefined) return problem(failed.error, reader, 'failed');
   const found = answers?.filter((answer) => answer?.status === 'found') ?? [];
   if (found.length === 0 || answers === undefined) {
+    // Read well and then no more, before a generation was made: what was read counts.
+    if (answers !== undefined && current?.source === reader) return vanished(name, current);
     // A source that fails as a whole is reported once, not once for each name.
     if (view.failure === undefined || current !== undefined) return { kind: 'unseen', source: reader };
     return problem(view.failure, reader, 'read');

@@ -111,6 +111,28 @@ describe('two sources that are held back, each with a value that waits', () => {
   });
 });
 
+describe('a source that fails right after it was read well', () => {
+  it('mixes no secret that vanished from it with new ones of that reading', async () => {
+    const gate = deferred<void>();
+    const first = scripted('first', { token: 't1' });
+    const slow = scripted('slow', {});
+    await using store = await SecretStore.open({
+      sources: [first.source, slow.source],
+      on: { error: () => {} },
+    });
+    slow.hold(gate.promise);
+    first.set({ token: undefined, other: 'o2' });
+    const refreshing = store.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    first.fail(true);
+    first.hint();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    gate.resolve();
+    await refreshing;
+    expect([...store.names()]).not.toEqual(['token', 'other']);
+  });
+});
+
 describe('a hint while the store opens', () => {
   it('makes no generation of the sources that were quick, and no change event', async () => {
     const gate = deferred<void>();
