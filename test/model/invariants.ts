@@ -139,7 +139,8 @@ export class Invariants {
 
   /** Whether all that the source has of what was served from it or from below can be handed out. */
   #whole(index: number, before: Answers, after: Answers): boolean {
-    const concerned = [...before].filter(([, { source }]) => source >= index);
+    // A discovered name that nobody has read may leave instead, and keeps the others from nothing.
+    const concerned = [...before].filter(([name, { source }]) => source >= index && after.has(name));
     return this.#versions(index, after).some((picture) =>
       concerned.every(([, { parts }]) => {
         const cells = parts.map((part) => picture.get(part.name));

@@ -254,7 +254,8 @@ export class StoreRun {
   async #insist(): Promise<void> {
     this.#steady();
     await elapse(SETTLED_MS);
-    for (let count = 0; count < 2; count += 1) await this.#refreshed();
+    // One to wait with a name that vanished, one to let it go, one to find it in the source below.
+    for (let count = 0; count < 3; count += 1) await this.#refreshed();
     if (this.#closing !== undefined) return;
     const { length } = this.#observer.events;
     for (let count = 0; count < 2; count += 1) await this.#refreshed();
