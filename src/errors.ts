@@ -32,7 +32,7 @@ export const errorCodes = {
   VAULT_TIMEOUT: 'The vault or Entra ID did not answer in time.',
   VAULT_RESPONSE_INVALID: 'A response of the vault is not valid JSON.',
   VAULT_UNSTABLE: 'Secrets of the vault changed during every attempt to read them.',
-  IDENTITY_MISSING: 'There is no identity to request a token with.',
+  IDENTITY_MISSING: 'No credential is configured to request a token with.',
   IDENTITY_TOKEN_FILE: 'The projected token of the workload identity is missing, empty or not a token.',
   IDENTITY_SUBJECT_UNKNOWN: 'No federated credential matches the service account.',
   IDENTITY_ISSUER_UNKNOWN: 'No federated credential matches the issuer of the cluster.',

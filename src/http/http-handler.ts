@@ -9,7 +9,7 @@ import type { Answer, Authorizer, AuthorizerRequest, HttpHandler, Incoming, Rece
 
 /** The options of every endpoint that asks an authorizer. Durations are milliseconds. */
 export interface HttpOptions {
-  /** Decides who may call the endpoint. Required: there is no endpoint without it. */
+  /** Decides who may call the endpoint. Required. */
   readonly authorize: Authorizer;
   /** The limit for `authorize` (then 503) and for reading the body (then 408). Default: 10 000. */
   readonly requestTimeoutMs?: number | undefined;

@@ -70,7 +70,7 @@ export interface RotationEvents {
   swapped: SwappedEvent;
   /** A new resource could not be used; the old one serves. Once per cause, not once per retry. */
   rejected: RejectedEvent;
-  /** An old resource is no longer used and was closed. */
+  /** The old resource has drained and is closed. */
   drained: DrainedEvent;
   /** `DRAIN_TIMEOUT`, `DISPOSE_FAILED`, `LISTENER_FAILED`. */
   error: SecretsError;

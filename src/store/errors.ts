@@ -3,6 +3,7 @@ import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { closestNames, kindOf } from '../internal/options';
 import { environmentName } from '../secret/lookup';
+import type { Catalog, Generation } from './generation';
 import type { SourceView } from './resolve';
 import type { SourceReader } from './source-reader';
 
@@ -21,8 +22,25 @@ export function refreshBroke(error: unknown): SecretsError {
   });
 }
 
+/** @throws What keeps a store from opening: a problem of a required secret, a source that failed, or `SECRET_MISSING`. */
+export async function assertComplete(
+  { entries, refused, views }: Generation,
+  { definitions, discovery }: Catalog,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const [name, { required }] of definitions) {
+    if (!required || entries.has(name)) continue;
+    const error = refused.get(name);
+    if (error !== undefined) throw error;
+    missing.push(name);
+  }
+  const failure = [...views.values()].find((view) => view.failure !== undefined)?.failure;
+  if (failure !== undefined && (missing.length > 0 || discovery !== undefined)) throw failure;
+  if (missing.length > 0) throw await secretMissing(missing, definitions, views);
+}
+
 /** Required names that no source has: says for each source what was looked for and which names lie there. */
-export async function secretMissing(
+async function secretMissing(
   missing: readonly string[],
   definitions: ReadonlyMap<string, Definition<unknown>>,
   views: ReadonlyMap<SourceReader, SourceView>,

@@ -44,7 +44,7 @@ export class Notifier {
   }
 
   changed(event: ChangeEvent): void {
-    // Opening is no change: nobody has seen what was there before.
+    // Listeners hear of changes to what the store opened with, and it is still opening.
     if (this.#buffered !== undefined) return;
     publish('hot-secrets:store:change', () => ({ ...this.#owner, ...event }));
     this.#events.emit('change', event);

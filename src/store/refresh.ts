@@ -19,7 +19,7 @@ export interface RefreshRequest {
   readonly readers: readonly SourceReader[];
   /** Read everything, also what seems unchanged. */
   readonly force: boolean;
-  readonly patienceMs?: number;
+  readonly patienceMs?: number | undefined;
   /** Another refresh asked for it: it asks for no further one. */
   readonly followsUp?: boolean;
 }
@@ -84,7 +84,7 @@ export class Refresher {
 
   async #read(reader: SourceReader, force: boolean): Promise<void> {
     const { catalog, signal, timeoutMs } = this.#host;
-    // Closed meanwhile: a queued read is no longer needed.
+    // The store closed while this read was queued.
     if (signal.aborted) return;
     const lookups = this.#wantedFrom(reader);
     const list = catalog.discovery !== undefined;

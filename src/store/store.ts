@@ -9,7 +9,7 @@ import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
 import { type Masked, redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
-import { refreshBroke, secretMissing, storeClosed } from './errors';
+import { assertComplete, refreshBroke, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
 import { type Catalog, emptyGeneration, type Generation, type Step } from './generation';
 import { Notifier } from './notifier';
@@ -127,7 +127,7 @@ export class LiveStore<V> implements SecretStore<V> {
       // Before the first read: the watch hints at what changes between the two.
       for (const reader of this.#readers) this.#watchSource(reader);
       await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
-      await this.#assertComplete();
+      await assertComplete(this.#generation, this.#catalog);
       // A store that opened has a generation, also where it found nothing yet.
       const { discovery } = this.#catalog;
       if (discovery !== undefined) discovery.openedWith = new Set(this.#generation.entries.keys());
@@ -294,12 +294,7 @@ export class LiveStore<V> implements SecretStore<V> {
     force: boolean,
     patienceMs?: number,
   ): Promise<void> {
-    return this.#refresher.refresh({
-      trigger,
-      readers,
-      force,
-      ...(patienceMs !== undefined && { patienceMs }),
-    });
+    return this.#refresher.refresh({ trigger, readers, force, patienceMs });
   }
 
   #watchSource(reader: SourceReader): void {
@@ -383,21 +378,6 @@ export class LiveStore<V> implements SecretStore<V> {
 
   #reportInput(): ReportInput {
     return { generation: this.#current(), catalog: this.#catalog, problems: this.#problems };
-  }
-
-  /** @throws What keeps the store from opening: a problem of a required secret, a source that failed, or `SECRET_MISSING`. */
-  async #assertComplete(): Promise<void> {
-    const { entries, refused, views } = this.#generation;
-    const missing: string[] = [];
-    for (const [name, { required }] of this.#catalog.definitions) {
-      if (!required || entries.has(name)) continue;
-      const error = refused.get(name);
-      if (error !== undefined) throw error;
-      missing.push(name);
-    }
-    const failure = this.#readers.find((reader) => reader.failure !== undefined)?.failure;
-    if (failure !== undefined && (missing.length > 0 || this.#declared === undefined)) throw failure;
-    if (missing.length > 0) throw await secretMissing(missing, this.#catalog.definitions, views);
   }
 
   #publishOpened(durationMs: number): void {

@@ -95,7 +95,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'answers "missing" and what it looked for when there is no value',
+    name: 'answers "missing", with what it looked for, for a name without a value',
     values: ONE,
     async check(running) {
       const result = await running.read();

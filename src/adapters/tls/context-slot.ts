@@ -95,7 +95,7 @@ export class ContextSlot {
     return this.#current.until;
   }
 
-  /** True when a connection that came after that many swaps got a context that is no longer served. */
+  /** True when a connection that was accepted after that many swaps got a replaced context. */
   isStale(acceptedAt: number): boolean {
     return acceptedAt < this.#current.from || this.#current.until < Number.POSITIVE_INFINITY;
   }
