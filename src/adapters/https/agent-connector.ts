@@ -10,7 +10,7 @@ import {
   withoutContextOptions,
 } from '../tls/secure-context';
 
-/** Where the options of a connection say which connector opens it: Node copies them from the agent's to each. */
+/** The option that names the connector of a connection. Node copies it from the agent's options to each connection's. */
 export const CONNECTOR = Symbol('hot-secrets.connector');
 
 /** The options of one connection. */
@@ -18,13 +18,13 @@ export type DialOptions = RequestOptions & SecureOptions & { readonly [CONNECTOR
 
 let made = 0;
 
-/** What an agent connects with in one generation. Its fields are private so that printing a socket stays short. */
+/** Opens the connections of one generation. Its fields are private, so that a printed socket stays short. */
 export class AgentConnector {
-  /** Tells apart connectors of one generation, too: the end of a grace window makes another one. */
+  /** Unique even within one generation, because the end of a grace window makes another connector. */
   readonly #serial: number;
   readonly #options: AgentOptions;
   readonly #context: SecureContext;
-  /** `undefined` where the recipe returned a context: nothing can be added to that. */
+  /** `undefined` if the recipe returned a context, which cannot be extended. */
   readonly #material: SecureContextOptions | undefined;
   readonly #sockets = new OpenSockets();
 
@@ -41,7 +41,7 @@ export class AgentConnector {
     return this.#serial;
   }
 
-  /** The recipe's options, without those that the context is made of. */
+  /** The recipe's options without those that the context contains. */
   get options(): AgentOptions {
     return this.#options;
   }
@@ -50,7 +50,7 @@ export class AgentConnector {
     return this.#sockets;
   }
 
-  /** The context of one connection. As with any agent, its options win over those of the request. */
+  /** The context of one connection. As in any agent, the agent's options override those of the request. */
   contextFor(request: DialOptions): SecureContext {
     if (this.#material === undefined) return this.#context;
     if (request.secureContext !== undefined) return request.secureContext;
@@ -59,7 +59,7 @@ export class AgentConnector {
   }
 }
 
-/** As an agent of this Node would complete them. */
+/** Completes the options as an agent of this version of Node does. */
 function agentOptions(name: string, options: AgentOptions): AgentOptions {
   try {
     return new Agent(options).options;

@@ -10,7 +10,7 @@ import type { SecretStore } from '../../store/types';
 import { AgentConnector } from './agent-connector';
 import { RotatingAgent } from './rotating-agent';
 
-/** Turns one generation into the options of an agent. Synchronous; the agent depends on the secrets that it reads. */
+/** Turns a snapshot into the options of an agent. Synchronous; the agent follows the secrets that it reads. */
 export type AgentRecipe<V> = Recipe<V, AgentOptions>;
 
 /** An `https.Agent` that follows the rotation of its certificates. */
@@ -23,20 +23,20 @@ const IN_RECIPE = ['ca', 'cert', 'key', 'pfx', 'keepAlive', 'maxSockets', 'maxTo
  * new material is checked; then new connections use it, idle ones are closed, and busy ones close after their request.
  * No request fails. Requests that wait because of `maxSockets` are sent with the new material. A bad pair changes nothing.
  *
- * Settings that an agent copies when it is made (`keepAlive`, `maxSockets`, `scheduling`, …) are those of the first run.
+ * The first run of the recipe fixes the settings that an agent copies at creation (`keepAlive`, `maxSockets`, `scheduling`, …).
  * `destroy()` also stops following the store; requests after it fail with `ROTATION_CLOSED`.
  *
  * Options: `name` (default `HTTPS agent`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, which are in `rejected` events later; and `OPTION_UNKNOWN`, `OPTION_INVALID`. Events:
+ * `TLS_OPTIONS_INVALID` (in `rejected` events after the first run), `OPTION_UNKNOWN`, `OPTION_INVALID`. Events:
  * `DRAIN_TIMEOUT`.
  *
  * @example
  * ```ts
  * const agent = createAgent(secrets, (s) => ({
  *   ...s.reveal('client'), // a secret.tls
- *   ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca), // old and new authority, while the old one is in its grace window
+ *   ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca), // also the old authority, until its grace window ends
  *   keepAlive: true,
  * }));
  * https.get('https://api.internal/', { agent }, (response) => response.resume());

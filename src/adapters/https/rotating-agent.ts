@@ -12,18 +12,18 @@ type AgentClient = Pick<RotatingClient<never, AgentOptions, AgentConnector>, 'na
 type SocketCallback = (error: unknown, socket?: Duplex) => void;
 type ByName<T> = Record<string, T[] | undefined>;
 
-/** The overridden steps of Node's agent, and the state it keeps. Node declares only some of them. */
+/** The methods and fields of Node's agent that the subclass uses. Node declares only some of them. */
 interface AgentInternals {
   options: AgentOptions;
   readonly sockets: ByName<Duplex>;
   readonly freeSockets: ByName<Duplex>;
-  /** Requests that wait for a connection because of `maxSockets`. */
+  /** Requests that wait for a connection because of `maxSockets`, by name. */
   readonly requests: ByName<ClientRequest>;
-  /** Called by each request; `where`: its options. */
+  /** Called for each request; `where` holds its options. */
   addRequest(request: ClientRequest, ...where: readonly unknown[]): void;
-  /** Opens a connection for a request, and keeps it in the books. */
+  /** Opens a connection for a request, and registers it. */
   createSocket(request: ClientRequest, options: DialOptions, callback: SocketCallback): void;
-  /** Opens one. */
+  /** Opens a connection. */
   createConnection(options: DialOptions, callback?: SocketCallback): Duplex | null | undefined;
   keepSocketAlive(socket: Duplex): boolean;
   getName(options?: DialOptions): string;
@@ -33,13 +33,13 @@ interface AgentInternals {
 const Base = Agent as unknown as new (options: AgentOptions) => AgentInternals;
 
 /**
- * Node's agent, in which the connector is a part of a connection's name. Connections, cached TLS sessions and queues are
- * kept by name, so nothing of one generation serves another: a resumed session would show the server the old identity,
+ * Node's agent with the connector as a part of each connection's name. Node keeps connections, cached TLS sessions and
+ * queues by name, so no generation uses those of another: a resumed session would show the server the old identity,
  * and a kept-alive connection would outlive the authority that vouched for it.
  */
 export class RotatingAgent extends Base {
   readonly #client: AgentClient;
-  /** How a request that waits asks again, in the async context that it came from. */
+  /** Requests a connection again for a waiting request, in the async context of that request. */
   readonly #askAgain = new WeakMap<ClientRequest, () => void>();
   #destroyed = false;
 
@@ -57,13 +57,13 @@ export class RotatingAgent extends Base {
       try {
         this.#askAgain.get(request)?.();
       } catch (error) {
-        // Its own options make no valid context; the requests behind it must still be sent.
+        // The options of this request make no valid context. The requests behind it must still be sent.
         fail(request, error);
       }
     }
   }
 
-  // — Node's own steps —
+  // — overrides of Node's agent —
 
   override addRequest(request: ClientRequest, ...where: readonly unknown[]): void {
     if (this.#destroyed) {
@@ -80,7 +80,7 @@ export class RotatingAgent extends Base {
   override createSocket(request: ClientRequest, options: DialOptions, callback: SocketCallback): void {
     const { sockets } = this.#client.current;
     super.createSocket(request, options, (error, socket) => {
-      // Through a proxy, a connection may come late.
+      // A proxy may open the connection late.
       if (socket && this.#destroyed) {
         socket.destroy();
         callback(this.#closed());
@@ -101,14 +101,14 @@ export class RotatingAgent extends Base {
     return !this.#destroyed && this.#client.current.sockets.has(socket) && super.keepSocketAlive(socket);
   }
 
-  /** Node writes keys into it. The agent's own keys are no longer in the options; keys of a request are hidden here. */
+  /** Node writes keys into the name. The options no longer have the agent's own; this hides the keys of a request. */
   override getName(options: DialOptions = {}): string {
     const { key, pfx, [CONNECTOR]: connector = this.#client.current } = options;
     const shown = key || pfx ? { ...options, key: hidden(key), pfx: hidden(pfx) } : options;
     return `${super.getName(shown)}:${connector.serial}`;
   }
 
-  /** Also stops following the store. Requests that wait or come later fail: their certificate would never be rotated. */
+  /** Also stops following the store. Waiting and later requests fail, because their certificate would never rotate. */
   override destroy(): void {
     if (!this.#destroyed) {
       this.#destroyed = true;
@@ -122,7 +122,7 @@ export class RotatingAgent extends Base {
     const waiting = Object.entries(this.requests);
     for (const [name] of waiting) {
       delete this.requests[name];
-      // Node makes a list for each name that is asked for, and would keep the list of a generation that never connected.
+      // Node makes a list for each requested name, and would keep that of a generation that never connected.
       if (this.sockets[name]?.length === 0) delete this.sockets[name];
     }
     return waiting.flatMap(([, queue]) => queue ?? []);
@@ -135,16 +135,16 @@ export class RotatingAgent extends Base {
   }
 }
 
-// With `agent: false` Node makes a new one of the default agent's class, without arguments.
+// With `agent: false`, Node calls the constructor of the default agent without arguments.
 Object.defineProperty(RotatingAgent.prototype, 'constructor', { value: Agent });
 
 function hold(sockets: OpenSockets, socket: Duplex): void {
   sockets.add(socket);
-  // Upgraded: it no longer belongs to the agent, and lives as long as its user likes.
+  // An upgraded connection no longer belongs to the agent.
   socket.once('agentRemove', () => sockets.delete(socket));
 }
 
-/** As Node's agent tells a request that its connection failed. */
+/** Fails a request as Node's agent does when its connection fails. */
 function fail(request: ClientRequest, error: unknown): void {
   (request.onSocket as (socket: unknown, error: unknown) => void).call(request, null, error);
 }

@@ -11,22 +11,22 @@ import { credentialOf, probe, refusal } from './credential';
 import type { PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
 
-/** Turns one generation into the options of a pool. Synchronous; the pool depends on the secrets that it reads. */
+/** Turns a snapshot into the options of a pool. Synchronous; the pool follows the secrets that it reads. */
 export type PoolRecipe<V> = Recipe<V, PoolConfig>;
 
 /** Durations are milliseconds. */
 export interface CreatePoolOptions {
-  /** The `pg` package to use instead of the installed one: some libraries check for their own copy. */
+  /** The `pg` module to use instead of the installed one, for bundles and for libraries that check for their own copy. */
   readonly pg?: PgModule | undefined;
   /** The name of the pool in errors and events. Default: `pool`. */
   readonly name?: string | undefined;
   /** Time limit of the test login before a new credential is used. Default: 5 000. */
   readonly verifyTimeoutMs?: number | undefined;
-  /** Time over which connections of the old credential are retired, with jitter. Default: 1 000. */
+  /** Time over which the connections of the old credential are retired, with jitter. Default: 1 000. */
   readonly retireOverMs?: number | undefined;
   /**
-   * How long one of them may stay checked out before it is closed while in use; also the time limit of `end()`.
-   * Default: 3 600 000 (an hour): the server does not end them, so breaking a long transaction gains nothing.
+   * How long such a connection may stay checked out before it is closed while in use; also the time limit of `end()`.
+   * Default: 3 600 000 (an hour), because the server does not end these sessions, so breaking a long transaction gains nothing.
    */
   readonly drainTimeoutMs?: number | undefined;
   /** The same limit for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
@@ -35,7 +35,7 @@ export interface CreatePoolOptions {
   readonly authFailureWaitMs?: number | undefined;
   /** First step of the backoff between test logins with a credential that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
-  /** Its longest step. Default: 30 000. */
+  /** The longest step of that backoff. Default: 30 000. */
   readonly retryMaxMs?: number | undefined;
 }
 
@@ -43,22 +43,22 @@ export interface CreatePoolOptions {
 export interface PoolRotationEvents extends RotationEvents, CredentialEvents {}
 
 /**
- * The rotation of a pool, apart from the pool's own events and counts. What is wrong (`rejected`, `refused`, `error`)
- * also reaches the `error` listeners of the store, and is a process warning where neither has a listener.
+ * The rotation of a pool, in addition to the pool's own events and counts. Problems (`rejected`, `refused`, `error`)
+ * also reach the `error` listeners of the store; without any listener they become process warnings.
  */
 export interface PoolRotation extends Listenable<PoolRotationEvents> {
-  /** The store's generation that new connections log in with. */
+  /** The generation whose credential new connections use. */
   readonly generation: number;
   /** Open connections of older generations. */
   readonly staleCount: number;
-  /** Those of them that hold a LISTEN, and so never drain by themselves. */
+  /** Those of them that hold a LISTEN, so that they never drain by themselves. */
   readonly listeningCount: number;
 }
 
 /** A `pg.Pool` that follows the rotation of its credential. */
 export type HotPool = Pool & { readonly rotation: PoolRotation };
 
-/** Settings of pg, which are often taken for options of `createPool`. */
+/** Settings of pg that are often mistaken for options of `createPool`. */
 const IN_RECIPE = [
   ...['host', 'port', 'database', 'user', 'password', 'ssl', 'connectionString', 'application_name'],
   ...['max', 'min', 'maxUses', 'maxLifetimeSeconds', 'idleTimeoutMillis', 'connectionTimeoutMillis'],
@@ -67,19 +67,19 @@ const IN_RECIPE = [
 
 /**
  * A real `pg.Pool` (a subclass of yours: `instanceof` holds) whose connections follow the secrets that the recipe reads.
- * On rotation one test login verifies the new credential; then new connections use it, and old ones are retired when they are
- * idle or released, paced. No query fails: checked-out connections keep working, and when the server refuses the current
- * credential (it changed before the file did), callers wait for the newer one, up to `authFailureWaitMs`.
+ * On rotation, one test login verifies the new credential. Then new connections use it, and old ones are retired at a steady
+ * pace while they are idle or when they are released. No query fails: checked-out connections keep working. When the server
+ * refuses the current credential (it changed before the file did), callers wait up to `authFailureWaitMs` for the newer one.
  *
- * Settings of the pool itself (`max`, `idleTimeoutMillis`, …) are taken from the first run of the recipe.
+ * The first run of the recipe fixes the settings of the pool itself (`max`, `idleTimeoutMillis`, …).
  *
- * Client certificates and authorities are a part of the credential: `ssl` is checked, and made into a context, so that the
- * pool prints no key.
+ * Client certificates and authorities belong to the credential: `ssl` is checked and becomes a context, so the
+ * pool never prints a key.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `TLS_OPTIONS_INVALID`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
- * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers that wait when the pool ends:
- * `POOL_CLOSED`.
+ * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers that still wait when the pool
+ * ends get `POOL_CLOSED`.
  *
  * @example
  * ```ts

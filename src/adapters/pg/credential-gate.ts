@@ -2,7 +2,7 @@ import type { PendingItem, PoolInternals } from './pg-internals';
 
 interface GateOptions {
   readonly waitMs: number;
-  /** Tries the current credential again; resolves with true when the server accepts it. */
+  /** Tries the current credential again. Resolves with true if the server accepts it. */
   readonly probe: () => Promise<boolean>;
   /** Runs each time the gate opens. */
   readonly opened: () => void;
@@ -12,8 +12,8 @@ const PROBE_FIRST_MS = 1000;
 const MAX_PROBE_MS = 15_000;
 
 /**
- * Closed while the server refuses the current credential. The only login that is tried meanwhile is a probe with backoff;
- * callers stay in the pool's own queue, where open connections still serve them, each for at most `waitMs`.
+ * Closed while the server refuses the current credential. Meanwhile the only login is a probe with backoff;
+ * callers stay in the pool's own queue for at most `waitMs` each, and open connections still serve them.
  */
 export class CredentialGate {
   readonly #pool: Pick<PoolInternals, '_pendingQueue' | '_clients'>;
@@ -33,25 +33,25 @@ export class CredentialGate {
     return this.#closedAt !== undefined;
   }
 
-  /** True when a new caller has to wait; waiting then keeps the process alive. */
+  /** Tells whether a new caller has to wait. A waiting caller keeps the process alive. */
   holds(): boolean {
-    // The next sweep releases the process when no caller waits.
+    // The next sweep releases the process if no caller waits.
     if (this.closed) this.#sweep?.ref();
     return this.closed;
   }
 
-  /** A login was refused. */
+  /** Closes the gate, because a login was refused. */
   close(error: Error): void {
     this.#error = error;
     if (this.#closedAt !== undefined) return;
     this.#closedAt = performance.now();
     const step = Math.min(100, Math.max(5, this.#options.waitMs / 10));
-    // Holds the process while somebody waits, as a pending connect would.
+    // Keeps the process alive while a caller waits, as a pending connect would.
     this.#sweep = setInterval(() => this.#expire(), step);
     this.#scheduleProbe(0);
   }
 
-  /** The credential was accepted, or replaced by one that was. */
+  /** Opens the gate, because the server accepted the credential or its successor. */
   open(): void {
     if (!this.closed) return;
     this.stop();
@@ -73,7 +73,7 @@ export class CredentialGate {
     for (const item of [...queue]) {
       const since = this.#waitingSince.get(item) ?? now;
       this.#waitingSince.set(item, since);
-      // After a long refusal, and without an open connection that could serve, waiting again would not help.
+      // Waiting again would not help after a long refusal without an open connection that could serve.
       const hopeless = lasting && this.#pool._clients.length === 0;
       if (!hopeless && now - since < this.#options.waitMs) continue;
       // The callback before this one may have ended the pool.

@@ -6,9 +6,9 @@ import { certificateAlert } from '../tls/alert';
 import { checkedContext } from '../tls/secure-context';
 import { abortLogin, isRefusal, type PgModule } from './pg-internals';
 
-/** Everything that one login needs, read from one generation at once. */
+/** Everything that a login needs, from one generation. */
 export interface Credential {
-  /** Tells it from every other one: at the end of a grace window, the same generation makes another credential. */
+  /** Unique even within one generation, because the end of a grace window makes another credential. */
   readonly id: number;
   readonly config: PoolConfig;
 }
@@ -16,7 +16,7 @@ export interface Credential {
 let credentials = 0;
 
 /**
- * Makes a credential from the options that the recipe of the pool `name` returned.
+ * Makes a credential from the options that the recipe of the pool returned.
  * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
 export function credentialOf(name: string, config: PoolConfig): Credential {
@@ -36,7 +36,7 @@ export async function probe(
   signal: AbortSignal,
 ): Promise<void> {
   const client = new Client(config);
-  // A socket may still fail after its end, and nothing else listens.
+  // A socket may still fail after its end, when nothing else listens.
   client.on('error', () => {});
   const stop = () => abortLogin(client);
   signal.addEventListener('abort', stop, { once: true });
@@ -68,7 +68,7 @@ function unreachable(name: string, error: unknown): SecretsError {
 }
 
 /**
- * pg lets `connectionString` win over the settings next to it. Here the settings win: the recipe names them on purpose.
+ * In pg, `connectionString` overrides the settings next to it. Here the settings win, because the recipe names them on purpose.
  */
 function withoutConnectionString({ connectionString, ...named }: PoolConfig): PoolConfig {
   if (connectionString === undefined) return named;
@@ -92,8 +92,8 @@ function dropEmpty(parsed: object): PoolConfig {
 }
 
 /**
- * The private parts of `ssl` go into a context, which prints nothing. pg hides only the key, not a PFX or a passphrase; and
- * `inspect` finds all of them in the options of each socket.
+ * Moves the private parts of `ssl` into a context, which prints nothing. pg hides only the key, not a PFX or a passphrase, and
+ * `inspect` shows all of them in the options of each socket.
  */
 function withContext(name: string, config: PoolConfig): PoolConfig {
   const { ssl } = config;

@@ -4,7 +4,7 @@ const MAX_LANES = 8;
 const QUIET_MS = 1000;
 const SLOW_MS = 1000;
 
-/** How a login ended. `failed`: for a reason that does not concern the credential. */
+/** How a login ended. `failed` means a reason that does not concern the credential. */
 export type LoginOutcome = 'accepted' | 'refused' | 'failed';
 
 /**

@@ -3,9 +3,9 @@ import { unrefTimer } from '../../internal/time';
 import type { PoolInternals } from './pg-internals';
 
 /**
- * Retires connections one by one, spread over a time with jitter: if all of them reconnected in the same instant, it would
- * show in the latency of this process, and in the load of a server that many processes share. Idle connections are closed
- * at their turn, busy ones when they are released after it.
+ * Retires connections one by one over a span of time, with jitter. If all of them reconnected in the same instant, it would
+ * show in the latency of this process and in the load of a shared server. Idle connections close
+ * in their turn, busy ones when they are released after it.
  */
 export class PacedRetirement {
   readonly #pool: PoolInternals;

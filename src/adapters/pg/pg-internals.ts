@@ -2,7 +2,7 @@ import type { Client, ClientConfig, Pool, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { certificateAlert } from '../tls/alert';
 
-/** The used part of the `pg` package: the caller's own copy, or the installed one. */
+/** The part of the `pg` module that the adapter uses. */
 export interface PgModule {
   readonly Pool: new (config?: PoolConfig) => Pool;
   readonly Client: new (config?: string | ClientConfig) => Client;
@@ -15,7 +15,7 @@ export interface PendingItem {
 }
 
 /**
- * The private part of pg-pool that the adapter uses. Its names have not changed since pg-pool 3.6 (pg 8.11).
+ * The private members of pg-pool that the adapter uses. They have not changed since pg-pool 3.6 (pg 8.11).
  */
 export interface PoolInternals {
   _clients: Client[];
@@ -33,7 +33,7 @@ export interface PoolInternals {
 const METHODS = ['_isFull', '_pulseQueue', '_remove', 'newClient'] as const;
 const FIELDS = ['_clients', '_idle', '_pendingQueue', '_expired'] as const;
 
-/** Throws `PEER_UNSUPPORTED` when a pool lacks the internals that the adapter needs. */
+/** Throws `PEER_UNSUPPORTED` if a pool lacks the internals that the adapter needs. */
 export function assertInternals(pool: object): void {
   const missing = [
     ...METHODS.filter((name) => typeof (pool as Record<string, unknown>)[name] !== 'function'),
@@ -46,15 +46,15 @@ export function assertInternals(pool: object): void {
 }
 
 /**
- * The login was refused: SQLSTATE invalid_password or invalid_authorization_specification, or a TLS alert about the
- * client's certificate.
+ * Tells whether the server refused the login: SQLSTATE invalid_password or invalid_authorization_specification, or a TLS
+ * alert about the client's certificate.
  */
 export function isRefusal(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
   return code === '28P01' || code === '28000' || certificateAlert(error) !== undefined;
 }
 
-/** Ends a login that is under way. `end()` would end the connection and never answer the caller that waits for the login. */
+/** Ends a login. `end()` would close the connection and never answer the caller that waits for the login. */
 export function abortLogin(client: Client): void {
   const { connection } = client as { connection?: { stream: { destroy(): void } } };
   if (connection === undefined) void client.end().catch(() => {});

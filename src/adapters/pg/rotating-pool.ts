@@ -28,11 +28,11 @@ export interface PoolSettings {
   readonly verifyTimeoutMs: number;
 }
 
-/** What happens to the pool. */
+/** The events of the pool that its rotation hears. */
 export interface PoolEvents {
-  /** A login with the current credential was refused, the first since one was accepted. */
+  /** The first login with the current credential since an accepted one was refused. */
   refused: { readonly error: Error; readonly waiting: number };
-  /** The current credential is tried again outside the pool: a newer one may be there, too. */
+  /** A probe tries the current credential again; a newer one may have arrived, too. */
   probing: undefined;
   /** The server accepts logins again. */
   accepted: undefined;
@@ -42,17 +42,17 @@ export interface PoolEvents {
 
 /** The pool's side of a rotation. */
 export interface RotatingPool extends Pool {
-  /** New connections log in with this credential from now on; older ones are retired. */
+  /** Makes new connections log in with this credential, and retires the others. */
   swap(credential: Credential): void;
-  /** Open connections whose credential is not the current one. */
+  /** The open connections with another credential than the current one. */
   stale(): StampedClient[];
-  /** Resolves when no connection of a credential is left, except those that hold a LISTEN. */
+  /** Resolves when no connection of a credential remains, except those that hold a LISTEN. */
   drained(credential: Credential, signal: AbortSignal): Promise<void>;
   /** Closes the remaining connections of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
 
-/** The overridden methods of the pool in one form each: pg declares them with overloads. */
+/** The overridden methods of the pool, in one form each, because pg declares overloads. */
 interface Overridable {
   emit(event: string | symbol, ...args: unknown[]): boolean;
   end(callback?: (error?: Error) => void): Promise<void>;
@@ -60,7 +60,7 @@ interface Overridable {
 
 type BasePool = Omit<Pool, keyof Overridable> & PoolInternals & Overridable;
 
-/** Makes the pool: pg's own, with those steps overridden in which a credential matters. It tells `happenings` what happens. */
+/** Makes a pool of pg that overrides the steps in which a credential matters, and calls `happenings`. */
 export function createRotatingPool(
   pg: PgModule,
   first: Credential,
@@ -76,7 +76,7 @@ export function createRotatingPool(
     readonly #lanes = new LoginLanes(() => this.#pump());
     readonly #gate: CredentialGate;
     readonly #retirement: PacedRetirement;
-    /** Errors of logins that are retried: a hook of the user may fail with the same code. */
+    /** Errors of logins that are retried. An error of a user's hook may have the same code. */
     readonly #refusals = new WeakSet<Error>();
     readonly #logins = new WeakMap<StampedClient, (outcome: LoginOutcome) => void>();
     readonly #timers = new Set<() => void>();
@@ -119,7 +119,7 @@ export function createRotatingPool(
       applyTo(this.options as PoolConfig, credential);
       this.#retirement.start();
       this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
-      // It was verified: waiting callers may log in.
+      // The probe verified it, so waiting callers may log in.
       this.#gate.open();
     }
 
@@ -151,14 +151,14 @@ export function createRotatingPool(
       else this.#pump();
     }
 
-    // — pg-pool's own steps —
+    // — overrides of pg-pool —
 
-    /** Full for new logins: callers stay in the queue, where released clients serve them. */
+    /** Reports a full pool to new logins, so that callers stay in the queue, where released clients serve them. */
     override _isFull(): boolean {
       return this.#gate.holds() || this.#lanes.full || super._isFull();
     }
 
-    /** A caller whose login is refused or outdated goes back into the queue: the gate, or a newer credential, decides. */
+    /** Returns a caller whose login was refused or outdated to the queue, where the gate or a newer credential decides. */
     override newClient(item: PendingItem): void {
       const answer = item.callback;
       item.callback = (error, client, release) => {
@@ -169,15 +169,15 @@ export function createRotatingPool(
       super.newClient(item);
     }
 
-    /** The error of an idle connection with an old credential is not reported: it is being replaced anyway. */
+    /** Hides the error of an idle connection with an old credential, which is being replaced anyway. */
     override emit(event: string | symbol, ...args: unknown[]): boolean {
       if (event === 'error' && this.#isStale(args[1] as Client)) return true;
       return super.emit(event, ...args);
     }
 
     /**
-     * As pg's, with three differences: waiting callers get `POOL_CLOSED` instead of waiting forever, a client that is
-     * still checked out at `drainTimeoutMs` is closed, and calling it again is fine.
+     * Ends the pool as pg does, with three differences: waiting callers get `POOL_CLOSED` instead of waiting forever, a
+     * client that is still checked out at `drainTimeoutMs` is closed, and calling it again is fine.
      */
     override end(callback?: (error?: Error) => void): Promise<void> {
       const ended = this.#ended.once(() => {
@@ -195,7 +195,7 @@ export function createRotatingPool(
       return ended;
     }
 
-    // — inside —
+    // — internals —
 
     #isStale(client: Client | undefined): boolean {
       const id = (client as StampedClient | undefined)?.credentialId;
@@ -207,7 +207,7 @@ export function createRotatingPool(
       this.#logins.get(client)?.(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
       // A login with a replaced credential is retried with its successor, regardless of the cause.
       if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
-      // The pool notes the outcome after this call; then another lane may be free.
+      // The pool records the outcome after this call; then another lane may be free.
       queueMicrotask(() => this.#pump());
     }
 
@@ -254,18 +254,18 @@ export function createRotatingPool(
     }
 
     #forceClient(client: StampedClient): void {
-      // Its user may have no error listener, and this error is our doing.
+      // Its user may have no error listener, and we cause this error.
       client.on('error', () => {});
       const idle = this._idle.some((one) => one.client === client);
       if (client.loggingIn) abortLogin(client);
-      // A closed client that stayed idle in the pool would go to the next caller.
+      // The pool would give a closed client that stayed idle to the next caller.
       else if (idle || (this.ending && this._clients.includes(client))) this._remove(client);
       else void client.end().catch(() => {});
     }
 
     /** Closes the clients that the end of the pool still waits for. */
     #abandon(): void {
-      // Not only open ones: a closed client may still be checked out.
+      // Includes closed clients, which may still be checked out.
       for (const client of this._clients) this.#forceClient(client as StampedClient);
       this._pulseQueue();
     }
@@ -274,7 +274,7 @@ export function createRotatingPool(
   return new HotSecretsPool() as unknown as RotatingPool;
 }
 
-/** ORMs read `pool.options`. Like pg-pool itself, this keeps the password out of printed options. */
+/** Sets `pool.options`, which ORMs read. Like pg-pool, it keeps the password out of printed options. */
 function applyTo(options: PoolConfig, { config }: Credential): void {
   const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = config;
   Object.assign(options, rest);
@@ -287,7 +287,7 @@ function applyTo(options: PoolConfig, { config }: Credential): void {
 }
 
 function poolClosed(name: string): SecretsError {
-  return new SecretsError('POOL_CLOSED', `the ${name} was ended while this caller waited for a connection`, {
+  return new SecretsError('POOL_CLOSED', `the ${name} ended while this caller waited for a connection`, {
     next: 'End the pool after the last query has settled.',
   });
 }

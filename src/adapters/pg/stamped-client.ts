@@ -3,29 +3,29 @@ import type { Events } from '../../internal/events';
 import type { Credential } from './credential';
 import type { PgModule } from './pg-internals';
 
-/** A connection with the credential that its user, password, host and TLS came from, together. */
+/** A connection that knows the one credential that its user, password, host and TLS came from. */
 export interface StampedClient extends Client {
   readonly credentialId: number;
-  /** True from the start of its login to the end of it. */
+  /** True during its login. */
   readonly loggingIn: boolean;
-  /** True while it holds a LISTEN: such a client stays checked out, and never drains by itself. */
+  /** True while it holds a LISTEN. Such a client stays checked out and never drains by itself. */
   readonly listening: boolean;
 }
 
-/** What happens to the clients of a pool. Listeners run within the step that they hear of. */
+/** The events of a pool's clients. Listeners run synchronously. */
 export interface ClientEvents {
   opened: StampedClient;
   loginStarted: StampedClient;
-  /** Once per login, before the caller hears of it. */
+  /** Emitted once per login, before the caller hears of it. */
   loginEnded: { readonly client: StampedClient; readonly error: Error | undefined };
-  /** It began or stopped to listen. */
+  /** It began or stopped listening. */
   listening: StampedClient;
   closed: StampedClient;
 }
 
 type ConnectCallback = (error: Error) => void;
 
-/** The class of the pool's clients. Each reads one credential, in its constructor. */
+/** Makes the class of the pool's clients. Each client reads one credential in its constructor. */
 export function stampedClientClass(
   Base: PgModule['Client'],
   currentCredential: () => Credential,
@@ -44,8 +44,8 @@ export function stampedClientClass(
       this.once('end', () => events.emit('closed', this.#self));
     }
 
-    // pg-pool uses the callback form; nothing else has to be seen here.
-    // @ts-expect-error Two overloads in one: TypeScript wants the intersection of their return types.
+    // pg-pool uses only the callback form.
+    // @ts-expect-error This implements two overloads, and TypeScript wants the intersection of their return types.
     override connect(callback?: ConnectCallback): undefined {
       events.emit('loginStarted', this.#self);
       this.loggingIn = true;
@@ -57,7 +57,7 @@ export function stampedClientClass(
       try {
         super.connect(connected);
       } catch (error) {
-        // An impossible port, for example: thrown out of the pool, it would keep its place there forever.
+        // For example an impossible port. If this threw, the client would keep its place in the pool forever.
         events.emit('closed', this.#self);
         process.nextTick(connected, error);
       }

@@ -23,20 +23,20 @@ export interface AttachOptions {
   /** Certificates by name; the server was created with their `SNICallback`. They close with it. */
   readonly names?: Pick<ServerNames<unknown>, 'SNICallback'> | undefined;
   /**
-   * How long connections may stay on the old certificate. HTTP/1 closes after its next answer, HTTP/2 with a GOAWAY at
-   * its next request, or halfway when there is none. Connections that are left at the end are closed by force, with a
-   * `DRAIN_TIMEOUT`. Default: they stay open.
+   * How long connections may stay on the old certificate. HTTP/1 connections close after their next response, HTTP/2
+   * sessions with a GOAWAY at their next request, or after half of the time if none comes. The rest is closed by force, with
+   * a `DRAIN_TIMEOUT`. Default: they stay open.
    */
   readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
-  /** Its longest step. Default: 30 000. */
+  /** The longest step of the backoff. Default: 30 000. */
   readonly retryMaxMs?: number | undefined;
 }
 
 /**
- * The rotation of a server's certificate. `staleCount` has the open connections that got an older one, of a name or by
- * default; connections from before the attachment do not count.
+ * The rotation of a server's certificate. `staleCount` counts the open connections with an older one, whether by name or by
+ * default. Connections from before the attachment do not count.
  */
 export interface AttachedContext extends ClientRotation, AsyncDisposable {
   /** Stops following the store; the server keeps its current pair. May be called again. */
@@ -45,19 +45,19 @@ export interface AttachedContext extends ClientRotation, AsyncDisposable {
 
 const WHERE = 'attachSecureContext';
 const IN_RECIPE = ['cert', 'key', 'ca', 'pfx', 'passphrase', 'minVersion', 'maxVersion', 'ciphers'];
-// A symbol of the registry, so that the ESM and CJS copies of the package see each other's.
+// A registered symbol, so that the ESM and CJS copies of the package see each other's attachments.
 const ATTACHED = Symbol.for('hot-secrets.attached');
 
 /**
- * Lets an https, http2 or tls server follow the secrets that the recipe reads, from now until the server closes. New
- * connections get a new pair at once, old ones live on, and no session of the old pair is resumed. A bad pair leaves the
- * server as it is.
+ * Makes an https, http2 or tls server follow the secrets that the recipe reads until the server closes. New
+ * connections get a new pair at once, open ones stay, and no session of the old pair is resumed. A bad pair leaves the
+ * server unchanged.
  *
- * Options that the server was created with (`minVersion`, `ca`, `ciphers`, …) hold unless the recipe names them. Attach before the
+ * Options that the server was created with (`minVersion`, `ca`, `ciphers`, …) hold unless the recipe returns them. Attach before the
  * server listens.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first seven are
+ * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later the first seven are
  * `rejected` events; `DRAIN_TIMEOUT` is an `error` event.
  *
  * @example
@@ -86,7 +86,7 @@ export function attachSecureContext<V>(
     recipe,
     returns: 'tls.createSecureContext',
     options: { ...settings, drainTimeoutMs: drainTimeoutMs ?? Number.POSITIVE_INFINITY },
-    // Applied to the server itself, and not to a context of our own: making one takes a millisecond.
+    // Checks on the server itself, because a separate context would cost a millisecond.
     connect: (contextOptions: SecureContextOptions) =>
       serveContext(name, contextOptions, inherited, (complete) => applied.apply(complete)),
   });
@@ -104,11 +104,11 @@ export function attachSecureContext<V>(
   const http = drains ? new HttpWatch(server, connections) : undefined;
   const leaveNames = names?.join(() => applied.again());
   client.follow({
-    // In the same turn as the build: no connection has come since.
+    // This runs in the same turn as the build, so no connection has arrived since.
     swap: (served) => slot.swap(served),
     drained: (served) => slot.drain(served),
     close(served: ServedContext) {
-      // Superseded before it was swapped in: the server goes back to the one that serves.
+      // A newer rotation superseded it before the swap, so the server returns to the serving pair.
       if (served !== slot.current && applied.is(served.options)) applied.apply(slot.current.options);
       return slot.force(served);
     },
@@ -118,7 +118,7 @@ export function attachSecureContext<V>(
   const closing = new Closing();
   const close = () =>
     closing.once(async () => {
-      // The server keeps its pair: the last events of the rotation would say otherwise.
+      // The server keeps its pair, although the last events of the rotation would say otherwise.
       client.events.clear();
       server.off('close', close);
       connections.stop();
@@ -130,7 +130,7 @@ export function attachSecureContext<V>(
   return client.face({ close, [Symbol.asyncDispose]: close });
 }
 
-/** The options that a server has: those of the slot, except for the moment between a build and its swap. */
+/** The options that the server has: those of the slot, except between a build and its swap. */
 class AppliedOptions {
   readonly #server: Server;
   readonly #names: ServerNamesInternals | undefined;
@@ -145,7 +145,7 @@ class AppliedOptions {
     return this.#current === options;
   }
 
-  /** Gives the server these options, or throws and leaves it as it was. */
+  /** Gives the server these options. Throws without having changed it. */
   apply(options: SecureContextOptions): undefined {
     const served = [options, ...(this.#names?.served() ?? [])];
     const sessionIdContext = sessionContext(options.sessionIdContext, served);

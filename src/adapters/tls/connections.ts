@@ -12,25 +12,25 @@ import {
   type SwapCount,
 } from './context-slot';
 
-/** Where a connection that came after so many swaps got its context. `host`: the name that its client asked for, or `''`. */
+/** Returns the slot that served a connection which arrived after `acceptedAt` swaps. `host` is the requested name, or `''`. */
 type SlotOf = (host: string, acceptedAt: number) => ContextSlot;
 
 interface Watched extends Connection {
-  /** Cancels its own deadline, if it has one. */
+  /** Cancels the connection's own deadline, if it has one. */
   cancel: () => void;
 }
 
 /**
- * Follows the connections of a server from the moment they come. Node fixes the default context of a connection then,
- * however long its handshake takes. The context of a name is fixed within the handshake, but counts from then too: a false
- * "stale" costs one reconnect, a false "fresh" would let the connection stay.
+ * Follows the connections of a server from the moment they arrive. Node fixes the default context of a connection then,
+ * however long the handshake takes. It fixes the context of a name during the handshake, but that counts from arrival too: a false
+ * "stale" costs one reconnect, and a false "fresh" would let the connection stay.
  */
 export class ConnectionWatch {
   readonly #server: Server;
   readonly #count: SwapCount;
   readonly #slotOf: SlotOf;
   readonly #open = new Map<TLSSocket, Watched>();
-  /** How many swaps there had been when a connection came, by its addresses. */
+  /** The number of swaps before each connection arrived, by the connection's addresses. */
   readonly #arrivals = new Map<string, number>();
   #newest: Watched | undefined;
 
@@ -39,7 +39,7 @@ export class ConnectionWatch {
     this.#count = count;
     this.#slotOf = slotOf;
     server.on('connection', this.#accepted);
-    // First, so that the connection is known before HTTP begins on it.
+    // Registered first, so that the connection is known before HTTP begins on it.
     server.prependListener('secureConnection', this.#secured);
   }
 
@@ -51,7 +51,7 @@ export class ConnectionWatch {
     return this.#open.size;
   }
 
-  /** The connection whose handshake was the last to end. */
+  /** The connection whose handshake ended last. */
   get newest(): Connection | undefined {
     return this.#newest;
   }
@@ -60,7 +60,7 @@ export class ConnectionWatch {
     return this.#open.get(socket as TLSSocket);
   }
 
-  /** Forgets all connections, and leaves them as they are. */
+  /** Forgets all connections without touching them. */
   stop(): void {
     this.#server.off('connection', this.#accepted);
     this.#server.off('secureConnection', this.#secured);
@@ -78,7 +78,7 @@ export class ConnectionWatch {
   readonly #secured = (socket: TLSSocket) => {
     const addresses = addressesOf(socket) ?? '';
     const { servername } = socket as { servername?: string | false | null };
-    // Unix sockets have no addresses: they count from the end of their handshake.
+    // Unix sockets have no addresses, so they count from the end of their handshake.
     const acceptedAt = this.#arrivals.get(addresses) ?? this.#count.swaps;
     const connection: Watched = {
       socket,
@@ -91,7 +91,7 @@ export class ConnectionWatch {
     };
     const { drainTimeoutMs } = connection.slot;
     if (isStale(connection) && drainTimeoutMs !== undefined) {
-      // The drain of its context began without it.
+      // The drain of its context began before this connection was known.
       connection.cancel = unrefTimer(drainTimeoutMs, () => void closeByForce(connection));
     }
     this.#open.set(socket, connection);
@@ -108,7 +108,7 @@ export class ConnectionWatch {
   }
 }
 
-/** Notes which requests run on the connections of a server, and asks a stale one to close with its next request. */
+/** Records which requests run on the connections of a server, and asks a stale connection to close with its next request. */
 export class HttpWatch {
   readonly #server: Server;
   readonly #connections: ConnectionWatch;
@@ -117,7 +117,7 @@ export class HttpWatch {
     this.#server = server;
     this.#connections = connections;
     server.on('session', this.#sessionBegan);
-    // An HTTP/2 server without a listener for requests makes no request objects; ours must not change that.
+    // An HTTP/2 server without a request listener creates no request objects, and our listener must not change that.
     if (server.listenerCount('request') > 0) server.prependListener('request', this.#requested);
     else server.on('newListener', this.#listenerAdded);
   }
@@ -128,7 +128,7 @@ export class HttpWatch {
     this.#server.off('request', this.#requested);
   }
 
-  /** Emitted within the event of the secure connection that it runs on. */
+  /** Node emits it during the event of the secure connection that it runs on. */
   readonly #sessionBegan = (session: ServerHttp2Session) => {
     const connection = this.#connections.newest;
     if (connection === undefined) return;

@@ -5,47 +5,47 @@ import { unrefTimer } from '../../internal/time';
 import type { Recipe } from '../../rotation/recipe';
 import { checkedContext } from './secure-context';
 
-// How long the other side may take to answer the end of a connection.
+// The time that the peer gets to answer the end of a connection.
 const LINGER_MS = 1_000;
 
 /**
- * Turns one generation into what a server shows: certificate, key, `ca`. Synchronous; the server depends
- * on the secrets that it reads.
+ * Turns a snapshot into what a server presents: certificate, key, `ca`. Synchronous; the server follows
+ * the secrets that it reads.
  */
 export type ContextRecipe<V> = Recipe<V, SecureContextOptions>;
 
-/** Checked options, and the swaps between which new connections got them: from `from` on, before `until`. */
+/** Checked options, and the swaps between which new connections got them: at or after `from`, before `until`. */
 export interface ServedContext {
   readonly options: SecureContextOptions;
-  /** Made of them; `undefined` where the server makes its own. */
+  /** The context of the options; `undefined` if the server makes its own. */
   readonly context: SecureContext | undefined;
   from: number;
   until: number;
 }
 
-/** One connection of a server, and the requests that run on it. */
+/** A connection of a server, and the requests that run on it. */
 export interface Connection {
   readonly socket: TLSSocket;
-  /** Where its context came from. */
+  /** The slot that its context came from. */
   readonly slot: ContextSlot;
-  /** How many swaps there had been when it came. */
+  /** The number of swaps before it arrived. */
   readonly acceptedAt: number;
-  /** HTTP/1: the response that is under way. */
+  /** HTTP/1: the current response. */
   response: ServerResponse | undefined;
-  /** HTTP/2. */
+  /** HTTP/2: the session. */
   session: ServerHttp2Session | undefined;
   /** Open streams of the session. */
   streams: number;
 }
 
-/** Counts swaps, to order events. Not a clock: tests of users stop the clock. */
+/** Counts swaps to order events. A clock would not do, because tests of users stop the clock. */
 export interface SwapCount {
   swaps: number;
 }
 
 /**
- * Checks what a recipe returned. `inherited`: options that hold unless the recipe names them. `make` must succeed with
- * them.
+ * Checks what a recipe returned. `inherited` holds options that apply unless the recipe returns them. `make` must succeed with
+ * the result.
  * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
 export function serveContext(
@@ -61,15 +61,15 @@ export function serveContext(
 }
 
 /**
- * Where a context is served: by default, or for one name. It knows the connections that got a context
- * from here, and which of them are stale.
+ * The place of a context: the server's default, or one name. It knows the connections that got a context
+ * from it, and which of them are stale.
  */
 export class ContextSlot {
-  /** How soon stale connections must be gone, in ms. `undefined`: they stay open. */
+  /** The time limit for stale connections, in ms. `undefined`: they stay open. */
   readonly drainTimeoutMs: number | undefined;
   readonly #count: SwapCount;
   readonly #open = new Set<Connection>();
-  /** Contexts on their way out: the connections that are left of each, and what to call when none is. */
+  /** Contexts that drain, each with its remaining connections and the function to call when none remains. */
   readonly #drains = new Map<ServedContext, { readonly left: Set<Connection>; readonly done: () => void }>();
   #current: ServedContext;
 
@@ -89,13 +89,13 @@ export class ContextSlot {
     this.#current = next;
   }
 
-  /** From now on no connection gets the current context. Returns the number of this swap. */
+  /** Stops giving the current context to new connections. Returns the number of this swap. */
   end(): number {
     this.#current.until = this.#next();
     return this.#current.until;
   }
 
-  /** True when a connection that was accepted after that many swaps got a replaced context. */
+  /** Tells whether a connection that arrived after `acceptedAt` swaps got a replaced context. */
   isStale(acceptedAt: number): boolean {
     return acceptedAt < this.#current.from || this.#current.until < Number.POSITIVE_INFINITY;
   }
@@ -115,8 +115,8 @@ export class ContextSlot {
   }
 
   /**
-   * Settles when the connections that got `served` are gone, and asks them to leave where they have to. At once for a
-   * context that serves, or never did.
+   * Settles when the connections that got `served` are gone, and asks them to close if there is a time limit. Settles at once for a
+   * context that serves or never served.
    */
   drain(served: ServedContext): Promise<void> {
     const left = new Set(this.#connectionsOf(served));
@@ -131,12 +131,12 @@ export class ContextSlot {
     return new Promise<void>((done) => this.#drains.set(served, { left, done })).finally(cancel);
   }
 
-  /** Closes the connections that its drain waits for. */
+  /** Closes the connections that the drain waits for. */
   async force(served: ServedContext): Promise<void> {
     await Promise.all([...(this.#drains.get(served)?.left ?? [])].map(closeByForce));
   }
 
-  /** Leaves all connections alone, and ends every wait for them. */
+  /** Ends every wait, and leaves the connections open. */
   stop(): void {
     for (const { done } of this.#drains.values()) done();
     this.#drains.clear();
@@ -153,27 +153,27 @@ export class ContextSlot {
   }
 }
 
-/** True when a connection got another context than its slot serves now. */
+/** Tells whether a connection has another context than its slot serves now. */
 export function isStale({ slot, acceptedAt }: Connection): boolean {
   return slot.isStale(acceptedAt);
 }
 
 /**
- * Asks a connection to close once its requests are finished. An idle one is left alone until its next request: closing it
- * now would take down the request that its client is just sending. One without HTTP can only be forced.
+ * Asks a connection to close once its requests are finished. An idle one stays until its next request, because closing it
+ * now would break a request that the client is just sending. A connection without HTTP can only be closed by force.
  */
 export function askToLeave({ response, session, streams }: Connection): void {
-  // A GOAWAY. Not the advance notice of RFC 9113 (6.8): after it, clients of Node 20, 22 and 26 lose requests for good.
+  // Sends a GOAWAY. After the advance notice of RFC 9113 (6.8), clients of Node 20, 22 and 26 lose requests for good.
   if (session !== undefined && streams > 0) session.close();
   if (response !== undefined && !response.headersSent) response.setHeader('Connection', 'close');
 }
 
-/** Closes an HTTP/2 connection without streams. A request that crosses this is refused as one that never began. */
+/** Closes an HTTP/2 connection without streams. A request that crosses it is refused as not started. */
 function closeIfIdle({ session, streams }: Connection): void {
   if (session !== undefined && streams === 0) session.close();
 }
 
-/** Closes a connection, whatever runs on it. Never rejects. */
+/** Closes a connection, even in the middle of a request. Never rejects. */
 export function closeByForce({ socket, response, session }: Connection): Promise<void> {
   if (socket.destroyed) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { SecureContextOptions, Server } from 'node:tls';
 
-/** What a server keeps of the options that it was created with, and `setSecureContext` resets when it is left out. */
+/** The options of a server's creation that `setSecureContext` resets when they are omitted. */
 const INHERITED = [
   'ca',
   'certificateCompression',
@@ -21,14 +21,14 @@ const INHERITED = [
 /** Options that Node keeps as enumerable properties of the server. */
 const PRIVATE = ['key', 'passphrase', 'pfx', 'ticketKeys'] as const;
 
-/** The settings of a server that are not the pair. */
+/** The settings of a server apart from the pair. */
 export function inheritedOptions(server: Server): SecureContextOptions {
   const own = server as unknown as Readonly<Record<string, unknown>>;
   const given = INHERITED.map((option) => [option, own[option]] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
-/** What `setSecureContext` notes on the server before it finds out that the pair does not match. */
+/** The properties that `setSecureContext` sets on the server before it notices that the pair does not match. */
 const NOTED = [
   ...INHERITED,
   ...PRIVATE,
@@ -38,7 +38,7 @@ const NOTED = [
   'privateKeyIdentifier',
 ];
 
-/** Returns a function that restores the current options. The context itself is replaced last, and needs no restoring. */
+/** Returns a function that restores the current options. Node replaces the context last, so it needs no restoring. */
 export function rememberOptions(server: Server): () => void {
   const own = server as unknown as Record<string, unknown>;
   const noted = NOTED.map((option) => [option, own[option]] as const);
@@ -47,7 +47,7 @@ export function rememberOptions(server: Server): () => void {
   };
 }
 
-/** Printing a request would print the key: `request.socket.server.key`. */
+/** Hides the key, which printing a request would show: `request.socket.server.key`. */
 export function hidePrivateOptions(server: Server): void {
   for (const option of PRIVATE) {
     const { value } = Object.getOwnPropertyDescriptor(server, option) ?? {};

@@ -4,13 +4,13 @@ import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
 
 /**
- * Builds a context from the options of the resource called `name`: what OpenSSL refuses is refused here, before it gets
- * near a server or a client. `pair: 'required'` for servers; clients may have none, but not half of one.
+ * Builds a context from the options of the resource `name`, so that what OpenSSL refuses fails here, before it reaches
+ * a server or a client. `pair: 'required'` is for servers; clients may have no pair, but not half of one.
  *
- * Node takes empty strings, a certificate without its key, and a `ca` that it cannot read, in silence, and then refuses
+ * Node silently accepts empty strings, a certificate without its key, and a `ca` that it cannot read, and then refuses
  * every handshake.
  *
- * `make` lets OpenSSL check the options in another way than by creating a context.
+ * `make` replaces the creation of a context as the check by OpenSSL.
  *
  * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
@@ -43,7 +43,7 @@ export function checkedContext(
       'CERTIFICATE_INVALID',
       `the recipe of the ${name} returned a ca that cannot be read`,
       {
-        next: 'Take it from a secret.tls definition, which says what is wrong with it.',
+        next: 'Use a secret.tls definition for it, whose error says what is wrong.',
       },
     );
   }
@@ -53,7 +53,7 @@ export function checkedContext(
     throw new SecretsError(
       'TLS_OPTIONS_INVALID',
       `OpenSSL refuses the TLS options of the ${name} with ${describeError(error)}`,
-      { next: 'Take the pair from a secret.tls definition, which says what is wrong with it.' },
+      { next: 'Use a secret.tls definition for the pair, whose error says what is wrong.' },
     );
   }
 }
@@ -66,7 +66,7 @@ function isEmpty(material: Material): boolean {
   return (material as string | Buffer).length === 0;
 }
 
-/** `{ pem, passphrase }` and `{ buf, passphrase }` are forms that Node takes too. */
+/** Node also accepts `{ pem, passphrase }` and `{ buf, passphrase }`. */
 function partOf(one: unknown): Material {
   if (typeof one !== 'object' || one === null || ArrayBuffer.isView(one)) return one as Material;
   const { pem, buf } = one as { pem?: Material; buf?: Material };
@@ -90,11 +90,11 @@ function missing(
   option: string,
 ): SecretsError {
   return new SecretsError(code, `the recipe of the ${name} returned no ${option}`, {
-    next: 'Return both halves of a pair, as the value of a secret.tls definition has them.',
+    next: 'Return the certificate and its key, for example the value of a secret.tls definition.',
   });
 }
 
-/** The options that Node makes a context from; given a context, it ignores them. */
+/** The options that Node makes a context from. It ignores them when it gets a context. */
 const CONTEXT_OPTIONS = [
   'allowPartialTrustChain',
   'ca',
@@ -121,13 +121,13 @@ const CONTEXT_OPTIONS = [
   'ticketKeys',
 ] as const;
 
-// `leaf` comes along when the value of a `secret.tls` is spread.
+// Spreading the value of a `secret.tls` adds `leaf`.
 const OMITTED: ReadonlySet<string> = new Set([...CONTEXT_OPTIONS, 'secureContext', 'leaf']);
 
-/** Options of TLS connections that may bring a context of their own. */
+/** Options of TLS connections, which may include a context. */
 export type SecureOptions = SecureContextOptions & { readonly secureContext?: SecureContext | undefined };
 
-/** The part of some options that a context is made of, or `undefined` when there is none. */
+/** Returns the options that a context is made of, or `undefined` if there are none. */
 export function contextOptionsOf(options: object): SecureContextOptions | undefined {
   const given = options as Readonly<Record<string, unknown>>;
   const names = CONTEXT_OPTIONS.filter((name) => given[name] !== undefined);
@@ -135,14 +135,14 @@ export function contextOptionsOf(options: object): SecureContextOptions | undefi
   return Object.fromEntries(names.map((name) => [name, given[name]]));
 }
 
-/** The other part. */
+/** Returns the other options. */
 export function withoutContextOptions<O extends object>(options: O): O {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !OMITTED.has(name))) as O;
 }
 
 /**
- * The context that options ask for, made once instead of at each connection: that is when a bad pair is found, and after
- * it nothing that a client keeps, prints or names its connections by holds a key.
+ * Makes the context that the options describe, once instead of for each connection: a bad pair is found here, and nothing
+ * that a client keeps, prints or uses as a connection's name holds a key afterwards.
  * @throws `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
 export function contextFor(name: string, options: SecureOptions): SecureContext {

@@ -19,44 +19,44 @@ import { namesFor, serverName } from './server-name';
 
 /** Durations are milliseconds. */
 export interface ServerNamesOptions {
-  /** How long connections may stay on the old certificate of a name, see `AttachOptions`. Default: they stay open. */
+  /** How long connections may stay on the old certificate of a name (see `AttachOptions`). Default: they stay open. */
   readonly drainTimeoutMs?: number | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
-  /** Its longest step. Default: 30 000. */
+  /** The longest step of the backoff. Default: 30 000. */
   readonly retryMaxMs?: number | undefined;
 }
 
 /**
- * Certificates by the name that a client asks for. `name` in the events is the server name; what is wrong also reaches the
+ * Certificates by requested server name. `name` in the events is the server name. Problems also reach the
  * `error` listeners of the store.
  */
 export interface ServerNames<V> extends AsyncDisposable, Listenable<RotationEvents> {
-  /** For the options that the server is created with. */
+  /** The option to create the server with. */
   readonly SNICallback: (
     servername: string,
     callback: (error: Error | null, context?: SecureContext) => void,
   ) => void;
   /** Adds a name, or replaces its recipe. Throws as `createServerNames` does, and `ROTATION_CLOSED` after `close()`. */
   set(name: string, recipe: ContextRecipe<V>): void;
-  /** Removes a name. False when it was not there. */
+  /** Removes a name. Returns false if it was not there. */
   delete(name: string): boolean;
   /** The names, in lower case. */
   names(): readonly string[];
-  /** Stops following the store; each name keeps the pair that it has. May be called again. */
+  /** Stops following the store; each name keeps its pair. May be called again. */
   close(): Promise<void>;
 }
 
 /**
- * Certificates by the name that a client asks for (SNI), each of which follows its own secrets: a bad pair leaves that
- * name its old one, and does not disturb the others. The exact name comes first, then its wildcard (`*.example.com`: one
- * label), then the server's default. Attach them with the server, or sessions of a replaced certificate are resumed.
+ * Creates certificates by requested server name (SNI). Each follows its own secrets, so a bad pair leaves that
+ * name on its old one and the others untouched. The exact name comes first, then its wildcard (`*.example.com`, one
+ * label), then the server's default. Attach them with the server; otherwise sessions of a replaced certificate are resumed.
  *
- * Only the pair and `ca` that a recipe returns count: versions and ciphers are the server's. Where client certificates are
- * demanded, each name needs the `ca` that they are checked against.
+ * Only the pair and `ca` that a recipe returns count; versions and ciphers are the server's. If the server requests client
+ * certificates, each name needs the `ca` to check them against.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, and then has changed nothing. Later the first seven are
+ * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later the first seven are
  * `rejected` events.
  *
  * @example
@@ -86,15 +86,15 @@ export function createServerNames<V>(
   return acceptedByNode(new NameTable(store, recipes, settings));
 }
 
-/** What an attached server needs from its names. */
+/** The part of the names that an attached server uses. */
 export interface ServerNamesInternals {
   readonly count: SwapCount;
   readonly drainTimeoutMs: number | undefined;
-  /** Where a connection that came after so many swaps got its context, if not by default. */
+  /** Returns the slot that served a connection which arrived after `acceptedAt` swaps; `undefined` for the default. */
   slotOf(host: string, acceptedAt: number): ContextSlot | undefined;
-  /** The options that the names serve, in the order of the names. */
+  /** The options of all names, in the order of the names. */
   served(): SecureContextOptions[];
-  /** Calls `swapped` after each swap. Returns the function that ends this; the names close with the last server. */
+  /** Calls `swapped` after each swap. Returns a function that stops it; the names close with the last server. */
   join(swapped: () => void): () => Promise<void>;
 }
 
@@ -111,7 +111,7 @@ interface Entry<V> {
   readonly client: NameClient<V>;
 }
 
-// A symbol of the registry, so that names pass between the ESM and CJS copies of the package.
+// A registered symbol, so that names pass between the ESM and CJS copies of the package.
 const INTERNALS = Symbol.for('hot-secrets.server-names');
 const WHERE = 'createServerNames';
 
@@ -127,7 +127,7 @@ class NameTable<V> implements ServerNames<V> {
   readonly #settings: NameSettings;
   readonly #events: ResourceEvents;
   readonly #entries = new Map<string, Entry<V>>();
-  /** Removed or replaced, with connections that are not gone yet. */
+  /** Names that were removed or replaced and still have connections. */
   readonly #leaving = new Set<Entry<V>>();
   readonly #joined = new Set<() => void>();
   readonly #count: SwapCount = { swaps: 0 };
@@ -194,7 +194,7 @@ class NameTable<V> implements ServerNames<V> {
 
   close(): Promise<void> {
     return this.#closing.once(async () => {
-      // Each name keeps its pair: its last events would say otherwise.
+      // Each name keeps its pair, although its last events would say otherwise.
       this.#events.clear();
       const entries = [...this.#entries.values(), ...this.#leaving];
       for (const { slot } of entries) slot.stop();
@@ -207,7 +207,7 @@ class NameTable<V> implements ServerNames<V> {
   }
 
   #slotOf(host: string, acceptedAt: number): ContextSlot | undefined {
-    // A name, maybe its own, was deleted during its handshake.
+    // A name was deleted during the handshake, perhaps the requested one.
     const deleted = this.#lastDeleted;
     if (host !== '' && deleted !== undefined && acceptedAt < deleted.current.until) return deleted;
     return this.#find(host);

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 
-// OpenSSL takes 32 bytes.
+// OpenSSL accepts at most 32 bytes.
 const LENGTH = 32;
 
 /**
- * The `sessionIdContext` of a server that shows these certificates and trusts these authorities. OpenSSL resumes a
- * session only within the context that it was made in, so that none outlives the certificate that its client saw, or
- * the authority that its client was checked against: neither a ticket, wherever its `ticketKeys` are, nor a session in
- * the user's own cache. Processes that serve the same certificates have the same context, and keep sharing sessions.
- * nginx derives it in the same way.
+ * Derives the `sessionIdContext` of a server from its certificates and trusted authorities. OpenSSL resumes a
+ * session only within the context in which it was made, so none outlives the certificate that its client saw, or
+ * the authority that its client was checked against: neither a ticket, whatever its `ticketKeys`, nor a session in
+ * the user's own cache. Processes that serve the same certificates derive the same value and keep sharing sessions.
+ * nginx does the same.
  */
 export function sessionContext(
   base: string | undefined,

@@ -4,16 +4,16 @@ import { describeError } from '../../internal/describe-error';
 import { OpenSockets } from '../../rotation/open-sockets';
 import { contextFor, type SecureOptions, withoutContextOptions } from '../tls/secure-context';
 
-/** What is needed of the `undici` package. */
+/** The part of the `undici` package that the dispatcher uses. */
 export type UndiciModule = Pick<typeof import('undici'), 'Agent' | 'Dispatcher' | 'Pool' | 'buildConnector'>;
 
-/** Every dispatcher of undici says whether it was destroyed; one from a factory of the user may not. */
+/** Every dispatcher of undici has `destroyed`; one that a user's factory returns may not. */
 type PoolLike = Dispatcher & { readonly destroyed?: boolean };
 
-/** Makes what opens connections for a pool with these settings. */
+/** Makes the connector of a pool with these settings. */
 type MakeConnector = (settings: Agent.Options) => buildConnector.connector;
 
-/** Settings of a pool that undici passes on to the connector that it builds. */
+/** The settings of a pool that undici passes to its connector. */
 const PASSED_ON = [
   'allowH2',
   'autoSelectFamily',
@@ -22,12 +22,12 @@ const PASSED_ON = [
   'socketPath',
 ] as const;
 
-/** One undici.Agent per generation: once closed, it finishes its requests and accepts no new ones. */
+/** One `undici.Agent` per generation. Once closed, it finishes its requests and accepts no new ones. */
 export class AgentState {
   readonly agent: Agent;
   readonly #makeConnector: MakeConnector;
   readonly #current: () => AgentState;
-  /** The agent forgets a pool when its last connection ends, and all of them when it closes; requests may wait in them. */
+  /** The agent's pools. The agent forgets a pool whose last connection ends, although requests may still wait in it. */
   readonly #pools = new Set<PoolLike>();
   readonly #sockets = new OpenSockets();
   #dialing = 0;
@@ -38,7 +38,7 @@ export class AgentState {
   });
 
   /**
-   * `current` returns the state that new connections are opened with: an old agent that still has a queue must not use
+   * `current` returns the state for new connections, because an old agent that still has a queue must not use
    * replaced secrets. Throws what `contextFor` throws, and `RECIPE_FAILED` for options that no agent takes.
    */
   constructor(
@@ -69,11 +69,11 @@ export class AgentState {
     return this.#sockets.size + this.#dialing;
   }
 
-  /** Requests under way and in its queues are finished. */
+  /** Finishes the requests that are running or queued. */
   async drained(): Promise<void> {
     const living = [...this.#pools, this.agent].filter(({ destroyed }) => destroyed !== true);
     const closed = Promise.allSettled(living.map(async (one) => one.close()));
-    // A close that is overtaken by a destroy may never settle.
+    // A close may never settle once a destroy overtakes it.
     await Promise.race([closed, this.#destroyed]);
   }
 
@@ -90,13 +90,13 @@ export class AgentState {
     return pool;
   }
 
-  /** Opens the connections of one pool with these settings. */
+  /** Opens the connections of one pool. */
   #connector(settings: Agent.Options): buildConnector.connector {
     let maker: AgentState | undefined;
     let open: buildConnector.connector;
     return (where, callback) => {
       const current = this.#current();
-      // One for each pool and generation: it remembers TLS sessions.
+      // Each pool and generation has its own connector, because a connector caches TLS sessions.
       if (maker !== current) open = current.#makeConnector(settings);
       maker = current;
       this.#dialing += 1;
@@ -110,7 +110,7 @@ export class AgentState {
   }
 }
 
-/** Makes connectors as a pool of undici would from its `connect` options, but around one context. Throws what `contextFor` throws. */
+/** Makes connectors from `connect` options as a pool of undici does, but around one context. Throws what `contextFor` throws. */
 function connectorMaker(
   undici: Pick<UndiciModule, 'buildConnector'>,
   name: string,

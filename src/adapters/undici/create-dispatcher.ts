@@ -13,7 +13,7 @@ import type { SecretStore } from '../../store/types';
 import { AgentState, type UndiciModule } from './agent-state';
 import { createRotatingDispatcher } from './rotating-dispatcher';
 
-/** Turns one generation into the options of an `undici.Agent`. Synchronous; the dispatcher depends on the secrets that it reads. */
+/** Turns a snapshot into the options of an `undici.Agent`. Synchronous; the dispatcher follows the secrets that it reads. */
 export type DispatcherRecipe<V> = Recipe<V, Agent.Options>;
 
 export interface CreateDispatcherOptions extends ClientRotationOptions {
@@ -30,16 +30,16 @@ const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2',
 /**
  * An undici `Dispatcher` (a subclass of yours: `instanceof` holds) whose connections follow the secrets that the recipe
  * reads. On rotation the new `connect` options are checked; then requests go to a new `undici.Agent`, while the old one
- * finishes its requests: on its open connections, or on new ones that use the new material. No request fails. A bad
+ * finishes its requests on its open connections, or on new ones with the new material. No request fails. A bad
  * pair changes nothing.
  *
- * It serves `undici.request`, `undici.fetch`, and Node's own `fetch` where that takes dispatchers of your major of
+ * Pass it to `undici.request`, `undici.fetch`, or Node's own `fetch` if that accepts dispatchers of your major version of
  * undici. `close()` and `destroy()` also stop following the store; requests after them fail as with any dispatcher.
  *
  * Options: `undici`, `name` (default `dispatcher`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, which are in `rejected` events later; and `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
+ * `TLS_OPTIONS_INVALID` (in `rejected` events after the first run), `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
  * `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
  *
  * @example

@@ -2,7 +2,7 @@ import type { Agent, Dispatcher } from 'undici';
 import type { RotatingClient } from '../../rotation/client';
 import type { AgentState, UndiciModule } from './agent-state';
 
-/** What undici and its users read from a dispatcher, apart from its methods. */
+/** The fields of a dispatcher that undici and its users read. */
 const PROPERTIES = ['closed', 'destroyed', 'stats', 'webSocketOptions', 'eventSourceOptions'] as const;
 
 const EVENTS = ['connect', 'disconnect', 'connectionError', 'drain'] as const;
@@ -14,16 +14,16 @@ type Listen = (
 
 type DispatcherClient = Pick<RotatingClient<never, Agent.Options, AgentState>, 'current' | 'states' | 'stop'>;
 
-/** The dispatcher, and the way to make it pass on the events of an agent. */
+/** The dispatcher, and a function that makes it forward the events of an agent. */
 export interface RotatingDispatcher {
   readonly dispatcher: Dispatcher;
-  /** Emits the events of an agent as the dispatcher's own. */
+  /** Forwards the events of an agent. */
   adopt(state: AgentState): void;
 }
 
 /**
- * Makes the dispatcher, which sends each request to the agent of the current generation. Its state is in this function
- * and not in the object, because `compose()` wraps that in a Proxy, which private fields do not get through.
+ * Makes the dispatcher, which sends each request to the agent of the current generation. The state lives in this function
+ * rather than in the object, because `compose()` wraps the object in a Proxy, through which private fields cannot be read.
  */
 export function createRotatingDispatcher(undici: UndiciModule, client: DispatcherClient): RotatingDispatcher {
   class HotSecretsDispatcher extends undici.Dispatcher {
@@ -66,10 +66,10 @@ export function createRotatingDispatcher(undici: UndiciModule, client: Dispatche
   };
 }
 
-/** undici's two ways to hear of an end. */
+/** Supports both forms of undici's `close` and `destroy`: a callback or a promise. */
 function settle(ended: Promise<unknown>, callback?: () => void): Promise<void> | undefined {
   if (callback === undefined) return ended.then(() => {});
-  // Outside the promise: an error that the callback throws belongs to the caller.
+  // Called outside the promise, so that an error of the callback reaches the caller.
   void ended.then(() => queueMicrotask(callback));
   return undefined;
 }
