@@ -1,61 +1,62 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import ts from 'typescript';
 import { afterAll, expect, it } from 'vitest';
 import { fromRepository, run } from './support/repository';
 
-/** Examples leave out the imports and the objects that the page has introduced before; these are added. */
-const PREAMBLE: readonly (readonly [name: string, declaration: string])[] = [
-  ['createPool', `import { createPool } from 'hot-secrets/pg';`],
-  ['createTestMount', `import { createTestMount } from 'hot-secrets/testing';`],
-  ...[
-    'SecretStore',
-    'environment',
-    'isSecret',
-    'isSecretsError',
-    'memory',
-    'mountedFiles',
-    'rotating',
-    'secret',
-  ].map((name) => [name, `import { ${name} } from 'hot-secrets';`] as const),
-  ['pg', `import pg from 'pg';`],
-  ['tls', `import * as tls from 'node:tls';`],
-  ['https', `import * as https from 'node:https';`],
-  ['z', `import * as z from 'zod';`],
-  [
-    'secrets',
-    `declare const secrets: import('hot-secrets').SecretStore<{
-      readonly dbUser: string; readonly dbPassword: string; readonly natsUser: string; readonly natsPass: string;
-      readonly apiKey: string; readonly signingKey: Uint8Array; readonly beta: string | undefined;
-      readonly web: import('hot-secrets').TlsMaterial; readonly client: import('hot-secrets').TlsMaterial;
-      readonly ca: import('hot-secrets').TlsTrust;
-    }>;`,
-  ],
-  ['pool', `declare const pool: import('hot-secrets/pg').HotPool;`],
-  [
-    'log',
-    `declare const log: Record<'info' | 'warn' | 'error', (facts: object | string, message?: string) => void>;`,
-  ],
-];
+/** What the excerpts of the README leave out. The pages in `docs` leave out nothing. */
+const README_PREAMBLE: Readonly<Record<string, string>> = {
+  createPool: `import { createPool } from 'hot-secrets/pg';`,
+  createTestMount: `import { createTestMount } from 'hot-secrets/testing';`,
+  ...Object.fromEntries(
+    ['SecretStore', 'environment', 'isSecretsError', 'memory', 'mountedFiles', 'rotating', 'secret'].map(
+      (name) => [name, `import { ${name} } from 'hot-secrets';`],
+    ),
+  ),
+  https: `import * as https from 'node:https';`,
+  secrets: `declare const secrets: import('hot-secrets').SecretStore<{
+    readonly dbUser: string; readonly dbPassword: string; readonly natsUser: string; readonly natsPass: string;
+    readonly apiKey: string; readonly signingKey: Uint8Array; readonly beta: string | undefined;
+    readonly web: import('hot-secrets').TlsMaterial; readonly client: import('hot-secrets').TlsMaterial;
+    readonly ca: import('hot-secrets').TlsTrust;
+  }>;`,
+  pool: `declare const pool: import('hot-secrets/pg').HotPool;`,
+};
 
 const folder = fromRepository('.tmp/docs-examples');
 const pages = ['README.md', ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`)];
 
+/** One fenced example of a page. */
+interface Block {
+  readonly page: string;
+  /** The name of its file, without `.ts`. */
+  readonly module: string;
+  readonly text: string;
+  /** What it declares at its top level: later examples of the page may use that, as a reader would. */
+  readonly declared: readonly Declared[];
+  readonly imported: readonly string[];
+}
+
+interface Declared {
+  readonly name: string;
+  readonly isType: boolean;
+  readonly isExported: boolean;
+}
+
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('compiles every TypeScript example in the documentation', async () => {
+it('compiles every TypeScript example, each with its own imports and what its page declared before', async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   let count = 0;
   for (const page of pages) {
-    const text = readFileSync(fromRepository(page), 'utf8');
-    for (const block of text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
-      const line = text.slice(0, block.index).split('\n').length + 1;
-      const name = `${page.replace(/\W/g, '-')}-line-${line}.ts`;
-      writeFileSync(join(folder, name), standalone(block[1] as string));
+    const blocks = blocksOf(page, 'ts');
+    for (const [index, block] of blocks.entries()) {
+      writeFileSync(join(folder, `${block.module}.ts`), standalone(block, blocks.slice(0, index)));
       count += 1;
     }
   }
-  expect(count).toBeGreaterThan(10);
+  expect(count).toBeGreaterThan(30);
   const config = {
     extends: '../../tsconfig.json',
     compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, incremental: false },
@@ -73,10 +74,50 @@ it('compiles every TypeScript example in the documentation', async () => {
   expect(status).toBe(0);
 }, 120_000);
 
-/** The preamble goes onto the first line, so that the lines of an error are those of the block. */
-function standalone(block: string): string {
-  const needed = PREAMBLE.filter(([name]) => used(name, block) && !declared(name, block));
-  return `${needed.map(([, declaration]) => declaration.replace(/\s*\n\s*/g, ' ')).join(' ')} export {};\n${block}`;
+it('contains only JavaScript examples that parse', () => {
+  const faults = pages.flatMap((page) =>
+    blocksOf(page, 'js').flatMap(({ module, text }) => {
+      const { diagnostics = [] } = ts.transpileModule(text, {
+        fileName: `${module}.js`,
+        reportDiagnostics: true,
+        compilerOptions: { allowJs: true, module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+      });
+      return diagnostics.map(({ messageText }) => `${module}: ${JSON.stringify(messageText)}`);
+    }),
+  );
+  expect(faults).toEqual([]);
+});
+
+function blocksOf(page: string, language: 'ts' | 'js'): Block[] {
+  const text = readFileSync(fromRepository(page), 'utf8');
+  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm');
+  return [...text.matchAll(fence)].map((match) => {
+    const line = text.slice(0, match.index).split('\n').length;
+    const module = `${page.replace(/\W/g, '-')}-line-${line}`;
+    return { page, module, text: match[1] as string, ...topLevelOf(match[1] as string) };
+  });
+}
+
+/** What is added goes onto a first line of its own. */
+function standalone(block: Block, before: readonly Block[]): string {
+  const own = new Set([...block.imported, ...block.declared.map(({ name }) => name)]);
+  const lacks = (name: string) => used(name, block.text) && !own.has(name);
+  const added = new Map<string, string>();
+  if (block.page === 'README.md') {
+    for (const [name, declaration] of Object.entries(README_PREAMBLE)) {
+      if (lacks(name)) added.set(name, declaration.replace(/\s*\n\s*/g, ' '));
+    }
+  } else {
+    for (const { module, declared } of before) {
+      for (const { name, isType } of declared) {
+        if (lacks(name)) added.set(name, `import { ${isType ? 'type ' : ''}${name} } from './${module}';`);
+      }
+    }
+  }
+  const exported = block.declared
+    .filter(({ isExported }) => !isExported)
+    .map(({ name, isType }) => `${isType ? 'type ' : ''}${name}`);
+  return `${[...added.values()].join(' ')}\n${block.text}export { ${exported.join(', ')} };\n`;
 }
 
 function used(name: string, block: string): boolean {
@@ -84,8 +125,38 @@ function used(name: string, block: string): boolean {
   return new RegExp(`(?<![.\\w])${name}\\b(?!:)`).test(code);
 }
 
-function declared(name: string, block: string): boolean {
-  const declaration = new RegExp(`\\b(const|let|using|function|class)\\s+(\\{[^}]*\\b)?${name}\\b`);
-  const imported = new RegExp(`^import (type )?[^;]*\\b${name}\\b[^;]* from`, 'm');
-  return declaration.test(block) || imported.test(block);
+function topLevelOf(text: string): Pick<Block, 'declared' | 'imported'> {
+  const declared: Declared[] = [];
+  const imported: string[] = [];
+  for (const statement of ts.createSourceFile('block.ts', text, ts.ScriptTarget.Latest, true).statements) {
+    const isExported =
+      ts.canHaveModifiers(statement) &&
+      (ts.getModifiers(statement) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+    const add = (name: ts.Node | undefined, isType = false) => {
+      if (name !== undefined) declared.push({ name: name.getText(), isType, isExported });
+    };
+    if (ts.isVariableStatement(statement)) {
+      for (const { name } of statement.declarationList.declarations)
+        for (const one of namesIn(name)) add(one);
+    }
+    if (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement)) add(statement.name);
+    if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) {
+      add(statement.name, true);
+    }
+    if (ts.isImportDeclaration(statement)) imported.push(...importedBy(statement));
+  }
+  return { declared, imported };
+}
+
+function namesIn(name: ts.BindingName): ts.Identifier[] {
+  if (ts.isIdentifier(name)) return [name];
+  return name.elements.flatMap((element) => (ts.isOmittedExpression(element) ? [] : namesIn(element.name)));
+}
+
+function importedBy({ importClause }: ts.ImportDeclaration): string[] {
+  const bindings = importClause?.namedBindings;
+  const names = importClause?.name === undefined ? [] : [importClause.name.text];
+  if (bindings === undefined) return names;
+  if (ts.isNamespaceImport(bindings)) return [...names, bindings.name.text];
+  return [...names, ...bindings.elements.map((element) => element.name.text)];
 }
