@@ -30,7 +30,7 @@ describe('describeError', () => {
     ['a thrown null', null],
     ['a thrown undefined', undefined],
     ['a thrown object', { message: MARKER }],
-  ])('describes a thrown value that is not an error as %s', (expected, thrown) => {
+  ])('describes a value that is not an error as "%s"', (expected, thrown) => {
     expect(describeError(thrown)).toBe(expected);
   });
 
