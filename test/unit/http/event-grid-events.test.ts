@@ -60,7 +60,7 @@ describe('eventGridHandler with an event of a vault', () => {
       data: { VaultName: 'v', ObjectName: 'o', EXP: 1_559_082_102, NBF: null },
     },
     { title: 'times as text', data: { VaultName: 'v', OBJECTNAME: 'o', EXP: '1559082102', NBF: '' } },
-  ])('reads $title, and reports missing fields as undefined', async ({ data }) => {
+  ])('reads events with $title, and reports missing fields as undefined', async ({ data }) => {
     const { heard, deliver } = stage();
     await deliver([{ ...gridSample, eventTime: 'soon', data }]);
     expect(heard).toMatchObject([
@@ -81,7 +81,7 @@ describe('eventGridHandler with an event of a vault', () => {
     ['Secret', 'Key', 'Certificate'].flatMap((object) =>
       ['NewVersionCreated', 'NearExpiry', 'Expired'].map((what) => `Microsoft.KeyVault.${object}${what}`),
     ),
-  )('accepts the type %s', async (eventType) => {
+  )('accepts the event type %s', async (eventType) => {
     const { store, heard, deliver } = stage();
     await deliver([{ ...gridSample, eventType }]);
     expect([store.triggers.length, heard[0]?.type]).toEqual([1, eventType]);
@@ -89,7 +89,7 @@ describe('eventGridHandler with an event of a vault', () => {
 });
 
 describe('eventGridHandler with other events', () => {
-  it('acknowledges and ignores them', async () => {
+  it('acknowledges and ignores other events than those of a vault', async () => {
     const { store, heard, deliver } = stage();
     const others = [
       { ...gridSample, eventType: 'Microsoft.KeyVault.VaultAccessPolicyChanged' },
@@ -104,7 +104,7 @@ describe('eventGridHandler with other events', () => {
     expect([store.triggers, heard]).toEqual([[], []]);
   });
 
-  it('still accepts the events of a vault in the same delivery', async () => {
+  it('accepts the events of a vault among others in one delivery', async () => {
     const { store, deliver } = stage();
     const mixed = [{ ...gridSample, eventType: 'Other' }, 'text', gridSample, gridSample, cloudSample];
     expect(await deliver(mixed)).toEqual([200, { accepted: 3, ignored: 1 }]);
@@ -121,7 +121,7 @@ describe('eventGridHandler with topics', () => {
     { topics: [`${subscription}/`], accepted: 1 },
     { topics: [VAULT.slice(0, -1)], accepted: 0 },
     { topics: [`${VAULT}2`], accepted: 0 },
-  ])('accepts $accepted of one event with $topics', async ({ topics, accepted }) => {
+  ])('accepts $accepted of one event with the topics $topics', async ({ topics, accepted }) => {
     for (const [body, contentType] of [[[gridSample]], [cloudSample, CLOUD]] as const) {
       const { store, deliver } = stage({ topics });
       expect(await deliver(body, contentType)).toEqual([200, { accepted, ignored: 1 - accepted }]);
@@ -129,14 +129,14 @@ describe('eventGridHandler with topics', () => {
     }
   });
 
-  it('ignores an event without a topic', async () => {
+  it('ignores an event without a topic when topics are set', async () => {
     const { deliver } = stage({ topics: [VAULT] });
     expect(await deliver([{ ...gridSample, topic: undefined }])).toEqual([200, { accepted: 0, ignored: 1 }]);
   });
 });
 
 describe('eventGridHandler with onEvents', () => {
-  it('accepts events when the listener throws or rejects, and warns once', async () => {
+  it('accepts events when onEvents throws or rejects, and warns once', async () => {
     using warnings = recordWarnings();
     for (const onEvents of [
       () => {

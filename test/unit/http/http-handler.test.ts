@@ -43,13 +43,13 @@ function streamed(parts: readonly string[], ends: boolean): Request {
 
 describe('an endpoint that receives an unusable request', () => {
   it.each([
-    { status: 400, title: 'not JSON', request: () => delivery(`{"${MARKER}`) },
+    { status: 400, title: 'a body that is not JSON', request: () => delivery(`{"${MARKER}`) },
     { status: 400, title: 'an empty body', request: () => delivery('') },
-    { status: 400, title: 'not an event', request: () => delivery(`"${MARKER}"`) },
-    { status: 400, title: 'null', request: () => delivery('null') },
+    { status: 400, title: 'a body that is not an event', request: () => delivery(`"${MARKER}"`) },
+    { status: 400, title: 'a body of null', request: () => delivery('a body of null') },
     {
       status: 400,
-      title: 'text that is not UTF-8',
+      title: 'a body that is not UTF-8',
       request: () =>
         new Request('https://shop.example/', {
           method: 'POST',
@@ -58,17 +58,17 @@ describe('an endpoint that receives an unusable request', () => {
     },
     {
       status: 415,
-      title: 'not a JSON type',
+      title: 'a content type other than JSON',
       request: () => delivery([gridSample], { contentType: 'text/plain' }),
     },
     {
       status: 413,
-      title: 'too many bytes',
+      title: 'a body of too many bytes',
       request: () => delivery(JSON.stringify([gridSample, 'x'.repeat(2_000)])),
     },
     {
       status: 413,
-      title: 'too many bytes in parts',
+      title: 'a body of too many bytes in parts',
       request: () => streamed(['[', ' '.repeat(3_000)], false),
     },
   ])('responds with $status to $title', async ({ status, request }) => {
@@ -121,7 +121,7 @@ describe('an endpoint that receives an unusable request', () => {
 
 describe('an authorizer', () => {
   it.each([undefined, null, 0, 1, 'true', {}])(
-    'admits nothing when it returns %s instead of true',
+    'refuses a request when its authorizer returns %o instead of true',
     async (verdict) => {
       const { store, handler } = stage({ authorize: () => verdict as unknown as boolean });
       expect((await handler(delivery([gridSample]))).status).toBe(401);
@@ -129,14 +129,14 @@ describe('an authorizer', () => {
     },
   );
 
-  it('is called before the body is read', async () => {
+  it('calls the authorizer before it reads the body', async () => {
     const { handler } = stage({ authorize: async () => false });
     const request = delivery(`{"${MARKER}`);
     expect((await handler(request)).status).toBe(401);
     expect(request.bodyUsed).toBe(false);
   });
 
-  it('causes a 503 and one warning when it throws, rejects or hangs, until it works again', async () => {
+  it('responds with 503 and warns once while an authorizer throws, rejects or hangs', async () => {
     using warnings = recordWarnings();
     const failing: (() => boolean | Promise<boolean>)[] = [
       () => {
@@ -185,21 +185,21 @@ describe.each(Object.entries(endpoints) as [string, Create][])('%s at start-up',
 
   it.each([
     ['nothing', undefined],
-    ['null', null],
+    ['a body of null', null],
     ['a recipe', () => ({})],
     ['a promise', Promise.resolve({})],
     ['another object', { authorize: () => true }],
-  ])('refuses %s instead of a store', (_title, store) => {
+  ])(`refuses ${name} with %s in place of a store`, (_title, store) => {
     expect(() => create(store, { authorize: () => true })).toThrow(
       refused(`^${name}: the store must be an open SecretStore`),
     );
   });
 
   it.each([
-    ['null', null],
+    ['a body of null', null],
     ['a string', 'Basic'],
     ['an array', []],
-  ])('refuses %s instead of options', (_title, options) => {
+  ])(`refuses ${name} with %s in place of options`, (_title, options) => {
     const store = fullStore();
     const call = name === 'healthIndicator' ? () => healthIndicator(store, 'key', options as never) : create;
     expect(() => call(store, options)).toThrow(refused(`^the options of ${name} must be an object`));
@@ -210,7 +210,7 @@ describe.each(Object.entries({ eventGridHandler, reloadHandler, statusHandler })
   '%s at start-up',
   (name, create) => {
     it.each([undefined, {}, { authorize: undefined }])(
-      'refuses to work without an authorizer: %j',
+      `refuses ${name} without an authorizer: %j`,
       (options) => {
         expect(() => create(fullStore(), options)).toThrow(
           expect.objectContaining({
@@ -223,7 +223,7 @@ describe.each(Object.entries({ eventGridHandler, reloadHandler, statusHandler })
     );
 
     it.each([true, null, 'first-code', {}])(
-      'refuses an authorizer that is not a function: %j',
+      `refuses ${name} with %j in place of an authorizer`,
       (authorize) => {
         expect(() => create(fullStore(), { authorize })).toThrow(
           expect.objectContaining({
@@ -247,14 +247,14 @@ describe('eventGridHandler', () => {
     { options: { spreadMs: -1 }, code: 'OPTION_INVALID' },
     { options: { minIntervalMs: Number.NaN }, code: 'OPTION_INVALID' },
     { options: { onEvents: 'log' }, code: 'OPTION_INVALID' },
-  ])('refuses the options $options with $code', ({ options, code }) => {
+  ])('refuses eventGridHandler with the options $options: $code', ({ options, code }) => {
     const all = { authorize: () => true, ...options } as never;
     expect(() => eventGridHandler(countingStore(), all)).toThrow(expect.objectContaining({ code }));
   });
 });
 
 describe('an endpoint of a closed store', () => {
-  it('responds with 503 without calling the authorizer', async () => {
+  it('responds with 503 once the store is closed, without calling the authorizer', async () => {
     const authorize = vi.fn(() => true);
     const { store, handler } = stage({ authorize });
     store.close();
@@ -275,7 +275,7 @@ describe('an endpoint of a closed store', () => {
 
 describe('the URL that an authorizer sees', () => {
   it.each(['x/?', 'x/#', 'x/other?', '[', 'a b', '999.999.999.999', ''])(
-    'has the path of the request, whatever the Host header says: %s',
+    'passes the path of the request to the authorizer with the Host header "%s"',
     async (host) => {
       const seen: string[] = [];
       const { handler } = stage({

@@ -26,7 +26,7 @@ function refusal(call: () => unknown): unknown {
 }
 
 describe.each(makers)('%s with wrong arguments', (where, make) => {
-  it('refuses wrong arguments of a client with what to pass instead', async () => {
+  it(`refuses wrong arguments of ${where}, and says what to pass instead`, async () => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user') });
     const wrong: readonly [string, readonly unknown[], RegExp][] = [

@@ -32,8 +32,8 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
 };
 
-describe.each(Object.entries(clients))('%s', (_where, make) => {
-  it('refuses a recipe that reads no secret', async () => {
+describe.each(Object.entries(clients))('%s', (where, make) => {
+  it(`refuses a recipe of ${where} that reads no secret`, async () => {
     const { secrets } = await openStore();
     expect(() => make(secrets, () => ({}))).toThrow(
       expect.objectContaining({
@@ -44,7 +44,7 @@ describe.each(Object.entries(clients))('%s', (_where, make) => {
     );
   });
 
-  it('refuses a recipe that reads the store, even when it reads its snapshot too', async () => {
+  it(`refuses a recipe of ${where} that reads the store, even if it reads its snapshot too`, async () => {
     const { secrets } = await openStore();
     const recipe: AnyRecipe = (s) => ({ user: s.reveal('user'), password: secrets.reveal('password') });
     expect(() => make(secrets, recipe)).toThrow(

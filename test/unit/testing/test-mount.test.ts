@@ -161,7 +161,7 @@ describe('any test mount', () => {
     ['/etc/a', 'FILE_OUTSIDE_MOUNT'],
     ['a b', 'NAME_INVALID'],
     ['a/b', 'NAME_INVALID'],
-  ])('refuses the name %s next to a secret "a" and changes nothing', async (name, code) => {
+  ])('refuses the name "%s" next to a secret "a", and changes nothing', async (name, code) => {
     const mount = await mountOf({ a: '1' });
     const before = target(mount);
     await expect(mount.rotate({ a: '2', [name]: 'hunter2' })).rejects.toMatchObject({

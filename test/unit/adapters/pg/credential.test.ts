@@ -37,7 +37,7 @@ describe('the recipe of a pool', () => {
     expect(failure(() => ({ then() {} })).code).toBe('RECIPE_ASYNC');
   });
 
-  it.each([undefined, null, 'postgres://'])('refuses a recipe that returns %s', (value) => {
+  it.each([undefined, null, 'postgres://'])('refuses a recipe that returns %o', (value) => {
     expect(failure(() => value).code).toBe('RECIPE_FAILED');
   });
 

@@ -81,13 +81,13 @@ const cases: Case[] = [
     () => [pair.chain.slice(0, 200) + pair.chain, pair.key],
   ],
   [
-    'a certificate with a line missing',
+    'a certificate that lacks a line',
     'CERTIFICATE_INVALID',
     two,
     () => [pair.chain.split('\n').toSpliced(3, 1).join('\n'), pair.key],
   ],
   [
-    'a key with a line missing',
+    'a key that lacks a line',
     'PRIVATE_KEY_INVALID',
     two,
     () => [pair.chain, pair.key.split('\n').toSpliced(2, 1).join('\n')],
@@ -118,9 +118,9 @@ const cases: Case[] = [
     () => [pair.chain, encrypted(pair.key), 'nope'],
   ],
   ['a PFX and no password', 'PASSPHRASE_MISSING', one, () => [pfx(PASSPHRASE)]],
-  ['a PFX with a wrong password', 'PASSPHRASE_WRONG', oneWithPassphrase, () => [pfx(PASSPHRASE), 'nope']],
+  ['a PFX whose password is wrong', 'PASSPHRASE_WRONG', oneWithPassphrase, () => [pfx(PASSPHRASE), 'nope']],
   [
-    'a PFX of RC2 with a wrong password',
+    'a PFX of RC2 whose password is wrong',
     'PASSPHRASE_WRONG',
     oneWithPassphrase,
     () => [createPfx({ cert: rsa.chain, key: rsa.key, password: PASSPHRASE, encryption: 'rc2-40' }), 'nope'],

@@ -34,9 +34,9 @@ function waitUntilFilesAreOld(): void {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 });
 }
 
-describe.each<TestMountLayout>(['kubernetes', 'plain'])('reading an unchanged %s mount', (layout) => {
+describe.each<TestMountLayout>(['kubernetes', 'plain'])('an unchanged %s mount', (layout) => {
   it.each([{ list: false }, { list: true }])(
-    'opens no file of an unchanged mount (list: $list)',
+    `opens no file of an unchanged ${layout} mount (list: $list)`,
     async ({ list }) => {
       await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout });
       const read = reader(mount.path);
@@ -52,7 +52,7 @@ describe.each<TestMountLayout>(['kubernetes', 'plain'])('reading an unchanged %s
     },
   );
 
-  it('returns no revision while a file fails, because a fix may leave no trace', async () => {
+  it(`returns no revision of a ${layout} mount while a file fails, because a fix may leave no trace`, async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': 'x'.repeat(101) }, { layout });
     const read = reader(mount.path);
     waitUntilFilesAreOld();

@@ -44,7 +44,7 @@ beforeEach(() => {
 });
 
 describe.each(['kubernetes', 'plain'] as const)('a %s mount that cannot be watched', (layout) => {
-  it('polls a mount that cannot be watched, reports that once, and watches it again later', async () => {
+  it(`polls a ${layout} mount that cannot be watched, reports that once, and watches it again later`, async () => {
     const said: Error[] = [];
     const onWarning = (warning: Error) => said.push(warning);
     process.on('warning', onWarning);
