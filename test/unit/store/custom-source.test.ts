@@ -108,7 +108,7 @@ describe('a custom source', () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  it('never reads a source twice at the same time, and reports recovery after its late answer', async () => {
+  it('reads a source once at a time, and reports recovery after its late answer', async () => {
     let reads = 0;
     let release: (() => void) | undefined;
     let hang = false;

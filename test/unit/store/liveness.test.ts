@@ -112,7 +112,7 @@ describe('two sources that bad values hold back', () => {
 });
 
 describe('a source that fails right after it was read well', () => {
-  it('never serves a vanished name together with a name that appeared in the same reading', async () => {
+  it('does not serve a vanished name with a name that appeared in the same reading', async () => {
     const gate = deferred<void>();
     const first = scripted('first', { token: 't1' });
     const slow = scripted('slow', {});
