@@ -25,7 +25,7 @@ const fullStore = () => {
   return Object.assign(countingStore(), members) as unknown as SecretStore<unknown>;
 };
 
-/** A body in parts. After them it ends or stays open. */
+/** A request whose body arrives in parts, then ends or stays open. */
 function streamed(parts: readonly string[], ends: boolean): Request {
   const state = { cancelled: false };
   const body = new ReadableStream({

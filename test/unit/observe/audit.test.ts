@@ -23,13 +23,13 @@ async function open(name = 'shop') {
 const counted = ({ secrets }: AccessReport) =>
   Object.fromEntries(secrets.map(({ name, reads }) => [name, reads]));
 
-/** The line after the one that calls this. */
+/** The number of the line below the call. */
 function lineBelow(): number {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return Number(/audit\.test\.ts:(\d+)/.exec(frame)?.[1]) + 1;
 }
 
-/** The line of the code that calls this. */
+/** The file and line of the call. */
 function line(): string {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return /audit\.test\.ts:\d+/.exec(frame)?.[0] ?? 'no line';
@@ -46,7 +46,7 @@ describe('auditAccess', () => {
       () => secrets.get('password').reveal(),
       () => secrets.snapshot().reveal('password'),
       () => taken.reveal('password'),
-      // Two values of one name are one read of it.
+      // Counts as one read, although it returns two values.
       () => expect(secrets.revealWithPrevious('password')).toHaveLength(2),
     ];
     for (const [index, read] of reads.entries()) {

@@ -250,7 +250,7 @@ describe('instrumentSecrets', () => {
       expect(secrets.reveal('password')).toBe(`leak-marker-${round}`);
       await metrics();
     }
-    // What a subscriber throws, Node throws on the next turn.
+    // Node rethrows the error of a subscriber on the next turn.
     await new Promise((resolve) => setImmediate(resolve));
     expect(uncaught).not.toHaveBeenCalled();
     const codes = warn.mock.calls.map(([, options]) => (options as { code: string }).code);

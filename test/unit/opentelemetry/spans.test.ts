@@ -211,7 +211,7 @@ describe('the span of a rotation', () => {
     await rotate({ user: 'user-second' });
     stop();
     await secrets.close();
-    // The first build, and the rotation that never ended.
+    // The span of the first build, and that of the rotation that never ended.
     expect(named('rotate client')).toHaveLength(2);
   });
 });

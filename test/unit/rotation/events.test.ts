@@ -14,7 +14,7 @@ function stubWarnings() {
   return warn;
 }
 
-/** What the store of a harness hears as errors. */
+/** The errors that the store emits from now on. */
 function listening(secrets: {
   on(event: 'error', listener: (error: SecretsError) => void): unknown;
 }): SecretsError[] {

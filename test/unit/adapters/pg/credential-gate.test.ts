@@ -84,7 +84,7 @@ describe('the gate of a pool', () => {
       queue.push({
         callback: () => {
           answers.push(name);
-          // As the end of the pool does.
+          // As `pool.end()` does.
           for (const item of queue.splice(0)) item.callback(error);
         },
       });

@@ -66,7 +66,7 @@ describe('the ssl options of a recipe', () => {
   it('makes a context from ssl options without changing them', async () => {
     const { cert, key } = await (await createAuthority()).issue();
     const ssl = { cert, key, servername: 'db' };
-    // pg makes the key of an object that it is given non-enumerable.
+    // pg makes `key` of this object non-enumerable.
     new Pool({ ssl });
     for (const _pool of [1, 2]) {
       const { config } = run(() => ({ ssl }));

@@ -133,7 +133,7 @@ const cases: Case[] = [
   ['garbage in place of authorities', 'CERTIFICATE_INVALID', trust, () => ['only words']],
 ];
 
-/** One bit of what the MAC covers. */
+/** A copy with one bit flipped where the MAC covers it. */
 function damaged(whole: Buffer): Buffer {
   const copy = Buffer.from(whole);
   copy[120] = (copy[120] ?? 0) ^ 1;

@@ -29,7 +29,7 @@ function reader(path: string) {
   };
 }
 
-/** Timestamps of files that have just changed prove nothing yet. */
+/** A file that has just changed may change again without a new timestamp. */
 function waitUntilFilesAreOld(): void {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 });
 }
