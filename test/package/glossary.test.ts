@@ -7,6 +7,12 @@ import { fromRepository } from './support/repository';
 const BANNED_WORDS = /^(looks?|renew\w*|took|mends?)$/;
 const BANNED_NAMES = /^MOST_|[rR]evealAll|[sS]witchTo|[lL]etsIn|[bB]asicPassword/;
 
+/** Words in -s that begin no name of a test: words that are not verbs, verbs that need another subject, and vague ones. */
+const NOT_A_VERB = new Set(
+  `is was has its this as plus less yes us thus across always perhaps sometimes unless whereas besides others
+  secrets values listeners options errors works handles`.split(/\s+/),
+);
+
 /** The same in prose. Each leaves the everyday sense of its word alone. */
 const BANNED_PHRASES: Readonly<Record<string, RegExp>> = {
   'look, for a refresh': /\b(looks?|looking)\b(?! (up|like|for|as if)\b)|\blooked (at|again)\b/gi,
@@ -85,6 +91,35 @@ it.each([
   expect(bannedIn('page', text)).toHaveLength(count);
 });
 
+describe('the names of the tests', () => {
+  const tests = readdirSync(fromRepository('test'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .flatMap((file) => testNamesOf(`test/${file}`));
+
+  it('begins each with a verb in the third person, as in "keeps the last value"', () => {
+    expect(tests.length).toBeGreaterThan(800);
+    expect(tests.filter(({ name }) => !beginsWithVerb(name)).map(({ at, name }) => `${at}: ${name}`)).toEqual(
+      [],
+    );
+  });
+
+  it.each([
+    ['keeps a value', true],
+    ['does not wait', true],
+    ['re-reads a file', true],
+    ['is refused', false],
+    ['its values stay', false],
+    ['may be repeated', false],
+    ['a value', false],
+    ['secrets', false],
+    ['works', false],
+    ['%s', false],
+    ['Keeps a value', false],
+  ])('distinguishes names that begin with a verb from others: "%s"', (name, expected) => {
+    expect(beginsWithVerb(name)).toBe(expected);
+  });
+});
+
 function bannedIn(file: string, text: string): string[] {
   return Object.entries(BANNED_PHRASES).flatMap(([rule, phrase]) =>
     [...text.matchAll(phrase)].map(({ index }) => {
@@ -92,6 +127,31 @@ function bannedIn(file: string, text: string): string[] {
       return `${file}:${line}: ${rule}: ${text.slice(Math.max(0, index - 20), index + 30)}`;
     }),
   );
+}
+
+function beginsWithVerb(name: string): boolean {
+  const [first] = name.split(/[ ,:]/, 1) as [string];
+  return /^[a-z]+(-[a-z]+)?s$/.test(first) && !NOT_A_VERB.has(first);
+}
+
+/** The first argument of each call of `it`, `test` and what hangs on them: `it.each(rows)(name, …)`, `it.skipIf(…)(name, …)`. */
+function testNamesOf(file: string): { at: string; name: string }[] {
+  const found: { at: string; name: string }[] = [];
+  visit(file, (node) => {
+    if (!ts.isCallExpression(node) || !/^(it|test)$/.test(calleeOf(node))) return;
+    const [title] = node.arguments;
+    if (title === undefined || !(ts.isStringLiteralLike(title) || ts.isTemplateExpression(title))) return;
+    const line = title.getSourceFile().getLineAndCharacterOfPosition(title.getStart()).line + 1;
+    found.push({ at: `${file}:${line}`, name: title.getText().slice(1, -1) });
+  });
+  return found;
+}
+
+/** The identifier that a chain of calls and members begins with. */
+function calleeOf(node: ts.Node): string {
+  if (ts.isCallExpression(node) || ts.isPropertyAccessExpression(node)) return calleeOf(node.expression);
+  if (ts.isTaggedTemplateExpression(node)) return calleeOf(node.tag);
+  return ts.isIdentifier(node) ? node.text : '';
 }
 
 /** Without the rows that name the replaced words. */

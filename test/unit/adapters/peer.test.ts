@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadPeer } from '../../../src/internal/peer';
 
-it('names a package that is not installed, with the command that installs it', () => {
+it('names a peer that is not installed, and the command that installs it', () => {
   expect(() => loadPeer('hot-secrets-no-such-package')).toThrow(
     expect.objectContaining({
       code: 'PEER_MISSING',
@@ -16,11 +16,11 @@ it('names a package that is not installed, with the command that installs it', (
   );
 });
 
-it('finds a dependency where its dependent package finds it', () => {
+it('finds a dependency of a peer where that peer finds it', () => {
   expect(loadPeer('pg-connection-string', 'pg')).toHaveProperty('parse');
 });
 
-it('passes on the error of an installed package that lacks a dependency', async () => {
+it('passes on the error of an installed peer that lacks a dependency', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hot-secrets-peer-'));
   onTestFinished(() => rm(directory, { recursive: true }));
   const broken = join(directory, 'broken');

@@ -32,7 +32,7 @@ describe('secret.json', () => {
         user: v.string(),
       }),
     ],
-  ])('says where a schema of %s refused a value, but not the value', async (_, schema) => {
+  ])('names the place where a schema of %s refused a value, but not the value', async (_, schema) => {
     const message = await refusal(schema, { hosts: [{ port: MARKER }], user: [MARKER] });
     expect(message).toContain('the schema of "one" refused it at "hosts.0.port", "user"');
   });
@@ -58,7 +58,7 @@ describe('secret.json', () => {
     );
   });
 
-  it('takes schemas that transform, and schemas that answer later', async () => {
+  it('accepts schemas that transform, and asynchronous ones', async () => {
     const port = z.object({ port: z.string().transform(Number) });
     const definition = secret.json('one', port);
     expect(await definition.decode([Buffer.from('{"port":"5432"}')])).toEqual({ port: 5432 });
@@ -66,7 +66,7 @@ describe('secret.json', () => {
     expect(await secret.json('one', later).decode([Buffer.from('1')])).toEqual([1]);
   });
 
-  it('asks the schema only about valid JSON', async () => {
+  it('refuses invalid JSON with VALUE_NOT_JSON, without the value', async () => {
     for (const stored of [MARKER, `{"a":"${MARKER}",}`, `\ufeff{"a":1}`]) {
       const error = await Promise.resolve()
         .then(() => secret.json('one', z.any()).decode([Buffer.from(stored)]))

@@ -16,15 +16,15 @@ describe('secret.text', () => {
     ['two\nlines\n', 'two\nlines'],
     ['grün 🔑', 'grün 🔑'],
     ['\ufeffvalue', '\ufeffvalue'],
-  ])('drops at most one trailing line break: %j', async (stored, value) => {
+  ])('drops at most one trailing line break of the text %j', async (stored, value) => {
     expect(await decode(secret.text('one'), stored)).toBe(value);
   });
 
-  it('drops nothing with trim none', async () => {
+  it('keeps a trailing line break with trim: "none"', async () => {
     expect(await decode(secret.text('one', { trim: 'none' }), 'value\r\n')).toBe('value\r\n');
   });
 
-  it('refuses empty values and invalid UTF-8', async () => {
+  it('refuses an empty text, and invalid UTF-8', async () => {
     await expect(decode(secret.text('one'), '\r\n')).rejects.toThrow(refused('VALUE_EMPTY'));
     await expect(decode(secret.text('one'), Uint8Array.of(0xc3, 0x28))).rejects.toThrow(
       refused('VALUE_NOT_UTF8'),
@@ -46,7 +46,7 @@ describe('secret.bytes', () => {
     ['base64', ' AQ\r\nID\n', [1, 2, 3]],
     ['base64url', '-_8', [0xfb, 0xff]],
     ['base64url', '-_8=', [0xfb, 0xff]],
-  ] as const)('decodes %s %j', async (encoding, stored, value) => {
+  ] as const)('decodes the %s text %j', async (encoding, stored, value) => {
     const decoded = await decode(secret.bytes('one', { encoding }), stored);
     expect([...decoded]).toEqual(value);
     expect(decoded.buffer.byteLength, 'shares no memory with unrelated data').toBe(value.length);
@@ -59,13 +59,13 @@ describe('secret.bytes', () => {
     ['base64', 'A'],
     ['base64', 'AQID='],
     ['base64', '='],
-  ] as const)('refuses what is not %s: %j', async (encoding, stored) => {
+  ] as const)('refuses text that is not %s: %j', async (encoding, stored) => {
     await expect(decode(secret.bytes('one', { encoding }), stored)).rejects.toThrow(
       refused('VALUE_NOT_BASE64'),
     );
   });
 
-  it('refuses empty values', async () => {
+  it('refuses empty bytes, also in base64', async () => {
     await expect(decode(secret.bytes('one'), '')).rejects.toThrow(refused('VALUE_EMPTY'));
     await expect(decode(secret.bytes('one', { encoding: 'base64' }), ' \n')).rejects.toThrow(
       refused('VALUE_EMPTY'),
@@ -74,7 +74,7 @@ describe('secret.bytes', () => {
 });
 
 describe('a definition', () => {
-  it('derives its places from its alias', () => {
+  it('derives the places of a definition from its alias', () => {
     const [wanted] = secret.text('db/primary/tls.crt').lookups;
     expect(wanted).toEqual({
       name: 'db/primary/tls.crt',
@@ -85,13 +85,13 @@ describe('a definition', () => {
     expect(secret.text('2fa-key').lookups[0]?.env).toEqual(['_2FA_KEY']);
   });
 
-  it('takes other places, and an empty list for none', () => {
+  it('accepts other places for a definition, and an empty list for no variable', () => {
     const [wanted] = secret.text('one', { file: 'other/file', env: [] }).lookups;
     expect(wanted).toMatchObject({ name: 'one', file: 'other/file', env: [] });
     expect(secret.text('one', { env: ['A', 'B'] }).lookups[0]?.env).toEqual(['A', 'B']);
   });
 
-  it('becomes optional without changing the original', () => {
+  it('makes an optional copy of a definition without changing the original', () => {
     const required = secret.text('one');
     const optional = required.optional();
     expect([required.required, optional.required, optional.optional().required]).toEqual([
@@ -114,56 +114,76 @@ describe('wrong arguments', () => {
     ],
     ['secret.tls() without arguments', () => secret.tls(undefined as never), { code: 'NAME_INVALID' }],
     [
-      'a string for options',
+      'secret.text() with a string for options',
       () => secret.text('one', 'ONE' as never),
       { code: 'OPTION_INVALID', message: expect.stringContaining('options of secret.text("one")') },
     ],
-    ['a string for options of tls', () => secret.tls('one', 'x' as never), { code: 'OPTION_INVALID' }],
     [
-      'options in place of a schema',
+      'secret.tls() with a string for options',
+      () => secret.tls('one', 'x' as never),
+      { code: 'OPTION_INVALID' },
+    ],
+    [
+      'secret.json() with options in place of a schema',
       () => secret.json('one', { env: 'ONE' } as never),
       { code: 'OPTION_INVALID', next: expect.stringContaining('options come third') },
     ],
     [
-      'a function in place of a schema',
+      'secret.json() with a function in place of a schema',
       () => secret.json('one', (() => 1) as never),
       { code: 'OPTION_INVALID' },
     ],
-    ['null as a schema', () => secret.json('one', null as never), { code: 'OPTION_INVALID' }],
-    ['a misspelt option', () => secret.text('one', { trimm: 'none' } as never), { code: 'OPTION_UNKNOWN' }],
     [
-      'an unknown word for trim',
+      'secret.json() with null as a schema',
+      () => secret.json('one', null as never),
+      { code: 'OPTION_INVALID' },
+    ],
+    [
+      'secret.text() with a misspelt option',
+      () => secret.text('one', { trimm: 'none' } as never),
+      { code: 'OPTION_UNKNOWN' },
+    ],
+    [
+      'secret.text() with an unknown word for trim',
       () => secret.text('one', { trim: 'all' as never }),
       { code: 'OPTION_INVALID' },
     ],
     [
-      'an unknown encoding',
+      'secret.bytes() with an unknown encoding',
       () => secret.bytes('one', { encoding: 'hex' as never }),
       { code: 'OPTION_INVALID', message: expect.stringContaining("one of 'raw', 'base64', 'base64url'") },
     ],
-    ['a number as a variable', () => secret.text('one', { env: [1] as never }), { code: 'OPTION_INVALID' }],
-    ['an empty file name', () => secret.text('one', { file: '' }), { code: 'OPTION_INVALID' }],
     [
-      'a part of a pair without an alias',
+      'secret.text() with a number as a variable',
+      () => secret.text('one', { env: [1] as never }),
+      { code: 'OPTION_INVALID' },
+    ],
+    [
+      'secret.text() with an empty file name',
+      () => secret.text('one', { file: '' }),
+      { code: 'OPTION_INVALID' },
+    ],
+    [
+      'secret.tls() with a part without an alias',
       () => secret.tls({ cert: { file: 'a' } as never, key: 'b' }),
       { code: 'OPTION_INVALID', next: "Write cert: 'the-name'." },
     ],
     [
-      'a misspelt place of a part',
+      'secret.tls() with a misspelt place of a part',
       () => secret.tls({ cert: { alias: 'a', flie: 'x' } as never, key: 'b' }),
       { code: 'OPTION_UNKNOWN', next: 'Did you mean "file"?' },
     ],
     [
-      'one host name without a list',
+      'secret.tls() with a string for hostNames',
       () => secret.tls('a', { hostNames: 'x' as never }),
       { code: 'OPTION_INVALID' },
     ],
-    ['an empty object of parts', () => secret.tls({} as never), { code: 'OPTION_INVALID' }],
-  ])('fail at once: %s', (_title, call, error) => {
+    ['secret.tls() with an empty object of parts', () => secret.tls({} as never), { code: 'OPTION_INVALID' }],
+  ])('refuses %s', (_title, call, error) => {
     expect(call).toThrow(expect.objectContaining(error));
   });
 
-  it('still allow options without a schema', async () => {
+  it('accepts options of secret.json() without a schema', async () => {
     const definition = secret.json('one', undefined, { env: 'OTHER' });
     expect(definition.lookups[0]?.env).toEqual(['OTHER']);
     expect(await decode(definition, '[1]')).toEqual([1]);

@@ -25,7 +25,7 @@ async function stage(hook: RotationHook<{ readonly token: string }>, timeoutMs =
 }
 
 describe('onRotate', () => {
-  it('runs one rotation at a time and in order, each with its own generation', async () => {
+  it('calls onRotate once at a time and in order, each with the snapshot of its generation', async () => {
     const steps: string[] = [];
     let running = 0;
     const { rotate } = await stage(async ({ generation }, { snapshot }) => {
@@ -53,26 +53,23 @@ describe('onRotate', () => {
         throw new TypeError(MARKER);
       },
     ],
-  ])(
-    'causes an error event each time it %s, without harm to the store or the next run',
-    async (_title, fail) => {
-      let calls = 0;
-      const { store, rotate, log } = await stage(() => {
-        calls += 1;
-        return calls === 3 ? undefined : fail();
-      });
-      for (let round = 0; round < 3; round += 1) await rotate();
-      await waitFor(() => calls === 3 && log.errors.length === 2);
-      expect(log.codes()).toEqual(['LISTENER_FAILED', 'LISTENER_FAILED']);
-      expect(log.errors[0]?.message).toMatch(
-        /^the hook onRotate failed with TypeError at .*lifecycle\.test\.ts:/,
-      );
-      expect(log.errors.map(({ message }) => message).join()).not.toContain(MARKER);
-      expect(store.reveal('token')).toBe('value-3');
-    },
-  );
+  ])('reports each time that onRotate %s, and calls it again at the next rotation', async (_title, fail) => {
+    let calls = 0;
+    const { store, rotate, log } = await stage(() => {
+      calls += 1;
+      return calls === 3 ? undefined : fail();
+    });
+    for (let round = 0; round < 3; round += 1) await rotate();
+    await waitFor(() => calls === 3 && log.errors.length === 2);
+    expect(log.codes()).toEqual(['LISTENER_FAILED', 'LISTENER_FAILED']);
+    expect(log.errors[0]?.message).toMatch(
+      /^the hook onRotate failed with TypeError at .*lifecycle\.test\.ts:/,
+    );
+    expect(log.errors.map(({ message }) => message).join()).not.toContain(MARKER);
+    expect(store.reveal('token')).toBe('value-3');
+  });
 
-  it('is reported and aborted after its time limit, and still runs for the next rotation', async () => {
+  it('aborts and reports onRotate after its time limit, and calls it again at the next rotation', async () => {
     const signals: AbortSignal[] = [];
     const { rotate, log } = await stage((_event, { signal }) => {
       signals.push(signal);
@@ -85,7 +82,7 @@ describe('onRotate', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
   });
 
-  it('leaves no listener behind after many successful runs, whose signals do not abort', async () => {
+  it('leaves no abort listener behind after 30 successful runs of onRotate', async () => {
     const signals: AbortSignal[] = [];
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => warn.mockRestore());
@@ -96,7 +93,7 @@ describe('onRotate', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('aborts when the store closes, which does not wait for it', async () => {
+  it('aborts onRotate when the store closes, without waiting for it', async () => {
     let signal: AbortSignal | undefined;
     const { store, rotate, log } = await stage((_event, context) => {
       signal = context.signal;
@@ -109,7 +106,7 @@ describe('onRotate', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('no longer runs once it is stopped', async () => {
+  it('does not call onRotate once it is stopped', async () => {
     let calls = 0;
     const { rotate, stop } = await stage(() => {
       calls += 1;

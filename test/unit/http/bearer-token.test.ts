@@ -18,20 +18,25 @@ describe('bearerToken', () => {
     { options: { jwksUrl: 'keys' }, code: 'OPTION_INVALID' },
     { options: { fetch: 'proxy' }, code: 'OPTION_INVALID' },
     { options: { clientId: 'x' }, code: 'OPTION_UNKNOWN' },
-  ])('refuses options that cannot work: $options', ({ options, code }) => {
+  ])('refuses bearerToken with the options $options', ({ options, code }) => {
     expect(() => bearerToken({ ...usual, ...options } as never)).toThrow(expect.objectContaining({ code }));
   });
 
-  it.each([undefined, null, 'api://shop-webhook', []])('refuses %j instead of options', (options) => {
-    expect(() => bearerToken(options as never)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
-  });
+  it.each([undefined, null, 'api://shop-webhook', []])(
+    'refuses bearerToken with %j in place of options',
+    (options) => {
+      expect(() => bearerToken(options as never)).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID' }),
+      );
+    },
+  );
 
-  it('needs only a tenant and an audience', () => {
+  it('requires only a tenant and an audience for bearerToken', () => {
     expect(bearerToken(usual)).toBeTypeOf('function');
   });
 });
 
-it('names a missing package and the command that installs it', () => {
+it('names a missing package, and the command that installs it', () => {
   expect(() => assertPeer('hot-secrets-no-such-package')).toThrow(
     expect.objectContaining({
       code: 'PEER_MISSING',

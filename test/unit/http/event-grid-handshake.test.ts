@@ -14,27 +14,27 @@ describe('the handshake of the Event Grid schema', () => {
   const handler = eventGridHandler(countingStore(), { authorize: () => true, topics: ['/elsewhere'] });
 
   it.each([
-    { title: 'announced by its header', request: () => delivery([validationSample], announced) },
-    { title: 'without the header, which a proxy may drop', request: () => delivery([validationSample]) },
-    { title: 'as one event', request: () => delivery(validationSample, announced) },
-  ])('responds with the code ($title)', async ({ request }) => {
+    ['announced by its header', () => delivery([validationSample], announced)],
+    ['without the header, which a proxy may drop', () => delivery([validationSample])],
+    ['as one event', () => delivery(validationSample, announced)],
+  ])('responds to a validation event with its code (%s)', async (_title, request) => {
     const response = await handler(request());
     expect([response.status, await response.json()]).toEqual([200, { validationResponse: code }]);
     expect(response.headers.get('content-type')).toBe('application/json');
   });
 
   it.each([
-    { title: 'a delivery without that event', body: [gridSample] },
-    { title: 'an event without a code', body: [{ ...validationSample, data: {} }] },
-    { title: 'a code that is not text', body: [{ ...validationSample, data: { validationCode: { a: 1 } } }] },
-    { title: 'a code that is markup', body: [{ ...validationSample, data: { validationCode: '<script>' } }] },
-  ])('refuses $title', async ({ body }) => {
+    ['an event of another type', [gridSample]],
+    ['no code', [{ ...validationSample, data: {} }]],
+    ['a code that is not text', [{ ...validationSample, data: { validationCode: { a: 1 } } }]],
+    ['a code that is markup', [{ ...validationSample, data: { validationCode: '<script>' } }]],
+  ])('refuses a validation request with %s', async (_title, body) => {
     const response = await handler(delivery(body, announced));
     expect(response.status).toBe(400);
     expect(await response.text()).not.toMatch(/script|newsecret/);
   });
 
-  it('does not refresh the store', async () => {
+  it('does not refresh the store at a validation event', async () => {
     const store = countingStore();
     await eventGridHandler(store, { authorize: () => true })(delivery([validationSample], announced));
     expect(store.triggers).toEqual([]);
@@ -44,7 +44,7 @@ describe('the handshake of the Event Grid schema', () => {
 describe('the handshake of CloudEvents', () => {
   const handler = eventGridHandler(countingStore(), { authorize: () => true });
 
-  it('allows the origin that asks, at any rate', async () => {
+  it('allows the origin that asks in a CloudEvents handshake, at any rate', async () => {
     const response = await handler(
       ask({ 'WebHook-Request-Origin': 'eventgrid.azure.net', 'WebHook-Request-Rate': '120' }),
     );
@@ -56,7 +56,7 @@ describe('the handshake of CloudEvents', () => {
     });
   });
 
-  it('grants nothing to an origin that is not a host name, or to an ordinary OPTIONS request', async () => {
+  it('allows no origin that is not a host name, and none in an ordinary OPTIONS request', async () => {
     const odd = await handler(ask({ 'WebHook-Request-Origin': 'a b; c' }));
     expect([odd.status, odd.headers.has('webhook-allowed-origin')]).toEqual([400, false]);
     const plain = await handler(ask({}));

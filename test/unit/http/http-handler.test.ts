@@ -25,7 +25,7 @@ const fullStore = () => {
   return Object.assign(countingStore(), members) as unknown as SecretStore<unknown>;
 };
 
-/** A body in parts. After them it ends or stays open. */
+/** A request whose body arrives in parts, then ends or stays open. */
 function streamed(parts: readonly string[], ends: boolean): Request {
   const state = { cancelled: false };
   const body = new ReadableStream({
@@ -42,36 +42,24 @@ function streamed(parts: readonly string[], ends: boolean): Request {
 }
 
 describe('an endpoint that receives an unusable request', () => {
-  it.each([
-    { status: 400, title: 'not JSON', request: () => delivery(`{"${MARKER}`) },
-    { status: 400, title: 'an empty body', request: () => delivery('') },
-    { status: 400, title: 'not an event', request: () => delivery(`"${MARKER}"`) },
-    { status: 400, title: 'null', request: () => delivery('null') },
-    {
-      status: 400,
-      title: 'text that is not UTF-8',
-      request: () =>
+  it.each<readonly [status: number, title: string, request: () => Request]>([
+    [400, 'a body that is not JSON', () => delivery(`{"${MARKER}`)],
+    [400, 'an empty body', () => delivery('')],
+    [400, 'a body that is not an event', () => delivery(`"${MARKER}"`)],
+    [400, 'a body of null', () => delivery('null')],
+    [
+      400,
+      'a body that is not UTF-8',
+      () =>
         new Request('https://shop.example/', {
           method: 'POST',
           body: Buffer.concat([Buffer.from('["'), Uint8Array.of(0xff), Buffer.from('"]')]),
         }),
-    },
-    {
-      status: 415,
-      title: 'not a JSON type',
-      request: () => delivery([gridSample], { contentType: 'text/plain' }),
-    },
-    {
-      status: 413,
-      title: 'too many bytes',
-      request: () => delivery(JSON.stringify([gridSample, 'x'.repeat(2_000)])),
-    },
-    {
-      status: 413,
-      title: 'too many bytes in parts',
-      request: () => streamed(['[', ' '.repeat(3_000)], false),
-    },
-  ])('responds with $status to $title', async ({ status, request }) => {
+    ],
+    [415, 'a content type other than JSON', () => delivery([gridSample], { contentType: 'text/plain' })],
+    [413, 'a body of too many bytes', () => delivery(JSON.stringify([gridSample, 'x'.repeat(2_000)]))],
+    [413, 'a body of too many bytes in parts', () => streamed(['[', ' '.repeat(3_000)], false)],
+  ])('responds with %d to %s', async (status, _title, request) => {
     const { store, handler } = stage({ maxBodyBytes: 2_000 });
     const response = await handler(request());
     const text = await response.text();
@@ -121,7 +109,7 @@ describe('an endpoint that receives an unusable request', () => {
 
 describe('an authorizer', () => {
   it.each([undefined, null, 0, 1, 'true', {}])(
-    'admits nothing when it returns %s instead of true',
+    'refuses a request when its authorizer returns %o instead of true',
     async (verdict) => {
       const { store, handler } = stage({ authorize: () => verdict as unknown as boolean });
       expect((await handler(delivery([gridSample]))).status).toBe(401);
@@ -129,14 +117,14 @@ describe('an authorizer', () => {
     },
   );
 
-  it('is called before the body is read', async () => {
+  it('calls the authorizer before it reads the body', async () => {
     const { handler } = stage({ authorize: async () => false });
     const request = delivery(`{"${MARKER}`);
     expect((await handler(request)).status).toBe(401);
     expect(request.bodyUsed).toBe(false);
   });
 
-  it('causes a 503 and one warning when it throws, rejects or hangs, until it works again', async () => {
+  it('responds with 503 and warns once while an authorizer throws, rejects or hangs', async () => {
     using warnings = recordWarnings();
     const failing: (() => boolean | Promise<boolean>)[] = [
       () => {
@@ -189,7 +177,7 @@ describe.each(Object.entries(endpoints) as [string, Create][])('%s at start-up',
     ['a recipe', () => ({})],
     ['a promise', Promise.resolve({})],
     ['another object', { authorize: () => true }],
-  ])('refuses %s instead of a store', (_title, store) => {
+  ])(`refuses ${name} with %s in place of a store`, (_title, store) => {
     expect(() => create(store, { authorize: () => true })).toThrow(
       refused(`^${name}: the store must be an open SecretStore`),
     );
@@ -199,7 +187,7 @@ describe.each(Object.entries(endpoints) as [string, Create][])('%s at start-up',
     ['null', null],
     ['a string', 'Basic'],
     ['an array', []],
-  ])('refuses %s instead of options', (_title, options) => {
+  ])(`refuses ${name} with %s in place of options`, (_title, options) => {
     const store = fullStore();
     const call = name === 'healthIndicator' ? () => healthIndicator(store, 'key', options as never) : create;
     expect(() => call(store, options)).toThrow(refused(`^the options of ${name} must be an object`));
@@ -210,7 +198,7 @@ describe.each(Object.entries({ eventGridHandler, reloadHandler, statusHandler })
   '%s at start-up',
   (name, create) => {
     it.each([undefined, {}, { authorize: undefined }])(
-      'refuses to work without an authorizer: %j',
+      `refuses ${name} without an authorizer: %j`,
       (options) => {
         expect(() => create(fullStore(), options)).toThrow(
           expect.objectContaining({
@@ -223,7 +211,7 @@ describe.each(Object.entries({ eventGridHandler, reloadHandler, statusHandler })
     );
 
     it.each([true, null, 'first-code', {}])(
-      'refuses an authorizer that is not a function: %j',
+      `refuses ${name} with %j in place of an authorizer`,
       (authorize) => {
         expect(() => create(fullStore(), { authorize })).toThrow(
           expect.objectContaining({
@@ -247,14 +235,14 @@ describe('eventGridHandler', () => {
     { options: { spreadMs: -1 }, code: 'OPTION_INVALID' },
     { options: { minIntervalMs: Number.NaN }, code: 'OPTION_INVALID' },
     { options: { onEvents: 'log' }, code: 'OPTION_INVALID' },
-  ])('refuses the options $options with $code', ({ options, code }) => {
+  ])('refuses eventGridHandler with the options $options', ({ options, code }) => {
     const all = { authorize: () => true, ...options } as never;
     expect(() => eventGridHandler(countingStore(), all)).toThrow(expect.objectContaining({ code }));
   });
 });
 
 describe('an endpoint of a closed store', () => {
-  it('responds with 503 without calling the authorizer', async () => {
+  it('responds with 503 once the store is closed, without calling the authorizer', async () => {
     const authorize = vi.fn(() => true);
     const { store, handler } = stage({ authorize });
     store.close();
@@ -275,7 +263,7 @@ describe('an endpoint of a closed store', () => {
 
 describe('the URL that an authorizer sees', () => {
   it.each(['x/?', 'x/#', 'x/other?', '[', 'a b', '999.999.999.999', ''])(
-    'has the path of the request, whatever the Host header says: %s',
+    'passes the path of the request to the authorizer with the Host header "%s"',
     async (host) => {
       const seen: string[] = [];
       const { handler } = stage({

@@ -27,7 +27,7 @@ const at = (query: string, headers: Record<string, string> = {}) => ({
 });
 
 describe('querySecret with the query', () => {
-  it('authorizes requests that carry the secret, and no others', async () => {
+  it('authorizes requests that carry the secret in the query, and no others', async () => {
     const { secrets } = await stage();
     const authorize = querySecret(secrets, 'code');
     expect(authorize(at('?code=first-code'))).toBe(true);
@@ -62,7 +62,7 @@ describe('querySecret with the query', () => {
     }
   });
 
-  it('compares bytes, and authorizes nothing while the secret has no value', async () => {
+  it('compares a secret of bytes, and authorizes nothing while it has no value', async () => {
     const { source, secrets } = await stage();
     // The types refuse an optional secret; plain JavaScript does not.
     const authorize = querySecret(secrets, 'raw' as never);
@@ -80,7 +80,7 @@ describe('querySecret with the query', () => {
 });
 
 describe('querySecret with a header', () => {
-  it('accepts the secret alone or after Bearer, in addition to the query', async () => {
+  it('accepts the secret in a header, alone or after Bearer, in addition to the query', async () => {
     const { secrets } = await stage();
     const authorize = querySecret(secrets, 'code', { header: 'authorization' });
     const verdict = (value: string) => authorize(at('', { authorization: value }));
@@ -95,7 +95,7 @@ describe('querySecret with a header', () => {
 });
 
 describe('querySecret at start-up', () => {
-  it('refuses a secret that it cannot compare, a wrong store and wrong options', async () => {
+  it('refuses querySecret with a JSON secret, a wrong store or wrong options', async () => {
     const { secrets } = await stage({ structure: '{"a":1}' });
     const thrown = (code: string) => expect.objectContaining({ code, next: expect.any(String) });
     expect(() => querySecret(secrets, 'structure' as never)).toThrow(thrown('OPTION_INVALID'));

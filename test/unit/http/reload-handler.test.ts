@@ -31,7 +31,7 @@ function heldStore() {
 }
 
 describe('reloadHandler', () => {
-  it('responds with the generation and the names that rotated, and triggers the change', async () => {
+  it('responds to a reload with the generation and the names that rotated', async () => {
     const { source, handler, log } = await stage();
     for (let round = 1; round <= 3; round += 1) {
       source.set({ user: `user-${round}`, password: `password-${round}` });
@@ -46,7 +46,7 @@ describe('reloadHandler', () => {
     expect(await response.json()).toEqual({ generation: 4, changed: [], status: 'ok' });
   });
 
-  it('reports a problem without the value', async () => {
+  it('responds with the status "degraded" and no value after a reload that finds a bad value', async () => {
     const { source, handler, store } = await stage();
     store.on('error', () => {});
     source.set({ password: '' });
@@ -57,7 +57,7 @@ describe('reloadHandler', () => {
     ]);
   });
 
-  it('shares a refresh among requests, and starts refreshes at least the interval apart', async () => {
+  it('shares two refreshes among fifty requests', async () => {
     const { store, handler, source } = await stage({ minIntervalMs: 40 });
     let refreshes = 0;
     const refresh = store.refresh.bind(store);
@@ -98,7 +98,7 @@ describe('reloadHandler', () => {
 });
 
 describe('reloadHandler and its authorizer', () => {
-  it('accepts POST only', async () => {
+  it('refuses every method but POST', async () => {
     const { handler, log } = await stage();
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) {
       const response = await handler(new Request(URL, { method }));
@@ -111,7 +111,7 @@ describe('reloadHandler and its authorizer', () => {
     ['the query', (code: string) => new Request(`${URL}?code=${code}`, { method: 'POST' })],
     ['a header', (code: string) => post({ headers: { authorization: `Bearer ${code}` } })],
   ])(
-    'accepts the secret in %s: the new value, and the previous one during its grace period',
+    'accepts the new secret in %s, and the previous one during its grace period',
     async (_title, request) => {
       const { store, source } = await stage();
       const authorize = querySecret(store, 'code', { header: 'authorization' });
@@ -126,7 +126,7 @@ describe('reloadHandler and its authorizer', () => {
     },
   );
 
-  it('accepts the secret as a Basic password, and asks for it', async () => {
+  it('accepts the secret as a Basic password, and asks for it when it is missing', async () => {
     const { store, source } = await stage();
     const authorize = basicAuth(store, 'code', { user: 'ops' });
     const handler = reloadHandler(store, { authorize, minIntervalMs: 0 });
@@ -152,7 +152,7 @@ describe('reloadHandler and its authorizer', () => {
     expect(refused.headers.get('www-authenticate')).toBe('Basic realm="secrets", charset="UTF-8"');
   });
 
-  it('accepts no password when the secret is empty', async () => {
+  it('refuses an empty password when the secret is empty', async () => {
     await using store = await SecretStore.open({
       secrets: { code: secret.json('code') },
       sources: [silentMemory({ code: '""' })],
@@ -176,7 +176,7 @@ describe('reloadHandler and its authorizer', () => {
 });
 
 describe('reloadHandler over a socket', () => {
-  it('does not read a body of any size', async () => {
+  it('responds to a reload without reading its body', async () => {
     const { handler } = await stage();
     const url = await serve(handler.node);
     const { asked, answered } = openRequest(url, { 'content-length': 1_000_000_000 });

@@ -31,13 +31,13 @@ describe('statusHandler at start-up', () => {
     ['OPTION_INVALID', { authorize: () => true, refreshMs: Number.POSITIVE_INFINITY }],
     ['OPTION_INVALID', { authorize: () => true, timelineSize: Number.POSITIVE_INFINITY }],
     ['OPTION_INVALID', { authorize: () => true, timelineSize: 0 }],
-  ])('fails with %s for %j', async (code, options) => {
+  ])('refuses statusHandler with %s for the options %j', async (code, options) => {
     const { store } = await open();
     expect(() => statusHandler(store, options as never)).toThrow(expect.objectContaining({ code }));
     expect(subscribed()).toEqual([]);
   });
 
-  it('refuses an empty list of stores and a closed store', async () => {
+  it('refuses statusHandler with an empty list of stores or a closed store', async () => {
     const options = { authorize: () => true };
     expect(() => statusHandler([], options)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
     const { store } = await open();
@@ -48,7 +48,7 @@ describe('statusHandler at start-up', () => {
 });
 
 describe('statusHandler', () => {
-  it('responds with the page or with JSON, as requested', async () => {
+  it('responds with the status page or with JSON, as requested', async () => {
     const { store } = await open();
     const handler = statusHandler(store, { authorize: () => true });
     const typeFor = async (query: string, accept: string) =>
@@ -61,7 +61,7 @@ describe('statusHandler', () => {
     expect(await typeFor('?format=html', '*/*')).toBe('text/html; charset=utf-8');
   });
 
-  it('responds with neither page nor JSON without authorization, for any method', async () => {
+  it('refuses the page, its JSON and HEAD without authorization, and POST with 405', async () => {
     const { store } = await open({ code: 'first-code', 'named-secret': 'first-value' });
     const handler = statusHandler(store, { authorize: querySecret(store, 'code') });
     for (const accept of [BROWSER, 'application/json']) {
@@ -74,7 +74,7 @@ describe('statusHandler', () => {
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });
 
-  it('responds to HEAD with headers only', async () => {
+  it('responds to HEAD with the headers of the page only', async () => {
     const { store } = await open();
     const handler = statusHandler(store, { authorize: () => true });
     const port = await listen(createServer(handler.node));
@@ -89,7 +89,7 @@ describe('statusHandler', () => {
     expect(await response.text()).toBe('');
   });
 
-  it('sends a page that loads nothing, and runs and shows nothing but its own content', async () => {
+  it('sends a page that loads nothing, and allows only its own script and style', async () => {
     const { store } = await open();
     const handler = statusHandler(store, { authorize: () => true });
     const [one, other] = [await handler(get('', BROWSER)), await handler(get('', BROWSER))];
@@ -123,7 +123,7 @@ describe('statusHandler', () => {
     expect(html).not.toMatch(/\b(src|href)="(?!data:)|@import|url\(|\son\w+=|\sstyle=/);
   });
 
-  it('sends headers for JSON that are as strict', async () => {
+  it('sends strict security headers with JSON', async () => {
     const { store } = await open();
     const { headers } = await statusHandler(store, { authorize: () => true })(get());
     expect(headers.get('content-security-policy')).toBe(
@@ -132,7 +132,7 @@ describe('statusHandler', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  it('sends a page that contains nothing of the store, whatever its names are', async () => {
+  it('sends a page without data of the store, and markup in names only as JSON text', async () => {
     const name = '</script><img src=x onerror=alert(1)>';
     await using store = await SecretStore.open({
       name: '<b>shop</b>',

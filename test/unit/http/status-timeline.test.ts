@@ -45,7 +45,7 @@ async function stage({
 const kindsOf = ({ timeline }: StoreStatus) => timeline.map(({ kind, names }) => `${kind} ${names.join()}`);
 
 describe('the timeline', () => {
-  it('lists the newest first: what rotated together, what went wrong, and the recovery', async () => {
+  it('lists rotations, errors and recoveries in the timeline, the newest first', async () => {
     const { store, set, status } = await stage();
     record(store);
     await set({ one: 'second-value', two: 'second-value' });
@@ -67,7 +67,7 @@ describe('the timeline', () => {
     expect(now.timeline.every(({ at }) => at === new Date(at).toISOString())).toBe(true);
   });
 
-  it('keeps the last entries, and one entry for a rotation of many names', async () => {
+  it('keeps the last timelineSize entries, with one entry for a rotation of many names', async () => {
     const names = Array.from({ length: 50 }, (_, index) => `secret-${index}`);
     const all = (value: string) => Object.fromEntries(names.map((name) => [name, value]));
     const { set, status } = await stage({ timelineSize: 3, values: all('first-value') });
@@ -77,7 +77,7 @@ describe('the timeline', () => {
     expect(timeline[0]).toMatchObject({ names: names.slice(0, 20), moreNames: 30 });
   });
 
-  it('merges repeated failures of a source, until something else happens', async () => {
+  it('merges repeated failures of a source in the timeline until something else happens', async () => {
     const { store, source, set, status } = await stage();
     record(store);
     source.fails = true;
@@ -92,7 +92,7 @@ describe('the timeline', () => {
     expect(kindsOf(await status()).filter((kind) => kind.startsWith('refresh'))).toHaveLength(2);
   });
 
-  it('lists the events of resources, next to their state', async () => {
+  it('lists the events of resources in the timeline, and reports their state', async () => {
     const { store, set, status } = await stage();
     let isGood = true;
     const mailer = rotating(
@@ -131,14 +131,14 @@ describe('the timeline', () => {
     expect((await status()).resources).toEqual([]);
   });
 
-  it('does not silence the warnings of a process without listeners', async () => {
+  it('does not silence the process warnings of a store without listeners', async () => {
     using warnings = recordWarnings();
     const { set } = await stage();
     await set({ one: '' });
     expect(warnings.codes()).toEqual(['VALUE_EMPTY']);
   });
 
-  it('lists the events of its own store only, and unsubscribes when that closes', async () => {
+  it('lists the events of one store only, and unsubscribes when that store closes', async () => {
     const [mine, other] = [await stage(), await stage()];
     await other.set({ one: 'second-value' });
     expect((await mine.status()).timeline).toEqual([]);
@@ -150,7 +150,7 @@ describe('the timeline', () => {
 });
 
 describe('the status of a secret', () => {
-  it('contains its source, the sources that lack it, its expiry and its problem', async () => {
+  it('reports the source, the version, the age and the problem of each secret', async () => {
     const { store, set, status } = await stage();
     record(store);
     await set({ one: '' });

@@ -3,20 +3,20 @@ import { describeError, errorCode } from '../../../src/internal/describe-error';
 
 const MARKER = 'marker-value';
 
-describe('the description of a foreign error', () => {
-  it('is its name, its code and where it was thrown, and no word of its message', () => {
+describe('describeError', () => {
+  it('describes an error by its name, its code and where it was thrown, without its message', () => {
     const error = Object.assign(new TypeError(`bad input ${MARKER}`), { code: 'ERR_PARSE', value: MARKER });
     expect(describeError(error)).toMatch(/^TypeError \(ERR_PARSE\) at \S*describe-error\.test\.ts:\d+:\d+$/);
   });
 
-  it('is not fooled by messages that look like stack frames', () => {
+  it('ignores messages that look like stack frames', () => {
     const error = new Error(`first line\n    at ${MARKER} (/${MARKER}.ts:1:1)`);
     expect(describeError(error)).not.toContain(MARKER);
     error.stack = `Error: another text\n    at f (/${MARKER}.ts:1:1)`;
     expect(describeError(error)).toBe('Error');
   });
 
-  it('drops names and codes that are no identifiers', () => {
+  it('drops names and codes that are not identifiers', () => {
     const error = Object.assign(new Error('x'), {
       name: `a ${MARKER}`,
       code: `b ${MARKER}`,
@@ -26,15 +26,15 @@ describe('the description of a foreign error', () => {
   });
 
   it.each([
-    [MARKER, 'a thrown string'],
-    [null, 'a thrown null'],
-    [undefined, 'a thrown undefined'],
-    [{ message: MARKER }, 'a thrown object'],
-  ])('is the type of a value that is not an error', (thrown, expected) => {
+    ['a thrown string', MARKER],
+    ['a thrown null', null],
+    ['a thrown undefined', undefined],
+    ['a thrown object', { message: MARKER }],
+  ])('describes a value that is not an error as "%s"', (expected, thrown) => {
     expect(describeError(thrown)).toBe(expected);
   });
 
-  it('describes errors whose properties throw or are of the wrong type', () => {
+  it('describes errors whose properties throw or have the wrong type', () => {
     const throwing = Object.defineProperty(new Error('x'), 'name', {
       get() {
         throw new Error('marker-value');

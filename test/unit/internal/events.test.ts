@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Events } from '../../../src/internal/events';
 
 describe('listeners', () => {
-  it('fail without affecting others, whether they throw or reject', async () => {
+  it('reports listeners that throw or reject, and calls the others', async () => {
     const failed = vi.fn();
     const heard = vi.fn();
     const events = new Events<{ tick: number }>(failed);
@@ -25,7 +25,7 @@ describe('listeners', () => {
     expect(heard).toHaveBeenCalledWith(1);
   });
 
-  it('may unsubscribe during an event, and the others still hear it', () => {
+  it('calls the other listeners when one unsubscribes during an event', () => {
     const events = new Events<{ tick: number }>(() => {});
     const heard: string[] = [];
     const leave = events.on('tick', () => {
@@ -38,7 +38,7 @@ describe('listeners', () => {
     expect(heard).toEqual(['first', 'second', 'second']);
   });
 
-  it('are counted separately, even if the same function listens twice', () => {
+  it('counts two registrations of the same function separately', () => {
     const events = new Events<{ tick: number }>(() => {});
     const listener = vi.fn();
     const stopFirst = events.on('tick', listener);
@@ -51,7 +51,7 @@ describe('listeners', () => {
     expect(events.has('tick')).toBe(false);
   });
 
-  it('hear no more once they are stopped, also within the event that is being told', () => {
+  it('does not call a listener that is stopped or aborted during the same event', () => {
     const events = new Events<{ tick: number }>(() => {});
     const heard: string[] = [];
     const controller = new AbortController();
@@ -65,7 +65,7 @@ describe('listeners', () => {
     expect(heard).toEqual([]);
   });
 
-  it('hear one event after `once`, also when that event causes another', () => {
+  it('calls a `once` listener for one event, even when another listener emits the next', () => {
     const events = new Events<{ tick: number }>(() => {});
     const heard: number[] = [];
     events.on('tick', (number) => {
@@ -76,7 +76,7 @@ describe('listeners', () => {
     expect(heard).toEqual([2]);
   });
 
-  it('share one signal by the dozen without a warning, and leave it when they stop', () => {
+  it('adds one abort listener to a signal that twenty listeners share', () => {
     const events = new Events<{ tick: number }>(() => {});
     const controller = new AbortController();
     const add = vi.spyOn(controller.signal, 'addEventListener');
@@ -90,7 +90,7 @@ describe('listeners', () => {
     expect(heard).toHaveBeenCalledOnce();
   });
 
-  it('are refused with what is wrong: no function, no such event, no signal', () => {
+  it('refuses what is not a function, an event or a signal', () => {
     const events = new Events<{ tick: number }>(() => {}, { of: 'a clock', events: ['tick'] });
     const invalid = expect.objectContaining({ code: 'OPTION_INVALID' });
     expect(() => events.on('tick', undefined as never)).toThrow(invalid);

@@ -8,7 +8,7 @@ afterEach(() => {
 });
 
 describe('a deadline', () => {
-  it('aborts after its time, with its parent, and at once where the parent is aborted already', () => {
+  it('aborts a deadline after its time, with its parent, or at once if the parent is aborted', () => {
     vi.useFakeTimers();
     const parent = new AbortController();
     const byTime = deadline(parent.signal, 100);
@@ -21,7 +21,7 @@ describe('a deadline', () => {
     expect([byParent.signal.aborted, deadline(parent.signal, 1).signal.aborted]).toEqual([true, true]);
   });
 
-  it('leaves nothing behind once it is released', () => {
+  it('ends the timer of a released deadline, and no longer follows its parent', () => {
     vi.useFakeTimers();
     const parent = new AbortController();
     const { signal, release } = deadline(parent.signal, 100);
@@ -31,7 +31,7 @@ describe('a deadline', () => {
     expect(signal.aborted).toBe(false);
   });
 
-  it('fires even if only a listener references it while memory is collected', () => {
+  it('fires a deadline that only a listener references during garbage collection', () => {
     const module = fileURLToPath(new URL('../../../src/internal/time.ts', import.meta.url));
     const script = `
       import { deadline } from ${JSON.stringify(module)};
@@ -46,7 +46,7 @@ describe('a deadline', () => {
 });
 
 describe('waits', () => {
-  it('end early with their signal', async () => {
+  it('ends a delay when its signal aborts', async () => {
     const controller = new AbortController();
     const waiting = delay(600_000, controller.signal);
     controller.abort();
@@ -54,14 +54,14 @@ describe('waits', () => {
     await delay(600_000, controller.signal);
   });
 
-  it('are bounded without touching what they wait for', async () => {
+  it('rejects a wait after its bound, and otherwise settles as the promise does', async () => {
     const late = () => new Error('late');
     await expect(bounded(new Promise(() => {}), 5, late)).rejects.toThrow('late');
     await expect(bounded(Promise.resolve(1), 5, late)).resolves.toBe(1);
     await expect(bounded(Promise.reject(new Error('own')), 5, late)).rejects.toThrow('own');
   });
 
-  it('may be endless, and longer than a timer of Node can be', () => {
+  it('starts no timer for an infinite wait, and accepts waits longer than a timer of Node', () => {
     vi.useFakeTimers();
     const fired = vi.fn();
     unrefTimer(Number.POSITIVE_INFINITY, fired);
@@ -71,7 +71,7 @@ describe('waits', () => {
     expect(fired).not.toHaveBeenCalled();
   });
 
-  it('back off at random below a doubling bound', () => {
+  it('backs off for a random time below a doubling bound', () => {
     for (let attempt = 0; attempt < 50; attempt += 1) {
       const ms = backoffMs(attempt, 100, 5000);
       expect(ms).toBeGreaterThanOrEqual(0);

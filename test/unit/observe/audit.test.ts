@@ -23,20 +23,20 @@ async function open(name = 'shop') {
 const counted = ({ secrets }: AccessReport) =>
   Object.fromEntries(secrets.map(({ name, reads }) => [name, reads]));
 
-/** The line after the one that calls this. */
+/** The number of the line below the call. */
 function lineBelow(): number {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return Number(/audit\.test\.ts:(\d+)/.exec(frame)?.[1]) + 1;
 }
 
-/** The line of the code that calls this. */
+/** The file and line of the call. */
 function line(): string {
   const frame = new Error().stack?.split('\n')[2] ?? '';
   return /audit\.test\.ts:\d+/.exec(frame)?.[0] ?? 'no line';
 }
 
 describe('auditAccess', () => {
-  it('counts every way in which a value is read, each once', async () => {
+  it('counts each read of a value once, by any method', async () => {
     const { secrets, rotate } = await open();
     const taken = secrets.snapshot();
     await rotate('leak-marker-1');
@@ -46,7 +46,7 @@ describe('auditAccess', () => {
       () => secrets.get('password').reveal(),
       () => secrets.snapshot().reveal('password'),
       () => taken.reveal('password'),
-      // Two values of one name are one read of it.
+      // Counts as one read, although it returns two values.
       () => expect(secrets.revealWithPrevious('password')).toHaveLength(2),
     ];
     for (const [index, read] of reads.entries()) {
@@ -70,7 +70,7 @@ describe('auditAccess', () => {
     });
   });
 
-  it('names the calling code down to its line, also in a recipe', async () => {
+  it('names the line of code that reads a secret, also in a recipe', async () => {
     const { secrets } = await open();
     const audit = auditAccess(secrets, { callers: true });
     const lines: string[] = [];
@@ -90,7 +90,7 @@ describe('auditAccess', () => {
     expect(new Set([loop, box, recipe]).size).toBe(3);
   });
 
-  it('is not needed to learn the caller: a subscriber of the channel may ask while it runs', async () => {
+  it('tells a subscriber of the access channel the caller during its call, and not afterwards', async () => {
     const { secrets } = await open();
     const heard: { readonly caller: string | undefined }[] = [];
     const callers: unknown[] = [];
@@ -109,7 +109,7 @@ describe('auditAccess', () => {
     expect(Object.keys(heard[0] ?? {})).toEqual(['store', 'storeId', 'name', 'version', 'source']);
   });
 
-  it('counts a bounded number of callers separately', async () => {
+  it('counts at most maxCallers callers separately', async () => {
     const { secrets } = await open();
     const audit = auditAccess(secrets, { callers: true, maxCallers: 2 });
     for (let round = 0; round < 3; round += 1) {
@@ -123,7 +123,7 @@ describe('auditAccess', () => {
     expect(user).toMatchObject({ reads: 12, otherReads: 6 });
   });
 
-  it('does not count the work of the store itself', async () => {
+  it('does not count reads by the store itself', async () => {
     const { chain, key } = await (await createAuthority()).issue({ commonName: 'shop' });
     const source = memory({ web: chain + key, token: 'leak-marker-token' });
     const secrets = await SecretStore.open({
@@ -145,7 +145,7 @@ describe('auditAccess', () => {
     expect(audit.report().secrets).toEqual([]);
   });
 
-  it('counts the reads of its own store, until it stops or the store closes', async () => {
+  it('counts the reads of one store only, until the audit stops or the store closes', async () => {
     const [one, other] = [await open('one'), await open('other')];
     const audits = [one, other].map(({ secrets }) => auditAccess(secrets));
     one.secrets.reveal('user');
@@ -168,7 +168,7 @@ describe('auditAccess', () => {
     expect(counted(again.report())).toEqual({ user: 1 });
   });
 
-  it('returns dates that callers cannot change for each other', async () => {
+  it('reports dates that a caller can change without affecting the audit', async () => {
     const { secrets } = await open();
     const audit = auditAccess(secrets);
     const since = audit.report().since.getTime();
@@ -181,12 +181,12 @@ describe('auditAccess', () => {
     ['a misspelt option', { caller: true }, 'OPTION_UNKNOWN'],
     ['a bound of zero', { maxCallers: 0 }, 'OPTION_INVALID'],
     ['a string for a flag', { callers: 'yes' }, 'OPTION_INVALID'],
-  ])('refuses %s', async (_title, options, code) => {
+  ])('refuses an audit with %s', async (_title, options, code) => {
     const { secrets } = await open();
     expect(() => auditAccess(secrets, options as never)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('holds no value', async () => {
+  it('prints an audit and its report without a value', async () => {
     const { secrets, rotate } = await open();
     const audit = auditAccess(secrets, { callers: true });
     for (let round = 1; round <= 3; round += 1) {

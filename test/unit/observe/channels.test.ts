@@ -6,7 +6,7 @@ import { channelNames, publish, subscribe } from '../../../src/observe/channels'
 const closed = (storeId: string) => ({ store: 'shop', storeId, generation: 1 });
 
 describe('a channel', () => {
-  it('builds no message without a subscriber', () => {
+  it('builds no message for a channel without a subscriber', () => {
     for (const name of channelNames) {
       const message = vi.fn();
       expect(hasSubscribers(name)).toBe(false);
@@ -15,7 +15,7 @@ describe('a channel', () => {
     }
   });
 
-  it('reaches subscribers of one store or of all stores until they unsubscribe', () => {
+  it('delivers messages to subscribers of one store or of all stores until they unsubscribe', () => {
     const heard: string[] = [];
     const note = (who: string) => ({
       'hot-secrets:store:close': ({ storeId }: { storeId: string }) => void heard.push(`${who} ${storeId}`),
@@ -30,7 +30,7 @@ describe('a channel', () => {
     expect(message).not.toHaveBeenCalled();
   });
 
-  it('keeps two subscriptions of one listener apart', () => {
+  it('ends two subscriptions of one listener separately', () => {
     const listener = vi.fn();
     const stops = [1, 2].map(() => subscribe({ 'hot-secrets:store:close': listener }));
     for (const stop of stops) onTestFinished(stop);
@@ -47,7 +47,7 @@ describe('callerOutside', () => {
     ['    at async file:///srv/app/a%20b.mjs:3:7', '/srv/app/a b.mjs:3:7'],
     ['    at Pool.read [as get] (file:///srv/app/read.mjs?v=2:3:7)', '/srv/app/read.mjs:3:7'],
     ['    at read (webpack-internal:///(rsc)/./page.js:3:7)', 'webpack-internal:///(rsc)/./page.js:3:7'],
-  ])('finds the caller in "%s", and ignores frames of Node', (frame, place) => {
+  ])('finds the caller in the frame "%s", and ignores frames of Node', (frame, place) => {
     const { prepareStackTrace } = Error;
     onTestFinished(() => {
       Error.prepareStackTrace = prepareStackTrace;

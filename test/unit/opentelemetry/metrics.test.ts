@@ -11,7 +11,7 @@ const STATE = 'hot_secrets.store.state';
 const OUTCOME = 'hot_secrets.outcome';
 
 describe('the metrics of a store', () => {
-  it('count the rotations of each secret by trigger and source', async () => {
+  it('counts the rotations of each secret by trigger and source', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, series } = telemetry();
     instrumentSecrets(secrets, { meterProvider });
@@ -41,7 +41,7 @@ describe('the metrics of a store', () => {
     expect(valueIn(refreshes, { 'hot_secrets.trigger': 'refresh', [OUTCOME]: 'unchanged' })).toBe(1);
   });
 
-  it('count a failure once, and show the state of the store until it recovers', async () => {
+  it('counts a failure once, and reports the state of the store until it recovers', async () => {
     const { secrets, refresh } = await stage();
     secrets.on('error', () => {});
     const { meterProvider, series } = telemetry();
@@ -64,7 +64,7 @@ describe('the metrics of a store', () => {
     expect(valueIn(refreshes, { [OUTCOME]: 'failed', 'error.type': 'SOURCE_FAILED' })).toBe(6);
   });
 
-  it('show the time since the last successful refresh, which grows while refreshes fail', async () => {
+  it('reports the time since the last successful refresh, which grows while refreshes fail', async () => {
     const { secrets, refresh } = await stage();
     secrets.on('error', () => {});
     const { meterProvider, series } = telemetry();
@@ -77,7 +77,7 @@ describe('the metrics of a store', () => {
     expect(await age()).toBeLessThan(before + 0.02);
   });
 
-  it('count reads only with access: true', async () => {
+  it('counts reads only with access: true', async () => {
     const { secrets } = await stage();
     const quiet = telemetry();
     const counting = telemetry();
@@ -95,7 +95,7 @@ describe('the metrics of a store', () => {
 });
 
 describe('the metrics of a resource', () => {
-  it('follow it through a rejection, swaps, draining and its end', async () => {
+  it('follows a resource through a rejection, swaps, draining and close', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, series } = telemetry();
     instrumentSecrets(secrets, { meterProvider });
@@ -144,7 +144,7 @@ describe('the metrics of a resource', () => {
 });
 
 describe('instrumentSecrets', () => {
-  it('counts one store once per meter until the last instrumentation stops, and then starts again', async () => {
+  it('counts a store once per meter until its last instrumentation stops, and again after a new start', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, tracerProvider, series, spans } = telemetry();
     const other = telemetry();
@@ -175,7 +175,7 @@ describe('instrumentSecrets', () => {
     expect(valueIn(await other.series('hot_secrets.secret.rotations'))).toBe(4);
   });
 
-  it('keeps two stores of one process separate', async () => {
+  it('counts two stores of one process separately', async () => {
     const [shop, billing] = [await stage('shop'), await stage('billing')];
     const { meterProvider, series } = telemetry();
     for (const { secrets } of [shop, billing]) instrumentSecrets(secrets, { meterProvider });
@@ -191,7 +191,7 @@ describe('instrumentSecrets', () => {
     }
   });
 
-  it('stops with the store, and refuses a closed store', async () => {
+  it('stops when the store closes, and refuses a closed store or a misspelt option', async () => {
     const { secrets } = await stage();
     const { meterProvider, series } = telemetry();
     const stop = instrumentSecrets(secrets, { meterProvider });
@@ -207,7 +207,7 @@ describe('instrumentSecrets', () => {
     );
   });
 
-  it('keeps the process warnings of a store or a resource without listeners', async () => {
+  it('keeps the process warnings of a store and a resource without listeners', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => warn.mockRestore());
     const { secrets, rotate, refresh } = await stage();
@@ -228,7 +228,7 @@ describe('instrumentSecrets', () => {
     expect(codes()).toEqual(['SOURCE_FAILED', 'BUILD_FAILED']);
   });
 
-  it('does not affect the store when the SDK fails, and warns once', async () => {
+  it('keeps the store unaffected when the SDK fails, and warns once', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => warn.mockRestore());
     const uncaught = vi.fn();
@@ -250,7 +250,7 @@ describe('instrumentSecrets', () => {
       expect(secrets.reveal('password')).toBe(`leak-marker-${round}`);
       await metrics();
     }
-    // What a subscriber throws, Node throws on the next turn.
+    // Node rethrows the error of a subscriber on the next turn.
     await new Promise((resolve) => setImmediate(resolve));
     expect(uncaught).not.toHaveBeenCalled();
     const codes = warn.mock.calls.map(([, options]) => (options as { code: string }).code);
@@ -263,12 +263,12 @@ describe('instrumentSecrets', () => {
     ['a string for options', 'meter', 'OPTION_INVALID'],
     ['a misspelt option', { meterprovider: undefined }, 'OPTION_UNKNOWN'],
     ['a string for a flag', { access: 'yes' }, 'OPTION_INVALID'],
-  ])('refuses %s', async (_title, options, code) => {
+  ])('refuses to instrument a store with %s', async (_title, options, code) => {
     const { secrets } = await stage();
     expect(() => instrumentSecrets(secrets, options as never)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('undoes everything when a meter does not work', async () => {
+  it('undoes the instrumentation when a meter throws', async () => {
     const { secrets, rotate } = await stage();
     const { meterProvider, tracerProvider, spans } = telemetry();
     const meter = meterProvider.getMeter('test');

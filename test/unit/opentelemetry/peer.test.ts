@@ -3,7 +3,7 @@ import { memory, SecretStore } from 'hot-secrets';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { expect, it, onTestFinished, vi } from 'vitest';
 
-// In a file of its own: what was loaded once is there.
+// In its own file: a module that another test loaded stays loaded.
 it('names the command that installs a missing @opentelemetry/api', async () => {
   const loader = Module as unknown as { _resolveFilename(request: string, ...more: unknown[]): string };
   const resolve = loader._resolveFilename;
@@ -18,7 +18,7 @@ it('names the command that installs a missing @opentelemetry/api', async () => {
   );
 });
 
-it('costs nothing and does no harm without an SDK', async () => {
+it('leaves the store unaffected without an SDK', async () => {
   await using store = await SecretStore.open({ sources: [memory({ token: 'first-value' })] });
   const stop = instrumentSecrets(store, { access: true });
   await store.refresh();

@@ -31,7 +31,7 @@ async function traced() {
 }
 
 describe('the span of a refresh', () => {
-  it('belongs to the HTTP request that triggered it, and so does the rotation that follows', async () => {
+  it('makes the HTTP request that triggers a refresh the parent of its span and of the rotation', async () => {
     const { secrets, write, within, named } = await traced();
     const client = rotating(secrets, { build: (s) => s.reveal('password').length }, { name: 'client' });
     onTestFinished(() => client.close());
@@ -69,7 +69,7 @@ describe('the span of a refresh', () => {
     expect(named('rotate client')[0]?.parentSpanContext).toBeUndefined();
   });
 
-  it('has the code of a failure, and none after recovery', async () => {
+  it('sets the code of a failure on the span of a refresh, and none after recovery', async () => {
     const { secrets, refresh, named } = await traced();
     secrets.on('error', () => {});
     await refresh('broken');
@@ -83,7 +83,7 @@ describe('the span of a refresh', () => {
     expect(recovered?.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('belongs to no request when a watch triggered it, wherever the store was opened', async () => {
+  it('gives the span of a refresh no parent when a watch triggers it within a request', async () => {
     asyncContexts();
     const { tracerProvider, spans } = telemetry();
     const tracer = tracerProvider.getTracer('test');
@@ -103,7 +103,7 @@ describe('the span of a refresh', () => {
 });
 
 describe('the span of a rotation', () => {
-  it('lasts from the first attempt to the swap, with an event for each step and rejection', async () => {
+  it('records a span from the first attempt to the swap, with an event for each step and rejection', async () => {
     const { secrets, rotate, named } = await traced();
     let refused = 0;
     const client = rotating(
@@ -145,7 +145,7 @@ describe('the span of a rotation', () => {
     expect(second?.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('ends as an error with the last code when a newer rotation supersedes it', async () => {
+  it('ends the span of a superseded rotation as an error with its last code', async () => {
     const { secrets, rotate, named } = await traced();
     const client = rotating(
       secrets,
@@ -172,7 +172,7 @@ describe('the span of a rotation', () => {
     expect(last?.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('does not belong to the earlier request when the end of a grace period triggered it', async () => {
+  it('gives the span of a rotation no parent when the end of a grace period triggers it', async () => {
     asyncContexts();
     const { tracerProvider, spans } = telemetry();
     const source = memory({ key: 'leak-marker-0' });
@@ -199,7 +199,7 @@ describe('the span of a rotation', () => {
     expect(rotations[2]?.parentSpanContext).toBeUndefined();
   });
 
-  it('ends when the instrumentation stops', async () => {
+  it('ends the span of a running rotation when the instrumentation stops', async () => {
     const { secrets, rotate, named, stop } = await traced();
     const client = rotating(
       secrets,
@@ -211,7 +211,7 @@ describe('the span of a rotation', () => {
     await rotate({ user: 'user-second' });
     stop();
     await secrets.close();
-    // The first build, and the rotation that never ended.
+    // The span of the first build, and that of the rotation that never ended.
     expect(named('rotate client')).toHaveLength(2);
   });
 });

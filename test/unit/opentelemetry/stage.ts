@@ -1,7 +1,7 @@
 import { memory, SecretStore, SecretsError } from 'hot-secrets';
 import { onTestFinished } from 'vitest';
 
-/** A store that refreshes only when a test says so, over a source that can be broken. */
+/** A store that refreshes only on request, with a source that a test can break. */
 export async function stage(name = 'shop') {
   const content = memory({ user: 'user-first', password: 'leak-marker-0' });
   let broken = false;

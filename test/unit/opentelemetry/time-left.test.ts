@@ -57,7 +57,7 @@ it('reports the days that each certificate has left by secret, kind and subject'
   expect(await days('Middle')).toBeGreaterThan(1000);
 });
 
-it('reports the replacement of a certificate that is gone, so that it raises no alarm', async () => {
+it('reports the days of the current certificate for the subject of a replaced one', async () => {
   const { rotate, series } = await web();
   await series();
   for (const [subject, left] of [
@@ -79,7 +79,7 @@ it('reports the replacement of a certificate that is gone, so that it raises no 
   ]);
 });
 
-it('bounds the number of series when each certificate has another name', async () => {
+it('bounds the number of series when each certificate has another subject', async () => {
   const { rotate, series } = await web();
   for (let round = 1; round <= 25; round += 1) {
     await rotate(`pod-${round}`, 10 + round);

@@ -19,7 +19,7 @@ describe('redact', () => {
     expect(masked).toMatch(/^before.*after$/);
   });
 
-  it('masks a value in base64 and base64url, also inside longer base64 at each alignment', async () => {
+  it('masks a value in base64 and base64url, also at each alignment inside longer base64', async () => {
     await using store = await SecretStore.open({
       secrets: { value: 'value' },
       sources: [memory({ value: MARKER })],
@@ -53,7 +53,7 @@ describe('redact', () => {
     expect(basic).toBe('Authorization: Basic dXNlcjp[secret token]A==');
   });
 
-  it('masks bytes in each usual encoding, at each alignment, and number by number in JSON', async () => {
+  it('masks bytes in base64, base64url and hex, at each alignment, and as numbers in JSON', async () => {
     const raw = Uint8Array.of(251, 255, 190, 7, 8, 9, 10, 250);
     await using store = await SecretStore.open({
       secrets: { raw: secret.bytes('raw') },
@@ -79,7 +79,7 @@ describe('redact', () => {
     });
   });
 
-  it('leaves base64 alone that is so short that it would match by chance', async () => {
+  it('leaves longer base64 alone when the secret bytes are so few that they would match by chance', async () => {
     const raw = Uint8Array.of(65, 66, 67, 68);
     await using store = await SecretStore.open({
       secrets: { raw: secret.bytes('raw') },
@@ -99,8 +99,8 @@ describe('redact', () => {
   });
 });
 
-describe('redact, where values overlap,', () => {
-  it('masks the value that begins first, then the longer one', async () => {
+describe('redact, with overlapping values', () => {
+  it('masks the overlapping value that begins first, and the longer of two that begin together', async () => {
     await using store = await SecretStore.open({
       secrets: { first: 'first', second: 'second', prefix: 'prefix', whole: 'whole' },
       sources: [
@@ -113,7 +113,7 @@ describe('redact, where values overlap,', () => {
     expect(store.redact('abcdefghabcdefgh')).toBe('[secret first][secret first]');
   });
 
-  it('names the first of several secrets with the same value', async () => {
+  it('names the first of two secrets with the same value', async () => {
     await using store = await SecretStore.open({
       secrets: { one: 'one', two: 'two' },
       sources: [memory({ one: 'shared-value', two: 'shared-value' })],
@@ -122,7 +122,7 @@ describe('redact, where values overlap,', () => {
   });
 });
 
-it('returns a text unchanged where it finds nothing, empty or huge', async () => {
+it('returns text without a value unchanged, and masks values in text of megabytes', async () => {
   await using store = await SecretStore.open({
     secrets: { value: 'value' },
     sources: [memory({ value: 'leak-marker-first' })],
@@ -134,7 +134,7 @@ it('returns a text unchanged where it finds nothing, empty or huge', async () =>
   expect(store.redact(huge)).toBe(huge.replaceAll('leak-marker-first', '[secret value]'));
 });
 
-it('names the right one of hundreds of values with the same beginning', async () => {
+it('names the right one of 400 values with the same beginning', async () => {
   const content = Object.fromEntries(
     Array.from({ length: 400 }, (_, index) => [`db-${index}`, `postgres://app:pw-of-${index}-x@db:5432/app`]),
   );

@@ -9,8 +9,8 @@ async function open(values: Record<string, unknown>) {
   });
 }
 
-describe('redact, in a line of JSON,', () => {
-  it('masks a number as a string', async () => {
+describe('redact, in a line of JSON', () => {
+  it('masks a number in JSON as a string', async () => {
     await using store = await open({ config: '{"pin":12345678,"rate":0.123456,"low":-1234567}' });
     expect(store.redact('{"pin":12345678,"x":[12345678, 0.123456],"y": -1234567}')).toBe(
       '{"pin":"[secret config]","x":["[secret config]", "[secret config]"],"y": "[secret config]"}',
@@ -22,7 +22,7 @@ describe('redact, in a line of JSON,', () => {
     expect(JSON.parse(masked.body)).toEqual({ pin: '[secret config]' });
   });
 
-  it('leaves a number alone that only contains the digits of a value', async () => {
+  it('leaves a number in JSON alone that only contains the digits of a value', async () => {
     await using store = await open({ config: '{"pin":123456}', text: '654321' });
     const line = '{"time":1712345678901,"a":-123456,"b":123456.5,"c":[6543210,0.654321]}';
     expect(store.redact(line)).toBe(line);
@@ -50,7 +50,7 @@ describe('redact, in a line of JSON,', () => {
     expect(JSON.parse(masked.a)).toEqual({ b: '[secret na?me??]' });
   });
 
-  it('keeps random lines valid for random values', async () => {
+  it('keeps random lines of JSON valid while it masks random values', async () => {
     const random = seededRandom(7);
     const below = (count: number) => Math.floor(random() * count);
     const textOf = (length: number) =>

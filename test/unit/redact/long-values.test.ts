@@ -4,7 +4,7 @@ import { seededRandom } from '../../support/seeded-random';
 
 const ROUNDS = 300;
 
-it('finds every occurrence of every form and nothing else, however short, similar or far from ASCII they are', () => {
+it('finds the same occurrences of random forms in random text as a naive search', () => {
   const random = seededRandom(11);
   const below = (count: number) => Math.floor(random() * count);
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -13,7 +13,7 @@ const ALPHABET = [
   ...['😀', '𝔘'],
 ];
 
-it('leaves nothing of random values in random JSON, URLs and base64, and keeps the JSON valid', async () => {
+it('masks random values in random JSON, URLs and base64, and keeps the JSON valid', async () => {
   const random = seededRandom(SEED);
   const below = (count: number) => Math.floor(random() * count);
   const pick = <T>(of: readonly T[]) => of[below(of.length)] as T;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 
 describe('redact', () => {
-  it('masks the longer of two values that begin alike, and takes regular expression syntax literally', async () => {
+  it('masks the longer of two values that begin alike, and values with regular expression syntax', async () => {
     const source = memory({ short: 'prefix', long: 'prefix-and-more', odd: 'a.*+?^$()|[]\\b' });
     await using store = await SecretStore.open({
       secrets: { short: 'short', long: 'long', odd: 'odd' },
@@ -35,7 +35,7 @@ describe('redact', () => {
     }
   });
 
-  it('masks earlier values after every rotation', async () => {
+  it('masks earlier values after each rotation', async () => {
     const source = memory({ token: 'token-value-0' });
     await using store = await SecretStore.open({ secrets: { token: 'token' }, sources: [source] });
     for (let round = 1; round <= 4; round += 1) {
@@ -47,7 +47,7 @@ describe('redact', () => {
     }
   });
 
-  it('returns the same text where there is nothing to mask', async () => {
+  it('leaves text without a value unchanged, and a value that is too short to be masked', async () => {
     await using store = await SecretStore.open({
       secrets: { pin: 'pin', beta: secret.text('beta').optional() },
       sources: [memory({ pin: '12345' })],
@@ -55,7 +55,7 @@ describe('redact', () => {
     expect(store.redact('12345 is too short to be masked')).toBe('12345 is too short to be masked');
   });
 
-  it('keeps JSON valid, also in a list that begins with a number and after a line with a stray quote', async () => {
+  it('keeps JSON valid in a list that begins with a number, and after a line with a stray quote', async () => {
     await using store = await SecretStore.open({
       secrets: { pin: secret.json('pin') },
       sources: [memory({ pin: '12345678' })],
@@ -69,7 +69,7 @@ describe('redact', () => {
     expect(JSON.parse(lines[2] as string)).toEqual({ pin: '[secret pin]', b: 1 });
   });
 
-  it('masks the content of a URL, a Map or a Set that a schema made', async () => {
+  it('masks the content of a URL, a Map or a Set that a schema returned', async () => {
     const shaped = z
       .object({ dsn: z.string(), map: z.record(z.string(), z.string()), set: z.array(z.string()) })
       .transform(({ dsn, map, set }) => ({

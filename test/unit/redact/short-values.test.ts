@@ -13,8 +13,8 @@ async function open() {
   });
 }
 
-describe('redact, for values under six characters,', () => {
-  it('leaves them alone in ordinary text', async () => {
+describe('redact, for values under six characters', () => {
+  it('leaves short values alone in ordinary text', async () => {
     await using store = await open();
     for (const text of [
       'dev',
@@ -30,7 +30,7 @@ describe('redact, for values under six characters,', () => {
     }
   });
 
-  it('masks a whole value after a name of its secret, whatever its case and separators', async () => {
+  it('masks a whole short value after any spelling of the name of its secret', async () => {
     await using store = await open();
     for (const key of [
       'dbLogin',
@@ -50,7 +50,7 @@ describe('redact, for values under six characters,', () => {
     }
   });
 
-  it('masks a value after a word for secrets, in each of the usual notations', async () => {
+  it('masks a short value after a word such as "password" or "token", in each usual notation', async () => {
     await using store = await open();
     const masked = '[secret dbLogin]';
     for (const [text, expected] of [
@@ -73,14 +73,14 @@ describe('redact, for values under six characters,', () => {
     }
   });
 
-  it('masks numbers too, and values with the escapes of their context', async () => {
+  it('masks short numbers, and short values with the escapes of JSON and URLs', async () => {
     await using store = await open();
     expect(store.redact('{"pin":1234,"auth":5432}')).toBe('{"pin":"[secret pin]","auth":"[secret pin]"}');
     expect(store.redact('{"password":"a\\"&c"}')).toBe('{"password":"[secret odd]"}');
     expect(store.redact('?password=a%22%26c&x=1')).toBe('?password=[secret odd]&x=1');
   });
 
-  it('masks current and earlier values after each rotation', async () => {
+  it('masks current and earlier short values after each rotation', async () => {
     const source = memory({ login: 'v0' });
     await using store = await SecretStore.open({ secrets: { login: 'login' }, sources: [source] });
     for (let round = 1; round <= 4; round += 1) {

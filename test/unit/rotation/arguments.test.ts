@@ -26,7 +26,7 @@ function refusal(call: () => unknown): unknown {
 }
 
 describe.each(makers)('%s with wrong arguments', (where, make) => {
-  it('names the mistake and the fix', async () => {
+  it(`refuses wrong arguments of ${where}, and says what to pass instead`, async () => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user') });
     const wrong: readonly [string, readonly unknown[], RegExp][] = [
@@ -50,13 +50,13 @@ describe.each(makers)('%s with wrong arguments', (where, make) => {
   });
 });
 
-describe('settings of a client among the options', () => {
+describe('client settings among the options', () => {
   it.each([
     ['max', createPool as Loose],
     ['idleTimeoutMillis', createPool as Loose],
     ['keepAlive', createAgent as Loose],
     ['connections', createDispatcher as Loose],
-  ])('say that %s belongs in the recipe', async (setting, make) => {
+  ])('refuses %s as an option and says that it belongs in the recipe', async (setting, make) => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user') });
     expect(refusal(() => make(secrets, recipe, { [setting]: 10 }))).toMatchObject({
@@ -67,7 +67,7 @@ describe('settings of a client among the options', () => {
 });
 
 describe('rotating and createServerNames with wrong arguments', () => {
-  it('name the mistake and the fix', async () => {
+  it('refuses wrong arguments of rotating and createServerNames, each with a fix', async () => {
     const { secrets } = await harness();
     const calls: readonly (() => unknown)[] = [
       () => (rotating as Loose)(secrets),

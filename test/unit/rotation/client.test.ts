@@ -46,8 +46,8 @@ async function open(options: object = {}) {
   return { client, secrets, source, rotate };
 }
 
-describe('a client of a hundred lines', () => {
-  it('has its first state at once, verifies a new one, and swaps before any listener hears', async () => {
+describe('a client built on RotatingClient', () => {
+  it('connects its first state at once, and swaps to a new one before a listener hears of it', async () => {
     const { client, rotate } = await open();
     expect(client.rotation).toMatchObject({ generation: 1, staleCount: 0 });
     expect(await client.get('/')).toBe('t1');
@@ -73,7 +73,7 @@ describe('a client of a hundred lines', () => {
     expect(rejected).toEqual(['CREDENTIAL_REFUSED token client']);
   });
 
-  it('lets a request under way finish, counts its connection, and reports when it is gone', async () => {
+  it('counts a request on the old state as stale, lets it finish, and reports the drain', async () => {
     const { client, rotate } = await open();
     const drained: unknown[] = [];
     client.rotation.on('drained', (event) => drained.push(event));
@@ -88,7 +88,7 @@ describe('a client of a hundred lines', () => {
     expect(client.rotation.staleCount).toBe(0);
   });
 
-  it('asks the store for a newer credential when the server refuses the current one', async () => {
+  it('refreshes the store when the server refuses the current credential', async () => {
     const { client, source } = await open();
     const refused: unknown[] = [];
     const events = client.rotation as unknown as {
@@ -96,7 +96,7 @@ describe('a client of a hundred lines', () => {
     };
     events.on('refused', (event) => refused.push(event));
     accepted.delete('t1');
-    // Nobody but the refusal makes the store look.
+    // Only the refusal makes the store refresh.
     source.set({ token: 't2' });
     await expect(client.get('/')).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
     await waitFor(() => client.rotation.generation === 2);

@@ -4,7 +4,7 @@ import { waitFor } from '../../support/wait-for';
 import { type Fake, harness } from './harness';
 
 describe('an old resource', () => {
-  it('is closed when its last use has ended and it has drained', async () => {
+  it('disposes of an old resource once its last use has ended and it has drained', async () => {
     const { start, rotate, built, of } = await harness();
     const drained = deferred();
     const resource = start({
@@ -31,7 +31,7 @@ describe('an old resource', () => {
     expect(of('error')).toEqual([]);
   });
 
-  it('is closed by force at drainTimeoutMs', async () => {
+  it('disposes of an old resource in use after drainTimeoutMs', async () => {
     const { start, rotate, built, of } = await harness();
     const signals: AbortSignal[] = [];
     const resource = start(
@@ -57,7 +57,7 @@ describe('an old resource', () => {
     expect(built[0]?.disposed).toBe(1);
   });
 
-  it('is reported when its drain or dispose throws, and the rotation continues', async () => {
+  it('reports a drain or dispose that throws, and continues to rotate', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start({
       drain: ({ password }: Fake) => {
@@ -81,7 +81,7 @@ describe('an old resource', () => {
 });
 
 describe('close()', () => {
-  it('drains and disposes the current resource once, and refuses every later use', async () => {
+  it('drains and disposes of the current resource once at close, and refuses later use', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start();
     await resource.ready;
@@ -104,7 +104,7 @@ describe('close()', () => {
     expect(built).toHaveLength(1);
   });
 
-  it('waits for a running build, and closes its result', async () => {
+  it('waits at close for a running build, and disposes of its result', async () => {
     const { start, make, built } = await harness();
     const slow = deferred();
     const resource = start({
@@ -123,7 +123,7 @@ describe('close()', () => {
     expect(built[0]?.disposed).toBe(1);
   });
 
-  it('ends the pause before the next attempt, and leaves no timer', async () => {
+  it('ends the pause before a retry at close, and leaves no timer', async () => {
     const { start, of } = await harness();
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
@@ -150,7 +150,7 @@ describe('close()', () => {
     expect(timers()).toBeLessThanOrEqual(before);
   });
 
-  it('does not wait forever for a dispose that never settles', async () => {
+  it('closes within a minute when a dispose never settles', async () => {
     const { start, of } = await harness();
     const resource = start({ dispose: () => new Promise(() => {}) });
     await resource.ready;

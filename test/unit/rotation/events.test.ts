@@ -14,7 +14,7 @@ function stubWarnings() {
   return warn;
 }
 
-/** What the store of a harness hears as errors. */
+/** The errors that the store emits from now on. */
 function listening(secrets: {
   on(event: 'error', listener: (error: SecretsError) => void): unknown;
 }): SecretsError[] {
@@ -24,7 +24,7 @@ function listening(secrets: {
 }
 
 describe('the events of a rotating resource', () => {
-  it('stop by the returned function, by off, and by a signal, and come once with once', async () => {
+  it('stops a listener of a resource by the returned function, off, a signal or once', async () => {
     const { start, rotate, of } = await harness();
     const resource = start();
     await resource.ready;
@@ -46,7 +46,7 @@ describe('the events of a rotating resource', () => {
     expect(heard).toHaveLength(4);
   });
 
-  it('work with events.once of Node, which rejects with an error event and leaves no listener', async () => {
+  it('supports events.once of Node, which rejects on an error event', async () => {
     const { start, rotate, secrets } = await harness();
     const resource = start({
       dispose: ({ password }) => {
@@ -74,7 +74,7 @@ describe('the events of a rotating resource', () => {
     await expect(failing).rejects.toMatchObject({ code: 'DISPOSE_FAILED' });
   });
 
-  it('refuse unknown events and listeners that are not functions', async () => {
+  it('refuses unknown events of a resource, and listeners that are not functions', async () => {
     const { start, secrets } = await harness();
     const resource = start();
     const pool = createPool(secrets, (s) => ({ port: 1, user: s.reveal('user') }));
@@ -90,8 +90,8 @@ describe('the events of a rotating resource', () => {
   });
 });
 
-describe('what is wrong with a resource', () => {
-  it('reaches the store with the name of the resource, as the same error', async () => {
+describe('the problems of a resource', () => {
+  it('delivers each error of a resource to its store, with the name of the resource', async () => {
     const warn = stubWarnings();
     const { rotate, secrets, make, built } = await harness();
     const told = listening(secrets);
@@ -123,7 +123,7 @@ describe('what is wrong with a resource', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('becomes a process warning only when neither the resource nor the store has a listener', async () => {
+  it('emits a process warning when neither the resource nor the store has a listener', async () => {
     const warn = stubWarnings();
     const { rotate, secrets, make } = await harness();
     const fails = {
@@ -147,7 +147,7 @@ describe('what is wrong with a resource', () => {
     expect(warn.mock.calls[0]?.[0]).toContain('silent');
   });
 
-  it('is reported for a server name too, while its event carries the bare name', async () => {
+  it('reports the rejected pair of a server name to the store', async () => {
     const authority = await createAuthority();
     const [pair, other] = await Promise.all([authority.issue(), authority.issue()]);
     const source = memory({ cert: pair.cert, key: pair.key });
@@ -168,8 +168,8 @@ describe('what is wrong with a resource', () => {
   });
 });
 
-describe('close() within close()', () => {
-  it('runs once when drain, dispose, a listener or a build calls it', async () => {
+describe('nested calls of close()', () => {
+  it('closes a resource once when its drain, dispose, build or a listener calls close', async () => {
     const { rotate, secrets, make, built, of } = await harness();
     const closing = rotating(
       secrets,
@@ -208,7 +208,7 @@ describe('close() within close()', () => {
     expect(of('error')).toEqual([]);
   });
 
-  it('ends a pool once when a listener of its events ends it again', async () => {
+  it('ends a pool once when a listener of its events calls end', async () => {
     const { secrets } = await harness();
     const pool = createPool(secrets, (s) => ({ port: 1, user: s.reveal('user') }));
     let ends = 0;

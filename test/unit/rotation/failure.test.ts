@@ -3,7 +3,7 @@ import { waitFor } from '../../support/wait-for';
 import { harness } from './harness';
 
 describe('a rotation that fails', () => {
-  it('is retried until it succeeds, and reported once per cause, while the old one serves', async () => {
+  it('retries a failed rotation, reports it once per cause, and serves the old resource meanwhile', async () => {
     const { start, rotate, make, built, of } = await harness();
     const causes = [TypeError, RangeError, TypeError, RangeError].map((Kind) => new Kind('refused'));
     let failures = 0;
@@ -27,7 +27,7 @@ describe('a rotation that fails', () => {
     expect(of('swapped')[1]).toMatchObject({ attempts: 5, previousGeneration: 1 });
   });
 
-  it('is reported again for a newer generation', async () => {
+  it('reports a failed rotation again for a newer generation', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start({
       verify: ({ generation }) => {
@@ -49,7 +49,7 @@ describe('a rotation that fails', () => {
     await waitFor(() => built.slice(1, -1).every(({ disposed }) => disposed === 1));
   });
 
-  it('reveals neither a value nor a foreign message', async () => {
+  it('reports a failed build or dispose without a value or a foreign message', async () => {
     const { start, rotate, of } = await harness();
     const leaky = (password: string) => {
       const error = new Error(`no login for ${password}\n    at /${password}:1:1`, { cause: password });
@@ -79,7 +79,7 @@ describe('a rotation that fails', () => {
     }
   });
 
-  it('fails when its build takes too long, and closes the late result', async () => {
+  it('rejects a build after buildTimeoutMs, and disposes of its late result', async () => {
     const { start, rotate, make, built, of } = await harness();
     let release = () => {};
     const signals: AbortSignal[] = [];
@@ -110,7 +110,7 @@ describe('a rotation that fails', () => {
     await waitFor(() => built[1]?.disposed === 1);
   });
 
-  it('fails when its verification takes too long', async () => {
+  it('rejects a verification after verifyTimeoutMs, and disposes of what it verified', async () => {
     const { start, rotate, built, of } = await harness();
     const resource = start(
       { verify: () => (built.length === 2 ? new Promise(() => {}) : undefined) },
@@ -124,7 +124,7 @@ describe('a rotation that fails', () => {
     await waitFor(() => built[1]?.disposed === 1);
   });
 
-  it('isolates a listener that throws from all others', async () => {
+  it('isolates a listener of a resource that throws from all others', async () => {
     const { start, rotate, of } = await harness();
     const resource = start();
     await resource.ready;

@@ -23,8 +23,8 @@ async function harness() {
   return { store, rotate };
 }
 
-describe('a resource that was built from previous values too', () => {
-  it('is built again without each of them when its grace ends', async () => {
+describe('a resource built from previous values', () => {
+  it('builds a resource again without each previous value when its grace period ends', async () => {
     const { store, rotate } = await harness();
     await using _ = store;
     const built: string[] = [];
@@ -49,7 +49,7 @@ describe('a resource that was built from previous values too', () => {
     expect(trust.current).toBe('ca-3');
   });
 
-  it('is left alone when it read only the current value, and after close', async () => {
+  it('does not build again at the end of a grace period if no previous value was read, or after close', async () => {
     const { store, rotate } = await harness();
     await using _ = store;
     let builds = 0;
@@ -67,7 +67,7 @@ describe('a resource that was built from previous values too', () => {
     expect(builds).toBe(4);
   });
 
-  it('tries until it succeeds, and serves the old one meanwhile', async () => {
+  it('retries until a build without previous values succeeds, and serves the old resource meanwhile', async () => {
     const { store, rotate } = await harness();
     await using _ = store;
     let refuse = 0;

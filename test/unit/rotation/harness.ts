@@ -11,7 +11,7 @@ export interface Values {
   readonly extra: string | undefined;
 }
 
-/** A resource that knows what became of it. */
+/** A resource that counts how often it was disposed of. */
 export interface Fake {
   readonly user: string;
   readonly password: string;

@@ -8,7 +8,7 @@ import { harness } from './harness';
 const CHILD = fileURLToPath(new URL('./ready-child.ts', import.meta.url));
 
 describe('the first resource', () => {
-  it('arrives later when it was not ready within readyTimeoutMs', async () => {
+  it('rejects ready after readyTimeoutMs, and serves the resource once a later build succeeds', async () => {
     const { start, make, of } = await harness();
     let works = false;
     const resource = start(
@@ -29,7 +29,7 @@ describe('the first resource', () => {
     expect(of('swapped')[0]).toMatchObject({ previousGeneration: undefined });
   });
 
-  it('is built again from any newer generation while there is none', async () => {
+  it('builds the first resource again from the next generation while there is none', async () => {
     const { start, rotate, make } = await harness();
     const resource = start(
       {
@@ -44,7 +44,7 @@ describe('the first resource', () => {
     expect(await resource.ready).toMatchObject({ generation: 2 });
   });
 
-  it('fails at once when the store is closed', async () => {
+  it('rejects ready at once when the store closes, and refuses a closed store', async () => {
     const { start, secrets } = await harness();
     const resource = start(
       {
@@ -61,7 +61,7 @@ describe('the first resource', () => {
     );
   });
 
-  it('holds the process only while somebody waits for it', () => {
+  it('keeps the process alive only while somebody waits for the first resource', () => {
     const run = (...args: string[]) =>
       spawnSync(process.execPath, ['--import', 'tsx', CHILD, ...args], { encoding: 'utf8', timeout: 20_000 });
     expect(run('wait')).toMatchObject({ stdout: 'ready\n', status: 0 });
@@ -70,7 +70,7 @@ describe('the first resource', () => {
 });
 
 describe('the options of a rotating resource', () => {
-  it('are checked', async () => {
+  it('suggests the right spelling of a rotation option, and refuses one below its bound', async () => {
     const { secrets } = await harness();
     const build = () => 1;
     expect(() => rotating(secrets, { build }, { drainTimeoutMS: 1 } as never)).toThrow(
@@ -81,7 +81,7 @@ describe('the options of a rotating resource', () => {
     );
   });
 
-  it('take their default when they are undefined', async () => {
+  it('uses the defaults of rotation options that are undefined', async () => {
     const { secrets } = await harness();
     await using resource = rotating(
       secrets,

@@ -1,7 +1,7 @@
 import { memory, SecretStore } from 'hot-secrets';
 import { rotating } from '../../../src/rotation/rotating';
 
-// The pause before the second attempt is all that is left in this process.
+// Only the pause before the next attempt could keep this process alive.
 const secrets = await SecretStore.open({ secrets: { word: 'word' }, sources: [memory({ word: 'ready' })] });
 let attempts = 0;
 const resource = rotating(

@@ -32,8 +32,8 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
 };
 
-describe.each(Object.entries(clients))('%s', (_where, make) => {
-  it('refuses a recipe that reads no secret', async () => {
+describe.each(Object.entries(clients))('%s', (where, make) => {
+  it(`refuses a recipe of ${where} that reads no secret`, async () => {
     const { secrets } = await openStore();
     expect(() => make(secrets, () => ({}))).toThrow(
       expect.objectContaining({
@@ -44,7 +44,7 @@ describe.each(Object.entries(clients))('%s', (_where, make) => {
     );
   });
 
-  it('refuses a recipe that reads the store, even when it reads its snapshot too', async () => {
+  it(`refuses a recipe of ${where} that reads the store, even if it reads its snapshot too`, async () => {
     const { secrets } = await openStore();
     const recipe: AnyRecipe = (s) => ({ user: s.reveal('user'), password: secrets.reveal('password') });
     expect(() => make(secrets, recipe)).toThrow(
@@ -58,7 +58,7 @@ describe.each(Object.entries(clients))('%s', (_where, make) => {
 });
 
 describe('the recipe of a client', () => {
-  it('counts the reveal of a box, and the read of a getter, as reads of its snapshot', async () => {
+  it('counts the reveal of a box and the read in a getter as reads of the recipe', async () => {
     const { secrets } = await openStore();
     const boxed = createPool(secrets, (s) => ({ password: s.get('password').reveal() }));
     const lazy = createPool(secrets, (s) => ({
@@ -69,7 +69,7 @@ describe('the recipe of a client', () => {
     await Promise.all([boxed.end(), lazy.end()]);
   });
 
-  it('is not blamed for the reads of another client that it makes', async () => {
+  it('accepts a recipe that makes another client, whose reads do not count as its own', async () => {
     const { secrets } = await openStore();
     const made: { end(): Promise<void> }[] = [];
     const outer = createPool(secrets, (s) => {
@@ -82,16 +82,19 @@ describe('the recipe of a client', () => {
 });
 
 describe('a recipe that returns a box in place of its value', () => {
-  it.each(Object.entries(clients))('is refused at once by %s', async (_, make) => {
-    const { secrets } = await openStore();
-    expect(() => make(secrets, (s) => ({ password: s.get('password') }))).toThrow(
-      expect.objectContaining({ code: 'RECIPE_FAILED', message: expect.stringContaining('`password`') }),
-    );
-  });
+  it.each(Object.entries(clients))(
+    'refuses a recipe of %s that returns a box in place of its value',
+    async (_, make) => {
+      const { secrets } = await openStore();
+      expect(() => make(secrets, (s) => ({ password: s.get('password') }))).toThrow(
+        expect.objectContaining({ code: 'RECIPE_FAILED', message: expect.stringContaining('`password`') }),
+      );
+    },
+  );
 });
 
 describe('a rotating resource', () => {
-  it('refuses a builder that reads the store, disposes of what it built, and rejects at once', async () => {
+  it('rejects a build that reads the store instead of its snapshot, and disposes of the result', async () => {
     const { secrets } = await openStore();
     const disposed: unknown[] = [];
     const resource = rotating(
@@ -109,7 +112,7 @@ describe('a rotating resource', () => {
     await waitFor(() => disposed.length === 1);
   });
 
-  it('follows what its builder reads after an await, and what is read lazily', async () => {
+  it('follows a secret that a resource reads lazily, after an asynchronous build', async () => {
     const { start, rotate, make, built } = await harness();
     const resource = start({
       build: async (s) => {

@@ -4,7 +4,7 @@ import { waitFor } from '../../support/wait-for';
 import { type Fake, harness } from './harness';
 
 describe('a newer rotation', () => {
-  it('supersedes a running build, whose late result is disposed and never serves', async () => {
+  it('supersedes a running build with a newer rotation, and disposes of its late result', async () => {
     const { start, rotate, make, built, of } = await harness();
     const signals: AbortSignal[] = [];
     let slow: Deferred<void> | undefined;
@@ -35,7 +35,7 @@ describe('a newer rotation', () => {
   });
 
   it.each(['passes', 'fails'] as const)(
-    'supersedes a running verification, also when that %s later',
+    'supersedes a running verification with a newer rotation, even if it %s later',
     async (ending) => {
       const { start, rotate, built, of } = await harness();
       const proof = deferred();
@@ -56,7 +56,7 @@ describe('a newer rotation', () => {
     },
   );
 
-  it('ends the running one when it rolls back to the values in use', async () => {
+  it('ends a running rotation when the secret returns to the value in use', async () => {
     const { start, rotate, built, of } = await harness();
     const proof = deferred();
     const resource = start({
@@ -77,7 +77,7 @@ describe('a newer rotation', () => {
     expect(of('swapped')).toHaveLength(2);
   });
 
-  it('does not wait for the pause after an earlier failure', async () => {
+  it('starts a newer rotation without waiting for the retry of a failed one', async () => {
     const { start, rotate, of } = await harness();
     const resource = start(
       {

@@ -6,7 +6,7 @@ import { waitFor } from '../../support/wait-for';
 import { harness, type Values } from './harness';
 
 describe('a rotating resource', () => {
-  it('serves a new build only when it has proved itself, rotation after rotation', async () => {
+  it('serves a new resource only after its verification, over three rotations', async () => {
     const { start, rotate, built, of } = await harness();
     let proof = deferred();
     const resource = start({ verify: () => proof.promise });
@@ -35,7 +35,7 @@ describe('a rotating resource', () => {
     expect(resource.generation).toBe(4);
   });
 
-  it('is left alone by the rotation of a secret that it did not read', async () => {
+  it('does not build a resource again when a secret that it did not read rotates', async () => {
     const { start, rotate, built, secrets } = await harness();
     const resource = start();
     await resource.ready;
@@ -52,9 +52,9 @@ describe('a rotating resource', () => {
     ['asks for with has()', (s) => s.has('extra')],
     ['lists with names()', (s) => s.names()],
     ['reveals while it has no value', (s) => s.reveal('extra')],
-    ['reveals all of', (s) => s.revealWithPrevious('extra')],
+    ['reads with revealWithPrevious()', (s) => s.revealWithPrevious('extra')],
     ['gets as a box', (s) => s.get('extra')],
-  ])('depends on a secret that it %s', async (_how, read) => {
+  ])('builds a resource again when a secret rotates that it %s', async (_how, read) => {
     const { start, rotate, make, built } = await harness();
     const resource = start({
       build: (s) => {
@@ -70,7 +70,7 @@ describe('a rotating resource', () => {
     await waitFor(() => built.length === 3);
   });
 
-  it('is built again when a secret changed before an asynchronous build read it', async () => {
+  it('builds a resource again when a secret rotates before an asynchronous build reads it', async () => {
     const { start, rotate, make, built, secrets } = await harness();
     const gate = deferred();
     const seen: unknown[] = [];
@@ -86,7 +86,7 @@ describe('a rotating resource', () => {
     await resource.ready;
 
     await rotate({ user: 'u2' });
-    // Nobody has read it yet: neither what serves nor what is being built.
+    // Neither the resource that serves nor the running build has read it yet.
     await rotate({ extra: 'e1' });
     gate.resolve();
     await waitFor(() => resource.current.user === 'u2');
@@ -95,7 +95,7 @@ describe('a rotating resource', () => {
     expect(built.map(({ disposed }) => disposed)).toEqual([1, 1, 0]);
   });
 
-  it('is built again from the latest values when a secret that a running rotation has yet to read changes', async () => {
+  it('serves the latest values when a secret rotates before a running rotation reads it', async () => {
     const { start, rotate, make, built } = await harness();
     const gates = [deferred(), deferred(), deferred()];
     let builds = 0;
@@ -122,7 +122,7 @@ describe('a rotating resource', () => {
     expect(built.some(({ user, password }) => user === 'u2' && password === 'p2')).toBe(true);
   });
 
-  it('is built once from undeclared names', async () => {
+  it('builds a resource from an undeclared variable once', async () => {
     vi.stubEnv('HOT_SECRETS_TEST_UNDECLARED', 'value');
     await using secrets = await SecretStore.open({ sources: [environment()] });
     const build = vi.fn((s: Snapshot) => s.reveal('hot-secrets-test-undeclared'));

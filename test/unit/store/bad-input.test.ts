@@ -29,7 +29,7 @@ afterEach(() => {
   for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
 });
 
-/** The error that this ends with; it holds no value, in whatever way it is printed. */
+/** The error that `attempt` throws. Expects that it prints no value. */
 async function failure(attempt: () => unknown): Promise<SecretsError> {
   try {
     await attempt();
@@ -45,7 +45,7 @@ const opening = (definition: string | ReturnType<typeof secret.text>, bytes: str
   SecretStore.open({ secrets: { one: definition }, sources: [memory({ one: bytes })] });
 
 describe('a required secret in no source', () => {
-  it('is named with what every source was asked for and what lies there', async () => {
+  it('names a missing secret, the place that each source was asked for, and the similar name there', async () => {
     await using mount = await createTestMount({ 'databse-password': MARKER });
     const error = await failure(() =>
       SecretStore.open({
@@ -62,9 +62,10 @@ describe('a required secret in no source', () => {
 
 describe('a mount', () => {
   it.each([
-    ['MOUNT_MISSING', (path: string) => join(path, 'gone')],
-    ['MOUNT_EMPTY', (path: string) => path],
+    ['a missing mount', 'MOUNT_MISSING', (path: string) => join(path, 'gone')],
+    ['an empty mount', 'MOUNT_EMPTY', (path: string) => path],
     [
+      'a mount whose ..data link is missing',
       'MOUNT_EMPTY',
       (path: string) => {
         mkdirSync(join(path, '..2026_11_23_20_01_21.1853148849'));
@@ -72,13 +73,14 @@ describe('a mount', () => {
       },
     ],
     [
+      'a file in place of a mount',
       'MOUNT_NOT_DIRECTORY',
       (path: string) => {
         writeFileSync(join(path, 'file'), MARKER);
         return join(path, 'file');
       },
     ],
-  ])('is refused at open with %s when it cannot be used', async (code, prepare) => {
+  ])('refuses %s at open with %s', async (_title, code, prepare) => {
     const path = prepare(directory());
     const error = await failure(() => SecretStore.open({ sources: [mountedFiles(path)] }));
     expect(error.code).toBe(code);
@@ -87,7 +89,7 @@ describe('a mount', () => {
 });
 
 describe('a file', () => {
-  it('is refused when a link leads to it outside the mount', async () => {
+  it('refuses a link that leads to a file outside the mount', async () => {
     const outside = directory();
     const path = directory();
     writeFileSync(join(outside, 'one'), MARKER);
@@ -98,7 +100,7 @@ describe('a file', () => {
     expect(error.code).toBe('FILE_OUTSIDE_MOUNT');
   });
 
-  it('is refused over the size limit, and the last good value keeps serving', async () => {
+  it('refuses a file over the size limit, and keeps serving the last good value', async () => {
     await using mount = await createTestMount({ one: 'small' });
     await using store = await SecretStore.open({
       secrets: { one: 'one' },
@@ -112,7 +114,7 @@ describe('a file', () => {
   });
 
   it.each(['../x', '/etc/passwd', 'a/../../x', '..data/x'])(
-    'is outside the mount when it is named %s',
+    'refuses the file name %s as outside the mount',
     async (file) => {
       expect((await failure(() => secret.text('one', { file }))).code).toBe('FILE_OUTSIDE_MOUNT');
     },
@@ -123,14 +125,25 @@ describe('a value', () => {
   const amount = { zod: z.object({ key: z.number() }), valibot: v.object({ key: v.number() }) };
 
   it.each([
-    ['VALUE_EMPTY', 'one', ''],
-    ['VALUE_EMPTY', 'one', '\n'],
-    ['VALUE_NOT_UTF8', 'one', Uint8Array.of(0xff, 0xfe)],
-    ['VALUE_NOT_BASE64', secret.bytes('one', { encoding: 'base64' }), `${MARKER}!`],
-    ['VALUE_NOT_JSON', secret.json('one'), MARKER],
-    ['VALUE_REFUSED', secret.json('one', amount.zod), JSON.stringify({ key: MARKER })],
-    ['VALUE_REFUSED', secret.json('one', amount.valibot), JSON.stringify({ key: MARKER })],
+    ['an empty value', 'VALUE_EMPTY', 'one', ''],
+    ['a value of one line break', 'VALUE_EMPTY', 'one', '\n'],
+    ['invalid UTF-8', 'VALUE_NOT_UTF8', 'one', Uint8Array.of(0xff, 0xfe)],
+    ['invalid base64', 'VALUE_NOT_BASE64', secret.bytes('one', { encoding: 'base64' }), `${MARKER}!`],
+    ['invalid JSON', 'VALUE_NOT_JSON', secret.json('one'), MARKER],
     [
+      'a value that zod refuses',
+      'VALUE_REFUSED',
+      secret.json('one', amount.zod),
+      JSON.stringify({ key: MARKER }),
+    ],
+    [
+      'a value that valibot refuses',
+      'VALUE_REFUSED',
+      secret.json('one', amount.valibot),
+      JSON.stringify({ key: MARKER }),
+    ],
+    [
+      'a value whose transform throws',
       'VALUE_REFUSED',
       secret.json(
         'one',
@@ -140,12 +153,12 @@ describe('a value', () => {
       ),
       JSON.stringify(MARKER),
     ],
-  ])('is refused with %s when it cannot be used', async (code, definition, bytes) => {
+  ])('refuses %s at open with %s', async (_title, code, definition, bytes) => {
     const error = await failure(opening(definition as string, bytes));
     expect(error).toMatchObject({ code, secret: 'one' });
   });
 
-  it('is located by its property when a schema refuses it', async () => {
+  it('names the property that a schema refused', async () => {
     const error = await failure(
       opening(secret.json('one', amount.zod) as never, JSON.stringify({ key: MARKER })),
     );
@@ -155,19 +168,27 @@ describe('a value', () => {
 
 describe('names and options', () => {
   it.each([
-    ['NAME_INVALID', () => secret.text('a b')],
-    ['NAME_INVALID', () => secret.text('')],
-    ['NAME_INVALID', () => secret.text('one', { env: 'NOT-A-VARIABLE' })],
-    ['NAME_DUPLICATE', () => SecretStore.open({ secrets: { a: 'one', b: 'one' }, sources: [memory()] })],
-    ['NAME_DUPLICATE', () => SecretStore.open({ secrets: { a: 'a-b', b: 'a_b' }, sources: [memory()] })],
-    ['OPTION_INVALID', () => SecretStore.open({ sources: [] })],
-    ['OPTION_INVALID', () => secret.text('one', { keepPreviousMs: -1 })],
-    ['OPTION_INVALID', () => mountedFiles('/m', { pollIntervalMs: Number.NaN })],
-  ])('are refused with %s when they are invalid', async (code, attempt) => {
+    ['an alias with a space', 'NAME_INVALID', () => secret.text('a b')],
+    ['an empty alias', 'NAME_INVALID', () => secret.text('')],
+    ['an invalid variable name', 'NAME_INVALID', () => secret.text('one', { env: 'NOT-A-VARIABLE' })],
+    [
+      'two names for one alias',
+      'NAME_DUPLICATE',
+      () => SecretStore.open({ secrets: { a: 'one', b: 'one' }, sources: [memory()] }),
+    ],
+    [
+      'two aliases for one variable',
+      'NAME_DUPLICATE',
+      () => SecretStore.open({ secrets: { a: 'a-b', b: 'a_b' }, sources: [memory()] }),
+    ],
+    ['an empty list of sources', 'OPTION_INVALID', () => SecretStore.open({ sources: [] })],
+    ['a negative duration', 'OPTION_INVALID', () => secret.text('one', { keepPreviousMs: -1 })],
+    ['a duration that is NaN', 'OPTION_INVALID', () => mountedFiles('/m', { pollIntervalMs: Number.NaN })],
+  ])('refuses %s with %s', async (_title, code, attempt) => {
     expect((await failure(attempt)).code).toBe(code);
   });
 
-  it('are refused with the right spelling when they are misspelt', async () => {
+  it('suggests the right spelling of a misspelt option', async () => {
     const misspelt = { refreshTimeoutMS: 1, sources: [memory()] } as object;
     const error = await failure(() => SecretStore.open(misspelt));
     expect(error).toMatchObject({ code: 'OPTION_UNKNOWN', next: 'Did you mean "refreshTimeoutMs"?' });

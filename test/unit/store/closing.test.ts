@@ -6,7 +6,7 @@ import { record } from '../../support/store-log';
 const closedError = expect.objectContaining({ code: 'STORE_CLOSED' });
 
 describe('a store that is closed during a refresh', () => {
-  it('settles that refresh, changes nothing more, and reads no source again', async () => {
+  it('aborts and settles running refreshes at close, and reads no source again', async () => {
     const usual = memory({ user: 'u1' });
     const gate = deferred<void>();
     let reads = 0;
@@ -39,7 +39,7 @@ describe('a store that is closed during a refresh', () => {
     expect(reads).toBe(2);
   });
 
-  it('closes every source once, even when one of them fails to close', async () => {
+  it('closes each source once, even when one of them fails to close', async () => {
     const closed: string[] = [];
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const source = (name: string, close: () => void): Source => ({ ...memory({ user: 'u' }), name, close });
@@ -61,7 +61,7 @@ describe('a store that is closed during a refresh', () => {
     warn.mockRestore();
   });
 
-  it('answers every later use with STORE_CLOSED, and emits nothing more', async () => {
+  it('refuses reads, listeners and refreshes after close, but still masks text', async () => {
     const source = memory({ user: 'value-of-user' });
     const store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     const heard = vi.fn();
@@ -86,7 +86,7 @@ describe('a store that is closed during a refresh', () => {
 });
 
 describe('a store that is closed by its own listener', () => {
-  it('emits one close event and closes each source once', async () => {
+  it('emits one close event and closes each source once when a close listener closes again', async () => {
     let events = 0;
     let closes = 0;
     const source: Source = {
@@ -104,22 +104,22 @@ describe('a store that is closed by its own listener', () => {
     expect([events, closes]).toEqual([1, 1]);
   });
 
-  it('emits nothing more after a change listener closed it', async () => {
+  it('emits no further change after a change listener closes the store', async () => {
     const source = memory({ user: 'u1', extra: 'e1' });
     const store = await SecretStore.open({ secrets: { user: 'user', extra: 'extra' }, sources: [source] });
     const log = record(store);
     store.once('change', () => void store.close());
-    source.set({ user: 'u2', extra: undefined });
+    source.set({ user: 'u2', extra: 'e2' });
     await store.refresh();
     source.set({ user: 'u3', extra: 'e3' });
     await new Promise((resolve) => setTimeout(resolve, 0));
-    expect(log.changes.length).toBeLessThanOrEqual(1);
+    expect(log.changes).toHaveLength(1);
     await store.close();
   });
 });
 
-describe('the listener of one name', () => {
-  it('throws to its caller in the first call, and is not called again', async () => {
+describe('a watch listener', () => {
+  it('throws the error of a watch listener from its first call, and does not call it again', async () => {
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     const log = record(store);
@@ -132,7 +132,7 @@ describe('the listener of one name', () => {
     expect([listener.mock.calls.length, log.codes()]).toEqual([1, []]);
   });
 
-  it('may be asynchronous: each rejection is an error event, and it stays subscribed', async () => {
+  it('reports each rejection of an asynchronous watch listener, and keeps it subscribed', async () => {
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     const log = record(store);
@@ -150,7 +150,7 @@ describe('the listener of one name', () => {
     expect(log.errors.map(({ message }) => message).join()).not.toContain('marker-value');
   });
 
-  it('refuses names of events that do not exist', async () => {
+  it('refuses a listener of an event that does not exist', async () => {
     await using store = await SecretStore.open({ sources: [memory({ user: 'u' })] });
     expect(() => store.on('changed' as 'change', () => {})).toThrow(
       expect.objectContaining({ code: 'OPTION_INVALID' }),

@@ -41,28 +41,28 @@ function foreign(): Error {
 
 describe('a custom source', () => {
   it.each<[string, Source]>([
-    ['rejects with an error of its own', sourceOf({ read: () => Promise.reject(foreign()) })],
+    ['rejects with a foreign error', sourceOf({ read: () => Promise.reject(foreign()) })],
     [
-      'throws at once',
+      'throws a foreign error',
       sourceOf({
         read() {
           throw foreign();
         },
       }),
     ],
-    ['throws something that is no error', sourceOf({ read: () => Promise.reject(MARKER) })],
-    ['refuses to open', sourceOf({ open: () => Promise.reject(foreign()) })],
-    ['answers with nothing', sourceOf({ read: async () => undefined as never })],
-    ['hands over text for bytes', answering({ status: 'found', bytes: MARKER, origin: 'here' })],
-    ['reports a failure with an error of its own', answering({ status: 'failed', error: foreign() })],
-  ])('is named without a word of its message when it %s', async (_, source) => {
+    ['rejects with a value that is not an error', sourceOf({ read: () => Promise.reject(MARKER) })],
+    ['fails to open', sourceOf({ open: () => Promise.reject(foreign()) })],
+    ['returns undefined', sourceOf({ read: async () => undefined as never })],
+    ['returns text for bytes', answering({ status: 'found', bytes: MARKER, origin: 'here' })],
+    ['reports a failure with a foreign error', answering({ status: 'failed', error: foreign() })],
+  ])('names a source that %s, and repeats nothing of its message', async (_, source) => {
     const error = await open(source).then(String, (reason) => reason);
     expect(error).toMatchObject({ code: 'SOURCE_FAILED', source: 'custom' });
     expect(error.message).toContain('the source custom');
     expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain(MARKER);
   });
 
-  it('is read even if it cannot be watched', async () => {
+  it('reads a source whose watch throws', async () => {
     const source = sourceOf({
       watch() {
         throw foreign();
@@ -73,7 +73,7 @@ describe('a custom source', () => {
     expect(store.report().sources[0]?.problems.map(({ code }) => code)).toEqual(['SOURCE_FAILED']);
   });
 
-  it('does not hide the missing name when it cannot list', async () => {
+  it('names the missing secret when its source cannot list its names', async () => {
     const source = sourceOf({
       read: async ({ lookups }) => ({
         unchanged: false,
@@ -91,7 +91,7 @@ describe('a custom source', () => {
     expect(error.message).toContain('custom has no slot token (nothing lies there)');
   });
 
-  it('is given up after the time limit when it hangs, also at open, and its signal aborts', async () => {
+  it('rejects open and aborts the signal when a source does not answer within refreshTimeoutMs', async () => {
     let signal: AbortSignal | undefined;
     const source = sourceOf({
       read(request) {
@@ -108,7 +108,7 @@ describe('a custom source', () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  it('is never read twice at the same time, and is back once its late answer came', async () => {
+  it('reads a source once at a time, and reports recovery after its late answer', async () => {
     let reads = 0;
     let release: (() => void) | undefined;
     let hang = false;
@@ -143,7 +143,7 @@ describe('a custom source', () => {
     expect(store.reveal('token')).toBe('value');
   });
 
-  it('gets its bytes wiped once they are decoded', async () => {
+  it('wipes the bytes of a source once they are decoded', async () => {
     const handedOver: Uint8Array[] = [];
     const usual = sourceOf({});
     const source = sourceOf({
@@ -165,7 +165,7 @@ describe('a custom source', () => {
 });
 
 describe('a schema that never answers', () => {
-  it('times out, and does not stop later refreshes', async () => {
+  it('refuses a value whose schema does not answer in time, and accepts it at the next refresh', async () => {
     let hang = false;
     const schema = {
       '~standard': {

@@ -5,7 +5,7 @@ import { record } from '../../support/store-log';
 import { waitFor } from '../../support/wait-for';
 
 describe('a store without declared secrets', () => {
-  it('adds files that appear, and drops one that vanishes before it was read', async () => {
+  it('adds files that appear, and drops a file that vanishes before it was read', async () => {
     await using mount = await createTestMount({ first: '1', unread: '1' });
     await using store = await SecretStore.open({ sources: [mountedFiles(mount.path)] });
     const log = record(store);
@@ -26,7 +26,7 @@ describe('a store without declared secrets', () => {
     expect(() => store.reveal('unread')).toThrow(expect.objectContaining({ code: 'NAME_UNKNOWN' }));
   });
 
-  it('keeps the whole generation when a secret that was read vanishes', async () => {
+  it('keeps serving the whole generation when a secret that was read vanishes', async () => {
     const source = memory({ user: 'u1', password: 'p1' });
     await using store = await SecretStore.open({ sources: [source] });
     const log = record(store);
@@ -47,7 +47,7 @@ describe('a store without declared secrets', () => {
     const source = memory({ user: 'u1', password: 'p1' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
-    // Not read through the store: a secret that was read counts as required.
+    // Reads the report, not the store: a secret that was read counts as required.
     const seen = () => store.report().secrets.map(({ name, version }) => `${name} ${version}`);
     const first = seen();
     source.set({ user: 'u2', password: undefined });
@@ -60,7 +60,7 @@ describe('a store without declared secrets', () => {
     expect([store.reveal('user'), store.reveal('password')]).toEqual(['u3', 'p3']);
   });
 
-  it('drops a value that turns bad before it was read, and says why when it is read', async () => {
+  it('drops a value that turns bad before it was read, and throws the cause when it is revealed', async () => {
     const source = memory({ token: 't1', labels: 'app="x"' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
@@ -70,7 +70,7 @@ describe('a store without declared secrets', () => {
     expect(() => store.reveal('labels')).toThrow(expect.objectContaining({ code: 'VALUE_EMPTY' }));
   });
 
-  it('forgets names that appear and vanish', async () => {
+  it('forgets discovered names that vanish', async () => {
     const source = memory({ a: '1' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
@@ -82,7 +82,7 @@ describe('a store without declared secrets', () => {
     expect([store.report().secrets.length, store.health().status]).toEqual([2, 'ok']);
   });
 
-  it('reports a file that cannot be a secret without losing the others, until it is gone', async () => {
+  it('serves the usable files while others cannot be secrets, and reports recovery', async () => {
     const source = memory({ good: '1', 'bad name': '1', binary: Uint8Array.of(0xff, 0xfe) });
     await using store = await SecretStore.open({ sources: [source] });
     const log = record(store);
@@ -104,7 +104,7 @@ describe('a store without declared secrets', () => {
     expect(store.has('token')).toBe(false);
   });
 
-  it('follows a variable from the moment it is asked for, and shows it in the report', async () => {
+  it('follows an undeclared variable once it is read, and shows it in the report', async () => {
     const variables: Record<string, string> = { API_KEY: 'v1' };
     await using store = await SecretStore.open({ sources: [memory({ a: '1' }), environment(variables)] });
     const log = record(store);
@@ -124,7 +124,7 @@ describe('a store without declared secrets', () => {
     });
   });
 
-  it('answers for variables as they were when the snapshot was taken', async () => {
+  it('reveals undeclared variables as they were when the snapshot was taken', async () => {
     const variables: Record<string, string> = { DB_USER: 'user-1', DB_PASSWORD: 'password-1' };
     await using store = await SecretStore.open({ sources: [environment(variables)] });
     const before = store.snapshot();
@@ -137,7 +137,7 @@ describe('a store without declared secrets', () => {
     expect([after.reveal('db-user'), after.reveal('db-password')]).toEqual(['user-2', 'password-2']);
   });
 
-  it('takes no variable of the system for a secret, unless it is declared', async () => {
+  it('treats a system variable as a secret only if it is declared', async () => {
     const variables = { PATH: '/bin', HOME: '/root', KUBERNETES_SERVICE_HOST: '10.0.0.1', API_KEY: 'k' };
     const sources = [environment(variables)];
     await using store = await SecretStore.open({ sources });
@@ -150,7 +150,7 @@ describe('a store without declared secrets', () => {
     expect(declared.reveal('path')).toBe('/bin');
   });
 
-  it('masks values of variables that only an earlier snapshot has revealed', async () => {
+  it('masks a value of a variable that only an earlier snapshot revealed', async () => {
     const variables: Record<string, string> = { API_KEY: 'first-marker' };
     await using store = await SecretStore.open({ sources: [environment(variables)] });
     const before = store.snapshot();

@@ -36,7 +36,7 @@ async function openWith({ chain, key }: Issued, expiryThresholdsDays?: readonly 
 }
 
 describe('the days that a certificate has left', () => {
-  it('are in health, the earliest expiry first', async () => {
+  it('lists the expiries of certificates in health, the earliest first', async () => {
     const { chain, key } = await issueFor(12);
     const trusted = (await createAuthority()).cert;
     await using store = await SecretStore.open({
@@ -54,7 +54,7 @@ describe('the days that a certificate has left', () => {
     expect(expiries[0]?.expiresAt.getTime()).toBe(Math.floor((Date.now() + 12 * DAY_MS) / 1000) * 1000);
   });
 
-  it('are announced once per threshold, and the expiry as an error', async () => {
+  it('announces an expiry once per threshold, and reports an expired certificate as an error', async () => {
     const { store, told, log } = await openWith(await issueFor(40));
     await using _ = store;
     const days = async (count: number) => vi.advanceTimersByTimeAsync(count * DAY_MS);
@@ -81,7 +81,7 @@ describe('the days that a certificate has left', () => {
     expect(store.reveal('web').leaf.subject).toContain('shop');
   });
 
-  it('start again with the next certificate, which also ends the error', async () => {
+  it('announces the thresholds of the next certificate again, and reports recovery', async () => {
     const { store, told, log, rotate } = await openWith(await issueFor(2), [1]);
     await using _ = store;
     for (let round = 1; round <= 3; round += 1) {
@@ -95,7 +95,7 @@ describe('the days that a certificate has left', () => {
     expect(log.codes()).toEqual(Array(3).fill('CERTIFICATE_EXPIRED'));
   });
 
-  it('become a process warning without a listener, also for certificates found at open', async () => {
+  it('emits a process warning at open for a certificate that expires soon, without a listener', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { store } = await openWith(await issueFor(5));
     await store.close();
@@ -107,7 +107,7 @@ describe('the days that a certificate has left', () => {
     ]);
   });
 
-  it('are not announced after close', async () => {
+  it('announces no expiry after close', async () => {
     const { store, told } = await openWith(await issueFor(40));
     await store.close();
     expect(vi.getTimerCount()).toBe(0);
@@ -117,7 +117,7 @@ describe('the days that a certificate has left', () => {
 });
 
 describe('a store', () => {
-  it('keeps the good pair through every kind of bad one, and takes the next good one', async () => {
+  it('keeps serving a good pair through every kind of bad one, and takes the next good one', async () => {
     const { store, log, rotate } = await openWith(await issueFor(40));
     await using _ = store;
     const good = store.reveal('web');
@@ -145,7 +145,7 @@ describe('a store', () => {
     expect(store.health().status).toBe('ok');
   });
 
-  it('masks the key in every form that logs give it, and leaves the certificate readable', async () => {
+  it('masks a private key whole, in JSON and line by line, and leaves the certificate readable', async () => {
     const issued = await issueFor(40);
     const { store } = await openWith(issued);
     await using _ = store;

@@ -17,8 +17,8 @@ async function opened() {
   return { source, store, rotate };
 }
 
-describe('listeners of a store', () => {
-  it('stop by the function that `on` returns, by `off`, and by a signal', async () => {
+describe('the listeners of a store', () => {
+  it('stops a listener by the function that `on` returns, by `off` and by a signal', async () => {
     const { store, rotate } = await opened();
     await using _ = store;
     const heard: string[] = [];
@@ -37,7 +37,7 @@ describe('listeners of a store', () => {
     expect(heard).toEqual(['stop', 'off', 'signal']);
   });
 
-  it('hear one event after `once`, also through `events.once` of Node', async () => {
+  it('delivers one event to `once` and to `events.once` of Node, which rejects on an error', async () => {
     const { store, source, rotate } = await opened();
     await using _ = store;
     const heard = vi.fn();
@@ -53,7 +53,7 @@ describe('listeners of a store', () => {
     await expect(failing).rejects.toMatchObject({ code: 'VALUE_EMPTY' });
   });
 
-  it('hear of problems while the store opens', async () => {
+  it('reports problems during open to the listeners in the option `on`', async () => {
     const warn = vi.spyOn(process, 'emitWarning');
     const heard: string[] = [];
     const source: Source = {
@@ -73,7 +73,7 @@ describe('listeners of a store', () => {
     warn.mockRestore();
   });
 
-  it('hear of problems of resources', async () => {
+  it('delivers an error of a resource to the error listeners of its store', async () => {
     const { store } = await opened();
     await using _ = store;
     const error = new SecretsError('CREDENTIAL_REFUSED', 'refused', { resource: 'pool' });
@@ -85,7 +85,7 @@ describe('listeners of a store', () => {
 });
 
 describe('a store', () => {
-  it('is an instance of SecretStore and prints by that name, without a value', async () => {
+  it('opens an instance of SecretStore that prints its name and generation, without a value', async () => {
     const { store } = await opened();
     await using _ = store;
     expect(store).toBeInstanceOf(SecretStore);
@@ -96,7 +96,7 @@ describe('a store', () => {
     expect(inspect(store)).toBe("SecretStore { name: 'secrets', closed, secrets: 1 }");
   });
 
-  it('returns dates that callers cannot change for each other', async () => {
+  it('returns dates that a caller can change without affecting the store', async () => {
     const expiresOn = new Date('2030-01-01');
     const bytes = () => new TextEncoder().encode('value');
     const source: Source = {
@@ -130,8 +130,8 @@ describe('a store', () => {
   });
 });
 
-describe('an error', () => {
-  it('is an instance of SecretsError by its brand, and is distinguished by its code', () => {
+describe('SecretsError', () => {
+  it('recognizes a SecretsError of another copy of the package, and distinguishes errors by code', () => {
     const error = new SecretsError('MOUNT_MISSING', 'gone');
     const ofAnotherCopy = Object.create(Error.prototype, Object.getOwnPropertyDescriptors(error));
     for (const one of [error, ofAnotherCopy]) {
@@ -155,15 +155,15 @@ describe('a wrong argument', () => {
     ['a path in place of a source', open({ sources: ['/mnt/secrets-store'] })],
     ['a number as a definition', open({ secrets: { user: 1 }, sources })],
     ['a listener in place of an object of listeners', open({ sources, on: () => {} })],
-    ['a listener that is no function', open({ sources, on: { error: 'log' } })],
+    ['a listener that is not a function', open({ sources, on: { error: 'log' } })],
     ['an event that does not exist', open({ sources, on: { changed: () => {} } })],
-    ['thresholds that are no list', open({ sources, expiryThresholdsDays: 30 })],
+    ['thresholds that are not a list', open({ sources, expiryThresholdsDays: 30 })],
     ['an empty name', open({ sources, name: '' })],
-  ])('is refused by open at once: %s', async (_, attempt) => {
+  ])('refuses %s at open', async (_, attempt) => {
     await expect(attempt()).rejects.toThrow(invalid);
   });
 
-  it('is refused by the methods of a store with the fix', async () => {
+  it('refuses wrong arguments of the methods of a store, and suggests the right spelling', async () => {
     const { store } = await opened();
     await using _ = store;
     expect(() => store.reveal(undefined as never)).toThrow(invalid);

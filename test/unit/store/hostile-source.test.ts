@@ -17,7 +17,7 @@ import { waitFor } from '../../support/wait-for';
 
 const MARKER = 'marker-of-a-value';
 
-/** A source whose values all carry the same generation, and whose reads a test replaces. */
+/** A source whose values all carry one generation, and whose reads a test may replace. */
 function hostile(...names: readonly string[]) {
   let generation = 1;
   let listener: SourceListener | undefined;
@@ -97,8 +97,8 @@ function heldSchema() {
 const PAIR = { user: secret.json('user'), password: secret.json('password') };
 const down = () => Promise.reject(new SecretsError('SOURCE_FAILED', 'the source is away'));
 
-describe('a refresh that fails while the one before it is decided', () => {
-  it('keeps both halves of a pair from one generation while a schema takes its time', async () => {
+describe('a refresh that fails while the previous one is still resolving', () => {
+  it('serves both halves of a pair from one generation when a refresh fails while a schema runs', async () => {
     const stage = hostile('user', 'password');
     const held = heldSchema();
     await using store = await SecretStore.open({
@@ -119,7 +119,7 @@ describe('a refresh that fails while the one before it is decided', () => {
   });
 
   it.each([0, 1, 2, 3, 4, 5, 6, 8, 12])(
-    'keeps both halves of a pair from one generation when it fails after %i microtasks',
+    'serves both halves of a pair from one generation when a refresh fails after %i microtasks',
     async (microtasks) => {
       const stage = hostile('user', 'password');
       await using store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
@@ -140,7 +140,7 @@ describe('a refresh that fails while the one before it is decided', () => {
 });
 
 describe('a source that hints while it is read', () => {
-  it('is read once more afterwards, and never twice at the same time', async () => {
+  it('reads a source once more when it hints during a read, and never twice at the same time', async () => {
     const stage = hostile('user', 'password');
     await using store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
     record(store);
@@ -159,34 +159,37 @@ describe('a source that hints while it is read', () => {
     expect(store.reveal('user')).toBe('user-2');
   });
 
-  it.each(['at once', 'after a wait'])('leaves the event loop free when each read hints %s', async (when) => {
-    const stage = hostile('user', 'password');
-    const store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
-    record(store);
-    stage.behave(async (_, answer) => {
-      if (when !== 'at once') await null;
+  it.each(['at once', 'after a wait'])(
+    'leaves the event loop free when each read of a source hints %s',
+    async (when) => {
+      const stage = hostile('user', 'password');
+      const store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
+      record(store);
+      stage.behave(async (_, answer) => {
+        if (when !== 'at once') await null;
+        stage.hint();
+        return answer();
+      });
+      stage.rotate();
       stage.hint();
-      return answer();
-    });
-    stage.rotate();
-    stage.hint();
-    // Timers still run while it hints on and on.
-    await waitFor(() => stage.now.reads > 20);
-    expect(stage.now.most).toBe(1);
-    expect(store.reveal('user')).toBe('user-2');
-    await store.close();
-    const { reads } = stage.now;
-    await turn();
-    await turn();
-    expect(stage.now.reads).toBe(reads);
-  });
+      // Timers still run although every read hints.
+      await waitFor(() => stage.now.reads > 20);
+      expect(stage.now.most).toBe(1);
+      expect(store.reveal('user')).toBe('user-2');
+      await store.close();
+      const { reads } = stage.now;
+      await turn();
+      await turn();
+      expect(stage.now.reads).toBe(reads);
+    },
+  );
 });
 
 describe('a source that breaks its contract once', () => {
   const answers: [string, (answer: () => Promise<ReadResult>) => unknown][] = [
     ['null', () => null],
     ['undefined', () => undefined],
-    ['something that is no promise', () => ({ readings: 'none' })],
+    ['an object in place of a promise', () => ({ readings: 'none' })],
     [
       'a thenable that throws',
       () => ({
@@ -201,20 +204,23 @@ describe('a source that breaks its contract once', () => {
     ['an unexpected "unchanged"', async () => ({ unchanged: true, readings: new Map() })],
   ];
 
-  it.each(answers)('is asked again by the next refresh after it returned %s', async (_, broken) => {
-    const stage = hostile('user', 'password');
-    await using store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
-    const log = record(store);
-    stage.rotate();
-    stage.behave((_request, answer) => broken(answer));
-    await expect(store.refresh()).resolves.toBeUndefined();
-    expect(log.codes()).toEqual(['SOURCE_FAILED']);
-    expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-1', 'password-1']);
-    stage.behave(undefined);
-    await store.refresh();
-    expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-2', 'password-2']);
-    expect([log.recovered.length, store.health().status]).toEqual([1, 'ok']);
-  });
+  it.each(answers)(
+    'reports SOURCE_FAILED when a source returns %s, and reads it again at the next refresh',
+    async (_, broken) => {
+      const stage = hostile('user', 'password');
+      await using store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
+      const log = record(store);
+      stage.rotate();
+      stage.behave((_request, answer) => broken(answer));
+      await expect(store.refresh()).resolves.toBeUndefined();
+      expect(log.codes()).toEqual(['SOURCE_FAILED']);
+      expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-1', 'password-1']);
+      stage.behave(undefined);
+      await store.refresh();
+      expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-2', 'password-2']);
+      expect([log.recovered.length, store.health().status]).toEqual([1, 'ok']);
+    },
+  );
 
   const shapes: [string, object][] = [
     ['attributes without tags', { attributes: {} }],
@@ -225,38 +231,41 @@ describe('a source that breaks its contract once', () => {
     ['an unknown status', { status: MARKER }],
   ];
 
-  it.each(shapes)('is SOURCE_FAILED with %s, and loses no rotation of another source', async (_, shape) => {
-    const stage = hostile('user', 'password');
-    const good = memory({ token: 'token-1' });
-    await using store = await SecretStore.open({
-      secrets: { ...PAIR, token: 'token' },
-      sources: [stage.source, good],
-    });
-    const log = record(store);
-    stage.behave(async (_request, answer) => {
-      const result = await answer();
-      const change = ([name, reading]: [string, Reading]) =>
-        [name, name === 'user' ? { ...reading, ...shape } : reading] as [string, Reading];
-      return { ...result, readings: new Map([...result.readings].map(change)) };
-    });
-    stage.rotate();
-    good.set({ token: 'token-2' });
-    await expect(store.refresh()).resolves.toBeUndefined();
-    expect(store.reveal('token')).toBe('token-2');
-    expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-1', 'password-1']);
-    expect(log.codes()).toEqual(['SOURCE_FAILED']);
-    expect(log.errors[0]).toMatchObject({ source: 'hostile', secret: 'user' });
-    expect(String(log.errors[0]?.message)).not.toContain(MARKER);
-    expect(store.health().status).toBe('degraded');
-    stage.behave(undefined);
-    await store.refresh();
-    expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-2', 'password-2']);
-    expect(store.health().status).toBe('ok');
-  });
+  it.each(shapes)(
+    'reports SOURCE_FAILED for a reading with %s, and rotates the other source',
+    async (_, shape) => {
+      const stage = hostile('user', 'password');
+      const good = memory({ token: 'token-1' });
+      await using store = await SecretStore.open({
+        secrets: { ...PAIR, token: 'token' },
+        sources: [stage.source, good],
+      });
+      const log = record(store);
+      stage.behave(async (_request, answer) => {
+        const result = await answer();
+        const change = ([name, reading]: [string, Reading]) =>
+          [name, name === 'user' ? { ...reading, ...shape } : reading] as [string, Reading];
+        return { ...result, readings: new Map([...result.readings].map(change)) };
+      });
+      stage.rotate();
+      good.set({ token: 'token-2' });
+      await expect(store.refresh()).resolves.toBeUndefined();
+      expect(store.reveal('token')).toBe('token-2');
+      expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-1', 'password-1']);
+      expect(log.codes()).toEqual(['SOURCE_FAILED']);
+      expect(log.errors[0]).toMatchObject({ source: 'hostile', secret: 'user' });
+      expect(String(log.errors[0]?.message)).not.toContain(MARKER);
+      expect(store.health().status).toBe('degraded');
+      stage.behave(undefined);
+      await store.refresh();
+      expect([store.reveal('user'), store.reveal('password')]).toEqual(['user-2', 'password-2']);
+      expect(store.health().status).toBe('ok');
+    },
+  );
 });
 
-describe('close within close', () => {
-  it('emits one event and closes each source once', async () => {
+describe('nested calls of close', () => {
+  it('emits one close event and closes each source once for parallel and nested calls of close', async () => {
     const stage = hostile('user', 'password');
     const store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
     const closed = vi.fn(() => void store.close());
@@ -267,7 +276,7 @@ describe('close within close', () => {
     expect(stage.now.closes).toBe(1);
   });
 
-  it('ends a store that a source closes from within its read', async () => {
+  it('closes a store from within a read of its source, without a change or an error', async () => {
     const stage = hostile('user', 'password');
     const store = await SecretStore.open({ secrets: PAIR, sources: [stage.source] });
     const log = record(store);
@@ -283,8 +292,8 @@ describe('close within close', () => {
   });
 });
 
-describe('a snapshot that somebody holds', () => {
-  it('keeps answering the same for a name that appears later', async () => {
+describe('a snapshot from an earlier generation', () => {
+  it('keeps the answers of a snapshot when a name appears later', async () => {
     const source = memory({ user: 'user-1' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
@@ -309,7 +318,7 @@ describe('a snapshot that somebody holds', () => {
     expect(answers()).toEqual(before);
   });
 
-  it('keeps answering the same for an optional secret that appears later', async () => {
+  it('keeps the answers of a snapshot when an optional secret appears later', async () => {
     const source = memory({ user: 'user-1' });
     const secrets = { user: 'user', token: secret.text('token').optional() };
     await using store = await SecretStore.open({ secrets, sources: [source] });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { deferred } from '../../support/deferred';
 import { record } from '../../support/store-log';
 
-/** A memory that can be down, hints when it is told to, and answers "unchanged" as any source with revisions. */
+/** A memory source that hints and fails on request, and holds its reads. */
 function scripted(name: string, values: Readonly<Record<string, string>>) {
   const inner = memory(values);
   let listener: SourceListener | undefined;
@@ -35,8 +35,8 @@ function scripted(name: string, values: Readonly<Record<string, string>>) {
   };
 }
 
-describe('an error about a source above the one that serves', () => {
-  it('recovers when that source no longer has the name, although no other source is read', async () => {
+describe('an error about a higher source', () => {
+  it('reports recovery when a higher source drops its bad value, by the hint of that source alone', async () => {
     const mount = scripted('mount', {});
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -56,7 +56,7 @@ describe('an error about a source above the one that serves', () => {
 });
 
 describe('a value below a source that failed', () => {
-  it('arrives when that source recovers, by its hint alone', async () => {
+  it('takes a value below a failed source once that source recovers, by its hint alone', async () => {
     const vault = scripted('vault', { user: 'u' });
     const sources = [memory({ user: 'u' }), vault.source, environment({ EXTRA: 'e' })];
     vault.fail(true);
@@ -73,8 +73,8 @@ describe('a value below a source that failed', () => {
   });
 });
 
-describe('two sources that are held back, each with a value that waits', () => {
-  it('are not read in turns without end', async () => {
+describe('two sources that bad values hold back', () => {
+  it('reads at most twice after a hint while bad values hold two sources back', async () => {
     const sources = ['first', 'second'].map((name) => scripted(name, { [`${name}-user`]: 'u' }));
     let reads = 0;
     const counted = sources.map(
@@ -112,7 +112,7 @@ describe('two sources that are held back, each with a value that waits', () => {
 });
 
 describe('a source that fails right after it was read well', () => {
-  it('mixes no secret that vanished from it with new ones of that reading', async () => {
+  it('does not serve a vanished name with a name that appeared in the same reading', async () => {
     const gate = deferred<void>();
     const first = scripted('first', { token: 't1' });
     const slow = scripted('slow', {});
@@ -134,7 +134,7 @@ describe('a source that fails right after it was read well', () => {
 });
 
 describe('a hint while the store opens', () => {
-  it('makes no generation of the sources that were quick, and no change event', async () => {
+  it('waits for a slow source at open when another one hints meanwhile, and emits no change', async () => {
     const gate = deferred<void>();
     const quick = scripted('quick', { user: 'u1' });
     const slow = scripted('slow', { token: 'from-slow' });
@@ -155,8 +155,8 @@ describe('a hint while the store opens', () => {
   });
 });
 
-describe('bytes that are taken away from the store', () => {
-  it('are the problem of their secret alone, and end no later refresh', async () => {
+describe('bytes that a source detaches', () => {
+  it('reports detached bytes for their secret alone, and recovers at the next refresh', async () => {
     const other = memory({ other: 'o1' });
     const inner = memory({ user: 'u1' });
     let detach = false;
@@ -190,7 +190,7 @@ describe('bytes that are taken away from the store', () => {
 });
 
 describe('a refresh', () => {
-  it('tells of a change whatever its trigger is called', async () => {
+  it('emits the change of a refresh whose trigger is named "open"', async () => {
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({ secrets: { user: 'user' }, sources: [source] });
     const log = record(store);

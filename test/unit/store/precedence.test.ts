@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { record } from '../../support/store-log';
 
-/** Two layers of memory, of which the upper one can be broken as a whole. */
+/** Two memory sources. `fail` makes the higher one throw at every read. */
 function layers(upper: Record<string, string>, lower: Record<string, string>) {
   const above = memory(upper);
   const below = memory(lower);
@@ -26,8 +26,8 @@ function layers(upper: Record<string, string>, lower: Record<string, string>) {
 const numbers = z.object({ n: z.number() });
 const CONFIG = { config: secret.json('config', numbers), user: 'user' };
 
-describe('a bad value in a source above the one that serves', () => {
-  it('does not hold back the rotations of the lower one', async () => {
+describe('a bad value in a higher source', () => {
+  it('rotates a secret from the source that serves it while a higher source has a bad value', async () => {
     const { above, below, sources } = layers({}, { config: '{"n":1}', user: 'u1' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources });
     const log = record(store);
@@ -46,14 +46,14 @@ describe('a bad value in a source above the one that serves', () => {
     expect(log.recovered).toHaveLength(1);
   });
 
-  it('does not count as fixed after a refresh of only the lower source', async () => {
+  it('keeps a bad value of a higher source in health while only the lower source is refreshed', async () => {
     const { above, below, sources } = layers({}, { config: '{"n":1}', user: 'u1' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources });
     const log = record(store);
     above.set({ config: 'not json' });
     await store.refresh();
     for (const n of [2, 3, 4]) {
-      // Its own watch hints: a refresh of this source alone.
+      // The watch of this source hints, so only it is refreshed.
       below.set({ config: `{"n":${n}}` });
       await expect.poll(() => store.reveal('config')).toEqual({ n });
     }
@@ -61,7 +61,7 @@ describe('a bad value in a source above the one that serves', () => {
     expect(store.health().status).toBe('degraded');
   });
 
-  it('keeps what belongs to it below: names move up to a source together', async () => {
+  it('moves all names of a higher source up together, once its values are good', async () => {
     const { above, sources } = layers({}, { config: '{"n":1}', user: 'u1' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources });
     record(store);
@@ -76,7 +76,7 @@ describe('a bad value in a source above the one that serves', () => {
 });
 
 describe('a source that fails as a whole', () => {
-  it('is never passed over: its values stay, and those of the next source are not taken', async () => {
+  it('keeps the values of a source that fails, and takes no value from below in its place', async () => {
     const { above, below, sources, fail } = layers({ user: 'u1' }, { user: 'below', config: '{"n":1}' });
     await using store = await SecretStore.open({
       secrets: { ...CONFIG, extra: secret.text('extra').optional() },
@@ -99,7 +99,7 @@ describe('a source that fails as a whole', () => {
     expect(log.recovered.map(({ code }) => code)).toEqual(['SOURCE_FAILED']);
   });
 
-  it('keeps a store from opening only where something required may lie in it', async () => {
+  it('rejects open when a failed source may hold a required secret, but not for an optional one', async () => {
     const { sources, fail } = layers({}, { user: 'u1' });
     fail(true);
     await expect(SecretStore.open({ secrets: { user: 'user' }, sources })).rejects.toMatchObject({
@@ -116,8 +116,8 @@ describe('a source that fails as a whole', () => {
   });
 });
 
-describe('an error', () => {
-  it('is the rejection of a failing open, without an additional warning', async () => {
+describe('the errors of a store', () => {
+  it('rejects a failing open with its error, and emits no warning', async () => {
     const warn = vi.spyOn(process, 'emitWarning');
     const opening = SecretStore.open({ secrets: { user: 'user' }, sources: [memory({ user: '' })] });
     await expect(opening).rejects.toMatchObject({ code: 'VALUE_EMPTY' });
@@ -125,7 +125,7 @@ describe('an error', () => {
     warn.mockRestore();
   });
 
-  it('is reported once per cause: another bad value is another cause, the same value again is not', async () => {
+  it('reports a bad value once, and another bad value again', async () => {
     const source = memory({ config: '{"n":1}', user: 'u' });
     await using store = await SecretStore.open({ secrets: CONFIG, sources: [source] });
     const log = record(store);
@@ -142,8 +142,8 @@ describe('an error', () => {
     expect([store.generation, log.changes]).toEqual([1, []]);
   });
 
-  it('becomes a process warning without a listener, and breaks nothing if the listener throws', async () => {
-    // Warnings of the cases before are delivered late.
+  it('emits a process warning for an error without a listener, and for a listener that throws', async () => {
+    // Warnings of earlier tests arrive late.
     await setImmediate();
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => warnings.push(warning);

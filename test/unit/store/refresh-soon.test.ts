@@ -17,14 +17,14 @@ function stage(pace: Partial<ConstructorParameters<typeof RefreshSoon>[2]> = {})
 }
 
 describe('RefreshSoon', () => {
-  it('refreshes at once', () => {
+  it('starts the first refresh at once', () => {
     const { store, soon } = stage();
     soon.request();
     expect(store.triggers).toEqual(['test']);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('joins requests with the refresh that waits, never with the one that runs', async () => {
+  it('joins a request with the refresh that waits, never with the one that runs', async () => {
     const { store, soon } = stage({ minIntervalMs: 0 });
     store.held = true;
     for (let request = 0; request < 1_000; request += 1) soon.request();
@@ -37,7 +37,7 @@ describe('RefreshSoon', () => {
     expect(store.triggers).toHaveLength(2);
   });
 
-  it('keeps the interval between refreshes, and never loses the last request of a flood', async () => {
+  it('keeps the minimum interval between refreshes, and never loses the last request of a flood', async () => {
     const { store, soon } = stage();
     const refreshes: number[] = [];
     for (let ms = 0; ms < 5_500; ms += 10) {
@@ -70,7 +70,7 @@ describe('RefreshSoon', () => {
     }
   });
 
-  it('ignores a store that closed meanwhile, and warns about other failures', async () => {
+  it('warns about a refresh that fails, but not about a store that closed meanwhile', async () => {
     using warnings = recordWarnings();
     const { store, soon } = stage({ spreadMs: 1_000 });
     soon.request();

@@ -43,7 +43,7 @@ function holding(values: Readonly<Record<string, string>>) {
   };
 }
 
-/** Sources that say nothing by themselves. */
+/** The source without its watch, so that it never hints. */
 function withoutHints({ watch: _, ...rest }: Source): Source {
   return rest;
 }
@@ -57,7 +57,7 @@ async function stage(as = (source: Source): Source => source) {
 }
 
 describe('a slow source', () => {
-  it('keeps no other source from rotating, and makes its own generation when it answers', async () => {
+  it('rotates a fast source during the read of a slow one, and makes one generation of the late answer', async () => {
     const { fast, slow, store, log } = await stage();
     await using _ = store;
     slow.hold();
@@ -76,7 +76,7 @@ describe('a slow source', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('is read by one request at a time, and once more for all that came meanwhile', async () => {
+  it('reads a slow source once at a time, and once more for all requests that came meanwhile', async () => {
     const { slow, store } = await stage();
     await using _ = store;
     slow.hold();
@@ -91,7 +91,7 @@ describe('a slow source', () => {
     expect([slow.reads, slow.most]).toEqual([3, 1]);
   });
 
-  it('makes one generation with the others when it answers soon', async () => {
+  it('makes one generation of all sources when a slow one answers soon', async () => {
     const { fast, slow, store, log } = await stage(withoutHints);
     await using _ = store;
     for (const round of [1, 2, 3]) {
@@ -105,7 +105,7 @@ describe('a slow source', () => {
     expect(log.changes).toHaveLength(3);
   });
 
-  it('stops with the store', async () => {
+  it('does not read a slow source again after close', async () => {
     const { slow, store } = await stage();
     slow.hold();
     const refreshing = store.refresh();

@@ -28,7 +28,7 @@ const openStore = async () => {
 };
 
 describe('reloadOnSignal with another process', () => {
-  it('refreshes the store at each signal, whose name is the trigger', async () => {
+  it('refreshes the store at each SIGHUP, with the trigger "sighup"', async () => {
     const { child, messages } = await startChild();
     for (let round = 1; round <= 3; round += 1) {
       child.kill('SIGHUP');
@@ -37,7 +37,7 @@ describe('reloadOnSignal with another process', () => {
     }
   });
 
-  it.each(['stop', 'close'])('restores the default behaviour of the signal after %s', async (how) => {
+  it.each(['stop', 'close'])('restores the default behaviour of SIGHUP after %s', async (how) => {
     const { child, messages } = await startChild();
     child.send(how);
     await waitFor(() => messages.includes('done'));
@@ -48,7 +48,7 @@ describe('reloadOnSignal with another process', () => {
 });
 
 describe('reloadOnSignal', () => {
-  it('turns a flood of signals into few refreshes, and does not lose the last', async () => {
+  it('turns a flood of signals into one refresh at once and one after the interval', async () => {
     const store = Object.assign(countingStore(), { on: () => () => {} });
     const stop = reloadOnSignal(store as never, 'SIGUSR2', { minIntervalMs: 50 });
     onTestFinished(stop);
@@ -58,7 +58,7 @@ describe('reloadOnSignal', () => {
     expect(store.triggers).toEqual(['sigusr2', 'sigusr2']);
   });
 
-  it('leaves no listener behind, whether stopped, closed or both', async () => {
+  it('leaves no signal listener behind after stop or close', async () => {
     const before = process.listenerCount('SIGHUP');
     for (const end of ['stop', 'close'] as const) {
       const store = await openStore();
@@ -72,7 +72,7 @@ describe('reloadOnSignal', () => {
   });
 
   it.each(['SIGKILL', 'SIGSTOP', 'SIGUSR1', 'SIGNONE', 'hup', 1])(
-    'refuses %s, which no process can handle',
+    'refuses %s as a signal to reload on',
     async (signal) => {
       const store = await openStore();
       expect(() => reloadOnSignal(store, signal as never)).toThrow(
@@ -81,7 +81,7 @@ describe('reloadOnSignal', () => {
     },
   );
 
-  it('refuses a wrong store and wrong options', async () => {
+  it('refuses reloadOnSignal with a wrong store or wrong options', async () => {
     const store = await openStore();
     const refused = (code: string) => expect.objectContaining({ code, next: expect.any(String) });
     for (const wrong of [undefined, null, 'SIGHUP', () => {}, Promise.resolve(store)]) {
@@ -96,7 +96,7 @@ describe('reloadOnSignal', () => {
     expect(process.listenerCount('SIGHUP')).toBe(0);
   });
 
-  it('warns on Windows, and has no other effect', async () => {
+  it('warns that SIGHUP does not exist on Windows, and adds no listener', async () => {
     using warnings = recordWarnings();
     const store = await openStore();
     const { platform } = process;
@@ -109,7 +109,7 @@ describe('reloadOnSignal', () => {
     expect(process.listenerCount('SIGHUP')).toBe(0);
   });
 
-  it('warns in a worker thread', async () => {
+  it('warns that signals are unavailable in a worker thread', async () => {
     const load = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(CHILD)}); })`;
     const worker = new Worker(load, { eval: true, workerData: 'SIGHUP' });
     onTestFinished(async () => void (await worker.terminate()));

@@ -7,7 +7,7 @@ afterEach(() => {
 });
 
 describe('the report', () => {
-  it('shows for each secret its source, the sources passed, its age and its problem', async () => {
+  it('reports the source, the sources passed over, the age and the problem of each secret', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({
@@ -68,7 +68,7 @@ describe('the report', () => {
     });
   });
 
-  it('gives equal values equal versions, and one value another version in another store entry', async () => {
+  it('gives equal values equal versions, also after a rotation back to an earlier value', async () => {
     const source = memory({ one: 'same', two: 'same', three: 'other' });
     await using store = await SecretStore.open({
       secrets: { one: 'one', two: 'two', three: 'three' },
@@ -86,7 +86,7 @@ describe('the report', () => {
 });
 
 describe('the health of a source', () => {
-  it('is degraded while it fails, stale once it failed for longer than its bound, ok after one good read', async () => {
+  it('reports a failing source as degraded, as stale after maxStalenessMs, and as ok after a good read', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const usual = memory({ user: 'u1' });
     let broken = false;

@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 describe('fallback', () => {
-  it('takes the first source that has a name, may move up and never moves down', async () => {
+  it('takes a secret from the first source that has it, moves up later, and never moves down', async () => {
     await using mount = await createTestMount({ other: 'x' });
     const variables = { API_KEY: 'from-variable' };
     await using store = await SecretStore.open({
@@ -40,7 +40,7 @@ describe('fallback', () => {
     expect(store.health().status).toBe('degraded');
   });
 
-  it('moves up without a change event when the value is the same', async () => {
+  it('moves up to a higher source without a change event when the value is the same', async () => {
     await using mount = await createTestMount({ other: 'x' });
     await using store = await SecretStore.open({
       secrets: { key: 'api-key' },
@@ -53,7 +53,7 @@ describe('fallback', () => {
     expect(changes).not.toHaveBeenCalled();
   });
 
-  it('does not fall through a source that failed', async () => {
+  it('rejects open instead of falling back past a source that failed', async () => {
     const denied: Source = {
       name: 'vault',
       location: '',
@@ -77,7 +77,7 @@ describe('fallback', () => {
 });
 
 describe('a generation', () => {
-  it('is held back as a whole while one of its values is bad, and follows when it is mended', async () => {
+  it('holds back a whole generation while one of its values is bad, until it is fixed', async () => {
     const source = memory({ user: 'u1', config: '{"a":1}' });
     await using store = await SecretStore.open({
       secrets: { user: 'user', config: secret.json('config', z.object({ a: z.number() })) },
@@ -101,7 +101,7 @@ describe('a generation', () => {
     expect(store.health().status).toBe('ok');
   });
 
-  it('is held back when a required secret vanished, not when an optional one did', async () => {
+  it('holds back a generation when a required secret vanishes, but not for an optional one', async () => {
     const source = memory({ user: 'u1', password: 'p1', beta: 'b1' });
     await using store = await SecretStore.open({
       secrets: { user: 'user', password: 'password', beta: secret.text('beta').optional() },
@@ -120,7 +120,7 @@ describe('a generation', () => {
     ]);
   });
 
-  it('never changes in a snapshot that was taken before', async () => {
+  it('keeps the values of a snapshot through a rotation and close', async () => {
     const source = memory({ user: 'u1', password: 'p1' });
     const store = await SecretStore.open({
       secrets: { user: 'user', password: 'password' },
@@ -133,7 +133,7 @@ describe('a generation', () => {
     expect([before.reveal('user'), before.reveal('password'), before.generation]).toEqual(['u1', 'p1', 1]);
   });
 
-  it('is announced once, with names and versions', async () => {
+  it('emits one change event per generation, with names and without values', async () => {
     const source = memory({ user: 'user-one', password: 'password-one' });
     await using store = await SecretStore.open({
       secrets: { user: 'user', password: 'password' },
@@ -157,7 +157,7 @@ describe('a generation', () => {
 });
 
 describe('a refresh', () => {
-  /** A source whose reads wait until they are let go, and answer with what was there when they began. */
+  /** A source whose reads wait at a gate, and return the value from before the wait. */
   function slowSource() {
     let value = 'v1';
     const gates: ReturnType<typeof deferred>[] = [];
@@ -182,7 +182,7 @@ describe('a refresh', () => {
     return { source, gates, set: (next: string) => (value = next), slow: () => (slow = true) };
   }
 
-  it('starts after the running one when it is requested meanwhile, and many requests share it', async () => {
+  it('shares one later refresh among the requests that arrive while another runs', async () => {
     const { source, gates, set, slow } = slowSource();
     await using store = await SecretStore.open({ secrets: { one: 'one' }, sources: [source] });
     slow();
@@ -200,7 +200,7 @@ describe('a refresh', () => {
     expect(gates).toHaveLength(2);
   });
 
-  it('times out: a source that hangs is reported, and its values keep serving', async () => {
+  it('reports a source that hangs after refreshTimeoutMs, and keeps serving its values', async () => {
     const { source, slow } = slowSource();
     await using store = await SecretStore.open({
       secrets: { one: 'one' },
@@ -217,7 +217,7 @@ describe('a refresh', () => {
 });
 
 describe('listeners', () => {
-  it('cannot break each other or the store', async () => {
+  it('isolates listeners that throw or reject from the others, and reports them', async () => {
     const source = memory({ one: 'a' });
     await using store = await SecretStore.open({ secrets: { one: 'one' }, sources: [source] });
     const errors: { code: string; message: string }[] = [];
@@ -238,7 +238,7 @@ describe('listeners', () => {
     expect(JSON.stringify(errors.map(({ message }) => message))).not.toContain('marker-of-a-message');
   });
 
-  it('are called at once and after each rotation of their secret, until stopped', async () => {
+  it('calls a watch listener at once and after each rotation of its secret, until stopped', async () => {
     const source = memory({ one: 'a', two: 'x' });
     await using store = await SecretStore.open({ secrets: { one: 'one', two: 'two' }, sources: [source] });
     const seen: (string | undefined)[][] = [];
@@ -262,7 +262,7 @@ describe('listeners', () => {
 });
 
 describe('values', () => {
-  it('are revealed for keepPreviousMs after they were replaced, and no longer', async () => {
+  it('reveals a previous value for keepPreviousMs, and no longer', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const source = memory({ key: 'k1' });
     await using store = await SecretStore.open({
@@ -276,7 +276,7 @@ describe('values', () => {
     expect(store.revealWithPrevious('key')).toEqual(['k2']);
   });
 
-  it('are masked in text, current and previous ones', async () => {
+  it('masks current and previous values in text, including bytes in base64', async () => {
     const source = memory({ one: 'first-"marker"', short: 'abc', raw: Uint8Array.of(1, 2, 3, 4, 5, 6) });
     await using store = await SecretStore.open({
       secrets: { one: 'one', short: 'short', raw: secret.bytes('raw') },
@@ -289,8 +289,8 @@ describe('values', () => {
   });
 });
 
-describe('without declared secrets', () => {
-  it('makes every file a text secret, and finds other names in the environment', async () => {
+describe('a store without declared secrets', () => {
+  it('makes each file a text secret, and finds other names in the environment', async () => {
     await using mount = await createTestMount({ 'database-password': 'from-file', 'db/user': 'nested' });
     await using store = await SecretStore.open({
       sources: [mountedFiles(mount.path), environment({ API_KEY: 'from-variable' })],
@@ -304,7 +304,7 @@ describe('without declared secrets', () => {
     await waitFor(() => store.reveal('api-key') === 'moved-up');
   });
 
-  it('reports a missing default mount', async () => {
+  it('opens without the default mount, and notes its absence in the report', async () => {
     vi.stubEnv('SECRETS_PATH', '');
     vi.stubEnv('SOME_API_KEY', 'from-variable');
     await using store = await SecretStore.open();
@@ -315,7 +315,7 @@ describe('without declared secrets', () => {
 });
 
 describe('closing', () => {
-  it('may be repeated, and later calls are errors with a code', async () => {
+  it('accepts repeated calls of close, and refuses later reads with STORE_CLOSED', async () => {
     const store = await SecretStore.open({ secrets: { one: 'one' }, sources: [memory({ one: 'a' })] });
     await Promise.all([store.close(), store.close(), store[Symbol.asyncDispose]()]);
     expect(() => store.reveal('one')).toThrow(code('STORE_CLOSED'));

@@ -41,7 +41,7 @@ async function eventsDuring(path: string, action: () => Promise<unknown>): Promi
 }
 
 describe('the mount writer in its own process', () => {
-  it('leaves the same layout by the same events as a test mount', async () => {
+  it('writes the same layout with the same file events as a test mount', async () => {
     const content = { a: '1', gone: '1', 'db/primary/password': '1' };
     await using mount = await createTestMount(content);
     await using writer = await startMountWriter({ content });
@@ -57,7 +57,7 @@ describe('the mount writer in its own process', () => {
     expect(layoutOf(writer.path)).toEqual(layoutOf(mount.path));
   });
 
-  it('reports when each swap became visible, by the clock of this process', async () => {
+  it('reports the time of each swap on the clock of this process', async () => {
     await using writer = await startMountWriter({ content: { a: '0', b: '0' } });
     const before = process.hrtime.bigint();
     const times = await writer.swapTimes(5, { names: ['a', 'b'], prefix: 'n', gapMs: 2 });
@@ -78,7 +78,7 @@ describe('the mount writer in its own process', () => {
     expect(readFileSync(join(writer.path, 'a'), 'utf8')).toBe(`n${swaps}`);
   });
 
-  it('removes its mount at the end and refuses to be used afterwards', async () => {
+  it('removes the mount at its end, and refuses a later rotation', async () => {
     const writer = await startMountWriter({ content: { a: '0' } });
     onTestFinished(() => writer.end());
     await writer.end();

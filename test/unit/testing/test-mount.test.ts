@@ -26,7 +26,7 @@ const hidden = (mount: TestMount) =>
     .sort();
 
 describe('a test mount in the Kubernetes layout', () => {
-  it('links only the first part of each name', async () => {
+  it('links only the first part of each name in the Kubernetes layout', async () => {
     const mount = await mountOf({ a: '1', 'db/primary/password': '2' });
 
     expect(target(mount)).toMatch(TIMESTAMP);
@@ -37,7 +37,7 @@ describe('a test mount in the Kubernetes layout', () => {
     expect(read(mount, 'db/primary/password')).toBe('2');
   });
 
-  it('swaps one directory and leaves nothing of the old one', async () => {
+  it('swaps the directory of a Kubernetes layout, and removes the old one', async () => {
     const mount = await mountOf({ a: '1', b: '1' });
     const before = target(mount);
 
@@ -48,7 +48,7 @@ describe('a test mount in the Kubernetes layout', () => {
     expect([read(mount, 'a'), read(mount, 'b')]).toEqual(['1', '2']);
   });
 
-  it('makes its calls in the order that the driver uses', async () => {
+  it('causes file events in the order that the CSI driver does', async () => {
     const mount = await mountOf({ gone: '1', kept: '1' });
     const old = target(mount);
     const seen: string[] = [];
@@ -64,7 +64,7 @@ describe('a test mount in the Kubernetes layout', () => {
     expect(visible(mount)).toEqual(['added', 'kept']);
   });
 
-  it('touches nothing when nothing changes', async () => {
+  it('does not swap a mount when nothing changes', async () => {
     const mount = await mountOf({ a: '1' });
     const before = target(mount);
     await mount.rotate({ a: '1' });
@@ -90,7 +90,7 @@ describe('a test mount in the Kubernetes layout', () => {
 });
 
 describe('a test mount in the plain layout', () => {
-  it('writes in place, or replaces by rename', async () => {
+  it('writes plain files in place, or replaces them by rename', async () => {
     const mount = await mountOf({ a: '1', 'db/password': '1' }, { layout: 'plain' });
     const inode = () => statSync(join(mount.path, 'a')).ino;
     const first = inode();
@@ -104,7 +104,7 @@ describe('a test mount in the plain layout', () => {
     expect(hidden(mount)).toEqual([]);
   });
 
-  it('removes files and the directories that they leave empty', async () => {
+  it('removes plain files, and the directories that they leave empty', async () => {
     const mount = await mountOf({ a: '1', 'db/primary/password': '1' }, { layout: 'plain' });
     await mount.remove('db/primary/password');
     expect(visible(mount)).toEqual(['a']);
@@ -113,7 +113,7 @@ describe('a test mount in the plain layout', () => {
 
 describe('any test mount', () => {
   it.each(['kubernetes', 'plain'] as const)(
-    'writes its content again after its directory was deleted (%s)',
+    'writes the content of a deleted %s mount again',
     async (layout) => {
       const mount = await mountOf({ a: '1' }, { layout });
       await mount.destroy();
@@ -124,7 +124,7 @@ describe('any test mount', () => {
     },
   );
 
-  it('changes its layout in place and back', async () => {
+  it('converts a mount in place to the plain layout and back', async () => {
     const mount = await mountOf({ a: '1', 'db/password': '2' });
     const inode = statSync(mount.path).ino;
 
@@ -137,7 +137,7 @@ describe('any test mount', () => {
     expect([read(mount, 'a'), statSync(mount.path).ino]).toEqual(['1', inode]);
   });
 
-  it('removes only what it made', async () => {
+  it('removes only the directories that the mount made', async () => {
     const base = await mkdtemp(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rm(base, { recursive: true }));
     mkdirSync(join(base, 'existing'));
@@ -161,7 +161,7 @@ describe('any test mount', () => {
     ['/etc/a', 'FILE_OUTSIDE_MOUNT'],
     ['a b', 'NAME_INVALID'],
     ['a/b', 'NAME_INVALID'],
-  ])('refuses the name %s next to a secret "a" and changes nothing', async (name, code) => {
+  ])('refuses the name "%s" next to a secret "a", and changes nothing', async (name, code) => {
     const mount = await mountOf({ a: '1' });
     const before = target(mount);
     await expect(mount.rotate({ a: '2', [name]: 'hunter2' })).rejects.toMatchObject({
@@ -178,16 +178,16 @@ describe('any test mount', () => {
     [{ path: '' }, 'OPTION_INVALID'],
     [{ mode: 0o1000 }, 'OPTION_INVALID'],
     ['plain', 'OPTION_INVALID'],
-  ])('refuses the options %o', async (options, code) => {
+  ])('refuses to create a test mount with the options %o', async (options, code) => {
     await expect(createTestMount({ a: '1' }, options as object)).rejects.toMatchObject({ code });
   });
 
-  it('refuses content that is not an object', async () => {
+  it('refuses mount content that is not an object', async () => {
     const content = 'a' as unknown as TestMountContent;
     await expect(createTestMount(content)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
-  it('refuses a value that is neither text nor bytes without showing it', async () => {
+  it('refuses a value that is neither text nor bytes, without showing it', async () => {
     const wrong = { a: 4711 } as unknown as TestMountContent;
     await expect(createTestMount(wrong)).rejects.toMatchObject({
       code: 'OPTION_INVALID',

@@ -29,7 +29,7 @@ function gate(overrides: Partial<ConstructorParameters<typeof CredentialGate>[1]
 }
 
 describe('the gate of a pool', () => {
-  it('answers each caller after a wait of their own, with the last refusal', () => {
+  it('rejects each caller after its own wait, with the last refusal', () => {
     const { made, wait, queue } = gate();
     made.close(new Error('older'));
     const first = wait();
@@ -45,7 +45,7 @@ describe('the gate of a pool', () => {
     expect(queue).toEqual([]);
   });
 
-  it('tries again with ever longer pauses until the server accepts the credential, then opens once', async () => {
+  it('probes after longer and longer pauses until the server accepts the credential, and opens once', async () => {
     let accepts = false;
     const probe = vi.fn(async () => accepts);
     const { made, opened } = gate({ probe });
@@ -77,14 +77,14 @@ describe('the gate of a pool', () => {
     expect(made.closed).toBe(true);
   });
 
-  it('does not answer again callers that another caller answered', () => {
+  it('answers each caller once when one of them ends the pool', () => {
     const { made, queue } = gate();
     const answers: string[] = [];
     for (const name of ['a', 'b', 'c']) {
       queue.push({
         callback: () => {
           answers.push(name);
-          // As the end of the pool does.
+          // As `pool.end()` does.
           for (const item of queue.splice(0)) item.callback(error);
         },
       });

@@ -21,7 +21,7 @@ function failure(recipe: unknown): SecretsError {
 }
 
 describe('the recipe of a pool', () => {
-  it('says where it threw, and neither its message nor a value', () => {
+  it('says where a recipe threw, without its message or a value', () => {
     const error = failure(() => {
       throw new TypeError('cannot use fictitious', { cause: 'fictitious' });
     });
@@ -31,13 +31,13 @@ describe('the recipe of a pool', () => {
     expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain('fictitious');
   });
 
-  it('is refused when it returns a promise, also one that rejects', () => {
+  it('refuses a recipe that returns a promise or a thenable', () => {
     expect(failure(async () => Promise.reject(new Error('unheard'))).code).toBe('RECIPE_ASYNC');
     // biome-ignore lint/suspicious/noThenProperty: A thenable of another library.
     expect(failure(() => ({ then() {} })).code).toBe('RECIPE_ASYNC');
   });
 
-  it.each([undefined, null, 'postgres://'])('is refused when it returns %s', (value) => {
+  it.each([undefined, null, 'postgres://'])('refuses a recipe that returns %o', (value) => {
     expect(failure(() => value).code).toBe('RECIPE_FAILED');
   });
 
@@ -47,7 +47,7 @@ describe('the recipe of a pool', () => {
     expect(`${error.stack}`).not.toContain('fictitious');
   });
 
-  it('wins over its connectionString with what it names', () => {
+  it('prefers the options that a recipe names to those in its connectionString', () => {
     const connectionString = 'postgres://url-user:url-password@url-host:6543/url-db?application_name=app';
     expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toMatchObject({
       config: {
@@ -63,10 +63,10 @@ describe('the recipe of a pool', () => {
 });
 
 describe('the ssl options of a recipe', () => {
-  it('become a context, and are not changed for others', async () => {
+  it('makes a context from ssl options without changing them', async () => {
     const { cert, key } = await (await createAuthority()).issue();
     const ssl = { cert, key, servername: 'db' };
-    // pg makes the key of an object that it is given non-enumerable.
+    // pg makes `key` of this object non-enumerable.
     new Pool({ ssl });
     for (const _pool of [1, 2]) {
       const { config } = run(() => ({ ssl }));
@@ -75,7 +75,7 @@ describe('the ssl options of a recipe', () => {
     expect(ssl.key).toBe(key);
   });
 
-  it('are refused with half a pair, or with a key of another certificate', async () => {
+  it('refuses ssl options with half a pair, or with the key of another certificate', async () => {
     const authority = await createAuthority();
     const [one, other] = await Promise.all([authority.issue(), authority.issue()]);
     expect(failure(() => ({ ssl: { cert: one.cert } })).code).toBe('PRIVATE_KEY_MISSING');
@@ -83,14 +83,14 @@ describe('the ssl options of a recipe', () => {
     expect(failure(() => ({ ssl: { cert: one.cert, key: other.key } })).code).toBe('TLS_OPTIONS_INVALID');
   });
 
-  it('keep their own secureContext', () => {
+  it('uses the secureContext in ssl options as it is', () => {
     const secureContext = createSecureContext();
     expect(run(() => ({ ssl: { secureContext, key: 'fictitious' } })).config).toEqual({
       ssl: { secureContext },
     });
   });
 
-  it.each([{}, { ssl: true }, { ssl: false }])('are passed on as %o', (config) => {
+  it.each([{}, { ssl: true }, { ssl: false }])('passes the options %o on unchanged', (config) => {
     expect(run(() => config).config).toEqual(config);
   });
 });

@@ -20,7 +20,7 @@ function lanes() {
 }
 
 describe('the lanes of logins', () => {
-  it('start with one, and open with each success up to eight', () => {
+  it('starts with one lane, and opens one more with each successful login, up to eight', () => {
     const { fill } = lanes();
     const widths = [];
     for (let round = 0; round < 5; round += 1) {
@@ -31,7 +31,7 @@ describe('the lanes of logins', () => {
     expect(widths).toEqual([1, 2, 4, 8, 8]);
   });
 
-  it('close to one with a refusal, and stay with any other failure', () => {
+  it('closes all lanes but one after a refusal, and none after another failure', () => {
     const { fill } = lanes();
     for (let round = 0; round < 4; round += 1) for (const ended of fill()) ended('accepted');
     for (const ended of fill()) ended('failed');
@@ -42,7 +42,7 @@ describe('the lanes of logins', () => {
     expect(fill()).toHaveLength(1);
   });
 
-  it('close to one with a quiet second', () => {
+  it('closes all lanes but one after a second without logins', () => {
     const { fill } = lanes();
     for (let round = 0; round < 4; round += 1) for (const ended of fill()) ended('accepted');
     vi.advanceTimersByTime(900);
@@ -53,7 +53,7 @@ describe('the lanes of logins', () => {
     expect(fill()).toHaveLength(1);
   });
 
-  it('are released by a slow login, which still ends once', () => {
+  it('releases the lane of a slow login, and counts its end once', () => {
     const { all, fill, opened } = lanes();
     const [first] = fill();
     vi.advanceTimersByTime(1000);

@@ -30,8 +30,8 @@ const makers: Record<string, (options: TlsOptions) => Server> = {
   http2: (options) => createSecureServer(options),
 };
 
-describe.each(Object.entries(makers))('what a %s server was created with', (_kind, create) => {
-  it('is read without the pair, and survives a later setSecureContext', () => {
+describe.each(Object.entries(makers))('the options of a %s server', (kind, create) => {
+  it(`reads the options of a ${kind} server without its pair, also after setSecureContext`, () => {
     const server = create({ ...settings, cert, key, ticketKeys: Buffer.alloc(48) });
     const inherited = inheritedOptions(server);
     expect(inherited).toEqual(settings);
@@ -39,7 +39,7 @@ describe.each(Object.entries(makers))('what a %s server was created with', (_kin
     expect(inheritedOptions(server)).toEqual(settings);
   });
 
-  it('is not printed where it is private, also after it was set again', () => {
+  it(`hides the key, passphrase and ticket keys of a ${kind} server when it is printed`, () => {
     const server = create({});
     hidePrivateOptions(server);
     for (let round = 0; round < 3; round += 1) {

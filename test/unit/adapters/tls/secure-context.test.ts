@@ -32,7 +32,7 @@ describe('the check of a context', () => {
       'a bundle of authorities',
       { cert, key, ca: `# ours\n${authority.cert}\r\n${authority.cert}trailing\n` },
     ],
-  ])('passes %s', (_what, options) => {
+  ])('accepts a context with %s', (_what, options) => {
     expect(refusal(options)).toBe(undefined);
   });
 
@@ -47,21 +47,25 @@ describe('the check of a context', () => {
     ['an empty ca', 'CERTIFICATE_MISSING', { cert, key, ca: [] }],
     ['a ca of garbage', 'CERTIFICATE_INVALID', { cert, key, ca: 'no certificate' }],
     ['a ca that is cut off', 'CERTIFICATE_INVALID', { cert, key, ca: half(authority.cert) }],
-    ['a ca whose last one is cut off', 'CERTIFICATE_INVALID', { cert, key, ca: authority.cert + half(cert) }],
+    [
+      'a ca whose last certificate is cut off',
+      'CERTIFICATE_INVALID',
+      { cert, key, ca: authority.cert + half(cert) },
+    ],
     ['a key among the ca', 'CERTIFICATE_INVALID', { cert, key, ca: [authority.cert, key] }],
-    ['a mismatch', 'TLS_OPTIONS_INVALID', { cert, key: other.key }],
+    ['the key of another certificate', 'TLS_OPTIONS_INVALID', { cert, key: other.key }],
     ['a key that is cut off', 'TLS_OPTIONS_INVALID', { cert, key: half(key) }],
     ['a certificate that is cut off', 'TLS_OPTIONS_INVALID', { cert: half(cert), key }],
     ['a wrong passphrase', 'TLS_OPTIONS_INVALID', { pfx: createPfx({ cert, key, password: 'p' }) }],
     ['an unknown cipher', 'TLS_OPTIONS_INVALID', { cert, key, ciphers: 'NONE' }],
-  ])('refuses %s (%s), and says nothing of the key', (_what, code, options) => {
+  ])('refuses a context with %s (%s), and prints nothing of the key', (_what, code, options) => {
     const error = refusal(options);
     expect(error).toMatchObject({ code, message: expect.stringContaining('web server') });
     const shown = inspect(error, { depth: 20, showHidden: true });
     for (const line of [...linesOf(key), ...linesOf(other.key)]) expect(shown).not.toContain(line);
   });
 
-  it('lets a client have no pair, but not half of one', () => {
+  it('accepts a client context without a pair, but not with half of one', () => {
     expect(refusal({}, 'optional')).toBe(undefined);
     expect(refusal({ ca: authority.cert }, 'optional')).toBe(undefined);
     expect(refusal({ cert }, 'optional')).toMatchObject({ code: 'PRIVATE_KEY_MISSING' });

@@ -12,7 +12,7 @@ describe('a server name', () => {
     ['xn--mnchen-3ya.de', 'xn--mnchen-3ya.de'],
     ['_srv.my-host.example', '_srv.my-host.example'],
     [`${label}.${label}.${label}.${label.slice(2)}`, `${label}.${label}.${label}.${label.slice(2)}`],
-  ])('keeps %s as %s', (name, kept) => {
+  ])('accepts the server name %s as %s', (name, kept) => {
     expect(serverName(name)).toBe(kept);
   });
 
@@ -34,11 +34,11 @@ describe('a server name', () => {
     '::1',
     `${label}a.example`,
     `${label}.${label}.${label}.${label}`,
-  ])('is refused: "%s"', (name) => {
+  ])('refuses the server name "%s"', (name) => {
     expect(() => serverName(name)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
   });
 
-  it('is looked up exactly, then by the wildcard of one label', () => {
+  it('looks up a server name exactly, then by the wildcard of one label', () => {
     expect(namesFor('A.Example.com')).toEqual(['a.example.com', '*.example.com']);
     expect(namesFor('localhost')).toEqual(['localhost']);
   });

@@ -5,13 +5,13 @@ const served = { cert: 'leaf', ca: ['one', 'two'], key: 'of the leaf' };
 const first = sessionContext('app', [served]);
 
 describe('the session context', () => {
-  it('is equal in every process that serves the same certificates', () => {
+  it('derives the same session context from the same certificates', () => {
     expect(first).toMatch(/^[0-9a-f]{32}$/);
     expect(sessionContext('app', [{ ...served, cert: Buffer.from('leaf') }])).toBe(first);
     expect(sessionContext('app', [{ ...served, cert: ['leaf'] }])).toBe(first);
   });
 
-  it('does not depend on the key', () => {
+  it('derives the same session context with another key', () => {
     expect(sessionContext('app', [{ ...served, key: 'another' } as typeof served])).toBe(first);
   });
 
@@ -22,8 +22,8 @@ describe('the session context', () => {
     ['authority', sessionContext('app', [{ ...served, ca: ['one'] }])],
     ['revocation list', sessionContext('app', [{ ...served, crl: 'revoked' }])],
     ['application', sessionContext('other', [served])],
-    ['name beside it', sessionContext('app', [served, { cert: 'api' }])],
-  ])('differs with another %s', (_what, other) => {
+    ['server name', sessionContext('app', [served, { cert: 'api' }])],
+  ])('derives another session context with another %s', (_what, other) => {
     expect(other).toMatch(/^[0-9a-f]{32}$/);
     expect(other).not.toBe(first);
   });

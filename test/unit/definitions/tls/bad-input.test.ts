@@ -56,11 +56,21 @@ const cases: Case[] = [
   ['a public key in place of the key', 'PRIVATE_KEY_MISSING', two, () => [pair.chain, publicKey]],
   ['no certificate', 'CERTIFICATE_MISSING', one, () => [pair.key]],
   ['the key in place of the certificate', 'CERTIFICATE_MISSING', two, () => [pair.key, pair.key]],
-  ['a chain of nothing', 'CERTIFICATE_MISSING', two, () => [publicKey, pair.key]],
+  ['a public key in place of the certificate', 'CERTIFICATE_MISSING', two, () => [publicKey, pair.key]],
   ['an empty certificate', 'VALUE_EMPTY', two, () => ['', pair.key]],
   ['an empty key', 'VALUE_EMPTY', two, () => [pair.chain, '']],
-  ['garbage as certificate', 'CERTIFICATE_INVALID', two, () => ['no certificate, only words', pair.key]],
-  ['garbage as key', 'PRIVATE_KEY_INVALID', two, () => [pair.chain, Buffer.from([1, 2, 3, 255])]],
+  [
+    'garbage in place of the certificate',
+    'CERTIFICATE_INVALID',
+    two,
+    () => ['no certificate, only words', pair.key],
+  ],
+  [
+    'garbage in place of the key',
+    'PRIVATE_KEY_INVALID',
+    two,
+    () => [pair.chain, Buffer.from([1, 2, 3, 255])],
+  ],
   ['garbage in base64', 'CERTIFICATE_INVALID', one, () => [Buffer.from('no certificate').toString('base64')]],
   ['a certificate that is cut off', 'CERTIFICATE_INVALID', two, () => [pair.chain.slice(0, 200), pair.key]],
   ['a key that is cut off', 'PRIVATE_KEY_INVALID', two, () => [pair.chain, pair.key.slice(0, 100)]],
@@ -71,13 +81,13 @@ const cases: Case[] = [
     () => [pair.chain.slice(0, 200) + pair.chain, pair.key],
   ],
   [
-    'a certificate with a line missing',
+    'a certificate that lacks a line',
     'CERTIFICATE_INVALID',
     two,
     () => [pair.chain.split('\n').toSpliced(3, 1).join('\n'), pair.key],
   ],
   [
-    'a key with a line missing',
+    'a key that lacks a line',
     'PRIVATE_KEY_INVALID',
     two,
     () => [pair.chain, pair.key.split('\n').toSpliced(2, 1).join('\n')],
@@ -108,9 +118,9 @@ const cases: Case[] = [
     () => [pair.chain, encrypted(pair.key), 'nope'],
   ],
   ['a PFX and no password', 'PASSPHRASE_MISSING', one, () => [pfx(PASSPHRASE)]],
-  ['a PFX with a wrong password', 'PASSPHRASE_WRONG', oneWithPassphrase, () => [pfx(PASSPHRASE), 'nope']],
+  ['a PFX whose password is wrong', 'PASSPHRASE_WRONG', oneWithPassphrase, () => [pfx(PASSPHRASE), 'nope']],
   [
-    'a PFX of RC2 with a wrong password',
+    'a PFX of RC2 whose password is wrong',
     'PASSPHRASE_WRONG',
     oneWithPassphrase,
     () => [createPfx({ cert: rsa.chain, key: rsa.key, password: PASSPHRASE, encryption: 'rc2-40' }), 'nope'],
@@ -123,7 +133,7 @@ const cases: Case[] = [
   ['garbage in place of authorities', 'CERTIFICATE_INVALID', trust, () => ['only words']],
 ];
 
-/** One bit of what the MAC covers. */
+/** A copy with one bit flipped where the MAC covers it. */
 function damaged(whole: Buffer): Buffer {
   const copy = Buffer.from(whole);
   copy[120] = (copy[120] ?? 0) ^ 1;
@@ -131,7 +141,7 @@ function damaged(whole: Buffer): Buffer {
 }
 
 describe('secret.tls', () => {
-  it.each(cases)('refuses %s: %s', async (_title, code, definition, stored) => {
+  it.each(cases)('refuses TLS material with %s: %s', async (_title, code, definition, stored) => {
     const parts = (await stored()).map((part) => Buffer.from(part as string));
     const error = await Promise.resolve()
       .then(() => definition.decode(parts))
@@ -144,7 +154,7 @@ describe('secret.tls', () => {
 });
 
 describe('an expired certificate', () => {
-  it('serves with a warning if the options say so', async () => {
+  it('serves an expired certificate with a warning if `expired` is "warn"', async () => {
     const { chain, key } = await issue(-9 * DAY_MS, -DAY_MS);
     const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key' }, { expired: 'warn' });
     const value = await definition.decode([Buffer.from(chain), Buffer.from(key)]);
@@ -153,7 +163,7 @@ describe('an expired certificate', () => {
 });
 
 describe('host names', () => {
-  it('warn when a certificate does not cover them, with wildcards and addresses', async () => {
+  it('warns about host names that a certificate does not cover, with wildcards and addresses', async () => {
     const { chain, key } = await authority.issue({ hosts: ['*.example.test', '10.0.0.7'] });
     const warningsFor = async (...hostNames: string[]) => {
       const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key' }, { hostNames });
@@ -174,7 +184,7 @@ describe('the arguments of secret.tls', () => {
     ['a misspelt option', () => secret.tls('a', { passfrase: 'b' } as never), 'OPTION_UNKNOWN'],
     ['an unknown word for expired', () => secret.tls('a', { expired: 'maybe' } as never), 'OPTION_INVALID'],
     [
-      'an option that trust does not have',
+      'an option that a definition of authorities does not have',
       () => secret.tls({ ca: 'a' }, { expired: 'warn' } as never),
       'OPTION_UNKNOWN',
     ],
@@ -183,11 +193,11 @@ describe('the arguments of secret.tls', () => {
       () => secret.tls({ cert: '../tls.crt', key: 'tls.key' }),
       'FILE_OUTSIDE_MOUNT',
     ],
-  ])('refuses %s', (_title, make, code) => {
+  ])('refuses secret.tls() with %s', (_title, make, code) => {
     expect(make).toThrow(expect.objectContaining({ code }));
   });
 
-  it('takes the places of each part', () => {
+  it('accepts places for each part of a TLS pair', () => {
     const { lookups } = secret.tls({
       cert: { alias: 'tls.crt', file: 'web/tls.pem', env: 'WEB_CERT' },
       key: 'tls.key',

@@ -38,51 +38,54 @@ async function expectServes(value: TlsMaterial, { cert }: Issued): Promise<void>
   expect(peer?.serialNumber).toBe(serialNumber);
 }
 
-describe('secret.tls, of two files,', () => {
+describe('secret.tls, of two files', () => {
   const cases: [string, () => [Buffer, Buffer]][] = [
-    ['PEM', () => [pem(pair.chain), pem(pair.key)]],
+    ['PEM files', () => [pem(pair.chain), pem(pair.key)]],
     [
-      'PEM with CRLF',
+      'PEM files with CRLF',
       () => [pem(pair.chain.replaceAll('\n', '\r\n')), pem(pair.key.replaceAll('\n', '\r\n'))],
     ],
-    ['PEM without final newline', () => [pem(pair.chain.trimEnd()), pem(pair.key.trimEnd())]],
-    ['PEM with a byte order mark', () => [pem(`\ufeff${pair.chain}`), pem(`\ufeff${pair.key}`)]],
+    ['PEM files without a final newline', () => [pem(pair.chain.trimEnd()), pem(pair.key.trimEnd())]],
+    ['PEM files with a byte order mark', () => [pem(`\ufeff${pair.chain}`), pem(`\ufeff${pair.key}`)]],
     [
-      'PEM with \\n as two characters',
+      'PEM files with \\n as two characters',
       () => [pem(pair.chain.replaceAll('\n', '\\n')), pem(pair.key.replaceAll('\n', '\\n'))],
     ],
     [
-      'PEM whose line breaks became spaces',
+      'PEM files whose line breaks became spaces',
       () => [pem(pair.chain.replaceAll('\n', ' ')), pem(pair.key.replaceAll('\n', ' '))],
     ],
     [
-      'PEM as base64 text',
+      'PEM files as base64 text',
       () => [pem(pem(pair.chain).toString('base64')), pem(`${pem(pair.key).toString('base64')}\n`)],
     ],
     [
-      'PEM in base64 twice',
+      'a PEM file in base64 twice',
       () => [pem(pem(pem(pair.chain).toString('base64')).toString('base64')), pem(pair.key)],
     ],
     [
-      'text around the blocks, as openssl writes it',
+      'PEM files with text around the blocks, as openssl writes it',
       () => [
         pem(`subject=CN = x\n${pair.chain}\nissuer=CN = y\n`),
         pem(`Bag Attributes: <No Attributes>\n${pair.key}`),
       ],
     ],
-    ['the chain before the leaf', () => [pem(blocks(pair.chain).reverse().join('')), pem(pair.key)]],
-    ['the root in the chain as well', () => [pem(authority.cert + pair.chain), pem(pair.key)]],
-    ['a certificate twice', () => [pem(pair.chain + pair.chain), pem(pair.key)]],
-    ['the key in the file of the certificate too', () => [pem(pair.key + pair.chain), pem(pair.key)]],
     [
-      'a SEC1 key',
+      'PEM files with the chain before the leaf',
+      () => [pem(blocks(pair.chain).reverse().join('')), pem(pair.key)],
+    ],
+    ['PEM files with the root in the chain', () => [pem(authority.cert + pair.chain), pem(pair.key)]],
+    ['PEM files with each certificate twice', () => [pem(pair.chain + pair.chain), pem(pair.key)]],
+    ['PEM files with the key in both', () => [pem(pair.key + pair.chain), pem(pair.key)]],
+    [
+      'PEM files with a SEC1 key',
       () => [
         pem(pair.chain),
         pem(createPrivateKey(pair.key).export({ type: 'sec1', format: 'pem' }).toString()),
       ],
     ],
     [
-      'a SEC1 key with its parameters before it',
+      'PEM files with a SEC1 key after its parameters',
       () => [
         pem(pair.chain),
         pem(
@@ -92,21 +95,21 @@ describe('secret.tls, of two files,', () => {
     ],
   ];
 
-  it.each(cases)('reads %s', async (_title, stored) => {
+  it.each(cases)('reads a TLS pair from %s', async (_title, stored) => {
     await expectServes(await decodePair(...stored()), pair);
   });
 
   it.each([
     ['pkcs8', 'PRIVATE KEY'],
     ['pkcs1', 'RSA PRIVATE KEY'],
-  ] as const)('reads DER with a %s key', async (type, label) => {
+  ] as const)('reads a TLS pair from DER files with a %s key', async (type, label) => {
     const key = createPrivateKey(rsa.key).export({ type, format: 'der' });
     const value = await decodePair(der(rsa.cert), key);
     expect(value.key).toContain(`-----BEGIN ${label}-----`);
     await expectServes(value, rsa);
   });
 
-  it('reads DER with a SEC1 key', async () => {
+  it('reads a TLS pair from DER files with a SEC1 key', async () => {
     const direct = await authority.issue({ hosts: ['localhost'] });
     const key = createPrivateKey(direct.key).export({ type: 'sec1', format: 'der' });
     await expectServes(await decodePair(der(direct.cert), key), direct);
@@ -125,7 +128,7 @@ describe('secret.tls, of two files,', () => {
     },
   );
 
-  it('returns the certificates to trust with the pair, one each', async () => {
+  it('returns each certificate to trust together with the pair', async () => {
     const other = await createAuthority();
     const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key', ca: 'ca.crt' });
     const value = await definition.decode([pem(pair.chain), pem(pair.key), pem(authority.cert + other.cert)]);
@@ -135,20 +138,20 @@ describe('secret.tls, of two files,', () => {
   });
 });
 
-describe('secret.tls, of one value,', () => {
+describe('secret.tls, of one value', () => {
   it.each([
     ['the key first, as Key Vault writes it', () => pair.key + pair.chain],
     ['the key last', () => pair.chain + pair.key],
     ['the issuer before the leaf', () => blocks(pair.chain).reverse().join('') + pair.key],
     ['the key between the certificates', () => blocks(pair.chain).join(pair.key)],
-  ])('reads a PEM with %s', async (_title, stored) => {
+  ])('reads a TLS pair from one PEM with %s', async (_title, stored) => {
     const value = await decodeOne(pem(stored()));
     expect(blocks(value.cert ?? '')).toHaveLength(2);
     await expectServes(value, pair);
   });
 
   it.each([
-    ['binary', undefined, (pfx: Buffer) => pfx],
+    ['in binary', undefined, (pfx: Buffer) => pfx],
     ['as base64 text', undefined, (pfx: Buffer) => pem(pfx.toString('base64'))],
     [
       'as base64 in lines',
@@ -156,7 +159,7 @@ describe('secret.tls, of one value,', () => {
       (pfx: Buffer) => pem(pfx.toString('base64').replace(/.{64}/g, '$&\r\n')),
     ],
     ['with a password', 'opens it', (pfx: Buffer) => pfx],
-  ])('reads a PFX %s', async (_title, password, store) => {
+  ])('reads a TLS pair from a PFX %s', async (_title, password, store) => {
     for (const encryption of ['aes256', '3des', 'rc2-40'] as const) {
       const pfx = createPfx({ cert: rsa.chain, key: rsa.key, encryption, ...(password ? { password } : {}) });
       const definition = secret.tls('web-tls', password ? { passphrase: 'web-tls-password' } : {});
@@ -167,7 +170,7 @@ describe('secret.tls, of one value,', () => {
     }
   });
 
-  it('knows the whole chain of a PFX', async () => {
+  it('reports the expiries of the leaf and the chain of a PFX', async () => {
     for (const encryption of ['aes256', 'rc2-40'] as const) {
       const definition = secret.tls('web-tls');
       const value = await definition.decode([createPfx({ cert: pair.chain, key: pair.key, encryption })]);
@@ -178,7 +181,7 @@ describe('secret.tls, of one value,', () => {
 });
 
 describe('the expiries of secret.tls', () => {
-  it('are new dates at each call, so that no caller changes them for others', async () => {
+  it('returns expiry dates that a caller can change without affecting others', async () => {
     const definition = secret.tls('web-tls');
     const value = await definition.decode([pem(pair.key + pair.chain)]);
     for (const { expiresAt } of definition.expiries?.(value) ?? []) expiresAt.setTime(0);
@@ -186,8 +189,8 @@ describe('the expiries of secret.tls', () => {
   });
 });
 
-describe('secret.tls, of several certificates,', () => {
-  it('serves the newer one of two that have the same key', async () => {
+describe('secret.tls, of several certificates', () => {
+  it('serves the newer of two certificates with the same key', async () => {
     const renewed = await middle.issue({
       hosts: ['localhost'],
       notBefore: new Date(Date.now() - 60_000),
@@ -206,8 +209,8 @@ describe('secret.tls, of several certificates,', () => {
   });
 });
 
-describe('secret.tls, of certificates to trust,', () => {
-  it('reads PEM, DER and base64, and leaves them readable in logs', async () => {
+describe('secret.tls, of certificates to trust', () => {
+  it('reads certificates to trust from PEM, DER and base64, and leaves them readable in logs', async () => {
     const definition = secret.tls({ ca: 'ca.crt' });
     for (const stored of [
       pem(authority.cert),

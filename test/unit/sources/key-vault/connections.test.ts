@@ -16,7 +16,7 @@ describe('a request of the Azure clients', () => {
     optionsOf(options).additionalPolicies[0]?.policy.sendRequest(request, next);
   type Next = (request: { agent?: unknown; abortSignal?: AbortSignal }) => Promise<unknown>;
 
-  it('uses the given agent, else the proxy, else our own agent', async () => {
+  it('prefers the given agent to that of a proxy, and that to the default agent', async () => {
     const [given, own, proxy] = [new Agent(), new Agent(), new Agent()];
     const agentOf = (request: object) => send({ own }, request, async ({ agent }) => agent);
     expect(optionsOf({ given, own }).agent).toBe(given);
@@ -26,7 +26,7 @@ describe('a request of the Azure clients', () => {
     expect(await agentOf({ tlsSettings: {} })).toBeUndefined();
   });
 
-  it('ends at its deadline, when its signal aborts, and when the source closes', async () => {
+  it('ends a request at its deadline, when its signal aborts, and when the source closes', async () => {
     const [closing, caller] = [new AbortController(), new AbortController()];
     const hang: Next = ({ abortSignal }) =>
       new Promise((resolve) => abortSignal?.addEventListener('abort', () => resolve('ended')));

@@ -20,12 +20,12 @@ const created = () => {
 };
 
 describe('the default credential', () => {
-  it('uses the workload identity in a pod, and nothing else', () => {
+  it('uses only the workload identity in a pod', () => {
     stub(POD);
     expect(created()).toBe('WorkloadIdentityCredential');
   });
 
-  it('uses the default credential elsewhere, even if a tenant and a client are set', () => {
+  it('uses the default credential without a token file, even if a tenant and a client are set', () => {
     stub({ ...POD, AZURE_FEDERATED_TOKEN_FILE: undefined });
     expect(created()).toBe('DefaultAzureCredential');
     stub({ AZURE_TENANT_ID: undefined, AZURE_CLIENT_ID: undefined });
@@ -40,7 +40,7 @@ describe('the default credential', () => {
 });
 
 describe('the workload identity', () => {
-  it('comes from the environment, except for what is given', () => {
+  it('takes the workload identity from the environment, except for the given fields', () => {
     stub(POD);
     expect(workloadIdentityOf({ clientId: 'another' })).toEqual({
       tenantId: POD.AZURE_TENANT_ID,

@@ -8,7 +8,7 @@ const PLACE = { vaultUrl: 'https://shop.vault.azure.net', secret: 'key' };
 const restError = (facts: object) => Object.assign(new Error('with the body {"value":"hunter2"}'), facts);
 
 describe('an error of the clients', () => {
-  it('is reported without its message, which may hold an answer', () => {
+  it('reports an error of the Azure clients without its message or response', () => {
     const errors = [
       restError({ name: 'RestError', code: 'PARSE_ERROR', statusCode: 200 }),
       restError({ name: 'RestError', statusCode: 500, response: { bodyAsText: 'hunter2' } }),
@@ -24,7 +24,7 @@ describe('an error of the clients', () => {
     }
   });
 
-  it('keeps its network code, and says what to check when a name does not resolve', () => {
+  it('reports the network code of an error, and suggests DNS when a name does not resolve', () => {
     for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN']) {
       const { what, next } = vaultError(restError({ name: 'RestError', code }), PLACE, 5_000);
       expect(what).toContain(code);
@@ -32,7 +32,7 @@ describe('an error of the clients', () => {
     }
   });
 
-  it('stays as it is when it already is a SecretsError', () => {
+  it('passes a SecretsError on unchanged', () => {
     const ours = new SecretsError('PEER_MISSING', 'the package is not installed');
     expect(vaultError(ours, PLACE, 5_000)).toBe(ours);
     expect(identityError(ours, undefined)).toBe(ours);
@@ -46,13 +46,13 @@ describe('Retry-After', () => {
       Date.parse('2026-01-01T00:00:00Z'),
     );
 
-  it('accepts seconds or a date', () => {
+  it('reads Retry-After as seconds or a date', () => {
     expect(waitFor('7')).toBe(7_000);
     expect(waitFor('Thu, 01 Jan 2026 00:01:00 GMT')).toBe(60_000);
     expect(waitFor('Wed, 31 Dec 2025 00:00:00 GMT')).toBe(0);
   });
 
-  it('is ignored when it holds anything else', () => {
+  it('ignores a Retry-After that holds anything else', () => {
     for (const header of ['', 'soon', undefined]) expect(waitFor(header)).toBeUndefined();
     expect(retryAfterMs(restError({}), 0)).toBeUndefined();
   });
@@ -62,7 +62,7 @@ describe('an identity without a token file', () => {
   const told = (facts: object, message = '') =>
     identityError(Object.assign(new Error(message), facts), undefined);
 
-  it('counts as missing when no credential found anything, and says how to get one', () => {
+  it('reports IDENTITY_MISSING when no credential is available, and says how to get one', () => {
     for (const name of ['CredentialUnavailableError', 'AggregateAuthenticationError']) {
       expect(told({ name })).toMatchObject({
         code: 'IDENTITY_MISSING',
@@ -71,7 +71,7 @@ describe('an identity without a token file', () => {
     }
   });
 
-  it('counts as failed when a credential was asked', () => {
+  it('reports IDENTITY_FAILED when Entra ID refuses a credential or cannot be reached', () => {
     expect(told({ name: 'AuthenticationError' }, 'AADSTS7000215: hunter2')).toMatchObject({
       code: 'IDENTITY_FAILED',
       what: 'Entra ID issued no token: AADSTS7000215',

@@ -14,7 +14,7 @@ const refusalOf = (options: unknown) => {
 const refusalWith = (options: object) => refusalOf({ vaultUrl, ...options });
 
 describe('options of a vault', () => {
-  it('are refused when they are misspelt or out of range', () => {
+  it('refuses vault options that are misspelt or out of range', () => {
     expect(refusalWith({ refreshIntervalMS: 1 })).toContain('Did you mean "refreshIntervalMs"?');
     expect(refusalWith({ refreshIntervalMs: 999 })).toBe(
       'OPTION_INVALID: keyVault: `refreshIntervalMs` must be a duration in milliseconds, 1000 or more, not that number. Fix it, or leave it out for the default (900000).',
@@ -28,14 +28,14 @@ describe('options of a vault', () => {
     expect(refusalWith({ concurrency: undefined, refreshIntervalMs: undefined })).toBe('accepted');
   });
 
-  it('need the https address of a vault', () => {
+  it('requires the https address of a vault', () => {
     for (const url of [undefined, '', 'shop', 'http://shop.vault.azure.net']) {
       expect(refusalWith({ vaultUrl: url })).toContain('https://NAME.vault.azure.net');
     }
     expect(keyVault({ vaultUrl: `${vaultUrl}/` })).toMatchObject({ name: 'key-vault', location: vaultUrl });
   });
 
-  it('are refused with the fix when they are not an object', () => {
+  it('refuses vault options that are not an object, and shows how to write them', () => {
     for (const [given, kind] of [
       [undefined, 'undefined'],
       [null, 'null'],

@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { PACE_DEFAULTS, Pace } from '../../../../src/sources/key-vault/pace';
 
 const INTERVAL = 900_000;
-/** `at` replaces chance: 0 gives the minimum, 1 the maximum. */
+/** `at` replaces the random number: 0 gives the minimum, 1 the maximum. */
 const pace = (at: number) => new Pace({ ...PACE_DEFAULTS, random: () => at });
 const times = (count: number, step: () => number) => Array.from({ length: count }, step);
 
 describe('the next refresh', () => {
-  it('comes anywhere within the interval after the first one', () => {
+  it('schedules the second refresh at random within the interval', () => {
     expect([0, 0.25, 1].map((at) => pace(at).afterStart())).toEqual([0, INTERVAL / 4, INTERVAL]);
   });
 
-  it('comes one interval after a success, give or take a tenth', () => {
+  it('schedules a refresh one interval after a success, plus or minus ten percent', () => {
     expect([0, 0.5, 1].map((at) => pace(at).afterSuccess())).toEqual([
       0.9 * INTERVAL,
       INTERVAL,
@@ -19,7 +19,7 @@ describe('the next refresh', () => {
     ]);
   });
 
-  it('comes after failures with full jitter over 1, 2, 4, 8 and 16 s, which a success resets', () => {
+  it('retries after failures with full jitter over 1, 2, 4, 8 and 16 s, which a success resets', () => {
     const most = pace(1);
     expect(times(7, () => most.afterFailure(0))).toEqual([
       1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000,
@@ -30,12 +30,12 @@ describe('the next refresh', () => {
     expect(times(7, () => least.afterFailure(0))).toEqual([0, 0, 0, 0, 0, 0, 0]);
   });
 
-  it('comes no later after a failure than without one', () => {
+  it('retries after a failure no later than without one', () => {
     const often = new Pace({ ...PACE_DEFAULTS, refreshIntervalMs: 2_000, random: () => 1 });
     expect(Math.max(...times(10, () => often.afterFailure(0)))).toBeLessThanOrEqual(2_200);
   });
 
-  it('comes within about a minute when somebody has to fix something', () => {
+  it('retries after a refusal within about a minute, or within a shorter interval', () => {
     expect([0, 0.5, 1].map((at) => pace(at).afterRefusal())).toEqual([30_000, 60_000, 90_000]);
     const often = new Pace({ ...PACE_DEFAULTS, refreshIntervalMs: 2_000, random: () => 0.5 });
     expect(often.afterRefusal()).toBe(2_000);
@@ -43,7 +43,7 @@ describe('the next refresh', () => {
 });
 
 describe('a vault that gets too many requests', () => {
-  it('is left alone for as long as it asks, up to a minute, plus jitter', () => {
+  it('pauses for as long as a throttling vault asks, up to a minute, plus jitter', () => {
     for (const [asked, least] of [
       [undefined, 0],
       [7_000, 7_000],
@@ -58,14 +58,14 @@ describe('a vault that gets too many requests', () => {
     }
   });
 
-  it('is asked again only when the pause is over', () => {
+  it('retries a throttling vault only when its pause is over', () => {
     const one = pace(0.5);
     one.throttled(0, 30_000);
     expect(one.afterFailure(0)).toBe(one.pausedUntil);
     expect(one.afterFailure(10_000)).toBe(one.pausedUntil - 10_000);
   });
 
-  it('counts as throttled once, however many requests of one refresh it refuses', () => {
+  it('counts the throttled requests of one refresh once', () => {
     const [one, many] = [pace(1), pace(1)];
     one.throttled(0);
     for (let answer = 0; answer < 8; answer += 1) many.throttled(answer);
@@ -74,7 +74,7 @@ describe('a vault that gets too many requests', () => {
     expect(many.pausedUntil).toBe(50_008);
   });
 
-  it('is asked less often for a while, and ever less while throttling continues', () => {
+  it('lengthens the pauses while throttling continues, and stretches the interval until a success', () => {
     const one = pace(0.5);
     const pauses = times(4, () => {
       const now = one.pausedUntil;

@@ -42,18 +42,18 @@ function stage() {
 }
 
 describe('a token', () => {
-  it('always counts as expired for the client, so that the call which needs a token asks for it', async () => {
+  it('returns tokens that count as expired, so that each call of the client asks the cache', async () => {
     const { cache } = stage();
     expect(await cache.getToken(SCOPE)).toEqual({ token: 'token-1', expiresOnTimestamp: 0 });
   });
 
-  it('is requested once when several calls need it', async () => {
+  it('requests a token once for parallel calls', async () => {
     const { state, next } = stage();
     expect(await Promise.all([next(), next(), next()])).toEqual(['token-1', 'token-1', 'token-1']);
     expect(state.asked).toHaveLength(1);
   });
 
-  it('is replaced five minutes before it expires', async () => {
+  it('replaces a token five minutes before it expires', async () => {
     const { next } = stage();
     await next();
     vi.advanceTimersByTime(HOUR_MS - 300_001);
@@ -62,7 +62,7 @@ describe('a token', () => {
     expect(await next()).toBe('token-2');
   });
 
-  it('stays in use until it expires while requests for a new one fail, which are retried every 30 s', async () => {
+  it('keeps a token until it expires while requests for a new one fail, and retries every 30 s', async () => {
     const { state, next } = stage();
     await next();
     state.answer = () => Promise.reject(new Error('an outage'));
@@ -75,7 +75,7 @@ describe('a token', () => {
     await expect(next()).rejects.toMatchObject({ code: 'IDENTITY_FAILED' });
   });
 
-  it('is not handed out again after the vault refused it, nor is another of the same credential', async () => {
+  it('requests a token from a new credential after the vault refused the old one', async () => {
     const { cache, state, next } = stage();
     await next();
     cache.drop();
@@ -83,7 +83,7 @@ describe('a token', () => {
     expect(state.created).toBe(2);
   });
 
-  it('is requested again when the vault asks for claims', async () => {
+  it('requests another token with the claims that the vault asks for', async () => {
     const { cache, state } = stage();
     await cache.getToken(SCOPE, { tenantId: 'tenant', enableCae: true, abortSignal: 'of one request' });
     await cache.getToken(SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true });
@@ -95,7 +95,7 @@ describe('a token', () => {
 });
 
 describe('a request for a token', () => {
-  it('fails with our own error, and is repeated with a fresh credential', async () => {
+  it('reports a failed token request as IDENTITY_FAILED, and repeats it with a new credential', async () => {
     const { state, next } = stage();
     const good = state.answer;
     for (const failure of [Promise.reject(new RangeError('private')), Promise.resolve(null)]) {
@@ -110,7 +110,7 @@ describe('a request for a token', () => {
     expect(state.created).toBe(3);
   });
 
-  it('is abandoned when no answer comes, and does not delay the next one', async () => {
+  it('abandons a token request after its timeout, without delaying the next one', async () => {
     const { state, next } = stage();
     const good = state.answer;
     state.answer = () => new Promise(() => {});
@@ -122,7 +122,7 @@ describe('a request for a token', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('changes nothing when its answer comes too late', async () => {
+  it('ignores the late answer of an abandoned token request', async () => {
     const { state, next } = stage();
     const good = state.answer;
     const late = deferred<{ token: string; expiresOnTimestamp: number }>();
@@ -137,7 +137,7 @@ describe('a request for a token', () => {
     expect(await next()).toBe('token-2');
   });
 
-  it('ends when the source closes', async () => {
+  it('ends a token request when the source closes', async () => {
     const { state, next, closing } = stage();
     state.answer = () => new Promise(() => {});
     const hanging = expect(next()).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });

@@ -21,7 +21,7 @@ function read(content: string) {
 }
 
 describe('the file of a projected token', () => {
-  it('shows its subject, issuer, audience and expiry', () => {
+  it('reads the subject, issuer, audience and expiry of a projected token', () => {
     const claims = {
       iss: 'https://westeurope.oic.prod-aks.azure.com/tenant/id/',
       sub: 'system:serviceaccount:shop:web',
@@ -42,7 +42,7 @@ describe('the file of a projected token', () => {
     });
   });
 
-  it('counts as missing, unreadable, empty or without a token', () => {
+  it('distinguishes token files that are missing, unreadable, empty or without a token', () => {
     expect(readTokenFile(join(folder, 'nowhere'))).toEqual({ state: 'missing' });
     mkdirSync(join(folder, 'directory'));
     expect(readTokenFile(join(folder, 'directory'))).toEqual({ state: 'unreadable' });
@@ -52,16 +52,19 @@ describe('the file of a projected token', () => {
     }
   });
 
-  it('repeats only claims that look like a name or an address', () => {
+  it('repeats only token claims that look like a name or an address', () => {
     const claims = { iss: 'pass word', sub: 'x'.repeat(300), aud: 7 };
     expect(read(token(claims))).toMatchObject({ facts: { issuer: '?', subject: '?', audience: '?' } });
   });
 
-  it.skipIf(!canDropPrivileges)('counts as unreadable when this user may not read it', async () => {
-    const path = join(folder, 'token');
-    writeFileSync(path, token({}), { mode: 0o600 });
-    chmodSync(path, 0);
-    chmodSync(folder, 0o755);
-    expect(await asOtherUser(async () => readTokenFile(path))).toEqual({ state: 'unreadable' });
-  });
+  it.skipIf(!canDropPrivileges)(
+    'reports a token file as unreadable when this user may not read it',
+    async () => {
+      const path = join(folder, 'token');
+      writeFileSync(path, token({}), { mode: 0o600 });
+      chmodSync(path, 0);
+      chmodSync(folder, 0o755);
+      expect(await asOtherUser(async () => readTokenFile(path))).toEqual({ state: 'unreadable' });
+    },
+  );
 });

@@ -21,13 +21,13 @@ describe('findSubPathMounts', () => {
     ['a file before the first rotation', FILE, '/etc/app/db-password'],
     ['a file after the first rotation', DELETED, '/etc/app/db-password'],
     ['a directory of a volume on disk', DIRECTORY, '/etc/app/tls'],
-  ])('finds a subPath mount at and below the given path: %s', (_, line, path) => {
+  ])('finds a subPath mount of %s at and below the given path', (_, line, path) => {
     for (const root of ['/etc/app', '/etc/app/', path]) {
       expect(findSubPathMounts(mountinfo(line), root).map((found) => found.path)).toEqual([path]);
     }
   });
 
-  it('finds nothing in a whole volume, a sibling, a path below or a malformed mountinfo', () => {
+  it('finds no subPath mount in a whole volume, a sibling, a path below or a malformed mountinfo', () => {
     expect(findSubPathMounts(mountinfo(WHOLE), '/mnt/secrets-store')).toEqual([]);
     expect(findSubPathMounts(mountinfo(FILE), '/etc/ap')).toEqual([]);
     expect(findSubPathMounts(mountinfo(FILE), '/etc/app/db-password/x')).toEqual([]);
@@ -35,7 +35,7 @@ describe('findSubPathMounts', () => {
     expect(findSubPathMounts('garbage\n\n1 2\n', '/etc/app')).toEqual([]);
   });
 
-  it('finds mounts under paths with spaces, which mountinfo escapes', () => {
+  it('finds a subPath mount under a path with spaces, which mountinfo escapes', () => {
     const line = FILE.replaceAll('/etc/app', '/etc/my\\040app');
     expect(findSubPathMounts(mountinfo(line), '/etc/my app')).toEqual([
       { path: '/etc/my app/db-password', evidence: `${VOLUME}/db-password` },

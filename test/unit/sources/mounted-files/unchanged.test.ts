@@ -29,27 +29,30 @@ function reader(path: string) {
   };
 }
 
-/** Timestamps of files that have just changed prove nothing yet. */
+/** A file that has just changed may change again without a new timestamp. */
 function waitUntilFilesAreOld(): void {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 });
 }
 
-describe.each<TestMountLayout>(['kubernetes', 'plain'])('reading an unchanged %s mount', (layout) => {
-  it.each([{ list: false }, { list: true }])('opens no file (list: $list)', async ({ list }) => {
-    await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout });
-    const read = reader(mount.path);
-    waitUntilFilesAreOld();
-    const { revision } = await read(undefined, list);
-    expect(opened.length).toBeGreaterThan(0);
-    for (let round = 0; round < 3; round += 1) {
-      expect(await read(revision, list)).toEqual({ unchanged: true, readings: new Map(), revision });
-      expect(opened).toEqual([]);
-    }
-    await mount.rotate({ 'db/b': '3' });
-    expect(await read(revision, list)).toMatchObject({ unchanged: false });
-  });
+describe.each<TestMountLayout>(['kubernetes', 'plain'])('an unchanged %s mount', (layout) => {
+  it.each([{ list: false }, { list: true }])(
+    `opens no file of an unchanged ${layout} mount (list: $list)`,
+    async ({ list }) => {
+      await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout });
+      const read = reader(mount.path);
+      waitUntilFilesAreOld();
+      const { revision } = await read(undefined, list);
+      expect(opened.length).toBeGreaterThan(0);
+      for (let round = 0; round < 3; round += 1) {
+        expect(await read(revision, list)).toEqual({ unchanged: true, readings: new Map(), revision });
+        expect(opened).toEqual([]);
+      }
+      await mount.rotate({ 'db/b': '3' });
+      expect(await read(revision, list)).toMatchObject({ unchanged: false });
+    },
+  );
 
-  it('gives no revision while a file fails, because a fix may leave no trace', async () => {
+  it(`returns no revision of a ${layout} mount while a file fails, because a fix may leave no trace`, async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': 'x'.repeat(101) }, { layout });
     const read = reader(mount.path);
     waitUntilFilesAreOld();
@@ -58,7 +61,7 @@ describe.each<TestMountLayout>(['kubernetes', 'plain'])('reading an unchanged %s
 });
 
 describe('a plain directory', () => {
-  it('is read again while its files are so new that they may change without a new timestamp', async () => {
+  it('returns no revision of a plain directory while its files may change without a new timestamp', async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout: 'plain' });
     const read = reader(mount.path);
     expect((await read()).revision).toBeUndefined();
@@ -66,7 +69,7 @@ describe('a plain directory', () => {
     expect((await read()).revision).toBeDefined();
   });
 
-  it('notices a new file when it is asked to list', async () => {
+  it('lists a new file of a plain directory', async () => {
     await using mount = await createTestMount({ a: '1' }, { layout: 'plain' });
     const read = reader(mount.path);
     waitUntilFilesAreOld();
@@ -78,7 +81,7 @@ describe('a plain directory', () => {
 });
 
 describe('an empty directory below the mount', () => {
-  it('is not listed as a secret', async () => {
+  it('does not list an empty directory as a secret', async () => {
     await using mount = await createTestMount({ a: '1', 'db/b': '2' }, { layout: 'plain' });
     mkdirSync(join(mount.path, 'empty'));
     chmodSync(join(mount.path, 'empty'), 0o755);

@@ -44,7 +44,7 @@ beforeEach(() => {
 });
 
 describe.each(['kubernetes', 'plain'] as const)('a %s mount that cannot be watched', (layout) => {
-  it('is polled, is reported once, and is watched again when that becomes possible', async () => {
+  it(`polls a ${layout} mount that cannot be watched, reports that once, and watches it again later`, async () => {
     const said: Error[] = [];
     const onWarning = (warning: Error) => said.push(warning);
     process.on('warning', onWarning);
@@ -84,7 +84,7 @@ describe.each(['kubernetes', 'plain'] as const)('a %s mount that cannot be watch
 });
 
 describe('a watch that breaks while it runs', () => {
-  it('is reported, and is replaced at the next refresh', async () => {
+  it('reports a watch that breaks, and replaces it at the next refresh', async () => {
     await using mount = await createTestMount({ token: 'n0' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },

@@ -16,7 +16,7 @@ function startWatch(root: string, pollIntervalMs = 600_000) {
 }
 
 describe('the watch of a mount', () => {
-  it('hints once for each swap of a Kubernetes mount, and not for writes before or after it', async () => {
+  it('hints once for each swap of a Kubernetes mount, and not for other writes', async () => {
     await using mount = await createTestMount({ a: '0', b: '0' });
     const { hint } = startWatch(mount.path);
     for (let round = 1; round <= 3; round += 1) {
@@ -38,7 +38,7 @@ describe('the watch of a mount', () => {
     expect(hint.mock.calls).toEqual(Array(count).fill(['poll']));
   });
 
-  it('waits for a mount while the directories above it are created', async () => {
+  it('hints when a mount is created together with the directories above it', async () => {
     const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(base, { recursive: true, force: true }));
     const { hint, problem, follow } = startWatch(join(base, 'a/b/mount'));
@@ -59,7 +59,7 @@ describe('the watch of a mount', () => {
     expect(hint).not.toHaveBeenCalled();
   });
 
-  it('stays silent after it is closed, even when it is told to follow', async () => {
+  it('does not hint after close, even after a call of follow', async () => {
     await using mount = await createTestMount({ a: '0' }, { layout: 'plain' });
     const { hint, watch, follow } = startWatch(mount.path);
     await mount.rotate({ a: '1' });
@@ -72,7 +72,7 @@ describe('the watch of a mount', () => {
     await watch.close();
   });
 
-  it('does nothing when the state has not changed', async () => {
+  it('does not hint when the state of the mount has not changed', async () => {
     await using mount = await createTestMount({ a: '0' });
     const { hint, solved, follow } = startWatch(mount.path);
     for (let round = 0; round < 5; round += 1) follow();
