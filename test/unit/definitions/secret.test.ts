@@ -122,7 +122,7 @@ describe('wrong arguments', () => {
     [
       'options in place of a schema',
       () => secret.json('one', { env: 'ONE' } as never),
-      { code: 'OPTION_INVALID', next: expect.stringContaining('options come third') },
+      { code: 'OPTION_INVALID', next: expect.stringContaining('Options are the third argument') },
     ],
     [
       'a function in place of a schema',
