@@ -178,7 +178,7 @@ describe('names', () => {
       message: expect.stringContaining('it has: database-password'),
     });
     await expect(open(false)).rejects.toMatchObject({
-      message: expect.stringContaining('its names are not listed'),
+      message: expect.stringContaining('secret names are not listed'),
     });
   });
 });
