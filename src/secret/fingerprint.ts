@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-// A dictionary attack can reverse a plain hash of a password. It needs the key of this one, which never leaves the process.
+// A dictionary attack can reverse a plain hash of a password, but not an HMAC whose key never leaves the process.
 const key = randomBytes(32);
 
 /** Returns a version id for bytes. Equal bytes have equal ids within this process; outside it, the id means nothing. */

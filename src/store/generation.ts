@@ -170,7 +170,7 @@ class Draft {
   readonly forgotten: string[] = [];
   /** Sources held back: the names that they serve keep their values, and no name moves up to them. */
   readonly #held = new Set<SourceReader>();
-  /** Sources that no name moves up to, because one of the names that they have cannot be used. */
+  /** Sources that no name moves up to, because they have a name that cannot be used. */
   readonly #closedAbove = new Set<SourceReader>();
   readonly #lacking = new Map<SourceReader, Set<string>>();
   readonly #current: Generation;
@@ -241,7 +241,7 @@ class Draft {
     return this.#lacking.get(reader) ?? new Set();
   }
 
-  /** Decides whether to hold a source back. Sources are judged in order of precedence: a name that moves up may leave a lower source. */
+  /** Decides whether to hold a source back. Call it in order of precedence, because names may move up from lower sources. */
   judge(reader: SourceReader): void {
     if (this.#readings.get(reader)?.answers === undefined) return;
     for (const [name, { here, above }] of this.#resolutions) {

@@ -15,7 +15,7 @@ export type ValuesOf<D extends Definitions> = {
 /** A box; for an optional secret, a box or `undefined`. */
 export type SecretOf<T> = Secret<Exclude<T, undefined>> | Extract<T, undefined>;
 
-/** The types of `get` and `revealWithPrevious`, by name. Mapped types, so that a store is assignable to one with fewer names. */
+/** The types of `get` and `revealWithPrevious`, by name. Mapped types keep a store assignable to one with fewer names. */
 export type Boxes<V> = { readonly [K in keyof V]: SecretOf<V[K]> };
 export type Lists<V> = { readonly [K in keyof V]: readonly Exclude<V[K], undefined>[] };
 

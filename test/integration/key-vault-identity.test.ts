@@ -40,7 +40,7 @@ const REFUSED: Row[] = [
     { expiresInMs: -60_000 },
     'IDENTITY_ASSERTION_EXPIRED',
     'the projected token expired at 20',
-    'check the clocks',
+    'Check the clocks',
   ],
   [{ forged: true }, 'IDENTITY_FAILED', 'AADSTS700027', 'https://login.microsoftonline.com/error'],
   [{ content: '' }, 'IDENTITY_TOKEN_FILE', 'is empty', 'azure.workload.identity/use'],

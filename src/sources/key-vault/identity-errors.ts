@@ -39,7 +39,7 @@ function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts):
     case 700212: {
       const what = `no federated credential for the audience ${facts.audience}`;
       const next =
-        'Set the audience of the projected token to the one of the federated credential, usually api://AzureADTokenExchange.';
+        'Give the projected token the audience of the federated credential, usually api://AzureADTokenExchange.';
       return unknownTo(number, 'IDENTITY_AUDIENCE_UNKNOWN', what, next);
     }
     case 700016:
