@@ -1,44 +1,43 @@
 /**
- * Every code that a `SecretsError` can carry, and its meaning. A test keeps this list and the table in `docs/errors.md`
- * equal.
+ * Every code of `SecretsError`, with its meaning. A test checks that the table in `docs/errors.md` has the same codes.
  */
 export const errorCodes = {
   // names and options
-  NAME_INVALID: 'A name cannot be used as a secret alias or as an environment variable.',
-  NAME_DUPLICATE: 'Two definitions would read the same value.',
-  NAME_UNKNOWN: 'A name is not known to the store.',
-  OPTION_UNKNOWN: 'An option is not known; usually it is misspelt.',
-  OPTION_INVALID: 'An option has a value that cannot be used.',
+  NAME_INVALID: 'A name is not a valid secret alias, vault name or environment variable.',
+  NAME_DUPLICATE: 'Two definitions read the same value.',
+  NAME_UNKNOWN: 'The store does not know a name.',
+  OPTION_UNKNOWN: 'An option does not exist; usually it is misspelt.',
+  OPTION_INVALID: 'An option has an invalid value.',
   // finding values
   SECRET_MISSING: 'No source has a required secret.',
-  SECRET_VANISHED: 'A secret is gone from the source that served it; its last value keeps serving.',
+  SECRET_VANISHED: 'A secret is gone from its source; its last value stays in use.',
   MOUNT_MISSING: 'The mount directory does not exist.',
   MOUNT_EMPTY: 'The mount has no files.',
   MOUNT_NOT_DIRECTORY: 'The mount path is not a directory.',
-  MOUNT_UNREADABLE: 'The mount directory may not be read by this user.',
+  MOUNT_UNREADABLE: 'This user may not read the mount directory.',
   MOUNT_UNSTABLE: 'The mount changed during every attempt to read one consistent generation.',
   MOUNT_SUBPATH: 'The mount uses subPath, which Kubernetes never updates.',
-  FILE_UNREADABLE: 'A file of the mount may not be read, or reading it failed.',
-  FILE_OUTSIDE_MOUNT: 'A path, or the link that it names, leads out of the mount.',
+  FILE_UNREADABLE: 'A file of the mount cannot be read.',
+  FILE_OUTSIDE_MOUNT: 'A path or link leads out of the mount.',
   FILE_TOO_LARGE: 'A file is larger than the limit.',
-  SOURCE_FAILED: 'A source could not be read; its last good values keep serving.',
+  SOURCE_FAILED: 'A source could not be read; its last good values stay in use.',
   // Azure Key Vault
   VAULT_UNAUTHORIZED: 'The vault rejects the token of the identity.',
   VAULT_DENIED: 'The identity may not read a secret of the vault.',
   VAULT_FIREWALL: 'The firewall of the vault blocks the network of the process.',
   VAULT_SECRET_DISABLED: 'A secret of the vault is disabled.',
-  VAULT_THROTTLED: 'The vault throttles requests; it is read less often for a while.',
-  VAULT_UNAVAILABLE: 'The vault cannot be reached, or answers with a failure of its own.',
+  VAULT_THROTTLED: 'The vault throttles requests; the source slows down for a while.',
+  VAULT_UNAVAILABLE: 'The vault cannot be reached, or answers with a server error.',
   VAULT_TIMEOUT: 'The vault or Entra ID did not answer in time.',
   VAULT_RESPONSE_INVALID: 'A response of the vault is not valid JSON.',
   VAULT_UNSTABLE: 'Secrets of the vault changed during every attempt to read them.',
-  IDENTITY_MISSING: 'No credential is configured to request a token with.',
+  IDENTITY_MISSING: 'No credential is configured that can request a token.',
   IDENTITY_TOKEN_FILE: 'The projected token of the workload identity is missing, empty or not a token.',
   IDENTITY_SUBJECT_UNKNOWN: 'No federated credential matches the service account.',
   IDENTITY_ISSUER_UNKNOWN: 'No federated credential matches the issuer of the cluster.',
   IDENTITY_AUDIENCE_UNKNOWN: 'No federated credential matches the audience of the projected token.',
   IDENTITY_ASSERTION_EXPIRED: 'The projected token has expired.',
-  IDENTITY_UNKNOWN: 'Entra ID does not know the client in that tenant.',
+  IDENTITY_UNKNOWN: 'Entra ID does not know the client in the tenant.',
   IDENTITY_FAILED: 'Entra ID issued no token for another reason.',
   // decoding values
   VALUE_EMPTY: 'A value is empty.',
@@ -48,11 +47,11 @@ export const errorCodes = {
   VALUE_REFUSED: 'The schema of a secret refused its value.',
   VALUE_EXPIRING: 'A certificate or another value expires soon.',
   // certificates and keys
-  CERTIFICATE_MISSING: 'A TLS secret has no certificate where one is needed.',
+  CERTIFICATE_MISSING: 'A TLS secret has no certificate.',
   CERTIFICATE_INVALID: 'A certificate cannot be parsed.',
   CERTIFICATE_EXPIRED: 'A certificate has expired.',
   CERTIFICATE_NOT_YET_VALID: 'A certificate is not valid yet.',
-  CERTIFICATE_HOST_MISMATCH: 'A certificate does not cover a host name that it should serve.',
+  CERTIFICATE_HOST_MISMATCH: 'A certificate does not cover one of its `hostNames`.',
   CERTIFICATE_UNRELATED: 'A certificate does not belong to the chain of the leaf.',
   PRIVATE_KEY_MISSING: 'A TLS secret has no private key.',
   PRIVATE_KEY_INVALID: 'A private key cannot be parsed.',
@@ -64,24 +63,24 @@ export const errorCodes = {
   PFX_UNSUPPORTED: 'A PFX uses encryption that OpenSSL 3 refuses.',
   // the store
   STORE_CLOSED: 'The store was used after close().',
-  STORE_STALE: 'A source was not read successfully for longer than its limit.',
-  LISTENER_FAILED: 'A listener or a hook threw, or did not settle; the others ran.',
-  WATCH_UNAVAILABLE: 'A file watch could not be started; changes are found by polling.',
+  STORE_STALE: 'The last successful read of a source is older than its limit.',
+  LISTENER_FAILED: 'A listener or hook threw, or did not settle; the others ran.',
+  WATCH_UNAVAILABLE: 'A file watch could not start; polling finds changes.',
   SIGNAL_UNAVAILABLE: 'The process cannot receive signals.',
   // rotation
-  RECIPE_FAILED: 'A recipe threw.',
-  RECIPE_ASYNC: 'A recipe returned a promise instead of a plain value.',
+  RECIPE_FAILED: 'A recipe threw, or did not return options.',
+  RECIPE_ASYNC: 'A recipe returned a promise instead of options.',
   RECIPE_READS_NOTHING: 'A recipe read no secret from its snapshot, or read the store instead.',
-  BUILD_FAILED: 'A new resource could not be built; the old one keeps serving.',
-  VERIFY_FAILED: 'A new resource was built but does not work; the old one keeps serving.',
-  VERIFY_TIMEOUT: 'Verifying a new resource timed out; the old one keeps serving.',
+  BUILD_FAILED: 'A new resource could not be built; the old one stays in use.',
+  VERIFY_FAILED: 'A new resource was built but does not work; the old one stays in use.',
+  VERIFY_TIMEOUT: 'Verification of a new resource timed out; the old one stays in use.',
   DRAIN_TIMEOUT: 'An old resource was still in use at its deadline and was closed by force.',
   DISPOSE_FAILED: 'An old resource could not be closed cleanly.',
-  ROTATION_NOT_READY: 'A rotating resource was used before its first build was ready.',
+  ROTATION_NOT_READY: 'A rotating resource was used before it was ready.',
   ROTATION_CLOSED: 'A rotating resource was used after close().',
   // adapters
   PEER_MISSING: 'An optional package is not installed.',
-  PEER_UNSUPPORTED: 'An installed package lacks what the adapter needs.',
+  PEER_UNSUPPORTED: 'The installed version of a package does not work with the adapter.',
   CREDENTIAL_REFUSED: 'The server refuses the current credential; new connections wait for a newer one.',
   TLS_OPTIONS_INVALID: 'TLS options cannot be used: no pair, a mismatch, or a setting that OpenSSL refuses.',
   POOL_CLOSED: 'A pool was ended while a caller waited for a connection.',
@@ -89,7 +88,7 @@ export const errorCodes = {
 
 export type SecretsErrorCode = keyof typeof errorCodes;
 
-/** What an error says in addition to its message. Names and numbers, never a value. */
+/** Facts about an error: names and advice, never a value. */
 export interface SecretsErrorFacts {
   /** The name of the secret. */
   readonly secret?: string | undefined;
@@ -104,8 +103,8 @@ export interface SecretsErrorFacts {
 const BRAND = Symbol.for('hot-secrets.error');
 
 /**
- * The one error class. `code` is stable; the message says what, where and what to do next, and never holds a
- * value. There is no `cause`: errors of parsers and clients echo their input.
+ * The error class of this package. `code` is stable. The message says what happened, where, and what to do next; it never
+ * contains a value. `cause` is never set, because errors of parsers and clients echo their input.
  *
  * @example
  * ```ts
@@ -115,7 +114,7 @@ const BRAND = Symbol.for('hot-secrets.error');
 export class SecretsError extends Error {
   override readonly name = 'SecretsError';
   readonly code: SecretsErrorCode;
-  /** The message without its advice. */
+  /** The message without the advice. */
   readonly what: string;
   readonly secret: string | undefined;
   readonly source: string | undefined;
@@ -139,8 +138,8 @@ export class SecretsError extends Error {
 }
 
 /**
- * Tells whether `error` is ours, optionally with one of some codes, which narrows `error.code`. A brand check, as
- * `instanceof SecretsError` is: both hold across the ESM and CJS copies of the package.
+ * Returns true if `error` is a `SecretsError` and, if codes are given, has one of them, which narrows `error.code`. Like
+ * `instanceof SecretsError`, it recognizes errors of the ESM and CJS copies of the package.
  *
  * @example
  * ```ts
@@ -157,7 +156,7 @@ export function isSecretsError(error: unknown, ...codes: readonly SecretsErrorCo
   return codes.length === 0 || codes.includes((error as unknown as SecretsError).code);
 }
 
-/** The same error with more facts. */
+/** Returns a copy of the error with more facts. */
 export function withFacts(error: SecretsError, facts: SecretsErrorFacts): SecretsError {
   const { code, what, secret, source, resource, next } = error;
   return new SecretsError(code, what, { secret, source, resource, next, ...facts });

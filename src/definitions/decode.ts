@@ -13,7 +13,7 @@ export function decodeUtf8(alias: string, bytes: Uint8Array): string {
   }
 }
 
-/** Editors and `kubectl create secret --from-file` leave a final newline that is not part of the value. */
+/** Removes the final newline, which editors and `kubectl create secret --from-file` add to a value. */
 export function withoutNewline(text: string): string {
   return text.replace(/\r?\n$/, '');
 }
@@ -31,7 +31,7 @@ const ALPHABETS = {
   base64url: /^[A-Za-z0-9_-]+={0,2}$/,
 } as const;
 
-/** Decodes base64. Line breaks and spaces may occur anywhere and padding is optional; other characters are errors. */
+/** Decodes base64. Ignores whitespace and accepts missing padding; other characters are errors. */
 export function decodeBase64(alias: string, bytes: Uint8Array, encoding: keyof typeof ALPHABETS): Uint8Array {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     .toString('latin1')
@@ -42,10 +42,10 @@ export function decodeBase64(alias: string, bytes: Uint8Array, encoding: keyof t
   if (!ALPHABETS[encoding].test(text) || digits.length % 4 === 1 || (padded && text.length % 4 !== 0)) {
     throw new SecretsError('VALUE_NOT_BASE64', `the value of "${alias}" is not valid ${encoding}`, {
       secret: alias,
-      next: "Store the value encoded, or read the bytes unchanged with encoding: 'raw'.",
+      next: "Store the value in that encoding, or read the bytes unchanged with encoding: 'raw'.",
     });
   }
-  // A copy, because small results of Buffer.from(text) share a pool with unrelated data.
+  // Copy: small results of Buffer.from(text) share a pool with unrelated data.
   return new Uint8Array(Buffer.from(digits, encoding));
 }
 
@@ -53,7 +53,7 @@ export function parseJson(alias: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The message of the parser repeats its input.
+    // The message of the parser echoes its input.
     throw new SecretsError('VALUE_NOT_JSON', `the value of "${alias}" is not valid JSON`, {
       secret: alias,
       next: 'Check the stored text with a JSON linter. Trailing commas and single quotes are common mistakes.',

@@ -6,12 +6,12 @@ import { assertSchema, type DeepReadonly, type StandardSchema, validate } from '
 import { tls } from './tls/tls';
 
 export interface TextOptions extends DefinitionOptions {
-  /** `newline` (default): exactly one trailing `\n` or `\r\n` is dropped. `none`: nothing is. */
+  /** `newline` (default) removes one trailing `\n` or `\r\n`. `none` removes nothing. */
   readonly trim?: 'newline' | 'none' | undefined;
 }
 
 export interface BytesOptions extends DefinitionOptions {
-  /** How the bytes are stored. Default: `raw`, untouched. */
+  /** The encoding of the stored bytes. Default: `raw`, which returns them unchanged. */
   readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
 
@@ -42,7 +42,7 @@ function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
     decode([given]) {
       const stored = given as Uint8Array;
       assertNotEmpty(alias, stored.length);
-      // A copy: the stored bytes are wiped, and `slice` of a Buffer would share its memory.
+      // Copy: the store wipes these bytes, and `slice` of a Buffer would share their memory.
       return encoding === 'raw' ? new Uint8Array(stored) : decodeBase64(alias, stored, encoding);
     },
   });
@@ -76,15 +76,15 @@ function json(
 }
 
 /**
- * Defines secrets: their names, what their bytes mean, and their types.
+ * Defines secrets: their names, encodings and types.
  *
  * - `secret.text(alias, { file, env, trim, keepPreviousMs })`: `string`, UTF-8, not empty.
  * - `secret.bytes(alias, { file, env, encoding, keepPreviousMs })`: `Uint8Array`.
- * - `secret.json(alias, schema, { file, env, keepPreviousMs })`: what the schema (any Standard Schema) returns.
+ * - `secret.json(alias, schema, { file, env, keepPreviousMs })`: the output of the schema (any Standard Schema).
  * - `secret.tls({ cert, key, ca }, { passphrase, expired, hostNames, keepPreviousMs })`, or `secret.tls(alias, …)` for one
  *   PEM or PFX: a checked pair (`TlsMaterial`). `secret.tls({ ca })`: certificates to trust (`TlsTrust`).
  *
- * `.optional()` of each makes the value `T | undefined`.
+ * `.optional()` makes the value `T | undefined`.
  *
  * @throws `NAME_INVALID`, `FILE_OUTSIDE_MOUNT`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
  * @example

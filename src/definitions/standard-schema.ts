@@ -15,7 +15,7 @@ export interface StandardSchema<Output> {
   };
 }
 
-/** Values that are not plain data: what a schema made of JSON may hold. */
+/** Objects that a schema may make from JSON and that are not plain data. */
 type Opaque =
   | ((...args: never) => unknown)
   | Date
@@ -25,7 +25,7 @@ type Opaque =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>;
 
-/** Read-only plain data: all readers of a secret share one value. */
+/** The read-only form of plain data, because all readers of a secret share one value. */
 export type DeepReadonly<T> = unknown extends T
   ? T
   : T extends Opaque
@@ -42,17 +42,17 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Refuses what is not a schema, before a value is there to validate. */
+/** @throws `OPTION_INVALID` if `schema` is not a Standard Schema, when it is defined rather than when a value arrives. */
 export function assertSchema(where: string, schema: unknown): asserts schema is StandardSchema<unknown> {
   const standard = (schema as Partial<StandardSchema<unknown>> | null)?.['~standard'];
   if (typeof standard?.validate === 'function') return;
   const what = `the schema of ${where} must be a Standard Schema, not ${kindOf(schema)} without \`~standard\``;
   throw new SecretsError('OPTION_INVALID', what, {
-    next: 'Pass a schema of zod, valibot, arktype or another library; options come third, after undefined for no schema.',
+    next: 'Pass a schema of zod, valibot, arktype or another library. Options are the third argument; pass undefined for no schema.',
   });
 }
 
-/** Validates a value. Errors contain only the path of an issue, because messages of schema libraries echo the value. */
+/** Validates a value. Errors contain only the path of an issue, because schema libraries echo the value in messages. */
 export async function validate<Output>(
   alias: string,
   schema: StandardSchema<Output>,
@@ -66,19 +66,19 @@ export async function validate<Output>(
   }
   if (result.issues === undefined) return result.value;
   const paths = [...new Set(result.issues.map(pathOf))].slice(0, 5);
-  throw refused(alias, `refused it at ${paths.join(', ')}`);
+  throw refused(alias, `refused its value at ${paths.join(', ')}`);
 }
 
 function refused(alias: string, what: string): SecretsError {
   return new SecretsError('VALUE_REFUSED', `the schema of "${alias}" ${what}`, {
     secret: alias,
-    next: 'Compare what is stored with the schema.',
+    next: 'Compare the stored value with the schema.',
   });
 }
 
 function pathOf(issue: SchemaIssue): string {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
-  // Keys can be secrets too, as in a record of API keys. Only those that look like names are repeated.
+  // Keys may be secrets, as in a record of API keys. Repeat only keys that have the form of a name.
   const safe = path.map((part) => (/^([A-Za-z_-]{1,24}[0-9]{0,2}|[0-9]{1,4})$/.test(part) ? part : '…'));
   return safe.length === 0 ? 'its top level' : `"${safe.join('.')}"`;
 }

@@ -1,13 +1,13 @@
 /**
- * Describes an error without its message: messages and causes of parsers, drivers and user
- * code echo their input. Name, code and where it was thrown are enough to find it.
+ * Describes an error by name, code and location, without its message: parsers, drivers and user code echo their input in
+ * messages and causes.
  */
 export function describeError(error: unknown): string {
   try {
     if (!(error instanceof Error)) return `a thrown ${error === null ? 'null' : typeof error}`;
     return kindAndPlace(error);
   } catch {
-    // Its properties are code of somebody else, and may throw.
+    // Getters of a foreign error may throw.
     return 'an error';
   }
 }
@@ -19,7 +19,7 @@ function kindAndPlace(error: Error): string {
   return kind + (isIdentifier(code) ? ` (${code})` : '') + (frame === undefined ? '' : ` at ${frame}`);
 }
 
-/** The error's own stable code: a system errno, an SQLSTATE, `ERR_…`. */
+/** Returns the `code` of an error: a system errno, an SQLSTATE, `ERR_…`. */
 export function errorCode(error: unknown): string | undefined {
   try {
     const code = (error as { code?: unknown } | null | undefined)?.code;
@@ -30,12 +30,12 @@ export function errorCode(error: unknown): string | undefined {
 }
 
 function isIdentifier(value: unknown): value is string {
-  // With a slash since OpenSSL 3.2: ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED.
+  // Codes of OpenSSL 3.2 contain a slash: ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED.
   return typeof value === 'string' && /^[A-Za-z0-9_/]{1,64}$/.test(value);
 }
 
 function firstFrame(error: Error): string | undefined {
-  // A message may span lines that look like frames; frames start only after the message that `stack` repeats.
+  // Lines of the message may resemble frames, so search after the copy of the message in `stack`.
   const stack = error.stack;
   if (typeof stack !== 'string' || !stack.includes(error.message)) return undefined;
   const frames = stack.slice(stack.indexOf(error.message) + error.message.length);

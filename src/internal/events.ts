@@ -2,27 +2,27 @@ import EventEmitter from 'eventemitter3';
 import { SecretsError } from '../errors';
 import { closestNames, kindOf, type Option, readOptions } from './options';
 
-/** Ends a subscription without the function that `on` returned. */
+/** Options of `on` and `once`. */
 export interface ListenOptions {
-  /** The listener leaves when it aborts; one that is aborted already adds nothing. */
+  /** Unsubscribes the listener when it aborts. If it is already aborted, `on` does nothing. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The part of an emitter that users see: typed by event, and accepted by `events.once` of Node. */
+/** The public part of an emitter. It is typed by event and works with `events.once` of Node. */
 export interface Listenable<Map extends object> {
-  /** Subscribes, and returns a function that unsubscribes. Listeners cannot break the emitter or each other. */
+  /** Subscribes a listener. Returns a function that unsubscribes it. Errors of a listener do not affect others. */
   on<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,
     options?: ListenOptions,
   ): () => void;
-  /** Subscribes for the next event alone. */
+  /** Subscribes a listener for the next event only. */
   once<E extends keyof Map & string>(
     event: E,
     listener: (payload: Map[E]) => void,
     options?: ListenOptions,
   ): () => void;
-  /** Unsubscribes one subscription of `listener`, whichever of `on` and `once` made it. */
+  /** Removes the last subscription of `listener`, made by `on` or `once`. */
   off<E extends keyof Map & string>(event: E, listener: (payload: Map[E]) => void): void;
 }
 
@@ -30,7 +30,7 @@ const abortSignal: Option<AbortSignal | undefined> = (given, reject) => {
   if (given === undefined || typeof (given as Partial<AbortSignal> | null)?.aborted === 'boolean') {
     return given as AbortSignal | undefined;
   }
-  return reject('an AbortSignal: `controller.signal`, for example');
+  return reject('an AbortSignal, such as `controller.signal`');
 };
 
 interface Subscription {
@@ -38,7 +38,7 @@ interface Subscription {
   readonly stop: () => void;
 }
 
-/** A typed emitter whose listeners cannot break it or each other. */
+/** A typed emitter that isolates the errors of its listeners. */
 export class Events<Map extends object> implements Listenable<Map> {
   readonly #emitter = new EventEmitter();
   readonly #subscriptions = new globalThis.Map<string, Set<Subscription>>();
@@ -46,8 +46,8 @@ export class Events<Map extends object> implements Listenable<Map> {
   readonly #known: { readonly of: string; readonly events: readonly (keyof Map & string)[] } | undefined;
 
   /**
-   * `onFailure` is called for a listener that threw, or whose promise rejected. With `known`, other events are refused: `of`
-   * says whose they are.
+   * `onFailure` is called if a listener throws or its promise rejects. `known` lists the valid events; `of` names the emitter
+   * in messages.
    */
   constructor(
     onFailure: (event: keyof Map & string, error: unknown) => void,
@@ -114,7 +114,7 @@ export class Events<Map extends object> implements Listenable<Map> {
     const subscriptions = this.#subscriptions.get(event) ?? new Set();
     this.#subscriptions.set(event, subscriptions);
     const isolated = (payload: Map[E]) => {
-      // Stopped while this event is told: by another listener, or by an event within the event.
+      // Another listener may have unsubscribed this one while the event is being emitted.
       if (!subscriptions.has(subscription)) return;
       if (method === 'once') subscription.stop();
       isolate(
@@ -148,7 +148,7 @@ export class Events<Map extends object> implements Listenable<Map> {
 
 const stopsBySignal = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** What to call when a signal aborts. One listener for each signal, however many subscriptions share it. */
+/** Functions to call when a signal aborts. Adds only one listener to the signal, even for many subscriptions. */
 function stopsOf(signal: AbortSignal): Set<() => void> {
   const known = stopsBySignal.get(signal);
   if (known !== undefined) return known;
@@ -161,7 +161,7 @@ function stopsOf(signal: AbortSignal): Set<() => void> {
   return stops;
 }
 
-/** Runs foreign code: neither a throw nor a rejection escapes. */
+/** Runs foreign code. Passes an exception or rejection to `onFailure`. */
 export function isolate(run: () => unknown, onFailure: (error: unknown) => void): void {
   try {
     const result = run();
@@ -171,7 +171,7 @@ export function isolate(run: () => unknown, onFailure: (error: unknown) => void)
   }
 }
 
-/** A promise of any library or realm. */
+/** Returns true for a promise of any library or realm. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     (typeof value === 'object' || typeof value === 'function') &&

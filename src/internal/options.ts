@@ -1,8 +1,8 @@
 import { SecretsError } from '../errors';
 
 /**
- * Reads one option. `given` is what the caller passed, `undefined` included; `reject` throws `OPTION_INVALID` and says
- * what the option must be.
+ * Reads one option. `given` is the value from the caller, or `undefined`. `reject` throws `OPTION_INVALID` with a message that
+ * says what the option must be.
  */
 export type Option<T> = (given: unknown, reject: (mustBe: string, instead?: string) => never) => T;
 
@@ -10,11 +10,11 @@ type Declared = Readonly<Record<string, Option<unknown>>>;
 type Read<D extends Declared> = { readonly [K in keyof D]: ReturnType<D[K]> };
 
 /**
- * Reads the options of a function: names, units, bounds and defaults are declared in one place.
+ * Reads the options of a function. The declarations define names, units, bounds and defaults in one place.
  *
- * @param where The function, as messages name it: `createPool`.
- * @throws `OPTION_UNKNOWN` for a name that is not declared, `OPTION_INVALID` for a value that cannot be used, and for
- * options that are not an object.
+ * @param where The name of the function in messages: `createPool`.
+ * @throws `OPTION_UNKNOWN` for an undeclared name, `OPTION_INVALID` for an invalid value or for options that are not an
+ * object.
  * @example
  * ```ts
  * const { pollIntervalMs, optional } = readOptions('mountedFiles', options, {
@@ -36,7 +36,7 @@ export function readOptions<D extends Declared>(where: string, options: unknown 
   rejectUnknownOptions(where, options, Object.keys(declared));
   const given = options as Readonly<Record<string, unknown>>;
   const read: Record<string, unknown> = {};
-  // A loop: a store with a thousand definitions reads their options a thousand times.
+  // A plain loop, for speed: a store with a thousand definitions calls this a thousand times.
   for (const name in declared) {
     const option = declared[name] as Option<unknown>;
     read[name] = option(given[name], (mustBe, instead = kindOf(given[name])) => {
@@ -47,7 +47,7 @@ export function readOptions<D extends Declared>(where: string, options: unknown 
   return read as Read<D>;
 }
 
-/** A duration in milliseconds, `least` (default 0) or more. `Infinity` means without a bound. */
+/** A duration in milliseconds, `least` (default 0) or more. `Infinity` means no limit. */
 export function ms(fallback: number, bounds?: Bounds): Option<number>;
 export function ms(fallback?: undefined, bounds?: Bounds): Option<number | undefined>;
 export function ms(fallback?: number, { least = 0, most }: Bounds = {}): Option<number | undefined> {
@@ -72,13 +72,13 @@ export function flag(fallback: boolean): Option<boolean> {
   return (given = fallback, reject) => (typeof given === 'boolean' ? given : reject('true or false'));
 }
 
-/** A text that is not empty. */
+/** A non-empty string. */
 export function text(fallback: string): Option<string>;
 export function text(fallback?: undefined): Option<string | undefined>;
 export function text(fallback?: string): Option<string | undefined> {
   return (given = fallback, reject) => {
     if (given === undefined || (typeof given === 'string' && given !== '')) return given;
-    return reject('a string that is not empty');
+    return reject('a non-empty string');
   };
 }
 
@@ -97,7 +97,7 @@ export function callback<F>(): Option<F | undefined> {
   };
 }
 
-/** Passed on unchanged: a module of the caller, or what its reader checks itself. */
+/** An option that is returned as it is: the caller validates it. */
 export function passed<T>(): Option<T | undefined> {
   return (given) => given as T | undefined;
 }
@@ -129,7 +129,7 @@ function adviceFor(option: Option<unknown>): string {
   }
 }
 
-/** The kind of an argument, without its content. */
+/** Describes the kind of an argument, without its content. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
@@ -138,7 +138,7 @@ export function kindOf(value: unknown): string {
   return `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`;
 }
 
-/** A misspelt option must not be silently without effect. */
+/** @throws `OPTION_UNKNOWN` for an option that is not in `known`, so that a misspelt option is not ignored. */
 export function rejectUnknownOptions(where: string, options: object, known: readonly string[]): void {
   for (const option of Object.keys(options)) {
     if (known.includes(option)) continue;
@@ -149,7 +149,7 @@ export function rejectUnknownOptions(where: string, options: object, known: read
   }
 }
 
-/** A duration or a count: a number, not below `least`. `Infinity` passes where a wait may be unbounded. */
+/** @throws `OPTION_INVALID` if `value` is not a number of at least `least`. `Infinity` is valid. */
 export function assertNumber(where: string, option: string, value: unknown, least = 0): void {
   if (typeof value === 'number' && value >= least) return;
   throw new SecretsError('OPTION_INVALID', `${where}: \`${option}\` must be a number, ${least} or more`, {
@@ -157,7 +157,7 @@ export function assertNumber(where: string, option: string, value: unknown, leas
   });
 }
 
-/** Names near `name`, nearest first: for "did you mean". */
+/** Returns the candidates most similar to `name`, nearest first, for "did you mean". */
 export function closestNames(name: string, candidates: readonly string[], most = 1): string[] {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const wanted = plain(name);

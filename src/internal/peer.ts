@@ -5,14 +5,14 @@ import { errorCode } from './describe-error';
 
 let required: NodeJS.Require | undefined;
 
-/** Not at module level, since bundlers may leave `import.meta.url` undefined: then peers resolve from the working directory. */
+/** Runs on first use, because bundlers may leave `import.meta.url` undefined. Peers then resolve from the working directory. */
 function requireHere(): NodeJS.Require {
   required ??= createRequire((import.meta.url as string | undefined) ?? join(process.cwd(), 'index.js'));
   return required;
 }
 
 /**
- * Loads an optional package at its first use. With `from`, resolves it as that package would.
+ * Loads an optional package on first use. With `from`, resolves it as that package would.
  * @throws `PEER_MISSING` with the command that installs it.
  */
 export function loadPeer<T>(name: string, from?: string): T {
@@ -27,7 +27,7 @@ export function loadPeer<T>(name: string, from?: string): T {
 }
 
 /**
- * Loads an optional package that exists as ESM only. `load` is an import with a literal name, which bundlers can see.
+ * Loads an optional package that is ESM only. `load` must be an import with a literal name, so that bundlers find it.
  * @throws `PEER_MISSING`.
  */
 export async function loadPeerAsync<T>(name: string, load: () => Promise<T>): Promise<T> {
@@ -40,7 +40,7 @@ export async function loadPeerAsync<T>(name: string, load: () => Promise<T>): Pr
 }
 
 /**
- * Checks for an optional package when a process starts rather than at the first use.
+ * Checks that an optional package is installed, at startup rather than on first use.
  * @throws `PEER_MISSING`.
  */
 export function assertPeer(name: string): void {
@@ -69,7 +69,7 @@ function isMissing(error: unknown, name: string | undefined): boolean {
 export type Jose = typeof import('jose');
 
 /**
- * The optional package jose, which exists as ESM only.
+ * Loads the optional package jose, which is ESM only.
  * @throws `PEER_MISSING` with the command that installs it.
  */
 export function loadJose(): Promise<Jose> {

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 
-/** Resolves after `ms`, or as soon as `signal` aborts. For short waits in awaited work: it keeps the process alive. */
+/** Resolves after `ms` or when `signal` aborts. Keeps the process alive, so use it only for short waits in awaited work. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -14,12 +14,12 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Full jitter: a random part of the exponential step, so that a fleet does not retry in step. */
+/** Returns an exponential backoff with full jitter, so that the processes of a fleet do not retry together. */
 export function backoffMs(attempt: number, baseMs: number, maxMs: number, random = Math.random): number {
   return random() * Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
 }
 
-/** A timer that does not keep the process alive. Node fires at once for anything above 2^31-1; `Infinity` means never. */
+/** Starts a timer that does not keep the process alive. `Infinity` means never. Node would fire at once above 2^31-1 ms. */
 export function unrefTimer(ms: number, callback: () => void): () => void {
   if (ms === Number.POSITIVE_INFINITY) return () => {};
   const timer = setTimeout(callback, Math.min(ms, 2_147_483_647));
@@ -28,8 +28,8 @@ export function unrefTimer(ms: number, callback: () => void): () => void {
 }
 
 /**
- * A signal that aborts with `signal`, or after `ms`. Not `AbortSignal.any` of an `AbortSignal.timeout`: on Node 20 that
- * pair can be garbage-collected before it fires.
+ * Returns a signal that aborts with `signal` or after `ms`. It does not combine `AbortSignal.any` and `AbortSignal.timeout`,
+ * because Node 20 may garbage-collect that pair before it fires.
  */
 export function deadline(signal: AbortSignal, ms: number): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
@@ -46,7 +46,7 @@ export function deadline(signal: AbortSignal, ms: number): { signal: AbortSignal
   };
 }
 
-/** Rejects with `onTimeout()` when `promise` takes longer than `ms`; the promise itself is left alone. */
+/** Settles as `promise` does, or rejects with `onTimeout()` after `ms`. Does not cancel the work of `promise`. */
 export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Error): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const cancel = unrefTimer(ms, () => reject(onTimeout()));
@@ -54,12 +54,12 @@ export function bounded<T>(promise: Promise<T>, ms: number, onTimeout: () => Err
   });
 }
 
-// Made when the package loads: outside of every request.
+// Created when the package loads, outside the async context of any request.
 const outside = new AsyncResource('hot-secrets');
 
 /**
- * Runs background work. A timer or a watch that was armed during a request stays in its async context for
- * good; without this, what a poll finds hours later would be traced as a part of that request.
+ * Runs background work outside the async context of a request. A timer or watch that starts during a request keeps its
+ * context, so tracing would attribute a poll hours later to that request.
  */
 export function detached<T>(run: () => T): T {
   return outside.runInAsyncScope(run);

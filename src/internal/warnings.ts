@@ -1,25 +1,25 @@
 import { SecretsError } from '../errors';
 import { describeError } from './describe-error';
 
-/** Reports what has no listener as a process warning, so that it is not lost. */
+/** Reports an error that has no listener as a process warning. */
 export function warn(error: SecretsError): void {
   process.emitWarning(error.message, { type: 'HotSecretsWarning', code: error.code });
 }
 
-/** The error for a listener that threw, or whose promise rejected. */
+/** Returns the error for a listener that threw or whose promise rejected. */
 export function listenerFailure(event: string, error: unknown): SecretsError {
   const what = `a listener of "${event}" failed with ${describeError(error)}`;
-  return new SecretsError('LISTENER_FAILED', what, { next: 'The other listeners ran; fix this one.' });
+  return new SecretsError('LISTENER_FAILED', what, { next: 'Fix this listener. The others ran.' });
 }
 
-/** For our own listeners, which fail only through a bug of ours. */
+/** Reports a failure of an internal listener, which only a bug of this package can cause. */
 export function warnOfListener(event: string, error: unknown): void {
   warn(listenerFailure(event, error));
 }
 
-/** Process warnings, each once: a flood of requests must not fill the log. */
+/** Emits each process warning once, so that many requests cannot flood the log. */
 export class SayOnce {
-  /** More than there are causes. A limit nevertheless, because part of a message may come from outside. */
+  /** Maximum number of warnings. Messages may contain input from outside, so their number needs a limit. */
   static readonly MAX = 50;
   readonly #said = new Set<string>();
 
@@ -29,7 +29,7 @@ export class SayOnce {
     warn(error);
   }
 
-  /** It works again: later warnings are news. */
+  /** Allows each warning again, after the cause is gone. */
   clear(): void {
     this.#said.clear();
   }

@@ -3,9 +3,9 @@ import { subscribe } from './channels';
 import { observedOf } from './observed';
 
 export interface AccessAuditOptions {
-  /** Also counts by calling code. Each read then takes a stack trace, about ten microseconds. Default: false. */
+  /** Also counts reads by calling code. Each read then takes a stack trace, about ten microseconds. Default: false. */
   readonly callers?: boolean | undefined;
-  /** The number of callers that are counted separately per name; others are counted together. Default: 50. */
+  /** Maximum number of callers counted separately per name; others are counted together. Default: 50. */
   readonly maxCallers?: number | undefined;
 }
 
@@ -29,20 +29,20 @@ export interface AccessReport {
 }
 
 export interface AccessAudit {
-  /** The counts so far; also after `stop`. */
+  /** Returns the counts so far. Works after `stop` too. */
   report(): AccessReport;
-  /** Stops counting, as the store's `close` does. May be called again. */
+  /** Stops counting. The `close` of the store does the same. May be called again. */
   stop(): void;
 }
 
-/** The part of a store that an audit needs. */
+/** The part of a store that an audit uses. */
 export interface AuditedStore {
   on(event: 'close', listener: () => void): () => void;
 }
 
 /**
- * Counts reads of secrets: each `reveal` and `revealWithPrevious` of the store, its snapshots, its boxes and its recipes.
- * Work of the store itself (masking, checking certificates) does not count. Without an audit, a read costs one extra check.
+ * Counts each `reveal` and `revealWithPrevious` of the store, its snapshots, its boxes and its recipes. The store's own work
+ * (masking, checking certificates) does not count. Without an audit, a read costs one extra check.
  *
  * Throws `OPTION_UNKNOWN`, `OPTION_INVALID`, `STORE_CLOSED`.
  *

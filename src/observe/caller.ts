@@ -6,8 +6,8 @@ const FRAMES = 16;
 const FRAME = /^\s+at (?:async )?(?:.*? \()?((?:[a-z][a-z0-9+.-]*:\/\/|\/|[A-Za-z]:\\).*?)(:\d+:\d+)\)?$/;
 
 /**
- * Where the code is that called `below`, a function on the stack: the nearest frame under it that belongs neither to this
- * package nor to Node.
+ * Returns the location of the code that called `below`, a function on the stack: the nearest frame under it that belongs
+ * neither to this package nor to Node.
  */
 export function callerOutside(below: (...args: never[]) => unknown): string | undefined {
   const stack = stackBelow(below);
@@ -23,7 +23,7 @@ export function callerOutside(below: (...args: never[]) => unknown): string | un
   return undefined;
 }
 
-/** Subscribers of a channel must not throw, but `Error.prepareStackTrace` may, and Node can be told to freeze `Error`. */
+/** Never throws, although `Error.prepareStackTrace` may, and `--frozen-intrinsics` freezes `Error`. */
 function stackBelow(below: (...args: never[]) => unknown): unknown {
   const { stackTraceLimit } = Error;
   const trace: { readonly stack?: unknown } = {};
@@ -41,8 +41,8 @@ function stackBelow(below: (...args: never[]) => unknown): unknown {
 let known: string | undefined;
 
 /**
- * The folder of this package: `src` in its repository, else the folder that contains `dist`. It comes from a stack trace,
- * because `import.meta.url` is undefined in some bundles. In a bundle, it contains the rest of the bundle too.
+ * Returns the folder of this package: `src` in its repository, or else the folder that contains `dist`. Takes it from a stack
+ * trace, because `import.meta.url` is undefined in some bundles. In a bundle, the folder contains the rest of the bundle too.
  */
 function ownFolder(): string | undefined {
   if (known !== undefined) return known;

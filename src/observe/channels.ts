@@ -5,7 +5,7 @@ import type { SecretsError, SecretsErrorCode } from '../errors';
 export interface OfStore {
   /** The name that the store was opened with. */
   readonly store: string;
-  /** Tells stores of one name apart, in this process. */
+  /** Distinguishes stores with the same name within this process. */
   readonly storeId: string;
 }
 
@@ -23,7 +23,7 @@ export interface StoreClosed extends OfStore {
 
 /** A refresh was requested. Simultaneous requests share one refresh, but each has its own messages. */
 export interface RefreshStarted extends OfStore {
-  /** The same number as in the message of its end. */
+  /** The number of the refresh, equal in the messages of its start and end. */
   readonly refresh: number;
   readonly trigger: string;
   readonly sources: readonly string[];
@@ -81,16 +81,16 @@ export interface SecretAccessed extends OfStore {
 
 /** The resource that a message belongs to: a pool, a server, an agent, or what `rotating` keeps. */
 export interface OfResource extends OfStore {
-  /** Its `name` option. */
+  /** The `name` option of the resource. */
   readonly resource: string;
   /** One of `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
   readonly kind: string;
-  /** Tells resources of one name apart, in this process. */
+  /** Distinguishes resources with the same name within this process. */
   readonly resourceId: number;
 }
 
 export interface RotationStarted extends OfResource {
-  /** The same number in all messages of one rotation. */
+  /** The number of the rotation, equal in all of its messages. */
   readonly rotation: number;
 }
 
@@ -99,7 +99,7 @@ export interface RotationStep extends RotationStarted {
   readonly generation: number;
   readonly attempt: number;
   readonly durationMs: number;
-  /** Why the step failed, if it did. */
+  /** The error code of a failed step; `undefined` if it succeeded. */
   readonly code: SecretsErrorCode | undefined;
 }
 
@@ -118,7 +118,7 @@ export interface RotationSwapped extends RotationStarted {
 }
 
 export interface RotationEnded extends RotationStarted {
-  /** `superseded`: a newer rotation replaced it, the serving one became current again, or the resource closed. */
+  /** `superseded`: a newer rotation started, the secrets were rolled back, or the resource closed. */
   readonly outcome: 'swapped' | 'superseded';
   readonly durationMs: number;
 }
@@ -150,7 +150,7 @@ export interface CredentialAccepted extends OfResource {
   readonly waitedMs: number;
 }
 
-/** Each `node:diagnostics_channel` of this package with its message: names and numbers, never a value. */
+/** Each `node:diagnostics_channel` of this package, and its message: names and numbers, never a value. */
 export interface ChannelMessages {
   'hot-secrets:store:open': StoreOpened;
   'hot-secrets:store:close': StoreClosed;
@@ -205,7 +205,7 @@ const channels = Object.fromEntries(channelNames.map((name) => [name, channel(na
   Record<ChannelName, Channel>
 >;
 
-/** Checked at each read of a secret. */
+/** The channel that each read of a secret checks for subscribers. */
 export const accessChannel: Channel = channels['hot-secrets:secret:access'];
 
 /** Publishes a message. `message` is called only if the channel has subscribers. */
@@ -214,14 +214,14 @@ export function publish<N extends ChannelName>(name: N, message: () => ChannelMe
   if (to.hasSubscribers) to.publish(message());
 }
 
-/** Listeners for some of the channels. */
+/** Listeners by channel. */
 export type ChannelListeners = { readonly [N in ChannelName]?: (message: ChannelMessages[N]) => void };
 
-/** Subscribes listeners, with `storeId` only for messages of that store. Returns a function that unsubscribes them. */
+/** Subscribes listeners; `storeId` limits them to one store. Returns a function that unsubscribes them. */
 export function subscribe(listeners: ChannelListeners, storeId?: string): () => void {
   const entries = Object.entries(listeners).map(([name, listener]) => {
     const typed = listener as (message: OfStore) => void;
-    // A wrapper for each, because a listener may be given twice and Node unsubscribes by function.
+    // Wrap each listener, because Node unsubscribes by function and a listener may be passed twice.
     const heard = (message: unknown) => {
       if (storeId === undefined || (message as OfStore).storeId === storeId) typed(message as OfStore);
     };

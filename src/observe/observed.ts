@@ -6,13 +6,13 @@ import type { OfStore } from './channels';
 export interface ResourceState {
   readonly kind: string;
   readonly name: string;
-  /** The store's generation that it uses; `undefined` before the first. */
+  /** The store's generation that the resource uses; `undefined` before the first. */
   readonly generation: number | undefined;
-  /** The number of its old generations that are draining. */
+  /** Number of old generations that are draining. */
   readonly draining: number;
-  /** Open connections, if it counts them, and how many of them belong to older generations. */
+  /** Open connections, if the resource counts them, and how many of them belong to older generations. */
   readonly connections: { readonly open: number | undefined; readonly stale: number } | undefined;
-  /** The rotation in progress: its attempts, and why the last one failed. */
+  /** The rotation in progress: its attempts, and the code of the last failure. */
   readonly rotating: { readonly attempts: number; readonly code: SecretsErrorCode | undefined } | undefined;
   /** True while the server refuses the current credential. */
   readonly refused: boolean;
@@ -20,13 +20,13 @@ export interface ResourceState {
 
 /** The observable side of a store: its identity and its resources. */
 export interface Observed extends OfStore {
-  /** Functions that return the state of a resource, so that the resource itself cannot be reached. */
+  /** Functions that return the state of a resource, without access to the resource itself. */
   readonly resources: Set<() => ResourceState>;
   /** Reports an error of a resource to the store's `error` listeners. Returns false when the store has none. */
   readonly tellError: (error: SecretsError) => boolean;
 }
 
-// A registered symbol, so that the ESM and CJS copies of the package see each other's stores.
+// A registered symbol, so that the ESM and CJS copies of the package recognize each other's stores.
 const OBSERVED = Symbol.for('hot-secrets.observed');
 
 /** Makes a store observable under a name. */
@@ -41,12 +41,12 @@ export function makeObserved(
     resources: new Set(),
     tellError,
   };
-  // A test double may be frozen; it is not observed.
+  // A frozen object, such as a test double, is not observed.
   if (Object.isExtensible(store)) Object.defineProperty(store, OBSERVED, { value: observed });
   return observed;
 }
 
-/** The observable side of a store. An object that only looks like a store gets an identity of its own. */
+/** Returns the observable side of a store. Any other object receives its own identity. */
 export function observedOf(store: object): Observed {
   return (store as { readonly [OBSERVED]?: Observed })[OBSERVED] ?? makeObserved(store, 'secrets');
 }

@@ -1,23 +1,23 @@
 import type { Lookup } from '../secret/lookup';
 import type { Match } from './mask';
 
-/** Finds what must be masked, in any order. Matches may overlap. */
+/** Finds the parts of a text to mask, in any order. Matches may overlap. */
 export type Find = (text: string) => readonly Match[];
 
 const WORD = 4;
 const MAX_STEP = 8;
-// The positions that one byte can hold. PEM keys share their first 76 characters and more.
+// Number of positions that fit into one byte. PEM keys share at least their first 76 characters.
 const REACH = 256;
 const MIN_BITS = 12;
 const GOLDEN = 0x9e3779b1;
 
 /**
- * Finds long forms through a hash table of four-character words, so that the time depends only on the length of the text.
- * It looks up one position in every `step`, which is small enough that each form has a whole word at one of them. The
- * table therefore holds `step` words of each form, one for each alignment, and prefers words whose slot is free: values
- * often begin alike (`postgres://`, `eyJhbGci`, `-----BEGIN`).
+ * Finds long forms with a hash table of four-character words. The time depends only on the length of the text: one position
+ * in every `step` is looked up, and `step` is small enough that each form has a whole word at one of them. The table has
+ * `step` words of each form, one for each alignment, preferably words with a free slot, because values often begin alike
+ * (`postgres://`, `eyJhbGci`, `-----BEGIN`).
  *
- * @param values Forms of six characters or more, each with the name of its secret. The first name of a form counts.
+ * @param values Forms of at least six characters, each with the name of its secret. The first name of a form counts.
  */
 export function longValues(values: Iterable<readonly [form: string, name: string]>): Find {
   const all = [...values];
@@ -26,7 +26,7 @@ export function longValues(values: Iterable<readonly [form: string, name: string
   const step = shortest - WORD + 1;
   const bits = Math.max(MIN_BITS, Math.ceil(Math.log2(all.length * step * 2)));
   const shift = 32 - bits;
-  // Each slot holds a word, then the index of its form and the word's position in it, counted from 1: 0 is a free slot.
+  // Each slot has a word, then the index of its form and the position of the word in the form, plus 1. 0 is a free slot.
   const table = new Int32Array(2 << bits);
   const last = table.length - 1;
   const slotOf = (word: number) => (Math.imul(word, GOLDEN) >>> shift) * 2;
@@ -40,7 +40,7 @@ export function longValues(values: Iterable<readonly [form: string, name: string
       let word = bytes.getInt32(at, true);
       let slot = slotOf(word);
       while (table[slot + 1] !== 0) {
-        // The same form of another secret leads to the same slot.
+        // Another secret has the same form, which leads to the same slot.
         if (place === 0 && table[slot] === word && valueIn(slot)[0] === form) return;
         if (at + step <= end) {
           at += step;
@@ -75,7 +75,7 @@ export function longValues(values: Iterable<readonly [form: string, name: string
 const scratch = new DataView(new ArrayBuffer(65_536));
 const scratchBytes = Buffer.from(scratch.buffer);
 
-/** The low byte of each character, for reading four at once. Valid until the next call. */
+/** Returns the low byte of each character, so that four can be read at once. Valid until the next call. */
 function bytesOf(text: string): DataView {
   if (text.length <= scratch.byteLength) {
     scratchBytes.write(text, 'latin1');
@@ -85,11 +85,11 @@ function bytesOf(text: string): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** A value that is too short to be masked everywhere. */
+/** A value that is too short to mask everywhere. */
 export interface ShortValue {
   readonly value: string;
   readonly name: string;
-  /** Keys may use these names too. */
+  /** Names that keys before the value may use. */
   readonly lookups: readonly Lookup[];
 }
 
@@ -99,18 +99,17 @@ const WORDS: ReadonlySet<string> = new Set([
   ...['credential', 'credentials', 'authorization', 'auth'],
 ]);
 
-// What ends a value without quotes.
+// The end of an unquoted value.
 const END = /\.?(?:$|[\s"'`\\&,;#<>()[\]{}|])/y;
-// How far back a key, or the user of a URL, is searched for.
+// Number of characters to search backwards for a key or the user of a URL.
 const SEARCH_BACK = 128;
 const KEY = /([\p{L}\p{N}_./-]+)\]?\\*["'`]?\s*$/u;
 const USER = /:\/\/[^\s/?#@:"'`\\]*$/;
 const BASIC = /\b[Bb]asic\s+([\w+/-]+=*)/g;
 
 /**
- * Finds short values where their place identifies them. The whole value must follow `:` or `=` and a key that is a name
- * of its secret or one of `WORDS`, with or without quotes; or follow `Bearer` or `Basic`; or be the password of a URL or
- * of Basic credentials.
+ * Finds short values that their context identifies. The whole value, quoted or not, must follow `:` or `=` and a key, which is
+ * a name of its secret or one of `WORDS`; or follow `Bearer` or `Basic`; or be the password of a URL or of Basic credentials.
  */
 export function shortValues(values: readonly ShortValue[]): Find {
   if (values.length === 0) return () => [];
@@ -133,7 +132,7 @@ export function shortValues(values: readonly ShortValue[]): Find {
 
   return (text) => {
     const found: Match[] = [];
-    // Not `matchAll`, which makes a regular expression for each call.
+    // `matchAll` would copy the regular expression on each call.
     for (let candidate = pattern.exec(text); candidate !== null; candidate = pattern.exec(text)) {
       const [whole, quote, schemeInValue, scheme = schemeInValue, value = ''] = candidate;
       const end = candidate.index + whole.length;
@@ -161,7 +160,7 @@ function keysOf(name: string, lookups: readonly Lookup[]): ReadonlySet<string> {
   return new Set([name, ...lookups.flatMap((one) => [one.name, one.file, one.vault, ...one.env])].map(plain));
 }
 
-/** A key without its case and without what separates its words. */
+/** Returns a key in lower case, without separators between words. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 }

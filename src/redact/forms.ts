@@ -3,26 +3,26 @@ import type { Definition } from '../definitions/definition';
 import { type Secret, unseal } from '../secret/secret';
 import { SIGNS } from './views';
 
-/** Shorter values occur in ordinary text too: `dev`, `12345`. */
+/** Shorter values occur in ordinary text, such as `dev` or `12345`. */
 const MIN_LENGTH = 6;
-// 42 bits, the least that a value of six bytes yields. A megabyte of unrelated base64 contains one of 10,000 such cores by
-// chance with a probability below one percent; cores of six characters would occur sixty times as often.
+// 42 bits, the minimum that a value of six bytes yields. With 10,000 such cores, the probability that a megabyte of unrelated
+// base64 contains one of them is below one percent. Cores of six characters would occur sixty times as often.
 const MIN_CORE_LENGTH = 7;
 const MAX_DEPTH = 16;
 
-/** The ways in which a value may be written. JSON and URL escapes are not among them: texts are read without those. */
+/** The forms in which a value may be written. They need no JSON or URL escapes, because those are decoded in the text. */
 export interface Forms {
-  /** At least `MIN_LENGTH` characters each: masked everywhere. */
+  /** Forms of at least `MIN_LENGTH` characters, which are masked everywhere. */
   readonly long: readonly string[];
-  /** Masked only where a key identifies them. */
+  /** Shorter forms, which are masked only after a key that identifies them. */
   readonly short: readonly string[];
-  /** Those of `SIGNS` that they contain. */
+  /** The characters of `SIGNS` that the forms contain. */
   readonly signs: readonly string[];
 }
 
 const known = new WeakMap<Secret<unknown>, Forms>();
 
-/** The forms of a box's value. Made once per box, since most boxes outlive many generations. */
+/** Returns the forms of the value in a box. Cached per box, because most boxes outlive many generations. */
 export function formsOf(box: Secret<unknown>, definition: Definition<unknown> | undefined): Forms {
   let forms = known.get(box);
   if (forms === undefined) {
@@ -68,10 +68,10 @@ function ofText(text: string): string[] {
   const inJson = JSON.stringify(text).slice(1, -1);
   return [
     text,
-    // Web forms encode spaces this way. Their other escapes are those of URLs.
+    // Web forms encode a space as `+`. Their other escapes are URL escapes.
     text.replaceAll(' ', '+'),
     ...inBase64(Buffer.from(text)),
-    // The payload of a token contains it this way.
+    // The payload of a token contains the value as JSON.
     ...(inJson === text ? [] : inBase64(Buffer.from(inJson))),
   ];
 }
@@ -86,9 +86,9 @@ function ofBytes(bytes: Buffer): string[] {
 }
 
 /**
- * The whole value in base64, and its core for each alignment in longer base64. Three bytes make four characters, so the
- * encoding of a value depends on how many bytes precede it, modulo three; its first and last characters may share bits
- * with their neighbours. The core between them is the same whatever the neighbours are.
+ * Returns the whole value in base64, and its core for each alignment in longer base64. Three bytes make four characters, so
+ * the encoding of a value depends on the number of bytes before it, modulo three. Its first and last characters may share
+ * bits with neighbouring bytes; the core between them does not depend on the neighbours.
  */
 function inBase64(bytes: Buffer): string[] {
   const texts = [bytes.toString('base64')];

@@ -1,4 +1,4 @@
-/** A stretch of a text that must be masked, and the name of the secret that it belongs to. */
+/** A part of a text to mask, and the name of its secret. */
 export interface Match {
   readonly start: number;
   readonly end: number;
@@ -6,8 +6,8 @@ export interface Match {
 }
 
 /**
- * Replaces each match with `[secret name]`. Of two matches that overlap, the one that begins first wins, then the longer
- * one. A line of JSON stays valid JSON: a masked number becomes a string.
+ * Replaces each match with `[secret name]`. If matches overlap, the first wins, or the longest of those with the same start.
+ * A line of JSON stays valid JSON: a masked number becomes a string.
  */
 export function mask(text: string, matches: readonly Match[]): string {
   const json = OBJECT_OR_ARRAY.test(text);
@@ -22,7 +22,7 @@ export function mask(text: string, matches: readonly Match[]): string {
     const inside = inString(start);
     const opening = openingQuote(text, start, json, inside);
     if ((!inside || opening !== '') && isPartOfNumber(text, start, end)) continue;
-    // A value may contain the first or the last quote of a string. The remaining quote still needs a counterpart.
+    // If the value contains the first or last quote of a string, the other quote needs a new counterpart.
     const balanced = inString(end) === inside;
     const closing = balanced ? opening : inside ? '"' : '';
     masked += `${text.slice(last, start)}${opening}${labelOf(name)}${closing}`;
@@ -31,15 +31,15 @@ export function mask(text: string, matches: readonly Match[]): string {
   return masked + text.slice(last);
 }
 
-/** A name may contain anything. Characters that need escapes, even more of them in nested JSON, become `?`. */
+/** Returns the label of a name. Names may contain any character, so those that need escapes become `?`. */
 function labelOf(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters must not reach a log line.
   return `[secret ${name.replace(/["\\\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?')}]`;
 }
 
 /**
- * The quote that a mask needs where no string surrounds it: in JSON, and after a key such as `"pin":`. In nested JSON it
- * carries the same backslashes as the quote of the key.
+ * Returns the quote that a mask needs outside a string: in JSON, and after a key such as `"pin":`. In nested JSON, the quote
+ * has the same backslashes as the quote of the key.
  */
 function openingQuote(text: string, position: number, json: boolean, inside: boolean): string {
   const at = beforeSpaces(text, position);
@@ -48,7 +48,7 @@ function openingQuote(text: string, position: number, json: boolean, inside: boo
   const key = beforeSpaces(text, at - 1);
   if (sign !== ':' || text[key - 1] !== '"') return '';
   const backslashes = backslashesBefore(text, key - 1);
-  // Inside a string of JSON, a quote without backslashes is not the end of a key: it begins that string.
+  // Inside a JSON string, a quote without backslashes starts that string. It does not end a key.
   return json && backslashes === 0 ? '' : `${'\\'.repeat(backslashes)}"`;
 }
 
@@ -61,7 +61,7 @@ function beforeSpaces(text: string, position: number): number {
 const NUMBERS = /^[-+.\deE,":]+$/;
 const MORE_OF_NUMBER = /\d|\.\d|[eE][-+]?\d/y;
 
-/** Digits among other digits are a different number, such as a time. */
+/** Returns true if the match is part of a longer number, such as a time. */
 function isPartOfNumber(text: string, start: number, end: number): boolean {
   if (!NUMBERS.test(text.slice(start, end))) return false;
   MORE_OF_NUMBER.lastIndex = end;
@@ -70,7 +70,7 @@ function isPartOfNumber(text: string, start: number, end: number): boolean {
 
 const OBJECT_OR_ARRAY = /^\s*(?:[{[][{[\s]*"|\[[[\s]*-?\d[\d.eE+-]*\s*[,\]])/;
 
-/** Tells whether a position of a JSON text lies inside a string. Positions must be asked for in rising order. */
+/** Returns a function that is true for positions inside a JSON string. Call it with increasing positions. */
 function stringTracker(text: string): (position: number) => boolean {
   let inString = false;
   let quote = text.indexOf('"');
@@ -89,7 +89,7 @@ function stringTracker(text: string): (position: number) => boolean {
   };
 }
 
-/** Extends a match over escapes that it cuts: a remaining half would form another escape with the mask. */
+/** Extends a match to whole escapes. A half escape would form another escape together with the mask. */
 function withWholeEscapes(text: string, { start, end, name }: Match): Match {
   return {
     start: escapeAround(text, start)?.start ?? start,
@@ -101,7 +101,7 @@ function withWholeEscapes(text: string, { start, end, name }: Match): Match {
 // \u00e9
 const LONGEST_ESCAPE = 6;
 
-/** The escape that has `position` in its middle. */
+/** Returns the escape that contains `position`, if it is not at its start or end. */
 function escapeAround(text: string, position: number): { start: number; end: number } | undefined {
   for (let start = position - 1; start > position - LONGEST_ESCAPE; start -= 1) {
     if (text[start] !== '\\') continue;
@@ -111,7 +111,7 @@ function escapeAround(text: string, position: number): { start: number; end: num
   return undefined;
 }
 
-/** Counts the backslashes right before `position`. After an odd number, the character is part of an escape. */
+/** Counts the backslashes directly before `position`. An odd number means that the character there is escaped. */
 function backslashesBefore(text: string, position: number): number {
   let at = position;
   while (text[at - 1] === '\\') at -= 1;

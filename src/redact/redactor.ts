@@ -5,13 +5,13 @@ import { formsOf } from './forms';
 import { type Match, mask } from './mask';
 import { viewsFor } from './views';
 
-/** What is masked under one name: its current value, and earlier ones that a late log line may still hold. */
+/** The values to mask under one name: the current value, and previous values that late log lines may contain. */
 export interface Masked {
   readonly secret: Secret<unknown>;
   readonly previous: readonly { readonly secret: Secret<unknown> }[];
 }
 
-/** Returns a function that masks the values of `entries`. Build it once per generation, on first use. */
+/** Returns a function that masks the values of `entries`. Make it once per generation, on first use. */
 export function redactor(
   entries: Iterable<readonly [name: string, masked: Masked]>,
   definitions: ReadonlyMap<string, Definition<unknown>>,
@@ -28,7 +28,7 @@ export function redactor(
       for (const sign of forms.signs) signs.add(sign);
     }
   }
-  // A short value is recognized by what surrounds it, such as the slashes of a URL.
+  // The context of a short value matters too, such as the slashes of a URL.
   if (short.length > 0) signs.add('/');
   const viewsOf = viewsFor(signs);
   const finders = [longValues(long), shortValues(short)];

@@ -1,4 +1,4 @@
-/** A text without some of its escapes, and where its positions lie in the text as it was written. */
+/** A text with some escapes decoded, and a map from its positions to those in the original text. */
 export interface View {
   readonly text: string;
   writtenAt(position: number): number;
@@ -6,13 +6,13 @@ export interface View {
 
 interface Escapes {
   readonly sign: string;
-  /** Where the escape that begins at `start` ends, or `start` where none begins. */
+  /** Returns the end of the escape at `start`, or `start` if there is none. */
   endOf(text: string, start: number): number;
-  /** The code point that the escape stands for. */
+  /** Returns the code point of the escape. */
   read(text: string, start: number, end: number): number;
 }
 
-// Pairs of what follows the backslash and what it stands for. JSON has these; `\'` comes from util.inspect.
+// Pairs of the letter after the backslash and its meaning, from JSON; `\'` comes from util.inspect.
 const LETTERS = ['""', "''", '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'] as const;
 const BY_LETTER = new Uint8Array(128);
 for (const pair of LETTERS) BY_LETTER[pair.charCodeAt(0)] = pair.charCodeAt(1);
@@ -43,17 +43,17 @@ const url: Escapes = {
 export const SIGNS: readonly string[] = LETTERS.map((pair) => pair.charAt(1));
 
 /**
- * Reads a text as each reader along the way would. Encoders differ in what they escape and how, but the result of
- * decoding is the same. The first view is the text as it is. Most texts have no other view: they contain no escapes, or
- * only ones that no value needs, as `\"` and `\n` usually are.
+ * Returns a function that decodes a text step by step, as its readers would. Encoders differ in what they escape, but
+ * decoding always gives the same result. The first view is the original text. Most texts have only that view: they contain no
+ * escapes, or only escapes that no value contains, usually `\"` and `\n`.
  *
- * @param signs Those of `SIGNS` that values contain.
+ * @param signs The characters of `SIGNS` that values contain.
  */
 export function viewsFor(signs: ReadonlySet<string>): (text: string) => readonly View[] {
   const letters = LETTERS.filter((pair) => pair !== '\\\\' && signs.has(pair.charAt(1)));
-  // A backslash may hide further escapes, and a number may stand for any character.
+  // A backslash may start a nested escape, and a number may encode any character.
   const inJson = new RegExp(`\\\\[\\\\ux${letters.map((pair) => pair.charAt(0)).join('')}]`);
-  // JSON nested three times; in that a URL, which may be a part of another; in that JSON again.
+  // JSON nested three times, which contains a URL, perhaps nested in another URL, which contains JSON again.
   const passes = [
     { escapes: json, relevant: inJson, depth: 3 },
     { escapes: url, relevant: ENCODED, depth: 2 },
@@ -82,7 +82,7 @@ function without(escapes: Escapes, view: View): View {
   let starts: Uint32Array | undefined;
   return {
     text: Buffer.from(units.buffer, 0, length * 2).toString('utf16le'),
-    // Positions are computed only where something was found, which is rare.
+    // Computed only after a match, which is rare.
     writtenAt(position) {
       if (starts === undefined) {
         starts = new Uint32Array(text.length + 1);
@@ -94,8 +94,8 @@ function without(escapes: Escapes, view: View): View {
 }
 
 /**
- * Writes `text` without its escapes into `units`, and where each unit begins into `starts`. Returns the number of units.
- * It goes unit by unit because concatenating strings costs several times as much in texts with many escapes.
+ * Writes the decoded `text` into `units`, and the start of each unit into `starts`. Returns the number of units. It copies
+ * unit by unit, because concatenating strings takes several times as long in texts with many escapes.
  */
 function decode(
   { sign, endOf, read }: Escapes,

@@ -15,21 +15,21 @@ export interface ClientRotationOptions {
   /** The name of the client in errors and events. */
   readonly name?: string | undefined;
   /**
-   * How long a request may still use a connection that was opened with replaced secrets, before that connection is closed.
+   * How long requests may use a connection that was opened with replaced secrets; then it is closed.
    * Default: 3 600 000 (an hour).
    */
   readonly drainTimeoutMs?: number | undefined;
-  /** First step of the backoff after a generation that cannot be used. Default: 1 000. */
+  /** Initial backoff after a generation that cannot be used. It doubles each time. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
-  /** Its longest step. Default: 30 000. */
+  /** Maximum backoff. Default: 30 000. */
   readonly retryMaxMs?: number | undefined;
 }
 
 /**
- * The rotation of a client, apart from the client's own face.
+ * The rotation of a client: its generation, its stale connections, its events.
  *
- * What is wrong (`rejected`, `error`) also reaches the `error` listeners of the store, and is a process warning where
- * neither has a listener.
+ * `rejected` and `error` events also reach the `error` listeners of the store. If neither has a listener, they become
+ * process warnings.
  */
 export interface ClientRotation extends Listenable<RotationEvents> {
   /** The store's generation that new connections are opened with. */
@@ -38,47 +38,47 @@ export interface ClientRotation extends Listenable<RotationEvents> {
   readonly staleCount: number;
 }
 
-/** What a store must do for a client to follow it. */
+/** The part of a store that a client uses. */
 export type ClientStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on' | 'refresh'>;
 
 type Connections = NonNullable<ReturnType<NonNullable<ResourceView['connections']>>>;
 
-/** How an adapter connects. `State` is what one generation connects with: a context, a credential, an inner client. */
+/** How an adapter connects. `State` holds what connections of one generation use: a context, a credential, a client. */
 export interface ClientSetup<V, Options extends object, State> {
-  /** What telemetry calls such clients: `https-agent`. */
+  /** The kind of client in telemetry: `https-agent`. */
   readonly kind: string;
   readonly store: ClientStore<V>;
   readonly recipe: Recipe<V, Options>;
-  /** What the recipe returns the options of: `an https.Agent`. */
+  /** The client whose options the recipe returns: `an https.Agent`. */
   readonly returns: string;
   readonly options: Partial<EngineOptions> & { readonly name: string };
-  /** The server may refuse a credential: adds the events `refused` and `accepted`. */
+  /** Adds the events `refused` and `accepted`, for servers that may refuse a credential. */
   readonly refusals?: boolean | undefined;
-  /** Several clients that share their listeners, and the `name` in the events of this one. */
+  /** The emitter that this client shares with others, and the `name` in its own events. */
   readonly shared?: { readonly events: ResourceEvents | undefined; readonly label: string };
-  /** Says what to connect with, from what the recipe returned. Synchronous, and leaves no connection open. */
+  /** Makes the state from the options that the recipe returned. Synchronous; leaves no connection open. */
   connect(options: Options, generation: number): State;
-  /** Proves that a new state works, by rejecting when it does not. */
+  /** Rejects if a new state does not work. */
   verify?(state: State, signal: AbortSignal): unknown;
 }
 
 /** How an adapter moves its client from one state to the next. */
 export interface ClientWork<State> {
-  /** New connections use `next` from now on. No listener has heard of it yet. */
+  /** Makes new connections use `next`. Runs before any listener hears of the swap. */
   swap(next: State, previous: State): void;
   /** Settles when the last use of an old state is over, or `signal` aborts. */
   drained(state: State, signal: AbortSignal): unknown;
-  /** Closes the remaining connections of a state, in use or not. May be called again. */
+  /** Closes the remaining connections of a state, in use or not. May be called more than once. */
   close(state: State): unknown;
   /** Connections of one state, open or being opened. */
   openCount?(state: State): number;
-  /** Connections of all states together, if they are not counted one by one. */
+  /** Connections of all states together, for adapters that do not count them by state. */
   connections?(): Connections;
 }
 
 /**
- * Reads the options of a client: those that every client has, and its `own`. `inRecipe`: settings of the client itself,
- * which belong into what the recipe returns.
+ * Reads the options of a client: the common options and its `own`. `inRecipe` lists settings of the client library,
+ * which belong in the options that the recipe returns.
  * @throws `OPTION_UNKNOWN`, `OPTION_INVALID`.
  */
 export function clientOptions<D extends Readonly<Record<string, Option<unknown>>>>(
@@ -105,13 +105,13 @@ export function clientOptions<D extends Readonly<Record<string, Option<unknown>>
 }
 
 /**
- * One client that follows its secrets; every adapter uses it. The constructor builds the first state synchronously,
+ * A client that follows its secrets. Every adapter uses this class: the constructor builds the first state synchronously,
  * `follow` starts the rotation, and `expose` gives the client its public `rotation`.
  */
 export class RotatingClient<V, Options extends object, State> {
   readonly #setup: ClientSetup<V, Options, State>;
   readonly #tracked: TrackedSnapshot<V>;
-  /** Swapped out, and maybe still in use. */
+  /** States that were swapped out and may still be in use. */
   readonly #replaced = new Set<State>();
   #current: State;
   #generation: number;
@@ -120,8 +120,8 @@ export class RotatingClient<V, Options extends object, State> {
   #refusedAt: number | undefined;
 
   /**
-   * `where`: the function that makes the client, for messages.
-   * @throws `OPTION_INVALID`, `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, or what `connect` throws.
+   * `where`: the name of the function that makes the client, for messages.
+   * @throws `OPTION_INVALID`, `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, or any error of `connect`.
    */
   constructor(where: string, setup: ClientSetup<V, Options, State>) {
     const { store, recipe, options } = setup;
@@ -141,12 +141,12 @@ export class RotatingClient<V, Options extends object, State> {
     return this.#setup.options.name;
   }
 
-  /** What new connections use. */
+  /** The state that new connections use. */
   get current(): State {
     return this.#current;
   }
 
-  /** The store's generation of that. */
+  /** The store's generation that `current` was built from. */
   get generation(): number {
     return this.#generation;
   }
@@ -201,7 +201,7 @@ export class RotatingClient<V, Options extends object, State> {
     );
   }
 
-  /** Gives the client its public `rotation`; `more` adds to it. */
+  /** Defines the public `rotation` of the client, extended by `more`. */
   expose<C extends object, More extends object = object>(
     client: C,
     more: More = {} as More,
@@ -219,7 +219,7 @@ export class RotatingClient<V, Options extends object, State> {
     }) as unknown as ClientRotation & More;
   }
 
-  /** The server refuses the current credential: reports it, and refreshes to find a newer one. */
+  /** Reports that the server refuses the current credential, and refreshes the store to find a newer one. */
   refused(error: SecretsError, waiting: number): void {
     this.#refusedAt ??= performance.now();
     const { name, generation } = this;
@@ -234,7 +234,7 @@ export class RotatingClient<V, Options extends object, State> {
     this.refreshNow();
   }
 
-  /** The server accepts the credential again, or a newer one. */
+  /** Reports that the server accepts the credential again, or accepts a newer one. */
   accepted(): void {
     const { name, generation } = this;
     const waitedMs = this.#refusedAt === undefined ? 0 : performance.now() - this.#refusedAt;
@@ -244,7 +244,7 @@ export class RotatingClient<V, Options extends object, State> {
     events.emit('accepted', { name, generation, waitedMs });
   }
 
-  /** The server changed its mind about credentials: a newer one may be in a source, or wait for its next attempt. */
+  /** Refreshes the store and retries at once: a newer credential may be in a source, or wait for its next attempt. */
   refreshNow(): void {
     this.#engine.retryNow();
     this.#setup.store.refresh({ trigger: 'auth-failure' }).catch((error: unknown) => {
@@ -256,7 +256,7 @@ export class RotatingClient<V, Options extends object, State> {
     return this.#engine.events;
   }
 
-  /** Stops following the store, drains the current state and closes it. May be called again. */
+  /** Stops following the store, then drains and closes the current state. Repeated calls return the same promise. */
   stop(): Promise<void> {
     return this.#engine.close();
   }

@@ -3,7 +3,7 @@ import { unrefTimer } from '../internal/time';
 
 const MAX_TIMER_MS = 2_147_483_647;
 
-/** The promise of the first resource, with its bound. */
+/** The promise of the first resource, with its time limit. */
 export class Readiness<R> {
   readonly #promise: Promise<R>;
   #settle: { resolve(resource: R): void; reject(error: SecretsError): void } | undefined;
@@ -13,11 +13,11 @@ export class Readiness<R> {
     this.#promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Callers that do not await it hear of failures through events.
+    // Events report failures to callers that do not await this promise.
     this.#promise.catch(() => {});
   }
 
-  /** Starts the bound. `late` makes the error for when it passes. */
+  /** Starts the time limit. `late` makes the error with which the promise then rejects. */
   within(timeoutMs: number, late: () => SecretsError): void {
     const expired = () => {
       if (timeoutMs <= MAX_TIMER_MS) this.reject(late());
@@ -25,7 +25,7 @@ export class Readiness<R> {
     this.#timer = setInterval(expired, Math.min(timeoutMs, MAX_TIMER_MS)).unref();
   }
 
-  /** The promise. From the first call on, somebody waits: the bound then holds the process between two attempts. */
+  /** Returns the promise. From the first call on, the timer keeps the process alive between attempts. */
   wait(): Promise<R> {
     this.#timer?.ref();
     return this.#promise;
@@ -47,7 +47,7 @@ export class Readiness<R> {
   }
 }
 
-/** A close that runs once, however often it is called, also from within itself. */
+/** Runs a close once, even if it is called again, or from within itself. */
 export class Closing {
   #promise: Promise<void> | undefined;
 
@@ -59,7 +59,7 @@ export class Closing {
   once(close: () => void | Promise<void>): Promise<void> {
     if (this.#promise !== undefined) return this.#promise;
     let settle: (closed: Promise<void>) => void = () => {};
-    // It is there before `close` calls anything that may close again.
+    // Set before `close` runs: it may call something that closes again.
     this.#promise = new Promise((resolve) => {
       settle = resolve;
     });
@@ -72,7 +72,7 @@ export class Closing {
 export class UnderWay {
   readonly #work = new Set<Promise<void>>();
 
-  /** Runs work that never rejects. It counts before it starts, because it may close its own resource. */
+  /** Runs `work`, which must never reject. It is counted before it starts, because it may close its own resource. */
   run(work: () => Promise<void>): void {
     let settle = () => {};
     const done = new Promise<void>((resolve) => {
@@ -85,7 +85,7 @@ export class UnderWay {
     });
   }
 
-  /** Resolves when nothing is left, including what started meanwhile. */
+  /** Resolves when all work has ended, including work that started while this waited. */
   async over(): Promise<void> {
     while (this.#work.size > 0) await Promise.all(this.#work);
   }
@@ -111,7 +111,7 @@ export class Pause {
 }
 
 export function notReadyError(name: string): SecretsError {
-  const facts = { resource: name, next: 'Await its ready promise first.' };
+  const facts = { resource: name, next: 'Await its `ready` promise before you use it.' };
   return new SecretsError('ROTATION_NOT_READY', `the ${name} is not ready yet`, facts);
 }
 

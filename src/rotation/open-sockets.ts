@@ -13,20 +13,20 @@ export class OpenSockets {
     return this.#sockets.has(socket);
   }
 
-  /** Holds a connection until it closes. */
+  /** Tracks a connection until it closes. */
   add(socket: Duplex): void {
     if (socket.closed) return;
     this.#sockets.add(socket);
     socket.once('close', () => this.delete(socket));
   }
 
-  /** Releases a connection that somebody else owns from now on. */
+  /** Stops tracking a connection that has a new owner. */
   delete(socket: Duplex): void {
     this.#sockets.delete(socket);
     if (this.#sockets.size === 0) for (const tell of [...this.#whenEmpty]) tell();
   }
 
-  /** Resolves when none is left, or `signal` aborts. */
+  /** Resolves when all connections are closed, or `signal` aborts. */
   empty(signal: AbortSignal): Promise<void> {
     if (this.#sockets.size === 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -40,7 +40,7 @@ export class OpenSockets {
     });
   }
 
-  /** Closes them, in use or not, with the error that their users get. */
+  /** Closes all connections, in use or not. Their users receive `error`. */
   destroy(error?: Error): void {
     for (const socket of [...this.#sockets]) socket.destroy(error);
   }

@@ -6,12 +6,12 @@ import { isSecret } from '../secret/secret';
 import type { Snapshot } from '../store/types';
 import type { TrackedSnapshot } from './tracked';
 
-/** Turns one generation into the options of a client or server. Synchronous; the resource depends on the secrets that it reads. */
+/** Turns a snapshot into the options of a client or server. Synchronous. The client depends on the secrets that it reads. */
 export type Recipe<V, Options> = (snapshot: Snapshot<V>) => Options;
 
 /**
- * Runs a recipe for the resource called `name`. `returns` names the client whose options it should return, for the message.
- * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, or what reading the snapshot threw.
+ * Runs the recipe of the resource called `name`. `returns` names the client whose options it must return, for messages.
+ * @throws `RECIPE_FAILED`, `RECIPE_ASYNC`, or any error of reading the snapshot.
  */
 export function runRecipe<V, Options extends object>(
   name: string,
@@ -22,18 +22,18 @@ export function runRecipe<V, Options extends object>(
   let result: unknown;
   try {
     result = recipe(snapshot);
-    // Getters may read secrets: run them while reads are watched.
+    // Getters may read secrets: call them while reads are tracked.
     if (typeof result === 'object' && result !== null) Object.values(result);
   } catch (error) {
     if (isSecretsError(error)) throw error;
     throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} threw ${describeError(error)}`, {
-      next: 'Its message is left out, because it may hold a value.',
+      next: 'Fix the recipe. The message of its error is left out, because it may contain a secret.',
     });
   }
   if (isThenable(result)) {
     result.then(undefined, () => {});
     throw new SecretsError('RECIPE_ASYNC', `the recipe of the ${name} returned a promise`, {
-      next: 'Return plain options; do slow work beforehand, and read its result from the snapshot.',
+      next: 'Return the options themselves, not a promise. Do asynchronous work before you create the client.',
     });
   }
   if (typeof result !== 'object' || result === null) {
@@ -44,15 +44,15 @@ export function runRecipe<V, Options extends object>(
   const [boxed] = Object.entries(result).find(([, value]) => isSecret(value)) ?? [];
   if (boxed !== undefined) {
     throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} returned a box as \`${boxed}\``, {
-      next: `Return the value: s.reveal('…'), or reveal() of the box.`,
+      next: `Return its value: call s.reveal('…') instead of s.get('…'), or reveal() on the box.`,
     });
   }
   return result as Options;
 }
 
 /**
- * The error for a recipe or builder that does not depend on its snapshot: one that reads nothing from it would never be
- * run again, and one that reads the store could mix two generations. `builder`: what messages call it.
+ * Returns an error if a recipe or builder did not read its snapshot: the engine would never run it again. A recipe that
+ * reads the store instead could mix two generations. `builder` names the function in messages.
  */
 export function misreadError<V>(
   tracked: TrackedSnapshot<V>,
@@ -71,29 +71,33 @@ export function misreadError<V>(
   return new SecretsError('RECIPE_READS_NOTHING', what, { resource, next: READ_THE_ARGUMENT });
 }
 
-const READ_THE_ARGUMENT = `Read secrets from its argument while it runs: (s) => ({ password: s.reveal('dbPassword') }).`;
+const READ_THE_ARGUMENT = `Read secrets from its argument, before it returns: (s) => ({ password: s.reveal('dbPassword') }).`;
 
-/** @throws `OPTION_INVALID` where something else than a store was passed, and says what to pass. */
+/** @throws `OPTION_INVALID` if `store` is not a store. */
 export function assertStore(where: string, store: unknown): void {
   if (isStore(store)) return;
   const isPromise = isThenable(store);
   throw new SecretsError(
     'OPTION_INVALID',
-    `${where} needs a store first, not ${isPromise ? 'a promise' : kindOf(store)}`,
+    `the first argument of ${where} must be a store, not ${isPromise ? 'a promise' : kindOf(store)}`,
     {
       next: isPromise
-        ? 'Await SecretStore.open() first.'
-        : 'Pass the store that SecretStore.open() resolved with.',
+        ? 'Await SecretStore.open(), then pass its result.'
+        : 'Pass the store that SecretStore.open() returns.',
     },
   );
 }
 
-/** @throws `OPTION_INVALID` if no recipe was passed. `usage` shows a correct call. */
+/** @throws `OPTION_INVALID` if `recipe` is not a function. `usage` shows a correct call. */
 export function assertRecipe(where: string, recipe: unknown, usage: string): void {
   if (typeof recipe === 'function') return;
-  throw new SecretsError('OPTION_INVALID', `${where} needs a recipe, a function, not ${kindOf(recipe)}`, {
-    next: `Call ${usage}.`,
-  });
+  throw new SecretsError(
+    'OPTION_INVALID',
+    `the recipe of ${where} must be a function, not ${kindOf(recipe)}`,
+    {
+      next: `Call ${usage}.`,
+    },
+  );
 }
 
 /**
@@ -103,7 +107,7 @@ export function assertRecipe(where: string, recipe: unknown, usage: string): voi
 export function assertStoreAndRecipe(where: string, store: unknown, recipe: unknown): void {
   const usage = `${where}(secrets, (s) => ({ … s.reveal('name') … }))`;
   if (typeof store === 'function' && isStore(recipe)) {
-    throw new SecretsError('OPTION_INVALID', `${where} was given its recipe before the store`, {
+    throw new SecretsError('OPTION_INVALID', `${where} received its recipe before the store`, {
       next: `Call ${usage}: the store comes first.`,
     });
   }

@@ -14,8 +14,8 @@ export const ROTATION_EVENTS = ['swapped', 'rejected', 'drained', 'error'] as co
 export const CREDENTIAL_EVENTS = ['refused', 'accepted'] as const;
 
 /**
- * Reports what happens to a resource, or to several that share their listeners. Problems also reach the
- * `error` listeners of the store; where neither has a listener, it is a process warning.
+ * Emits the events of a resource, or of several that share their listeners. Problems also reach the `error` listeners of
+ * the store. If neither has a listener, they become process warnings.
  */
 export class ResourceEvents implements Listenable<ResourceEventMap> {
   readonly #store: object;
@@ -24,8 +24,8 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
   readonly #listenerFailed: (failure: SecretsError) => void;
 
   /**
-   * `name`: whose events they are, for messages. `known`: those that it has. `listenerFailed` gets the error of a
-   * listener that failed, before it is told.
+   * `name`: the resource, for messages. `known`: the events that it has. `listenerFailed` receives the error of a failed
+   * listener before it is reported.
    */
   constructor(
     store: object,
@@ -66,7 +66,7 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
     this.#events.emit(event, payload);
   }
 
-  /** Tells that something is wrong. `payload` may hold the error that is told; `resource` is its name in there. */
+  /** Reports a problem. `payload` makes the event from the error, to which the name of the resource was added. */
   alarm<E extends 'rejected' | 'refused' | 'error'>(
     event: E,
     resource: string,
@@ -86,7 +86,7 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
 
   listenerFailed(event: string, error: unknown): void {
     const failure = listenerFailure(event, error);
-    // A failing error listener would receive its own failure forever.
+    // A failing `error` listener would receive its own failure, without end.
     if (event === 'error') {
       warn(failure);
     } else {
@@ -100,7 +100,7 @@ export class ResourceEvents implements Listenable<ResourceEventMap> {
   }
 }
 
-/** The three methods of an emitter, bound: for a public object. */
+/** The three methods of an emitter, bound, for a public object. */
 export function listenableOf(events: Listenable<ResourceEventMap>): Listenable<ResourceEventMap> {
   return acceptedByNode({
     on: (event, listener, options) => events.on(event, listener, options),
@@ -109,7 +109,7 @@ export function listenableOf(events: Listenable<ResourceEventMap>): Listenable<R
   });
 }
 
-/** `events.once` of Node unsubscribes by `removeListener`. Users have `off`, so this is neither typed nor enumerable. */
+/** Adds `removeListener`, which `events.once` of Node calls. Users have `off`, so it is neither typed nor enumerable. */
 export function acceptedByNode<T extends { off(...args: never[]): void }>(emitter: T): T {
   const value = function (this: T, ...args: never[]) {
     this.off(...args);
@@ -118,7 +118,7 @@ export function acceptedByNode<T extends { off(...args: never[]): void }>(emitte
   return Object.defineProperty(emitter, 'removeListener', { value, configurable: true });
 }
 
-/** The error with the name of its resource, from the same place. */
+/** Adds the name of its resource to an error, and keeps the stack. */
 export function withResource(error: SecretsError, resource: string): SecretsError {
   if (error.resource === resource) return error;
   const told = withFacts(error, { resource });

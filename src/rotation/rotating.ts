@@ -7,13 +7,13 @@ import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './type
 const WHERE = 'rotating';
 
 /**
- * Keeps one resource built from the current secrets: a client, a connection, a signer. When a secret that `build` read
- * rotates, a new one is built and verified while the old one serves; then they are swapped, and the old one is drained and
- * disposed. A newer rotation supersedes a running one; a failed one is retried with backoff.
+ * Keeps one resource (a client, a connection, a signer) up to date with its secrets. When a secret that `build` read
+ * rotates, the engine builds and verifies a new resource while the old one serves, swaps them, then drains and disposes the
+ * old one. A failed attempt is retried with backoff; a newer rotation supersedes one in progress.
  *
- * Errors: `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING` in `rejected` events, and `ready`
- * rejects with them; `DRAIN_TIMEOUT` and `DISPOSE_FAILED` in `error` events; `ROTATION_NOT_READY` and `ROTATION_CLOSED`
- * thrown; `OPTION_UNKNOWN`, `OPTION_INVALID` thrown.
+ * Throws `OPTION_UNKNOWN` and `OPTION_INVALID`. Failed attempts arrive in `rejected` events, and reject `ready`:
+ * `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING`. Problems with an old resource arrive in
+ * `error` events: `DRAIN_TIMEOUT`, `DISPOSE_FAILED`. Properties throw `ROTATION_NOT_READY` and `ROTATION_CLOSED`.
  *
  * @example
  * ```ts

@@ -16,34 +16,34 @@ import { type ResourceView, type RotationTrace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
 import type { EngineOptions, Lifecycle, Rotating, RotationStore } from './types';
 
-/** What the function or adapter that makes a rotation adds to its lifecycle. */
+/** Settings that the maker of a rotation adds to the lifecycle. */
 export interface RotationSetup<R, V> {
-  /** A resource that serves at once, unverified; without it the first one is built and verified. */
+  /** A resource that serves at once, unverified. Default: the engine builds and verifies the first one. */
   readonly initial?: { readonly resource: R; readonly tracked: TrackedSnapshot<V> };
-  /** What messages call the function that reads the snapshot. Default: `build function`. */
+  /** The name of the function that reads the snapshot, for messages. Default: `build function`. */
   readonly builder?: string | undefined;
-  /** What telemetry shows of the resource. */
+  /** How telemetry describes the resource. */
   readonly view?: ResourceView | undefined;
-  /** The events of the resource. Default: those of a rotation. */
+  /** The events that the resource has. Default: `ROTATION_EVENTS`. */
   readonly events?: readonly ResourceEvent[] | undefined;
-  /** Where its events go, and the `name` that they carry, when several resources share their listeners. */
+  /** The emitter that several resources share, and the `name` in the events of this one. */
   readonly shared?: { readonly events: ResourceEvents | undefined; readonly label: string } | undefined;
-  /** Puts a new resource into service, before any listener hears of it. */
+  /** Puts a new resource into service. Runs before any listener hears of the swap. */
   swap?(next: R, generation: number): void;
 }
 
-/** One rotation: from the first attempt until the new resource serves or a newer rotation takes its place. */
+/** One rotation, from its first attempt until the new resource serves or a newer rotation supersedes it. */
 interface Run<V> {
   readonly abort: AbortController;
   readonly trace: RotationTrace;
-  /** The causes of failure that were told. */
+  /** The causes of failure that were already reported. */
   readonly told: Set<string>;
   tracked: TrackedSnapshot<V> | undefined;
-  /** Between two attempts. */
+  /** The wait between two attempts. */
   readonly pause: Pause;
 }
 
-/** What a rotation goes by where nothing else is said. Durations are milliseconds. */
+/** Defaults for every rotation, in milliseconds. */
 export const ENGINE_DEFAULTS = {
   buildTimeoutMs: 30_000,
   verifyTimeoutMs: 10_000,
@@ -64,11 +64,11 @@ export class Rotation<R, V> implements Rotating<R> {
   readonly #setup: RotationSetup<R, V>;
   readonly #unsubscribe: () => void;
   readonly #events: ResourceEvents;
-  /** The `name` in its events. */
+  /** The `name` in the events of this resource. */
   readonly #label: string;
   readonly #ready = new Readiness<R>();
   readonly #trace: Trace;
-  /** Attempts, and old resources on their way out: `close` waits for them. */
+  /** Attempts and retirements in progress, which `close` waits for. */
   readonly #underWay = new UnderWay();
   readonly #closing = new Closing();
   #serving: { readonly leased: Leased<R>; readonly tracked: TrackedSnapshot<V> } | undefined;
@@ -88,7 +88,7 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#setup = setup;
     this.#label = setup.shared?.label ?? options.name;
     const { initial, view = { kind: 'resource' }, events, shared } = setup;
-    // First: a closed store throws here, and then nothing of this resource is visible.
+    // Subscribe first: a closed store throws here, before telemetry sees this resource.
     this.#unsubscribe = store.on('change', (change) => this.#changed(change));
     this.#trace = new Trace(store, options.name, view, () => this.#serving?.leased.generation);
     this.#events =
@@ -125,12 +125,12 @@ export class Rotation<R, V> implements Rotating<R> {
     return this.#events;
   }
 
-  /** What telemetry calls it. */
+  /** The identity of the resource in telemetry. */
   get identity(): OfResource {
     return this.#trace.identity;
   }
 
-  /** Starts a rotation to the store's current snapshot; one that is under way is superseded. */
+  /** Starts a rotation to the store's current snapshot, and supersedes one in progress. */
   rotate(): void {
     if (this.#closing.started) return;
     this.#supersede();
@@ -145,7 +145,7 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#underWay.run(() => this.#attempt(run));
   }
 
-  /** Ends the wait before the next attempt: something happened that may let it succeed now. */
+  /** Starts the next attempt now instead of after its backoff, because it may succeed now. */
   retryNow(): void {
     this.#run?.pause.end();
   }
@@ -174,12 +174,12 @@ export class Rotation<R, V> implements Rotating<R> {
     this.#run = undefined;
   }
 
-  /** A previous value that was read with `revealWithPrevious` stays in the resource until the next build, also after its grace. */
+  /** Rotates when the grace of a previous value ends: a resource built with `revealWithPrevious` would keep that value. */
   #rotateAfterGrace(tracked: TrackedSnapshot<V>): void {
     this.#cancelGrace();
     if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
     const wait = Math.max(1, tracked.graceEndsAt - Date.now() + 1);
-    // A rotation that is under way will have read what is left.
+    // A rotation in progress already reads the remaining values.
     this.#cancelGrace = unrefTimer(wait, () => detached(() => this.#run ?? this.rotate()));
   }
 
@@ -187,10 +187,10 @@ export class Rotation<R, V> implements Rotating<R> {
     const concerned = [this.#serving?.tracked, this.#run?.tracked].some(
       (tracked) => tracked?.readsAll || changes.some(({ name }) => tracked?.reads.has(name)),
     );
-    // Before the first resource, every change may be the one that helps.
+    // Before the first resource serves, any change may let the build succeed.
     if (!concerned && this.#serving !== undefined) return;
     if (!this.#isOutdated()) {
-      // Rolled back to what serves already.
+      // The secrets were rolled back to the values that already serve.
       this.#supersede();
       if (this.#serving !== undefined) this.#rotateAfterGrace(this.#serving.tracked);
       return;
@@ -198,19 +198,19 @@ export class Rotation<R, V> implements Rotating<R> {
     this.rotate();
   }
 
-  /** True when what serves was built from other values than the store has now. */
+  /** True if the serving resource was built from values that differ from the current ones. */
   #isOutdated(): boolean {
     if (this.#serving === undefined) return true;
     try {
       return outdated(this.#serving.tracked, this.#store.snapshot());
     } catch (error) {
-      // Closed by a listener that heard of the change first.
+      // A listener that ran earlier closed the store.
       if (isSecretsError(error, 'STORE_CLOSED')) return false;
       throw error;
     }
   }
 
-  /** A builder may hand out a function that reads a secret later, when that has rotated already. */
+  /** Handles a read after the build: a function that the builder passed on may read a secret that has rotated since. */
   #readLate(): void {
     queueMicrotask(() => {
       if (this.#run === undefined && this.#isOutdated()) detached(() => this.rotate());
@@ -313,13 +313,13 @@ export class Rotation<R, V> implements Rotating<R> {
       const event = { name: this.#label, generation, error, retryInMs };
       this.#events.alarm('rejected', name, error, () => event);
     }
-    // A mistake in the code: waiting does not help.
+    // A mistake in the code: retries cannot help.
     if (error.code === 'RECIPE_READS_NOTHING') {
       this.#ready.reject(error);
       run.trace.end('superseded');
       run.abort.abort();
     }
-    // A listener may have closed or rotated meanwhile.
+    // A listener may have closed this resource or started another rotation.
     if (!run.abort.signal.aborted) await run.pause.wait(retryInMs);
   }
 

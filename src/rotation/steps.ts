@@ -5,11 +5,13 @@ import { misreadError } from './recipe';
 import type { TrackedSnapshot } from './tracked';
 import type { DrainedEvent, EngineOptions, Lifecycle } from './types';
 
-// A close that hangs must not hang ours.
+const RETRIED = 'Attempts continue with backoff; until one succeeds, the old resource stays in use.';
+
+// `dispose` is the user's code and may never settle; `close()` must.
 const DISPOSE_TIMEOUT_MS = 30_000;
 
 /**
- * Builds within the bound. `late` gets a resource that is never used: it came too late, or its builder read no secret.
+ * Builds within the time limit. `late` receives a resource that must not be used: it came too late, or read no secret.
  * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`.
  */
 export async function build<R, V>(
@@ -42,7 +44,7 @@ export async function build<R, V>(
   }
 }
 
-/** Verifies within the bound. Throws `VERIFY_FAILED` and `VERIFY_TIMEOUT`. */
+/** Verifies within the time limit. Throws `VERIFY_FAILED` and `VERIFY_TIMEOUT`. */
 export async function verify<R, V>(
   lifecycle: Lifecycle<R, V>,
   resource: R,
@@ -55,10 +57,10 @@ export async function verify<R, V>(
   try {
     await bounded(verifying, verifyTimeoutMs, () => {
       const what = `verification of the new ${name} timed out after ${verifyTimeoutMs} ms`;
-      return new SecretsError('VERIFY_TIMEOUT', what, { next: 'The old one keeps serving.' });
+      return new SecretsError('VERIFY_TIMEOUT', what, { next: RETRIED });
     });
   } catch (error) {
-    throw ownError(error, 'VERIFY_FAILED', `the new ${name} did not work`);
+    throw ownError(error, 'VERIFY_FAILED', `verifying the new ${name} failed`);
   } finally {
     bound.release();
   }
@@ -66,12 +68,10 @@ export async function verify<R, V>(
 
 function ownError(error: unknown, code: SecretsErrorCode, what: string): SecretsError {
   if (isSecretsError(error)) return error;
-  return new SecretsError(code, `${what}: ${describeError(error)}`, {
-    next: 'It is retried; the old one keeps serving.',
-  });
+  return new SecretsError(code, `${what}: ${describeError(error)}`, { next: RETRIED });
 }
 
-/** A resource with the generation that it was built from and the uses that are under way. */
+/** A resource, its generation, and the number of its uses in progress. */
 export class Leased<R> {
   readonly resource: R;
   readonly generation: number;
@@ -93,7 +93,7 @@ export class Leased<R> {
     }
   }
 
-  /** Resolves when no use is under way. */
+  /** Resolves when no use is in progress. */
   free(): Promise<void> {
     if (this.#leases === 0) return Promise.resolve();
     return new Promise((resolve) => this.#free.push(resolve));
@@ -131,7 +131,7 @@ export async function retire<R, V>(
   cancel();
   if (outcome === 'expired') {
     const what = `the old ${name} was still in use after ${drainTimeoutMs} ms and is closed by force`;
-    const next = 'Raise drainTimeoutMs if its uses may take that long.';
+    const next = 'Raise drainTimeoutMs if its work may take that long.';
     onError(new SecretsError('DRAIN_TIMEOUT', what, { next }));
   }
   await dispose(leased.resource, lifecycle, name, onError);
@@ -139,7 +139,7 @@ export async function retire<R, V>(
   return { generation: leased.generation, forced: outcome === 'expired', durationMs };
 }
 
-/** Disposes within a bound, and reports what that throws. Never rejects. */
+/** Disposes within a time limit and reports errors to `onError`. Never rejects. */
 export async function dispose<R, V>(
   resource: R,
   lifecycle: Lifecycle<R, V>,

@@ -3,7 +3,7 @@ import { failureOf, type OfResource, publish, type RotationStarted } from '../ob
 import { type Observed, observedOf, type ResourceState } from '../observe/observed';
 import type { DrainedEvent } from './types';
 
-/** What an adapter shows of its client. */
+/** How an adapter describes its client to telemetry. */
 export interface ResourceView {
   /** `resource`, `pg`, `tls-server`, `tls-name`, `https-agent`, `undici`. */
   readonly kind: string;
@@ -15,7 +15,7 @@ export interface ResourceView {
 let resources = 0;
 let rotations = 0;
 
-/** What telemetry sees of one resource: messages on the channels, and its state while it lives. */
+/** The telemetry of one resource: its channel messages, and its state until it closes. */
 export class Trace {
   readonly #identity: OfResource;
   readonly #observed: Observed;
@@ -63,7 +63,7 @@ export class Trace {
     publish('hot-secrets:rotation:drain', () => ({ ...old, forced, durationMs }));
   }
 
-  /** `generation`: what the resource was built from, if it ever served. */
+  /** `generation`: the generation of the resource; `undefined` if it never served. */
   disposed(generation: number | undefined): void {
     publish('hot-secrets:rotation:dispose', () => ({ ...this.#identity, generation }));
   }
@@ -77,7 +77,7 @@ export class Trace {
   }
 }
 
-/** One rotation: from its first attempt until the new resource serves, or another rotation takes its place. */
+/** One rotation, from its first attempt until the new resource serves or a newer rotation supersedes it. */
 export class RotationTrace {
   readonly #started: RotationStarted;
   readonly #startedAt = performance.now();
@@ -109,7 +109,7 @@ export class RotationTrace {
     this.#attempts += 1;
   }
 
-  /** Runs one step of an attempt, and publishes how it went. */
+  /** Runs one step of an attempt and publishes its outcome. */
   async step<T>(step: 'build' | 'verify', generation: number, run: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     const attempt = this.#attempts;

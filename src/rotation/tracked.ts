@@ -5,31 +5,31 @@ import { type Secret, unseal } from '../secret/secret';
 import type { Boxes, Snapshot } from '../store/types';
 import type { RotationStore } from './types';
 
-/** A snapshot that notes which names are read through it. */
+/** A snapshot that records which names are read through it. */
 export interface TrackedSnapshot<V> {
   readonly snapshot: Snapshot<V>;
   readonly reads: ReadonlySet<string>;
-  /** True after `names()` was called: then every name counts as read. */
+  /** True once `names()` was called: every name then counts as read. */
   readonly readsAll: boolean;
-  /** When `revealWithPrevious` returns less than it did: milliseconds since the epoch, `Infinity` for never. */
+  /** When the first previous value expires, in milliseconds since the epoch; `Infinity` for never. */
   readonly graceEndsAt: number;
-  /** Names that were read from the store itself while `run` ran: those may belong to another generation. */
+  /** Names that `run` read from the store itself, whose values may belong to another generation. */
   readonly storeReads: ReadonlySet<string>;
-  /** Runs a recipe, or the synchronous part of a builder. Reads through the snapshot count after it, too. */
+  /** Runs a recipe, or the synchronous part of a builder. Later reads through the snapshot count too. */
   run<T>(recipe: () => T): T;
-  /** `listener` hears of each name that is read for the first time from now on. */
+  /** Calls `listener` at each later first read of a name. */
   onLateRead(listener: () => void): void;
 }
 
-/** The innermost recipe that is running: a recipe may make another resource, whose reads are not its own. */
+/** The innermost running recipe. A recipe may make another resource, whose reads do not count as its own. */
 let running: object | undefined;
 
-/** A recipe depends on the secrets that it reads. */
+/** Takes a snapshot that records its reads: a resource depends on the secrets that its recipe reads. */
 export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
   const snapshot = store.snapshot();
   const reads = new Set<string>();
   const storeReads = new Set<string>();
-  /** Boxes of these were returned: revealing one of them counts as reading the snapshot. */
+  /** Names whose boxes were returned: revealing such a box counts as reading the snapshot. */
   const boxed = new Set<string>();
   let readsAll = false;
   let graceEndsAt = Number.POSITIVE_INFINITY;
@@ -98,18 +98,18 @@ export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
   return tracked;
 }
 
-/** True when a name that was read has another value in `now`, or other tags, which may hold half of a credential. */
+/** True if a name that was read has another value in `now`, or other tags, which may hold half of a credential. */
 export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): boolean {
   const { snapshot, reads, readsAll } = tracked;
   if (readsAll) return snapshot.generation !== now.generation;
   return [...reads].some((name) => !isDeepStrictEqual(markIn(snapshot, name), markIn(now, name)));
 }
 
-/** Reads as a recipe would, because a snapshot finds undeclared names only when they are read. */
+/** Reads the box, because a snapshot finds undeclared names only when they are read. */
 function markIn<V>(snapshot: Snapshot<V>, name: string): unknown {
   try {
     const box = snapshot.get(name as keyof V & string) as Secret<unknown> | undefined;
-    // Versions of a vault may repeat, when it is made anew or when a name moves up to another source.
+    // Versions may repeat: a vault was recreated, or the name moved to another source.
     return [box?.version, box && unseal(box), box?.attributes.tags];
   } catch {
     return [undefined, undefined];

@@ -2,40 +2,40 @@ import type { SecretsError } from '../errors';
 import type { Listenable } from '../internal/events';
 import type { SecretStore, Snapshot } from '../store/types';
 
-/** What a rotation needs of a store. */
+/** The part of a store that a rotation uses. */
 export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
 
-/** How one kind of resource is made and released. The engine does the rest. */
+/** The functions that build, verify, drain and dispose one kind of resource. The engine calls them. */
 export interface Lifecycle<R, V> {
-  /** Builds the resource from one generation. The resource depends on the secrets that it reads from the snapshot. */
+  /** Builds the resource from one snapshot. A rotation of any secret that it reads there replaces the resource. */
   build(snapshot: Snapshot<V>, signal: AbortSignal): R | Promise<R>;
-  /** Proves that a new resource works, by rejecting when it does not. Default: a built resource counts as working. */
+  /** Rejects if the new resource does not work. Default: every built resource counts as working. */
   verify?(resource: R, signal: AbortSignal): unknown;
-  /** Settles when nothing uses the old resource anymore, apart from the leases of `use`. Default: at once. */
+  /** Settles when nothing uses the old resource anymore. Calls of `use` are counted separately. Default: at once. */
   drain?(resource: R, signal: AbortSignal): unknown;
-  /** Closes a resource: drained, superseded before it served, or forced at the deadline. Default: nothing. */
+  /** Closes a resource that has drained, reached its drain deadline, or was superseded before use. Default: nothing. */
   dispose?(resource: R): unknown;
 }
 
 /** Durations are milliseconds. */
 export interface RotatingOptions {
-  /** Its name in errors and events. Default: `resource`. */
+  /** The name of the resource in errors and events. Default: `resource`. */
   readonly name?: string | undefined;
-  /** Bound of one `build`. Default: 30 000. */
+  /** Time limit of one `build`. Default: 30 000. */
   readonly buildTimeoutMs?: number | undefined;
-  /** Bound of one `verify`. Default: 10 000. */
+  /** Time limit of one `verify`. Default: 10 000. */
   readonly verifyTimeoutMs?: number | undefined;
-  /** How long an old resource may stay in use before it is disposed by force. Default: 30 000. */
+  /** How long an old resource may stay in use; then it is disposed by force. Default: 30 000. */
   readonly drainTimeoutMs?: number | undefined;
-  /** First step of the backoff between attempts, which doubles, with full jitter. Default: 1 000. */
+  /** Initial backoff between attempts. It doubles each time, with full jitter. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
-  /** Longest step of the backoff. Default: 30 000. */
+  /** Maximum backoff. Default: 30 000. */
   readonly retryMaxMs?: number | undefined;
-  /** Bound of `ready`; attempts continue after it. Default: 30 000. */
+  /** Time limit of `ready`. Attempts continue after it. Default: 30 000. */
   readonly readyTimeoutMs?: number | undefined;
 }
 
-/** The options of a rotation, complete. */
+/** The options of a rotation, with all defaults applied. */
 export type EngineOptions = { readonly [O in keyof RotatingOptions]-?: NonNullable<RotatingOptions[O]> };
 
 export interface SwappedEvent {
@@ -68,7 +68,7 @@ export interface DrainedEvent {
 export interface RotationEvents {
   /** A new resource serves. */
   swapped: SwappedEvent;
-  /** A new resource could not be used; the old one serves. Once per cause, not once per retry. */
+  /** A new resource failed to build or verify; the old one stays in use. Emitted once per cause, not once per retry. */
   rejected: RejectedEvent;
   /** The old resource has drained and is closed. */
   drained: DrainedEvent;
@@ -76,9 +76,9 @@ export interface RotationEvents {
   error: SecretsError;
 }
 
-/** What a server says about the credential of a client, in addition to the events of its rotation. */
+/** Events of clients whose server can refuse their credential, in addition to `RotationEvents`. */
 export interface CredentialEvents {
-  /** The server refuses the current credential; callers wait, and the store refreshes. */
+  /** The server refuses the current credential. Callers wait while the store refreshes. */
   refused: {
     readonly name: string;
     readonly generation: number;
@@ -92,7 +92,7 @@ export interface CredentialEvents {
 /**
  * A resource that is rebuilt when a secret that it was built from rotates.
  *
- * Its `rejected` and `error` events reach the `error` listeners of the store too. Where neither has a listener, they are
+ * Its `rejected` and `error` events also reach the `error` listeners of the store. If neither has a listener, they become
  * process warnings.
  */
 export interface Rotating<R> extends AsyncDisposable, Listenable<RotationEvents> {
@@ -102,8 +102,8 @@ export interface Rotating<R> extends AsyncDisposable, Listenable<RotationEvents>
   readonly current: R;
   /** The store's generation that `current` was built from. */
   readonly generation: number;
-  /** Runs `work` with the current resource, which is not disposed before `work` settles (or the drain deadline). */
+  /** Runs `work` with the current resource, which stays open until `work` settles or the drain deadline passes. */
   use<T>(work: (resource: R) => T | Promise<T>): Promise<T>;
-  /** Stops following the store, drains and disposes the resource. May be called again. */
+  /** Stops following the store, then drains and disposes the resource. Repeated calls return the same promise. */
   close(): Promise<void>;
 }

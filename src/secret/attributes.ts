@@ -1,19 +1,19 @@
-/** What a source knows about a value apart from its bytes. None of it is secret. */
+/** Metadata that a source keeps with a value. None of it is secret. */
 export interface SecretAttributes {
-  /** As the source calls it: `application/x-pem-file`, `text/plain`. */
+  /** The content type as the source reports it: `application/x-pem-file`, `text/plain`. */
   readonly contentType?: string;
-  /** After this time the value should no longer be used; sources still return it. */
+  /** The value should not be used after this time. Sources return it nevertheless. */
   readonly expiresOn?: Date;
   readonly notBefore?: Date;
-  /** Labels that were stored with the value: the user name of a password, for example. */
+  /** Labels stored with the value, for example the user name that belongs to a password. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
 export const NO_ATTRIBUTES: SecretAttributes = Object.freeze({ tags: Object.freeze({}) });
 
 /**
- * A copy that callers cannot change: each read of a date returns a new one.
- * @throws `TypeError` for attributes in another shape.
+ * Returns a frozen copy. Each read of a date returns a new `Date`, so that callers cannot change it for others.
+ * @throws `TypeError` if the attributes have another shape.
  */
 export function sealAttributes({
   contentType,

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-// A plain hash of a password can be looked up in a dictionary; with a key that never leaves the process it cannot.
+// A dictionary attack can reverse a plain hash of a password, but not an HMAC whose key never leaves the process.
 const key = randomBytes(32);
 
-/** A version id for bytes: the same for the same bytes in this process, and meaningless outside it. */
+/** Returns a version id for bytes. Equal bytes have equal ids within this process; outside it, the id means nothing. */
 export function fingerprint(bytes: Uint8Array): string {
   return createHmac('sha256', key).update(bytes).digest('base64url');
 }

@@ -1,24 +1,24 @@
 import { SecretsError } from '../errors';
 
-/** Where one value may be found: its name in each kind of source. */
+/** The names of one value, by kind of source. */
 export interface Lookup {
   /** The alias, for example `database-password` or `db/primary/password`. */
   readonly name: string;
   /** Path of the file, relative to the mount. Default: the alias. */
   readonly file: string;
-  /** Environment variables, in order: the first one that is set and not empty wins. */
+  /** Environment variables in order of precedence: the first that is set and not empty wins. */
   readonly env: readonly string[];
-  /** Name of the secret in a vault, which allows `[0-9A-Za-z-]` only; `name/version` where a version is pinned. */
+  /** Name of the secret in a vault, which allows only `[0-9A-Za-z-]`; `name/version` if a version is pinned. */
   readonly vault: string;
 }
 
-/** Overrides for the names that are otherwise derived from the alias. */
+/** Names to use instead of those derived from the alias. */
 export interface LookupOptions {
   /** Path of the file, relative to the mount. Default: the alias. */
   readonly file?: string | undefined;
-  /** Environment variables, the first one set wins; `[]` for none. Default: the alias as `UPPER_CASE`. */
+  /** Environment variables; the first that is set wins. `[]` for none. Default: the alias as `UPPER_CASE`. */
   readonly env?: string | readonly string[] | undefined;
-  /** Name in a vault, with `/version` to pin one. Default: the alias with `-` for what a vault does not allow. */
+  /** Name in a vault; append `/version` to pin a version. Default: the alias, with `-` for characters a vault rejects. */
   readonly vault?: string | undefined;
 }
 
@@ -39,30 +39,34 @@ export function vaultName(alias: string): string {
 
 /**
  * Builds the lookup of an alias.
- * @throws `NAME_INVALID` when the alias or a variable name is impossible, `FILE_OUTSIDE_MOUNT` when the path
- * is absolute or climbs out of the mount.
+ * @throws `NAME_INVALID` if the alias, a variable or the vault name is invalid, `FILE_OUTSIDE_MOUNT` if the path is
+ * absolute or leaves the mount.
  */
 export function lookup(alias: string, options: LookupOptions = {}): Lookup {
   if (options.file === undefined && alias !== '') assertInsideMount(alias, alias);
   if (!ALIAS.test(alias) || alias.startsWith('..')) {
-    throw new SecretsError('NAME_INVALID', `${quote(alias)} cannot be the name of a secret`, {
+    throw new SecretsError('NAME_INVALID', `${quote(alias)} is not a valid name for a secret`, {
       next: 'Use letters, digits, ".", "_" and "-", with "/" between the parts of a nested alias.',
     });
   }
   const env = options.env === undefined ? [environmentName(alias)] : [options.env].flat();
   for (const variable of env) {
     if (!VARIABLE.test(variable)) {
-      throw new SecretsError('NAME_INVALID', `${quote(variable)} cannot be an environment variable`, {
-        secret: alias,
-        next: 'Use letters, digits and "_", not starting with a digit.',
-      });
+      throw new SecretsError(
+        'NAME_INVALID',
+        `${quote(variable)} is not a valid name for an environment variable`,
+        {
+          secret: alias,
+          next: 'Use letters, digits and "_", and start with a letter or "_".',
+        },
+      );
     }
   }
   const vault = options.vault ?? vaultName(alias);
   if (options.vault !== undefined && !VAULT.test(vault)) {
-    throw new SecretsError('NAME_INVALID', `${quote(vault)} cannot be the name of a secret in a vault`, {
+    throw new SecretsError('NAME_INVALID', `${quote(vault)} is not a valid name for a secret in a vault`, {
       secret: alias,
-      next: 'Use up to 127 letters, digits and "-"; a version follows after "/".',
+      next: 'Use up to 127 letters, digits and "-". To pin a version, append "/" and the version.',
     });
   }
   const file = options.file ?? alias;
@@ -73,11 +77,11 @@ export function lookup(alias: string, options: LookupOptions = {}): Lookup {
 function assertInsideMount(alias: string, file: string): void {
   const parts = file.split('/');
   const climbs = parts.some((part) => part === '..' || part === '.' || part === '');
-  // A first part that starts with ".." is the writer's own (..data and the timestamp directories).
+  // Kubernetes reserves first parts that start with "..": `..data` and the directories with a timestamp.
   if (climbs || file.startsWith('..') || file.includes('\\') || file.includes('\0')) {
     throw new SecretsError('FILE_OUTSIDE_MOUNT', `the path ${quote(file)} is not inside the mount`, {
       secret: alias,
-      next: 'Name a file below the mount with a plain relative path.',
+      next: 'Use a relative path to a file below the mount, without "." or "..".',
     });
   }
 }

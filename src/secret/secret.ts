@@ -6,25 +6,25 @@ import type { SecretAttributes } from './attributes';
 const BRAND = Symbol.for('hot-secrets.secret');
 
 /**
- * One value of one generation, in a box: it prints, serializes and concatenates as `[secret name]`, and leaves the
- * box only through `reveal()`.
+ * A box that holds one value of one generation. It prints, serializes and concatenates as `[secret name]`; only `reveal()`
+ * returns the value.
  */
 export interface Secret<T> {
   readonly name: string;
-  /** The source's version id, else a hash keyed with a random key of this process: equal means same value. */
+  /** The source's version id, or else a hash with a random key of this process. Equal versions mean equal values. */
   readonly version: string;
-  /** Which source served it: `mounted-files`, `environment`. */
+  /** The name of the source: `mounted-files`, `environment`. */
   readonly source: string;
-  /** Where exactly: a path, a variable's name. */
+  /** The place in the source: a path, or the name of a variable. */
   readonly origin: string;
   readonly loadedAt: Date;
-  /** Attributes from its source: tags, content type, dates. Files and variables have none. */
+  /** Tags, content type and dates from the source. Files and variables have none. */
   readonly attributes: SecretAttributes;
-  /** The value. Bytes and objects are shared, not copied: treat them as read-only. */
+  /** Returns the value. Bytes and objects are shared, not copied: treat them as read-only. */
   reveal(): T;
 }
 
-/** What a box is labelled with. */
+/** The public properties of a box. */
 export type SecretLabel = Omit<Secret<unknown>, 'reveal'>;
 
 class Box<T> implements Secret<T> {
@@ -37,7 +37,7 @@ class Box<T> implements Secret<T> {
   readonly #value: T;
   readonly #owner: OfStore;
 
-  /** The value, without counting as a read in an audit. */
+  /** Returns the value without reporting a read to an audit. */
   static peek<T>(secret: Secret<T>): T {
     return #value in secret ? (secret as unknown as Box<T>).#value : secret.reveal();
   }
@@ -55,13 +55,13 @@ class Box<T> implements Secret<T> {
     Object.freeze(this);
   }
 
-  /** A new date each time, so that a caller cannot change it for others. */
+  /** A new `Date` each time, so that a caller cannot change it for others. */
   get loadedAt(): Date {
     return new Date(this.#loadedAt);
   }
 
   reveal(): T {
-    // Builds nothing without a subscriber: every read pays for this line.
+    // Every read pays for this line, so it builds a message only for a subscriber.
     if (accessChannel.hasSubscribers) accessChannel.publish(new Access(this, this.#owner));
     return this.#value;
   }
@@ -87,7 +87,7 @@ class Box<T> implements Secret<T> {
   }
 }
 
-/** A stack trace is expensive: it is taken when `caller` is read, not when the message is printed or copied. */
+/** The message of one read. It takes its stack trace, which is expensive, only when `caller` is read. */
 class Access implements SecretAccessed {
   readonly store: string;
   readonly storeId: string;
@@ -108,17 +108,17 @@ class Access implements SecretAccessed {
   }
 }
 
-/** Puts a value into its box. `owner`: whose reads an audit counts. */
+/** Puts a value into a box. `owner` is the store that an audit counts the reads for. */
 export function seal<T>(label: SecretLabel, value: T, owner: OfStore): Secret<T> {
   return new Box(label, value, owner);
 }
 
-/** Reads a box for the store's own work (masking, checking), which no audit counts. */
+/** Returns the value for the store's own work (masking, checking), which an audit does not count. */
 export function unseal<T>(secret: Secret<T>): T {
   return Box.peek(secret);
 }
 
-/** Tells whether `value` is a secret's box, whichever copy of the package made it. */
+/** Returns true if `value` is a box, even one made by another copy of the package. */
 export function isSecret(value: unknown): value is Secret<unknown> {
   return typeof value === 'object' && value !== null && BRAND in value;
 }

@@ -3,7 +3,7 @@ import type { Reading, Source } from './source';
 
 type Variables = Readonly<NodeJS.ProcessEnv>;
 
-/** What the system, the shell, Node, npm and Kubernetes set. None of it is a secret, whatever its name. */
+/** Variables of the system, the shell, Node, npm and Kubernetes. They are never secrets. */
 const SYSTEM = new RegExp(
   `^(${[
     'PATH|HOME|USER|USERNAME|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|TERM|TMPDIR|TEMP|TMP|TZ|LANG|LANGUAGE|MAIL|EDITOR|PAGER',
@@ -15,20 +15,20 @@ const SYSTEM = new RegExp(
 );
 
 /**
- * Environment variables: the fallback of laptops and of deployments that have no mount yet. A process's environment
- * does not change when a secret rotates, so this source has no watch; `report()` shows which secrets it serves.
- * A variable that is set to the empty string counts as not set (Compose writes one for `${UNSET:-}`).
+ * Reads environment variables: the fallback for laptops, and for deployments without a mount. The environment of a process
+ * does not change when a secret rotates, so this source has no watch. `report()` shows which secrets it serves. An empty
+ * variable counts as not set (Compose writes one for `${UNSET:-}`).
  *
- * A store without declared secrets finds a variable by the name that is asked for (`database-password`:
- * `DATABASE_PASSWORD`) and lists none. What the system sets, such as `PATH` and the service links of Kubernetes, it finds
- * for declared secrets alone.
+ * Variables are never listed: without declared secrets, a store finds a variable when its name is read (`database-password`
+ * is `DATABASE_PASSWORD`). Variables of the system, such as `PATH` and the service links of Kubernetes, are found only for
+ * declared secrets.
  */
 export function environment(variables: Variables = process.env): Source {
   return {
     name: 'environment',
     location: '',
     async read({ lookups, list }) {
-      // One copy for the whole read: the variables of a name that is asked for later belong to these.
+      // Copy once per read: names that are read later must come from the same picture.
       const picture = list ? { ...variables } : variables;
       const readings = new Map(lookups.map((lookup) => [lookup.name, readingOf(picture, lookup)]));
       if (!list) return { unchanged: false, readings, revision: undefined };

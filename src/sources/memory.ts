@@ -1,13 +1,13 @@
 import type { Reading, Source, SourceListener } from './source';
 
-/** A source that users' tests write to. */
+/** A source that tests write to. */
 export interface MemorySource extends Source {
-  /** Sets values (and removes those given as `undefined`) in one step, and says "refresh now". */
+  /** Sets values in one step, removes those that are `undefined`, and requests a refresh. */
   set(values: Readonly<Record<string, string | Uint8Array | undefined>>): void;
 }
 
 /**
- * Secrets from memory, for tests: `set` rotates.
+ * Serves secrets from memory, for tests. `set` rotates them.
  *
  * @example
  * ```ts

@@ -3,8 +3,7 @@ import { kindOf } from '../internal/options';
 import type { SecretStore } from './types';
 
 /**
- * Checks the store argument of a function by the members that the function needs, so that a recipe, a promise or a
- * forgotten argument is refused at once.
+ * Checks that `store` has the members that a function uses. Refuses a promise, a recipe or a missing argument at once.
  *
  * @throws `OPTION_INVALID`
  */
@@ -19,7 +18,7 @@ export function assertStore(
   const what = isPromise ? 'a promise' : given !== undefined ? 'another object' : kindOf(store);
   throw new SecretsError('OPTION_INVALID', `${where}: the store must be an open SecretStore, not ${what}`, {
     next: isPromise
-      ? 'Await SecretStore.open(…) first.'
-      : `Pass what SecretStore.open(…) resolves with as the first argument of ${where}.`,
+      ? 'Await SecretStore.open(…), then pass its result.'
+      : `Pass the result of SecretStore.open(…) as the first argument of ${where}.`,
   });
 }

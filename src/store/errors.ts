@@ -11,18 +11,18 @@ const MAX_NAMES = 12;
 
 export function storeClosed(): SecretsError {
   return new SecretsError('STORE_CLOSED', 'the store is closed', {
-    next: 'Close it after the last use; a snapshot taken before keeps working.',
+    next: 'Close the store after its last use. Snapshots that were taken before keep working.',
   });
 }
 
-/** For what only a bug of this package can cause. */
+/** The error for a failure that only a bug of this package can cause. */
 export function refreshBroke(error: unknown): SecretsError {
   return new SecretsError('SOURCE_FAILED', `a refresh failed with ${describeError(error)}`, {
-    next: 'This is a bug in hot-secrets, please report it. The last good values keep serving.',
+    next: 'This is a bug in hot-secrets: please report it. The last good values stay in use.',
   });
 }
 
-/** @throws What keeps a store from opening: a problem of a required secret, a source that failed, or `SECRET_MISSING`. */
+/** @throws The problem of a required secret, the error of a failed source, or `SECRET_MISSING`: then the store cannot open. */
 export async function assertComplete(
   { entries, refused, views }: Generation,
   { definitions, discovery }: Catalog,
@@ -39,7 +39,7 @@ export async function assertComplete(
   if (missing.length > 0) throw await secretMissing(missing, definitions, views);
 }
 
-/** Required names that no source has: says for each source what was looked for and which names lie there. */
+/** The error for required secrets that no source has. It lists, by source, the names tried and similar names present. */
 async function secretMissing(
   missing: readonly string[],
   definitions: ReadonlyMap<string, Definition<unknown>>,
@@ -53,18 +53,18 @@ async function secretMissing(
     const looked = sources.map(({ reader, view, inventory }) => {
       const wanted = lookups.map((lookup) => view.answers.get(lookup.name)?.looked ?? lookup.name).join(', ');
       const wantedNames = lookups.flatMap((lookup) => [lookup.name, ...lookup.env]);
-      return `${reader.source.name} has no ${wanted} (${noteOf(reader) ?? whatLiesThere(wantedNames, inventory)})`;
+      return `${reader.source.name} has no ${wanted} (${noteOf(reader) ?? describeInventory(wantedNames, inventory)})`;
     });
     return `"${name}": ${looked.join('; ')}`;
   });
-  const subject = missing.length === 1 ? 'A required secret is' : `${missing.length} required secrets are`;
-  return new SecretsError('SECRET_MISSING', `${subject} in no source. ${lines.join('. ')}`, {
+  const subject = missing.length === 1 ? 'a required secret was' : `${missing.length} required secrets were`;
+  return new SecretsError('SECRET_MISSING', `${subject} not found in any source. ${lines.join('. ')}`, {
     secret: missing[0],
-    next: 'Add it to a source, correct its name, or declare it .optional().',
+    next: 'Add the secret to a source, correct its name, or declare it .optional().',
   });
 }
 
-/** What a source says of its state; nothing when it cannot. */
+/** Returns the note of a source about its state; `undefined` if it has none or throws. */
 export function noteOf({ source }: SourceReader): string | undefined {
   try {
     const note = source.note?.();
@@ -74,7 +74,7 @@ export function noteOf({ source }: SourceReader): string | undefined {
   }
 }
 
-/** A listing that fails must not hide the missing name. */
+/** Lists the names in a source. A failure here must not hide the missing name. */
 async function inventoryOf({ source }: SourceReader): Promise<readonly string[]> {
   try {
     return await source.inventory();
@@ -83,16 +83,16 @@ async function inventoryOf({ source }: SourceReader): Promise<readonly string[]>
   }
 }
 
-/** Shows a short inventory whole; of a long one (the environment) only names that are spelt alike. */
-function whatLiesThere(wanted: readonly string[], names: readonly string[]): string {
-  if (names.length === 0) return 'nothing lies there';
-  if (names.length <= MAX_NAMES) return `there: ${names.join(', ')}`;
+/** Lists a short inventory in full, and only similar names of a long one (the environment). */
+function describeInventory(wanted: readonly string[], names: readonly string[]): string {
+  if (names.length === 0) return 'it lists no names';
+  if (names.length <= MAX_NAMES) return `it has: ${names.join(', ')}`;
   const alike = [...new Set(wanted.flatMap((name) => closestNames(name, names, 3)))];
-  const count = `${names.length} names there`;
-  return alike.length > 0 ? `${count}, alike: ${alike.join(', ')}` : `${count}, none alike`;
+  const count = `it has ${names.length} names`;
+  return alike.length > 0 ? `${count}; similar: ${alike.join(', ')}` : `${count}, none similar`;
 }
 
-/** A name that was asked for and is not known. */
+/** The error for a read of an unknown name. Suggests similar names, or lists the known ones. */
 export function nameUnknown(
   name: string,
   known: readonly string[],
@@ -108,13 +108,13 @@ export function nameUnknown(
     alike.length > 0
       ? `Did you mean ${alike.map((one) => `"${one}"`).join(' or ')}?`
       : namesThatAre(name, known, readers);
-  return new SecretsError('NAME_UNKNOWN', `no secret is called "${name}"`, { secret: name, next });
+  return new SecretsError('NAME_UNKNOWN', `no secret is named "${name}"`, { secret: name, next });
 }
 
 function namesThatAre(name: string, known: readonly string[], readers: Iterable<SourceReader>): string {
   if (known.length === 0) {
     const places = [...readers].map(({ source }) => [source.name, source.location].filter(Boolean).join(' '));
-    return `The store holds no secret. It looked in: ${places.join(', ')}; for the file "${name}", or the variable ${environmentName(name)}.`;
+    return `The store is empty. It searched ${places.join(', ')} for the file "${name}" or the variable ${environmentName(name)}.`;
   }
   const more = known.length > MAX_NAMES ? `, and ${known.length - MAX_NAMES} more` : '';
   return `Known names: ${known.slice(0, MAX_NAMES).join(', ')}${more}.`;

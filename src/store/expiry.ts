@@ -7,13 +7,13 @@ import type { Entry } from './resolve';
 import type { ExpiringEvent, ExpiryReport } from './types';
 
 const DAY_MS = 86_400_000;
-/** Timers of days drift, and machines sleep. */
+/** Long timers drift, and machines sleep, so the store checks at least once an hour. */
 const MAX_PAUSE_MS = DAY_MS / 24;
 
 interface Options {
   readonly thresholdsDays: readonly number[];
   readonly definitions: ReadonlyMap<string, Definition<unknown>>;
-  /** Warnings by the name of the secret. */
+  /** Warnings about values, by the name of the secret. */
   readonly warnings: Problems<string>;
   readonly expiring: (event: ExpiringEvent) => void;
 }
@@ -21,12 +21,12 @@ interface Options {
 interface Review {
   readonly entry: Entry;
   readonly expiries: readonly Expiry[];
-  /** By expiry, the threshold that was announced last. */
+  /** The last threshold announced for each expiry, in days. */
   readonly told: Map<Expiry, number>;
   warnings: readonly string[];
 }
 
-/** Watches the serving values: their problems, and when they expire. */
+/** Watches the current values: reports their warnings, and announces their expiry. */
 export class ExpiryWatch {
   readonly #options: Options;
   #reviewed = new Map<string, Review>();
@@ -37,7 +37,7 @@ export class ExpiryWatch {
     this.#options = options;
   }
 
-  /** Takes over the entries of a new generation. Values that were reviewed before are not reported again. */
+  /** Reviews the entries of a new generation. Values that did not change are not announced again. */
   update(entries: ReadonlyMap<string, Entry>): void {
     const before = this.#reviewed;
     this.#reviewed = new Map();
@@ -56,7 +56,7 @@ export class ExpiryWatch {
     this.#review();
   }
 
-  /** The values that expire, the earliest first. */
+  /** Values that expire, earliest first. */
   expiries(): ExpiryReport[] {
     const now = Date.now();
     return [...this.#reviewed]
@@ -69,7 +69,7 @@ export class ExpiryWatch {
     this.#cancel();
   }
 
-  /** A certificate says when it expires; for other values only their source may know. */
+  /** Certificates carry their expiry; for other values, the source may report one. */
   #expiriesOf(name: string, { secret }: Entry): readonly Expiry[] {
     const definition = this.#options.definitions.get(name);
     if (definition?.expiries !== undefined) return definition.expiries(unseal(secret) as object);
@@ -120,7 +120,7 @@ export class ExpiryWatch {
     this.#options.expiring({ ...current, thresholdDays });
   }
 
-  /** When the next threshold or the expiry is reached. */
+  /** Returns when the next threshold or the expiry is reached, in milliseconds since the epoch. */
   #nextChange({ expiresAt }: Expiry, now: number): number {
     const times = [0, ...this.#options.thresholdsDays].map((days) => expiresAt.getTime() - days * DAY_MS);
     return Math.min(...times.filter((time) => time > now));
@@ -141,6 +141,6 @@ export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: Ex
   const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
   return new SecretsError('VALUE_EXPIRING', `${place} ${when}`, {
     secret: name,
-    next: 'Renew it where it is issued; the store then finds the new one by itself.',
+    next: 'Renew it where it is issued. The store finds the new value by itself.',
   });
 }

@@ -11,54 +11,54 @@ import {
 import type { SourceReader, SourceReading } from './source-reader';
 import type { SecretChange } from './types';
 
-/** One consistent state of all secrets. It never changes; each refresh that finds something new makes the next one. */
+/** One consistent state of all secrets. It never changes. Each refresh that finds changes makes the next generation. */
 export interface Generation {
   readonly number: number;
   readonly madeAt: Date;
   readonly entries: ReadonlyMap<string, Entry>;
-  /** Every source in order of precedence. */
+  /** All sources, in order of precedence. */
   readonly views: ReadonlyMap<SourceReader, SourceView>;
-  /** Why a name has no value although a source has it. */
+  /** The error of each name that has no value although a source has it. */
   readonly refused: ReadonlyMap<string, SecretsError>;
-  /** What is wrong with names now, also with those that have a value. */
+  /** The current problem of each name, including names that have a value. */
   readonly problems: ReadonlyMap<string, Problem>;
 }
 
-/** The names of a store: those that were declared or, without declared secrets, those that discovery finds. */
+/** The names of a store: the declared names or, if nothing is declared, the names that discovery finds. */
 export interface Catalog {
-  /** Discovery adds and removes names. */
+  /** Definitions by name. Discovery adds and removes them. */
   readonly definitions: Map<string, Definition<unknown>>;
   readonly discovery: Discovery | undefined;
 }
 
-/** What discovery remembers. */
+/** The state of discovery. */
 export interface Discovery {
-  /** The names that the application has read. They count as required. */
+  /** Names that the application has read. They count as required. */
   readonly asked: Set<string>;
-  /** The names that were there when the store opened: no temporary files of a writer. */
+  /** Names that were present when the store opened, which excludes the temporary files of a writer. */
   openedWith: ReadonlySet<string>;
 }
 
-/** What a refresh found. */
+/** The results of a refresh, before the next generation is decided. */
 export interface Findings {
   readonly views: ReadonlyMap<SourceReader, SourceView>;
   readonly readings: ReadonlyMap<SourceReader, SourceReading>;
   readonly resolutions: ReadonlyMap<string, Resolution>;
-  /** Names in a source that cannot be the name of a secret. */
+  /** Listed names that are not valid names of secrets. */
   readonly impossible: ReadonlyMap<string, Problem>;
 }
 
-/** What a refresh leads to. */
+/** The outcome of a refresh: the next generation, and the work that remains. */
 export interface Step {
   readonly generation: Generation;
   readonly changes: readonly SecretChange[];
-  /** Sources of which not everything was taken: they are read in full the next time. */
+  /** Sources whose answers were not all used. The next refresh reads them in full. */
   readonly incomplete: ReadonlySet<SourceReader>;
-  /** Those of them that have a value which nothing stands in the way of: they are read again at once. */
+  /** Sources to read again at once, because they hold the value of a name that still has none. */
   readonly awaited: ReadonlySet<SourceReader>;
-  /** The problem of each name, or `undefined` for none. Names that this refresh says nothing about are left out. */
+  /** The problem of each name, or `undefined` for none. Names that this refresh says nothing about are absent. */
   readonly problems: ReadonlyMap<string, Problem | undefined>;
-  /** Discovered names that no source has any more. */
+  /** Discovered names that no source has anymore. */
   readonly forgotten: readonly string[];
 }
 
@@ -81,7 +81,7 @@ export function emptyGeneration(readers: readonly SourceReader[]): Generation {
   };
 }
 
-/** Every source as the readings of this refresh, and those before it, left it. */
+/** Returns the views of all sources, updated with the readings of this refresh. */
 export function nextViews(
   views: Generation['views'],
   readings: ReadonlyMap<SourceReader, SourceReading>,
@@ -101,7 +101,7 @@ export function nextViews(
   );
 }
 
-/** Adds undeclared names that sources list. Returns those that cannot be the name of a secret. */
+/** Adds the undeclared names that sources list. Returns a problem for each name that is not a valid name of a secret. */
 export function discover(
   { definitions, discovery }: Catalog,
   readings: ReadonlyMap<SourceReader, SourceReading>,
@@ -123,8 +123,8 @@ export function discover(
 }
 
 /**
- * Decides what the next generation is. A source of which something cannot be used is held back as a whole, so that no
- * generation mixes its old values with its new ones; other sources are not affected.
+ * Decides the next generation. If one value of a source cannot be used, the whole source is held back: no generation mixes
+ * its old values with its new values. Other sources are not affected.
  */
 export function nextGeneration(
   current: Generation,
@@ -140,7 +140,7 @@ export function nextGeneration(
 
   const viewOf = (reader: SourceReader, view: SourceView): SourceView => {
     if (readings.get(reader)?.answers === undefined) return view;
-    // What is found on demand must belong to what a source that is held back still serves.
+    // A source that is held back still serves its last picture, so names found on demand must come from that picture.
     const { lookUp } = draft.isHeld(reader) ? (current.views.get(reader) as SourceView) : view;
     return { ...view, lookUp, lacking: draft.lacking(reader) };
   };
@@ -161,16 +161,16 @@ export function nextGeneration(
   };
 }
 
-/** The next generation while it is put together. */
+/** The next generation, under construction. */
 class Draft {
   readonly entries: Map<string, Entry>;
   readonly refused: Map<string, SecretsError>;
   readonly changes: SecretChange[] = [];
   readonly problems = new Map<string, Problem | undefined>();
   readonly forgotten: string[] = [];
-  /** Nothing of these is taken: what they serve stays as it is, and no name moves up to them. */
+  /** Sources held back: the names that they serve keep their values, and no name moves up to them. */
   readonly #held = new Set<SourceReader>();
-  /** No name moves up to these, because they cannot serve all that a lower source serves. */
+  /** Sources that no name moves up to, because they have a name that cannot be used. */
   readonly #closedAbove = new Set<SourceReader>();
   readonly #lacking = new Map<SourceReader, Set<string>>();
   readonly #current: Generation;
@@ -193,7 +193,7 @@ class Draft {
     this.refused = new Map(current.refused);
   }
 
-  /** Sources that are held back in whole or in part, and those with a failure that may end without a trace in their revision. */
+  /** Sources held back in whole or in part, and sources with a failure that may end without a new revision. */
   get incomplete(): ReadonlySet<SourceReader> {
     const failing = [...this.problems.values()].flatMap((problem) =>
       problem?.kind === 'failed' || (problem?.kind === 'invalid' && this.#catalog.discovery === undefined)
@@ -203,7 +203,7 @@ class Draft {
     return new Set([...this.#held, ...this.#closedAbove, ...failing, ...this.awaited, ...this.#passedOver()]);
   }
 
-  /** Sources that have a name without a value and were not read in this refresh. */
+  /** Sources that this refresh did not read, although they hold the value of a name that still has none. */
   get awaited(): ReadonlySet<SourceReader> {
     const sources = new Set<SourceReader>();
     for (const [name, { here }] of this.#resolutions) {
@@ -212,7 +212,7 @@ class Draft {
     return sources;
   }
 
-  /** Sources with a value that was not taken, because a better source that may have it did not answer. */
+  /** Sources with a value that was not used, because a source of higher precedence may have it and did not answer. */
   #passedOver(): SourceReader[] {
     const wanted = [...this.#resolutions].flatMap(([name, { here }]) => {
       if (here.kind !== 'problem' || here.problem.kind !== 'read') return [];
@@ -241,7 +241,7 @@ class Draft {
     return this.#lacking.get(reader) ?? new Set();
   }
 
-  /** Decides whether a source is held back. Sources are judged in order of precedence: a name that moves up is not missed below. */
+  /** Decides whether to hold a source back. Call it in order of precedence, because names may move up from lower sources. */
   judge(reader: SourceReader): void {
     if (this.#readings.get(reader)?.answers === undefined) return;
     for (const [name, { here, above }] of this.#resolutions) {
@@ -269,7 +269,7 @@ class Draft {
     }
   }
 
-  /** Reports entries of a source that cannot be the name of a secret, until they are gone. */
+  /** Reports listed names that are not valid names of secrets, until they disappear. */
   refuseImpossible(impossible: Findings['impossible'], views: Findings['views']): void {
     for (const name of this.#current.refused.keys()) {
       if (this.#resolutions.has(name) || [...views.values()].some(({ answers }) => answers.has(name)))
@@ -283,7 +283,7 @@ class Draft {
     }
   }
 
-  /** The best entry above the source that serves the name, if a usable source has one. */
+  /** Returns the entry that the name moves up to: the first usable one of higher precedence than its current source. */
   #movesTo(name: string): Entry | undefined {
     for (const finding of this.#resolutions.get(name)?.above ?? []) {
       if (finding.kind !== 'value') continue;
@@ -295,10 +295,10 @@ class Draft {
 
   #holdsBack(name: string, { kind, source }: Problem): boolean {
     const { discovery, definitions } = this.#catalog;
-    // Declared: an optional secret may vanish; the rest of its source is complete without it.
+    // A declared optional secret may vanish: its source is complete without it.
     if (discovery === undefined) return kind !== 'vanished' || definitions.get(name)?.required === true;
     if (discovery.asked.has(name) || kind === 'failed') return true;
-    // It was never read, so it is dropped. But if others changed too, it may be half of a pair that is being written.
+    // The application never read the name, so it is dropped. If other values changed too, wait: a pair may be half written.
     if (kind !== 'vanished' || !discovery.openedWith.has(name) || !this.#changesValues(source)) return false;
     if (this.#current.views.get(source)?.lacking.has(name)) return false;
     this.#lacking.set(source, (this.#lacking.get(source) ?? new Set()).add(name));
@@ -325,11 +325,11 @@ class Draft {
     this.changes.push({ name, kind, source, version, previousVersion: before?.secret.version });
   }
 
-  /** A name whose problem holds nothing back. */
+  /** Applies a problem that does not hold the source back. */
   #refuse(name: string, { kind, error }: Problem): void {
     const before = this.#current.entries.get(name);
     if (kind === 'read') return;
-    // Declared as optional: it keeps its last value.
+    // A declared optional secret keeps its last value.
     if (before !== undefined && this.#catalog.discovery === undefined) return;
     if (before !== undefined) {
       this.touched = true;
@@ -341,7 +341,7 @@ class Draft {
     else this.refused.set(name, error);
   }
 
-  /** Discovery: no source has it, and it was never read. */
+  /** Forgets a discovered name that no source has and the application never read. */
   #forget(name: string): void {
     this.refused.delete(name);
     const { discovery } = this.#catalog;
@@ -350,7 +350,7 @@ class Draft {
     this.forgotten.push(name);
   }
 
-  /** Records the problem of a name, or that it has none. A refresh that did not read its source says nothing about it. */
+  /** Records the problem of a name, or that it has none. Records nothing if this refresh did not read its source. */
   #note(name: string, moved: Entry | undefined, here: Finding, above: readonly Finding[]): void {
     if (moved === undefined && here.kind === 'problem') {
       if (here.problem.kind !== 'read') this.problems.set(name, here.problem);
@@ -363,7 +363,7 @@ class Draft {
       better.some(({ kind }) => kind === 'unseen') ||
       (moved === undefined && here.kind === 'unseen')
     ) {
-      // Nothing is known about some of the sources. But the one that the problem is about has been read, and has none.
+      // Some sources were not read. If the source of the earlier problem was read, that problem is over.
       const source = this.#current.problems.get(name)?.source;
       if (source !== undefined && this.#readings.get(source)?.answers !== undefined) {
         this.problems.set(name, undefined);

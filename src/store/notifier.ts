@@ -9,11 +9,11 @@ const EVENTS: readonly (keyof StoreEvents)[] = ['change', 'error', 'recovered', 
 
 type Listener<E extends keyof StoreEvents> = (payload: StoreEvents[E]) => void;
 
-/** Reports what happens to a store: as events, as warnings without a listener, and always on the channels. */
+/** Reports the events of a store to listeners and channels. Problems without a listener become process warnings. */
 export class Notifier {
   readonly #owner: OfStore;
   readonly #events: Events<StoreEvents>;
-  /** Buffered until `open` succeeds: when it fails, its rejection says what matters. */
+  /** Reports buffered until `open` succeeds. If it fails, its rejection carries the error instead. */
   #buffered: (() => void)[] | undefined = [];
 
   constructor(owner: OfStore) {
@@ -36,7 +36,7 @@ export class Notifier {
     this.#events.off(event, listener);
   }
 
-  /** The open succeeded: reports what was buffered. */
+  /** Sends the buffered reports, after `open` succeeded. */
   opened(): void {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
@@ -44,7 +44,7 @@ export class Notifier {
   }
 
   changed(event: ChangeEvent): void {
-    // Listeners hear of changes to what the store opened with, and it is still opening.
+    // While the store opens, its first values are not changes.
     if (this.#buffered !== undefined) return;
     publish('hot-secrets:store:change', () => ({ ...this.#owner, ...event }));
     this.#events.emit('change', event);
@@ -58,7 +58,7 @@ export class Notifier {
     });
   }
 
-  /** Reports an error of a resource to the `error` listeners; false without any. Its own channels have it already. */
+  /** Reports an error of a resource to the `error` listeners; false if there are none. The resource publishes it itself. */
   resourceError(error: SecretsError): boolean {
     if (!this.#events.has('error')) return false;
     this.#events.emit('error', error);
@@ -80,7 +80,7 @@ export class Notifier {
     });
   }
 
-  /** Tells of the close, and nothing after it. */
+  /** Emits `close`, the last event, and drops all listeners. */
   closing(generation: number): void {
     // A store that never opened reports no close.
     if (this.#buffered === undefined) {
@@ -91,9 +91,9 @@ export class Notifier {
   }
 
   listenerFailed(event: string, error: unknown): void {
-    // A hook that a framework adapter runs reports its failure itself.
+    // A framework adapter reports the failures of its hooks itself.
     const failure = isSecretsError(error, 'LISTENER_FAILED') ? error : listenerFailure(event, error);
-    // An error listener that fails would receive its own failure forever; and `close` is the last event.
+    // A failing `error` listener would receive its own failure, without end. No event follows `close`.
     if (event === 'error' || event === 'close') warn(failure);
     else this.error(failure);
   }

@@ -88,7 +88,7 @@ function checkedThresholds(days: readonly number[]): readonly number[] {
   return days;
 }
 
-/** The definitions by name, with shorthands spelt out. Throws `NAME_DUPLICATE` when two would read the same value. */
+/** Returns the definitions by name, with shorthands expanded. Throws `NAME_DUPLICATE` if two read the same value. */
 function declared(definitions: Definitions): Map<string, Definition<unknown>> {
   if (typeof definitions !== 'object' || definitions === null || Array.isArray(definitions)) {
     const what = `${WHERE}: \`secrets\` must be an object of names and definitions, not ${kindOf(definitions)}`;
@@ -111,7 +111,8 @@ function declared(definitions: Definitions): Map<string, Definition<unknown>> {
 }
 
 function definitionOf(name: string, given: unknown): Definition<unknown> {
-  if (name === '') throw new SecretsError('NAME_INVALID', 'a name in `secrets` is an empty string');
+  if (name === '')
+    throw new SecretsError('NAME_INVALID', `${WHERE}: a name in \`secrets\` is an empty string`);
   const definition = typeof given === 'string' ? secret.text(given) : given;
   if (isDefinition(definition)) return definition;
   const what = `the definition of "${name}" must be an alias or a definition, not ${kindOf(given)}`;
@@ -121,7 +122,7 @@ function definitionOf(name: string, given: unknown): Definition<unknown> {
   });
 }
 
-/** Also the variables: `db-password` and `db_password` are two files and one variable. */
+/** Includes the variables: `db-password` and `db_password` are different files, but the same variable. */
 function placesOf({ name, file, env }: Lookup): Set<string> {
   return new Set([`the alias "${name}"`, `the file "${file}"`, ...env.map((one) => `the variable ${one}`)]);
 }
@@ -129,19 +130,19 @@ function placesOf({ name, file, env }: Lookup): Set<string> {
 function duplicate(name: string, other: string, place: string): SecretsError {
   return new SecretsError('NAME_DUPLICATE', `"${other}" and "${name}" both read ${place}`, {
     secret: name,
-    next: 'Declare it once, or give them different file and env options.',
+    next: 'Declare the secret once, or give each a different alias, `file` and `env`.',
   });
 }
 
 /**
- * Opens stores. `SecretStore.open()` needs no options: the mount at `$SECRETS_PATH` (else `/mnt/secrets-store`), the
- * Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` where that is set, the environment as fallback, every file a text secret under its
- * own name. With `secrets` names and values are typed.
+ * Opens stores. `SecretStore.open()` needs no options. It reads the mount at `$SECRETS_PATH` (or `/mnt/secrets-store`), then
+ * the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, then the environment. Every file is a text secret under its
+ * own name. The option `secrets` declares names, and types their values.
  *
- * `x instanceof SecretStore` holds for every store, even one of another copy of the package.
+ * `x instanceof SecretStore` is true for every store, even one of another copy of the package.
  *
- * Rejects with `SECRET_MISSING`, a code of the mount (`MOUNT_…`, `FILE_…`), of a value (`VALUE_…`), of the
- * definitions (`NAME_…`), `OPTION_UNKNOWN` or `OPTION_INVALID`.
+ * Rejects with `SECRET_MISSING`, `OPTION_UNKNOWN`, `OPTION_INVALID`, or a code of the mount (`MOUNT_…`, `FILE_…`), of a value
+ * (`VALUE_…`) or of the definitions (`NAME_…`).
  *
  * @example
  * ```ts

@@ -6,13 +6,13 @@ interface Problem {
   readonly cause: string;
 }
 
-/** Called when a problem starts, and when it is over. */
+/** Called when a problem starts and when it ends. */
 export interface ProblemListener {
   started(error: SecretsError): void;
   solved(error: SecretsError): void;
 }
 
-/** The current problems of subjects of one kind. A subject may have several at a time, distinguished by `about`. */
+/** The current problems of secrets or sources. A subject may have several problems, distinguished by `about`. */
 export class Problems<Subject> {
   readonly #active = new Map<Subject, Map<string, Problem>>();
   readonly #listener: ProblemListener;

@@ -7,21 +7,21 @@ import type { SecretStore } from './types';
 
 /** Durations are milliseconds. */
 export interface RefreshPace {
-  /** The least time between the starts of two refreshes. */
+  /** Minimum time between the starts of two refreshes. */
   readonly minIntervalMs: number;
-  /** Each refresh is delayed by a random part of this. */
+  /** Maximum random delay of each refresh. */
   readonly spreadMs: number;
 }
 
 /**
- * Turns any number of requests into few refreshes: at most one runs and one waits. A request joins the refresh that
- * waits, never the one that runs: that one may already have read what the request is about.
+ * Turns many requests into few refreshes: at most one runs and one waits. A request joins the waiting refresh, never the
+ * running one, which may have read the source before the change.
  */
 export class RefreshSoon {
   readonly #store: Pick<SecretStore<unknown>, 'refresh'>;
   readonly #trigger: string;
   readonly #pace: RefreshPace;
-  /** The refresh that waits. */
+  /** The waiting refresh. */
   #next: { readonly done: Promise<void>; readonly resolve: () => void; readonly run: () => void } | undefined;
   #running = false;
   #startedAt = Number.NEGATIVE_INFINITY;
@@ -32,14 +32,14 @@ export class RefreshSoon {
     this.#pace = pace;
   }
 
-  /** Resolves once a refresh that started after this call has ended, whether or not it succeeded. */
+  /** Resolves when a refresh that started after this call ends, successful or not. */
   request(): Promise<void> {
     if (this.#next !== undefined) return this.#next.done;
     let resolve = () => {};
     const done = new Promise<void>((settle) => {
       resolve = settle;
     });
-    // Runs in the async context of this request, not of the one before it.
+    // Run in the async context of this request, not of the previous one.
     this.#next = { done, resolve, run: AsyncResource.bind(() => void this.#run()) };
     if (!this.#running) this.#schedule();
     return done;
@@ -62,7 +62,7 @@ export class RefreshSoon {
     try {
       await this.#store.refresh({ trigger: this.#trigger });
     } catch (error) {
-      // The store reports failed reads as error events. Anything else but its close is a bug.
+      // The store reports failed reads as `error` events. Any other error except `STORE_CLOSED` is a bug.
       if (!isSecretsError(error, 'STORE_CLOSED')) warn(refreshFailed(error));
     }
     current?.resolve();
@@ -73,6 +73,6 @@ export class RefreshSoon {
 
 function refreshFailed(error: unknown): SecretsError {
   return new SecretsError('SOURCE_FAILED', `a refresh failed with ${describeError(error)}`, {
-    next: 'The last good values keep serving. Please report this.',
+    next: 'This is a bug in hot-secrets: please report it. The last good values stay in use.',
   });
 }

@@ -5,10 +5,10 @@ import { type Catalog, discover, type Generation, nextGeneration, nextViews, typ
 import { type Resolution, resolve } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
 
-/** How long what has been read waits for the other sources of its refresh, so that they make one generation. */
+/** How long a refresh waits for slow sources before it makes a generation of the others, in milliseconds. */
 export const PATIENCE_MS = 250;
 
-// Held here, so that the fake timers of a test that is loaded later do not stop refreshes.
+// Captured at load time: fake timers that a test installs later must not stop refreshes.
 const inAnotherTurn = setImmediate;
 
 let refreshes = 0;
@@ -17,14 +17,14 @@ let refreshes = 0;
 export interface RefreshRequest {
   readonly trigger: string;
   readonly readers: readonly SourceReader[];
-  /** Read everything, also what seems unchanged. */
+  /** Read in full, even if the source seems unchanged. */
   readonly force: boolean;
   readonly patienceMs?: number | undefined;
-  /** Another refresh asked for it: it asks for no further one. */
+  /** True if another refresh made this request. Such a request makes no further one. */
   readonly followsUp?: boolean;
 }
 
-/** The store's side of a refresh. */
+/** The part of the store that a refresh uses. */
 export interface RefreshHost {
   readonly owner: OfStore;
   readonly readers: readonly SourceReader[];
@@ -33,26 +33,26 @@ export interface RefreshHost {
   /** Aborts when the store closes. */
   readonly signal: AbortSignal;
   current(): Generation;
-  /** A source was read, or could not be. */
+  /** Called after each read of a source, successful or not. */
   wasRead(reader: SourceReader): void;
-  /** Puts the next generation in place, and notifies listeners. */
+  /** Puts the next generation in place and notifies listeners. */
   advance(step: Step, trigger: string): void;
-  /** No generation could be made of readings: a bug of this package. */
+  /** Called if making a generation threw, which is a bug of this package. */
   broke(error: unknown): void;
 }
 
 /**
- * The way from a hint to the next generation:
+ * Turns hints into generations:
  *
- * 1. Each source has a lane, which runs one read at a time. Requests that come meanwhile share the next read.
- * 2. A request waits until its sources have answered, but not long for a slow one: what has been read becomes a generation
- *    without it, and its answer becomes the generation after.
- * 3. Generations are made one after the other. Each is decided by the readings that it is made of.
+ * 1. Each source has a lane, which runs one read at a time. Requests that arrive during a read share the next one.
+ * 2. A request waits for its sources, but not long for a slow one: the others make a generation without it, and its answer
+ *    makes the generation after that.
+ * 3. Generations are made one after another. Only its readings decide what a generation holds.
  */
 export class Refresher {
   readonly #host: RefreshHost;
   readonly #lanes: ReadonlyMap<SourceReader, Lane>;
-  /** Readings of which no generation was made yet. */
+  /** Readings that are not part of a generation yet. */
   #ready = new Map<SourceReader, SourceReading>();
   #making: Promise<void> = Promise.resolve();
 
@@ -63,7 +63,7 @@ export class Refresher {
     );
   }
 
-  /** Resolves once every source of the request has been read, after this call, and a generation was made of it. */
+  /** Resolves once every source of the request was read after this call and its answer is part of a generation. */
   async refresh(request: RefreshRequest): Promise<void> {
     const { readers, force, patienceMs = PATIENCE_MS } = request;
     const ended = this.#trace(request);
@@ -94,22 +94,22 @@ export class Refresher {
     this.#host.wasRead(reader);
   }
 
-  /** A name never moves down, so sources below the one that serves it are not asked: in a vault each name is a request. */
+  /** Skips names that a better source serves: names never move down, and each name costs a request in a vault. */
   #wantedFrom(reader: SourceReader) {
     const { catalog } = this.#host;
     const { entries } = this.#host.current();
     return [...catalog.definitions].flatMap(([name, { lookups }]) => {
       const entry = entries.get(name);
-      // Discovery lists what has no value yet.
+      // Discovery lists names that have no value yet.
       const wanted = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
       return wanted ? lookups : [];
     });
   }
 
-  /** Makes a generation of what is ready, after the one that is being made. */
+  /** Makes a generation of the readings that are ready, after the generation in progress. */
   #make(request: RefreshRequest): Promise<void> {
     this.#making = this.#making.then(async () => {
-      // The first generation is made of all sources: one that has not been read yet may have what the next one has, too.
+      // The first generation waits for all sources: one that is not read yet may take precedence.
       if (!this.#host.readers.every(({ wasRead }) => wasRead)) return;
       const readings = this.#ready;
       this.#ready = new Map();
@@ -117,7 +117,7 @@ export class Refresher {
       try {
         await this.#makeOf(readings, request);
       } catch (error) {
-        // What was read is lost, so it must be read again.
+        // These readings are lost, so the next read must answer in full.
         for (const reader of readings.keys()) reader.forget();
         this.#host.broke(error);
       }
@@ -142,7 +142,7 @@ export class Refresher {
     const impossible = discover(catalog, readings);
     const resolutions = new Map<string, Resolution>();
     for (;;) {
-      // Names may be found on demand while a schema takes its time.
+      // While a slow schema runs, a snapshot may find more names on demand.
       const open = [...catalog.definitions].filter(([name]) => !resolutions.has(name));
       if (open.length === 0) break;
       const { entries } = this.#host.current();
@@ -196,7 +196,7 @@ export class Refresher {
 /** Runs the reads of one source, one at a time. */
 class Lane {
   readonly #run: (force: boolean) => Promise<void>;
-  /** `resting`: a read has just ended. The next one starts in another turn of the event loop, whatever requests it. */
+  /** `resting`: a read has just ended, and the next one starts in a later turn of the event loop. */
   #state: 'idle' | 'reading' | 'resting' = 'idle';
   #next: { force: boolean; readonly done: Promise<void>; readonly start: () => void } | undefined;
 
@@ -204,7 +204,7 @@ class Lane {
     this.#run = run;
   }
 
-  /** Settles with a read that begins after this call: one that began before may have seen too little. */
+  /** Settles with a read that starts after this call. An earlier read may have missed the change. */
   read(force: boolean): Promise<void> {
     if (this.#state === 'idle') return this.#start(force);
     if (this.#next !== undefined) {
@@ -221,7 +221,7 @@ class Lane {
   }
 
   async #start(force: boolean): Promise<void> {
-    // Set before the source is called: it may ask for another read from within this one.
+    // Set before the source is called, because it may request another read during this one.
     this.#state = 'reading';
     try {
       await this.#run(force);
@@ -239,7 +239,7 @@ class Lane {
   }
 }
 
-/** Two readings of one source before a generation was made of either: the last picture counts, and the last failure. */
+/** Combines two readings of one source that no generation has used: the last answers and the last failure count. */
 function combine(before: SourceReading | undefined, reading: SourceReading): SourceReading {
   if (before?.answers === undefined || reading.answers !== undefined) {
     if (before?.answers !== undefined) wipeReading(before);
@@ -248,7 +248,7 @@ function combine(before: SourceReading | undefined, reading: SourceReading): Sou
   return { ...before, failure: reading.failure };
 }
 
-/** The bytes are ours alone; only decoded values are kept. */
+/** Overwrites the bytes with zeros. The store owns them, and keeps only decoded values. */
 function wipe(readings: ReadonlyMap<SourceReader, SourceReading>): void {
   for (const reading of readings.values()) wipeReading(reading);
 }
@@ -259,7 +259,7 @@ function wipeReading({ answers }: SourceReading): void {
     try {
       answer.bytes.fill(0);
     } catch {
-      // The source has given the memory away meanwhile (a detached buffer): there is nothing left to wipe.
+      // The source transferred the memory (a detached buffer), so there is nothing to wipe.
     }
   }
 }

@@ -9,24 +9,24 @@ import type { SecretStore } from './types';
 
 /** Durations are milliseconds. */
 export interface SignalOptions {
-  /** The least time between the starts of two refreshes; the first one is never delayed. Default: 1 000. */
+  /** Minimum time between the starts of two refreshes. The first is never delayed. Default: 1 000. */
   readonly minIntervalMs?: number | undefined;
 }
 
 const WHERE = 'reloadOnSignal';
 
-/** Signals that Node reserves, or that no process can handle. */
+/** Signals that Node reserves or that no process can handle. */
 const RESERVED: ReadonlySet<string> = new Set(['SIGKILL', 'SIGSTOP', 'SIGUSR1', 'SIGPROF']);
 
 /**
- * Refreshes the store when the process receives a signal (`trigger`: the signal's name, `sighup`): how a sidecar, a cron
- * job or a person with `kill` announces a rotation. Any number of signals cause few refreshes.
+ * Refreshes the store when the process receives a signal, for sidecars, cron jobs and operators that announce a rotation with
+ * `kill`. The `trigger` in events is the name of the signal: `sighup`. Signals in quick succession share refreshes.
  *
- * Returns a function that stops it; `close()` of the store stops it too. After that the signal regains its default
- * behaviour, which for SIGHUP is to end the process.
+ * Returns a function that stops listening; `close()` of the store stops it too. The signal then regains its default
+ * behaviour: SIGHUP ends the process.
  *
- * Signals do not exist on Windows or in worker threads. There, the call emits a process warning (`SIGNAL_UNAVAILABLE`)
- * and has no other effect: the store still finds rotations by itself.
+ * Windows and worker threads have no signals. There, the call only emits a process warning (`SIGNAL_UNAVAILABLE`); the
+ * store still finds rotations by itself.
  *
  * Throws `OPTION_INVALID` (also for a signal that cannot be handled), `OPTION_UNKNOWN`, `STORE_CLOSED`.
  *
@@ -75,6 +75,6 @@ function placeWithoutSignals(): string | undefined {
 
 function signalUnavailable(signal: string, place: string): SecretsError {
   return new SecretsError('SIGNAL_UNAVAILABLE', `${signal} does not exist ${place}: ${WHERE} has no effect`, {
-    next: 'The store still finds rotations by itself. To ask for a refresh, use reloadHandler, or call refresh() in the main thread.',
+    next: 'The store still finds rotations by itself. To request a refresh, use reloadHandler, or call refresh().',
   });
 }

@@ -5,7 +5,7 @@ import type { Problems } from './problems';
 import type { SourceReader } from './source-reader';
 import type { ExpiryReport, SecretReport, SourceReport, StoreHealth, StoreReport } from './types';
 
-/** What a report is made of. */
+/** The state that reports are made from. */
 export interface ReportInput {
   readonly generation: Generation;
   readonly catalog: Catalog;

@@ -13,56 +13,56 @@ import { type Secret, seal } from '../secret/secret';
 import type { FoundReading, Reading } from '../sources/source';
 import type { SourceReader, SourceReading } from './source-reader';
 
-/** What serves a name: its current box, and the boxes before it with the time until which they are still accepted. */
+/** The current box of a name, and its previous boxes with the time until which `revealWithPrevious` returns them. */
 export interface Entry {
   readonly secret: Secret<unknown>;
-  /** Of the bytes and tags: equal digests mean the same value. */
+  /** Digest of the bytes and tags. Equal digests mean equal values. */
   readonly digest: string;
   readonly source: SourceReader;
   readonly previous: readonly { readonly secret: Secret<unknown>; readonly until: number }[];
 }
 
-/** What is known of one source, from the readings that generations were made of. It never changes, and holds no bytes. */
+/** The state of one source, from the readings that generations were made of. It never changes and holds no bytes. */
 export interface SourceView {
-  /** By lookup name. */
+  /** Answers by lookup name. */
   readonly answers: ReadonlyMap<string, { readonly status: Reading['status']; readonly looked?: string }>;
   readonly lookUp: SourceReading['lookUp'];
   readonly failure: SecretsError | undefined;
-  /** Discovered names that vanished along with a change of others, which the next reading has to confirm. */
+  /** Discovered names that vanished while other values changed. The next reading must confirm that they are gone. */
   readonly lacking: ReadonlySet<string>;
 }
 
 export interface Problem {
   readonly error: SecretsError;
   readonly source: SourceReader;
-  /** `read`: the source as a whole. `failed`: this one cannot be read. `invalid`: it can be read and is unusable. */
+  /** `read`: the whole source cannot be read. `failed`: this name cannot be read. `invalid`: its value cannot be used. */
   readonly kind: 'read' | 'failed' | 'vanished' | 'invalid';
-  /** Tells one bad value from the next. */
+  /** Distinguishes one bad value from the next. */
   readonly cause: string;
 }
 
-/** What one source says about a name in this refresh. */
+/** The answer of one source for a name in this refresh. */
 export type Finding =
   | { readonly kind: 'kept' }
   /** The source was not read in this refresh, or did not answer. */
   | { readonly kind: 'unseen'; readonly source: SourceReader }
-  /** No source has it, and none ever had. */
+  /** No source has the name, and none ever served it. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'value'; readonly entry: Entry }
   | { readonly kind: 'problem'; readonly problem: Problem };
 
-/** What a refresh says about one name. */
+/** The result of a refresh for one name. */
 export interface Resolution {
-  /** In the source that serves the name; for a name without a value, in the first source that has it. */
+  /** From the source that serves the name; if none does, from the first source that has it. */
   readonly here: Finding;
-  /** In the sources of higher precedence that have the name too, best first. */
+  /** From sources of higher precedence that also have the name, in order of precedence. */
   readonly above: readonly Finding[];
 }
 
-/** What a refresh decides by. */
+/** The input of a refresh. */
 export interface Evidence {
   readonly owner: OfStore;
-  /** Every source in order of precedence, as its last reading left it. */
+  /** All sources in order of precedence, each with the state after its last reading. */
   readonly views: ReadonlyMap<SourceReader, SourceView>;
   /** The readings of this refresh. */
   readonly readings: ReadonlyMap<SourceReader, SourceReading>;
@@ -71,8 +71,8 @@ export interface Evidence {
 }
 
 /**
- * Finds the value of one name: the first source that has it, in order of precedence. `missing` asks the next source,
- * `failed` does not. A name that a source serves already may move up to a source of higher precedence, never down.
+ * Finds the value of one name in the first source that has it, in order of precedence. After `missing`, the next source
+ * counts; after `failed`, it does not. A name may move up to a source of higher precedence, never down.
  */
 export async function resolve(
   name: string,
@@ -85,7 +85,7 @@ export async function resolve(
     const serves = reader === current?.source;
     if (!hasIt(definition, view)) {
       if (current === undefined || !serves) continue;
-      // A source that was not read in this refresh says nothing new: its last reading may have been held back.
+      // This refresh did not read the source, so nothing is new: its last reading may have been held back.
       const read = evidence.readings.get(reader)?.answers !== undefined;
       return { here: read ? vanished(name, current) : { kind: 'unseen', source: reader }, above };
     }
@@ -96,7 +96,7 @@ export async function resolve(
   return { here: { kind: 'absent' }, above };
 }
 
-/** True when the source has the name, or may have it: what failed is never passed over. */
+/** True if the source has the name, or may have it: a failed source is never skipped. */
 function hasIt({ lookups }: Definition<unknown>, view: SourceView): boolean {
   return view.failure !== undefined || lookups.some((one) => statusOf(one, view) !== 'missing');
 }
@@ -119,9 +119,9 @@ async function findIn(
   if (failed !== undefined) return problem(failed.error, reader, 'failed');
   const found = answers?.filter((answer) => answer?.status === 'found') ?? [];
   if (found.length === 0 || answers === undefined) {
-    // Read well and then no more, before a generation was made: what was read counts.
+    // The source was read, then failed before a generation was made: the reading counts.
     if (answers !== undefined && current?.source === reader) return vanished(name, current);
-    // A source that fails as a whole is reported once, not once for each name.
+    // The failure of a whole source is reported once, not once for each name.
     if (view.failure === undefined || current !== undefined) return { kind: 'unseen', source: reader };
     return problem(view.failure, reader, 'read');
   }
@@ -131,7 +131,7 @@ async function findIn(
   try {
     return await decode(reader, name, definition, found, current, evidence);
   } catch (error) {
-    // Bytes that cannot be read any more, for example: of this name alone.
+    // Only this name fails, for example because its bytes were detached.
     return problem(undecodable(name, error), reader, 'invalid');
   }
 }
@@ -159,7 +159,7 @@ async function decode(
   const source = reader.source.name;
   try {
     const decoded = definition.decode(found.map(({ bytes }) => bytes));
-    // A schema may be asynchronous, and one that never answers must not end all later refreshes.
+    // A schema may be asynchronous. If it never settles, later refreshes must still run.
     const value = isThenable(decoded)
       ? await bounded(Promise.resolve(decoded), timeoutMs, () => decodingTimedOut(name, timeoutMs))
       : decoded;
@@ -170,7 +170,7 @@ async function decode(
         source,
         origin,
         attributes,
-        // The same bytes from a better source are not a rotation: version and date stay.
+        // The same bytes from another source are not a rotation: keep version and date.
         version: same ? current.secret.version : version,
         loadedAt: same ? current.secret.loadedAt : now,
       },
@@ -190,13 +190,13 @@ async function decode(
   }
 }
 
-/** Tags hold the other half of some credentials: a user name that alternates. */
+/** Tags may hold half of a credential, such as a user name that alternates. */
 function tagDigest({ tags }: SecretAttributes): string[] {
   const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1));
   return entries.length === 0 ? [] : [fingerprint(Buffer.from(JSON.stringify(entries)))];
 }
 
-/** How many values before the current one are kept, whatever their grace: a log line that holds one may be late. */
+/** Number of previous values kept for masking, even after their grace period: log lines may be written late. */
 const MAX_PREVIOUS = 8;
 
 function previousOf(current: Entry | undefined, keepMs: number, now: Date): Entry['previous'] {
@@ -205,15 +205,15 @@ function previousOf(current: Entry | undefined, keepMs: number, now: Date): Entr
   return [{ secret: current.secret, until }, ...current.previous].slice(0, MAX_PREVIOUS);
 }
 
-/** The definition of an undeclared name. Throws `NAME_INVALID` for a file name that cannot be an alias. */
+/** Returns the definition of an undeclared name. Throws `NAME_INVALID` for a file name that is not a valid alias. */
 export function discovered(name: string): Definition<unknown> {
   return secret.text(name).optional();
 }
 
 /**
- * Finds an undeclared name that no source listed in the view of each source, usually the environment of a laptop. The
- * same views always give the same answer.
- * @throws The problem of the value in the first source that has it.
+ * Finds an undeclared name that no source listed, usually a variable of the environment. Equal views always give equal
+ * answers.
+ * @throws The error of the first source that has the name but cannot read it.
  */
 export function lookUp(
   name: string,
@@ -223,7 +223,7 @@ export function lookUp(
 ): Entry | undefined {
   const wanted = lookup(name);
   for (const [reader, view] of views) {
-    // A source that failed is not passed over: it might have the name.
+    // A failed source is never skipped: it may have the name.
     if (view.failure !== undefined) return undefined;
     const answer = view.lookUp?.(wanted);
     if (answer === undefined || answer.status === 'missing') continue;
@@ -257,17 +257,17 @@ function vanished(name: string, { secret, source }: Entry): Finding {
   const error = new SecretsError('SECRET_VANISHED', what, {
     secret: name,
     source: secret.source,
-    next: 'Its last value keeps serving while this process runs. Put it back, or remove its definition.',
+    next: 'Put it back, or remove its definition. Its last value stays in use until this process restarts.',
   });
   return problem(error, source, 'vanished', 'vanished');
 }
 
 function incomplete(name: string, { source }: SourceReader, found: number, wanted: number): SecretsError {
-  const what = `${source.name} holds ${found} of the ${wanted} parts of "${name}"`;
+  const what = `${source.name} has only ${found} of the ${wanted} parts of "${name}"`;
   return new SecretsError('SECRET_MISSING', what, {
     secret: name,
     source: source.name,
-    next: 'Put all of its parts into the same source.',
+    next: 'Put all parts of the secret into the same source.',
   });
 }
 
@@ -280,6 +280,6 @@ function undecodable(name: string, error: unknown): SecretsError {
 function decodingTimedOut(name: string, timeoutMs: number): SecretsError {
   return new SecretsError('VALUE_REFUSED', `decoding "${name}" took longer than ${timeoutMs} ms`, {
     secret: name,
-    next: 'Check what its schema waits for, or raise refreshTimeoutMs.',
+    next: 'Check why its schema does not settle, or raise refreshTimeoutMs.',
   });
 }

@@ -6,24 +6,24 @@ import type { Generation } from './generation';
 import { type Entry, lookUp } from './resolve';
 import type { Boxes, Lists, Snapshot } from './types';
 
-/** What a snapshot needs of its store. */
+/** The part of the store that a snapshot uses. */
 export interface SnapshotOwner {
   readonly owner: OfStore;
-  /** Declared names, which answer `undefined` while they have no value; `undefined` where nothing was declared. */
+  /** Declared names, which read as `undefined` while they have no value. `undefined` if nothing is declared. */
   readonly declared: ReadonlySet<string> | undefined;
-  /** Notes a name that the application reads, where nothing was declared. */
+  /** Collects the names that the application reads. `undefined` if names are declared. */
   readonly asked: Set<string> | undefined;
-  /** Called for an undeclared name that no source listed, but that a source had in its view. */
+  /** Called for an undeclared name that no source listed, but that a source could answer. */
   found(name: string, entry: Entry): void;
 }
 
-/** Reads one generation. It never changes: an answer that was given once, a missing name included, is given again. */
+/** A view of one generation. It never changes: each name gives the same answer on every read, even a missing one. */
 export class StoreSnapshot<V> implements Snapshot<V> {
   readonly #of: Generation;
   readonly #store: SnapshotOwner;
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly #asked: Set<string> | undefined;
-  /** Names that were found on demand. */
+  /** Names found on demand. */
   readonly #onDemand = new Map<string, Entry | undefined>();
 
   constructor(generation: Generation, store: SnapshotOwner) {
@@ -42,7 +42,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return new Date(this.#of.madeAt);
   }
 
-  /** The generation, with the names that this snapshot found on demand. */
+  /** The generation, including names that this snapshot found on demand. */
   get state(): Generation {
     const found = [...this.#onDemand].filter((pair): pair is [string, Entry] => pair[1] !== undefined);
     return found.length === 0 ? this.#of : { ...this.#of, entries: new Map([...this.#entries, ...found]) };
@@ -57,7 +57,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     if (entry === undefined) return [];
     const now = Date.now();
     const previous = entry.previous.filter(({ until }) => until > now);
-    // One read of one name, however many values it has.
+    // Only the first counts as a read, because an audit counts names, not values.
     const values = [entry.secret.reveal(), ...previous.map(({ secret }) => unseal(secret))];
     return values as unknown as Lists<V>[K];
   }
@@ -99,7 +99,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return entry;
   }
 
-  /** A name without a value: optional, refused, unknown, or undeclared and in the environment. */
+  /** Handles a name without a value: it may be optional, refused, unknown, or undeclared and in the environment. */
   #miss(name: string): Entry | undefined {
     const { declared } = this.#store;
     if (declared?.has(name)) return undefined;
@@ -122,7 +122,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
   }
 }
 
-/** Stands in for the snapshot of a closed store: every read throws. */
+/** The snapshot of a closed store: every read throws `STORE_CLOSED`. */
 export class ClosedSnapshot<V> implements Snapshot<V> {
   readonly generation: number;
   readonly takenAt: Date;

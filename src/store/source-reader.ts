@@ -7,30 +7,30 @@ import type { Lookup } from '../secret/lookup';
 import type { Reading, ReadRequest, ReadResult, Source } from '../sources/source';
 
 /**
- * The result of one read of one source. It never changes: a generation is decided by the readings that it is made of,
- * not by what a source does meanwhile.
+ * The result of one read of one source. It never changes, so later changes in the source cannot affect a generation that is
+ * made of it.
  */
 export interface SourceReading {
-  /** What the read answered, by lookup name. `undefined`: nothing changed since the read before, or the read failed. */
+  /** Answers by lookup name; `undefined` if nothing changed since the last read, or the read failed. */
   readonly answers: ReadonlyMap<string, Reading> | undefined;
-  /** Answers for names that were not asked for, out of the same picture. */
+  /** Answers for names that were not requested, from the same picture. */
   readonly lookUp: ((lookup: Lookup) => Reading) | undefined;
-  /** Why the source as a whole could not be read. */
+  /** The error if the whole source could not be read. */
   readonly failure: SecretsError | undefined;
 }
 
 const UNCHANGED: SourceReading = { answers: undefined, lookUp: undefined, failure: undefined };
 
-// A source that honours its signal answers before this is over.
+// Extra time for a source to reject after its signal aborts.
 const GRACE_MS = 500;
 
-/** Reads one source: bounds each read, never runs two at a time, and checks what comes in. */
+/** Reads one source: limits the time of each read, runs one at a time, and validates the answers. */
 export class SourceReader {
   readonly source: Source;
-  /** Order of precedence: 0 is asked first. */
+  /** Position in the order of precedence; 0 is first. */
   readonly rank: number;
   #revision: string | undefined;
-  /** The names that the revision covers. */
+  /** The names that `#revision` covers. */
   #asked: ReadonlySet<string> = new Set();
   #failure: SecretsError | undefined;
   #lastReadAt: number | undefined;
@@ -41,7 +41,7 @@ export class SourceReader {
     this.rank = rank;
   }
 
-  /** Why the last read failed, if it did. */
+  /** The error of the last read; `undefined` if it succeeded. */
   get failure(): SecretsError | undefined {
     return this.#failure;
   }
@@ -51,7 +51,7 @@ export class SourceReader {
     return this.#lastReadAt;
   }
 
-  /** True once a read has ended, well or not. */
+  /** True once a read has ended, successful or not. */
   get wasRead(): boolean {
     return this.#lastReadAt !== undefined || this.#failure !== undefined;
   }
@@ -64,12 +64,12 @@ export class SourceReader {
     }
   }
 
-  /** Makes the next read answer in full: no generation was made of the last one. */
+  /** Makes the next read answer in full, because no generation used the last one. */
   forget(): void {
     this.#revision = undefined;
   }
 
-  /** Reads the source once. `force`: reads in full, without "unchanged". Never rejects. */
+  /** Reads the source once. `force` rules out the answer "unchanged". Never rejects. */
   async read(
     request: Pick<ReadRequest, 'lookups' | 'list'>,
     force: boolean,
@@ -99,15 +99,15 @@ export class SourceReader {
     }
   }
 
-  /** A `SecretsError` as it is; any other error by its kind, without its message. */
+  /** Returns a `SecretsError` as it is. Describes any other error by its kind, without its message. */
   asSecretsError(error: unknown): SecretsError {
     if (isSecretsError(error)) return error;
     return this.#problem(`the source ${this.source.name} failed with ${describeError(error)}`);
   }
 
   async #within(timeoutMs: number, request: ReadRequest): Promise<ReadResult> {
-    if (this.#busy) throw this.#problem(`the source ${this.source.name} is still busy with the read before`);
-    // Set before the source is called: it may ask for another refresh from within `read`.
+    if (this.#busy) throw this.#problem(`the source ${this.source.name} has not finished its previous read`);
+    // Set before the source is called, because it may request another refresh within `read`.
     this.#busy = true;
     const reading = (async () => this.source.read(request))();
     const settled = () => {
@@ -119,10 +119,10 @@ export class SourceReader {
     );
   }
 
-  /** Checks a result where it comes in, so that a source that breaks its contract harms no other. */
+  /** Validates a result at once, so that a source that breaks its contract cannot affect others. */
   #checked({ unchanged, readings, revision, lookUp }: ReadResult, since: string | undefined): SourceReading {
     if (unchanged === true) {
-      if (since === undefined) throw this.#invalid('answered "unchanged" although no revision was given');
+      if (since === undefined) throw this.#invalid('answered "unchanged" to a request without a revision');
       return UNCHANGED;
     }
     if (!isMap(readings)) throw this.#invalid('answered without a Map of readings');
@@ -152,8 +152,7 @@ export class SourceReader {
       if (reading.status !== 'found')
         throw this.#invalid(`answered for "${name}" with an unknown status`, name);
       const { bytes, version, attributes } = reading;
-      if (!isUint8Array(bytes))
-        throw this.#invalid(`handed over "${name}" as something other than bytes`, name);
+      if (!isUint8Array(bytes)) throw this.#invalid(`returned "${name}" as something other than bytes`, name);
       const origin = typeof reading.origin === 'string' ? reading.origin : this.source.name;
       return {
         status: 'found',
@@ -166,7 +165,7 @@ export class SourceReader {
       if (isSecretsError(error)) return { status: 'failed', error };
       return {
         status: 'failed',
-        error: this.#invalid(`handed over "${name}" in a shape that cannot be used`, name),
+        error: this.#invalid(`returned an invalid reading for "${name}"`, name),
       };
     }
   }
@@ -175,14 +174,14 @@ export class SourceReader {
     return new SecretsError('SOURCE_FAILED', `the source ${this.source.name} ${what}`, {
       secret,
       source: this.source.name,
-      next: 'Fix the source: see the contract of Source. The last good values keep serving.',
+      next: 'Fix the source: see the rules in the comment of `Source`. The last good values stay in use.',
     });
   }
 
   #problem(what: string): SecretsError {
     return new SecretsError('SOURCE_FAILED', what, {
       source: this.source.name,
-      next: 'The last good values keep serving; the next refresh reads it again.',
+      next: 'The next refresh reads the source again. Until then, the last good values stay in use.',
     });
   }
 }

@@ -33,28 +33,28 @@ import type {
 interface Setup {
   readonly name: string;
   readonly sources: readonly Source[];
-  /** By name; `undefined` where nothing was declared and names are discovered. */
+  /** Definitions by name; `undefined` if nothing is declared and names are discovered. */
   readonly definitions: Map<string, Definition<unknown>> | undefined;
   readonly listeners: StoreListeners;
   readonly timeoutMs: number;
   readonly expiryThresholdsDays: readonly number[];
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: types tell a listener the names of its store; in here, a name is a string.
+// biome-ignore lint/suspicious/noExplicitAny: listeners know the names of their store by type; here, names are strings.
 type Listener<E extends keyof StoreEvents> = (payload: StoreEvents<any>[E]) => void;
 
-/** How many boxes that snapshots found on demand are masked: the last ones. */
+/** Number of boxes found on demand that `redact` masks: the most recent ones. */
 const MAX_FOUND = 256;
 
-// A symbol of the registry, so that the ESM and CJS copies of the package know each other's stores.
+// A registered symbol, so that the ESM and CJS copies of the package recognize each other's stores.
 const BRAND = Symbol.for('hot-secrets.store');
 
-/** Tells whether `value` is a store, whichever copy of the package opened it. */
+/** Returns true if `value` is a store, even one of another copy of the package. */
 export function isStore(value: unknown): boolean {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
-/** The store: one snapshot, replaced as a whole by each refresh that finds something new. */
+/** The store. Each refresh that finds changes replaces its snapshot as a whole. */
 export class LiveStore<V> implements SecretStore<V> {
   readonly #owner: OfStore;
   readonly #readers: readonly SourceReader[];
@@ -66,9 +66,9 @@ export class LiveStore<V> implements SecretStore<V> {
   readonly #refresher: Refresher;
   readonly #abort = new AbortController();
   readonly #stops: (() => void | Promise<void>)[] = [];
-  /** Boxes of names that were found on demand, by snapshots of now and before: they are masked too. */
+  /** Boxes that current and earlier snapshots found on demand. `redact` masks them too. */
   #foundOnDemand: (readonly [name: string, masked: Masked])[] = [];
-  /** The last generation, also after `close()`. */
+  /** The last generation. It stays after `close()`. */
   #generation: Generation;
   #snapshot: StoreSnapshot<V> | ClosedSnapshot<V>;
   #redact: ((text: string) => string) | undefined;
@@ -119,16 +119,16 @@ export class LiveStore<V> implements SecretStore<V> {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** Opens the sources, watches them and takes the first snapshot. Closes what it opened when that fails. */
+  /** Opens the sources, watches them and takes the first snapshot. If that fails, closes everything it opened. */
   async open(): Promise<this> {
     const startedAt = performance.now();
     try {
       await Promise.all(this.#readers.map((reader) => reader.open(this.#abort.signal)));
-      // Before the first read: the watch hints at what changes between the two.
+      // Watch before the first read, so that no change in between is lost.
       for (const reader of this.#readers) this.#watchSource(reader);
       await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
       await assertComplete(this.#generation, this.#catalog);
-      // A store that opened has a generation, also where it found nothing yet.
+      // An open store has a generation, even if it found no secrets yet.
       const { discovery } = this.#catalog;
       if (discovery !== undefined) discovery.openedWith = new Set(this.#generation.entries.keys());
       if (this.generation === 0) this.#replace({ ...this.#generation, number: 1 });
@@ -217,7 +217,7 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#notifier.off(event, listener);
   }
 
-  /** What `events.once` of Node calls in place of `off`. */
+  /** `events.once` of Node calls this instead of `off`. */
   removeListener<E extends keyof StoreEvents>(event: E, listener: Listener<E>): void {
     this.off(event, listener);
   }
@@ -246,7 +246,7 @@ export class LiveStore<V> implements SecretStore<V> {
 
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      // Set before anything foreign is called: a listener of `close` may close too.
+      // Set before listeners run: a `close` listener may call `close()` too.
       let closed = () => {};
       this.#closing = new Promise((resolve) => {
         closed = resolve;
@@ -274,10 +274,10 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#expiry.close();
     this.#generation = this.#current();
     this.#snapshot = new ClosedSnapshot(this.generation);
-    // Emitted first, so that listeners can release their resources.
+    // Emit first, so that listeners can release their resources.
     this.#notifier.closing(this.generation);
     const warn = (error: unknown) =>
-      process.emitWarning(`hot-secrets: closing failed with ${describeError(error)}`);
+      process.emitWarning(`hot-secrets: closing a source failed with ${describeError(error)}`);
     const closes = this.#readers.map(
       ({ source }) =>
         () =>
@@ -325,7 +325,7 @@ export class LiveStore<V> implements SecretStore<V> {
     else this.#problems.sources.set(reader, 'read', failure, failure.message);
   }
 
-  /** Puts the next generation in place; only then do listeners hear of it. */
+  /** Puts the next generation in place, then notifies listeners. */
   #advance({ generation, changes, problems }: Step, trigger: string): void {
     const before = this.#generation;
     this.#replace(generation);
@@ -338,7 +338,7 @@ export class LiveStore<V> implements SecretStore<V> {
     if (changes.length > 0) {
       this.#notifier.changed({ generation: generation.number, trigger, changes });
     }
-    // After the listeners, which act on a rotation. One of them may have closed the store.
+    // Expiry comes last: listeners act on the rotation first, and may have closed the store.
     if (this.#closing === undefined && before.entries !== generation.entries) {
       this.#expiry.update(generation.entries);
     }
@@ -359,12 +359,12 @@ export class LiveStore<V> implements SecretStore<V> {
     });
   }
 
-  /** The generation, with the names that the current snapshot found on demand. */
+  /** The generation, including names that the current snapshot found on demand. */
   #current(): Generation {
     return this.#snapshot instanceof StoreSnapshot ? this.#snapshot.state : this.#generation;
   }
 
-  /** A snapshot found an undeclared name: from now on it is read like any other, and moves up when its file appears. */
+  /** Adds an undeclared name that a snapshot found to the catalog: refreshes read it, and it moves up when its file appears. */
   #noteFound(name: string, { secret }: Entry): void {
     this.#foundOnDemand = [[name, { secret, previous: [] }] as const, ...this.#foundOnDemand].slice(
       0,

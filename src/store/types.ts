@@ -4,41 +4,41 @@ import type { ListenOptions } from '../internal/events';
 import type { Secret } from '../secret/secret';
 import type { Source } from '../sources/source';
 
-/** What `open({ secrets })` takes: a definition, or an alias as shorthand for `secret.text(alias)`. */
+/** The option `secrets`: names to definitions. An alias is shorthand for `secret.text(alias)`. */
 export type Definitions = Readonly<Record<string, string | Definition<unknown>>>;
 
-/** Names to types of values, from the definitions. */
+/** The types of the values, by name, from the definitions. */
 export type ValuesOf<D extends Definitions> = {
   readonly [K in keyof D]: D[K] extends Definition<infer T> ? T : string;
 };
 
-/** A box, or `undefined` too for a secret that is optional. */
+/** A box; for an optional secret, a box or `undefined`. */
 export type SecretOf<T> = Secret<Exclude<T, undefined>> | Extract<T, undefined>;
 
-/** The boxes of all names, and what `revealWithPrevious` returns: mapped, so that a store of more names fits where fewer are asked for. */
+/** The types of `get` and `revealWithPrevious`, by name. Mapped types keep a store assignable to one with fewer names. */
 export type Boxes<V> = { readonly [K in keyof V]: SecretOf<V[K]> };
 export type Lists<V> = { readonly [K in keyof V]: readonly Exclude<V[K], undefined>[] };
 
-/** What stores and snapshots have in common: synchronous reads that cost a map lookup. */
+/** The reads that stores and snapshots share. They are synchronous and cost one map lookup. */
 export interface SecretReader<V> {
   /**
-   * The value. Bytes and objects are shared, not copied: treat them as read-only.
-   * @throws `NAME_UNKNOWN` for a name that is not declared and not found, `STORE_CLOSED` after `close()`.
+   * Returns the value. Bytes and objects are shared, not copied: treat them as read-only.
+   * @throws `NAME_UNKNOWN` for a name that is neither declared nor found, `STORE_CLOSED` after `close()`.
    */
   reveal<K extends keyof V & string>(name: K): V[K];
-  /** The current value, then the previous one while it is within `keepPreviousMs`. */
+  /** Returns the current value, then previous values for `keepPreviousMs` after their rotation. */
   revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K];
-  /** The box: name, version, source, loadedAt. */
+  /** Returns the box, with name, version, source and `loadedAt`. */
   get<K extends keyof V & string>(name: K): Boxes<V>[K];
-  /** When `revealWithPrevious` will drop a value, by its `keepPreviousMs`; `undefined` while it returns the current one alone. */
+  /** Returns when `revealWithPrevious` drops the next previous value; `undefined` if it returns only the current one. */
   graceEndsAt<K extends keyof V & string>(name: K): Date | undefined;
-  /** True when the name has a value. */
+  /** Returns true if the name has a value. */
   has(name: keyof V & string): boolean;
-  /** The names that have a value; without declared secrets, those that sources list. */
+  /** Returns the names that have a value. If nothing is declared, these are the names that sources list. */
   names<N extends keyof V & string = keyof V & string>(): readonly N[];
 }
 
-/** One generation: everything in it was in its source together. It never changes, and gives each answer again. */
+/** All values of one generation: the values of each source existed there together. A snapshot never changes. */
 export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretReader<V> {
   readonly generation: number;
   readonly takenAt: Date;
@@ -47,27 +47,27 @@ export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretRe
 export interface SecretChange<Name extends string = string> {
   readonly name: Name;
   /**
-   * `added`: it had no value before. `rotated`: it had another one. `removed`: a discovered secret that was never read is
-   * gone from its source.
+   * `added`: the name had no value before. `rotated`: it had another value. `removed`: its source no longer has it; only
+   * discovered secrets that were never read are removed.
    */
   readonly kind: 'added' | 'rotated' | 'removed';
   readonly source: string;
-  /** `undefined` for one that was removed. */
+  /** `undefined` if the secret was removed. */
   readonly version: string | undefined;
   readonly previousVersion: string | undefined;
 }
 
 export interface ChangeEvent<Name extends string = string> {
   readonly generation: number;
-  /** What made the store refresh: `watch`, `poll`, `refresh`, `auth-failure`, … */
+  /** The trigger of the refresh: `watch`, `poll`, `refresh`, `auth-failure`, … */
   readonly trigger: string;
   readonly changes: readonly SecretChange<Name>[];
 }
 
-/** A certificate with the time that it has left. */
+/** A value that expires, usually a certificate, with its remaining time. */
 export interface ExpiryReport extends Expiry {
   readonly name: string;
-  /** With fractions; negative once it has expired. */
+  /** Days as a fraction; negative once the value has expired. */
   readonly daysLeft: number;
 }
 
@@ -80,15 +80,16 @@ export interface StoreEvents<Name extends string = string> {
   /** Once per generation, after the new snapshot is in place. */
   change: ChangeEvent<Name>;
   /**
-   * Once per cause, not once per retry; the last good values keep serving. Also problems of resources that follow the
-   * store: `error.resource` names the pool, server or agent. Without a listener: `process.emitWarning`.
+   * A problem of a secret or source: once per cause, not once per retry. The last good values stay in use. Includes problems
+   * of resources that follow the store: `error.resource` names the pool, server or agent. Without a listener, the error is a
+   * process warning.
    */
   error: SecretsError;
   /** The cause of an earlier `error` is gone. */
   recovered: SecretsError;
-  /** A certificate expires soon: once per certificate and threshold. Without a listener: `process.emitWarning`. */
+  /** A value expires soon: once per value and threshold. Without a listener, this is a process warning. */
   expiring: ExpiringEvent;
-  /** `close()` was called: the last event. */
+  /** `close()` was called. This is the last event. */
   close: { readonly generation: number };
 }
 
@@ -99,76 +100,76 @@ export type StoreListeners<Name extends string = string> = {
 
 /** A store of secrets that follows their rotation. */
 export interface SecretStore<V = Readonly<Record<string, string>>> extends SecretReader<V>, AsyncDisposable {
-  /** The `name` that it was opened with, for telemetry. */
+  /** The option `name`, for telemetry. */
   readonly name: string;
   readonly generation: number;
-  /** The current generation, for reads that belong together. */
+  /** Returns the current snapshot, for reads that belong together. */
   snapshot(): Snapshot<V>;
   /**
-   * Calls `listener` now and after each rotation of `name`; returns a function that stops it. A throw of the first call is
-   * the caller's; later ones become an `error` event (`LISTENER_FAILED`).
+   * Calls `listener` now and after each rotation of `name`. Returns a function that stops it. If the first call throws, `watch`
+   * throws the same error; later errors become `error` events (`LISTENER_FAILED`).
    */
   watch<K extends keyof V & string>(
     name: K,
     listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void;
-  /** Subscribes, and returns a function that unsubscribes. Listeners cannot break the store or each other. */
+  /** Subscribes a listener. Returns a function that unsubscribes it. Errors of a listener affect neither the store nor others. */
   on<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
     event: E,
     listener: (payload: StoreEvents<N>[E]) => void,
     options?: ListenOptions,
   ): () => void;
-  /** Subscribes for the next event alone. */
+  /** Subscribes a listener for the next event only. */
   once<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
     event: E,
     listener: (payload: StoreEvents<N>[E]) => void,
     options?: ListenOptions,
   ): () => void;
-  /** Unsubscribes a listener, whichever of `on` and `once` subscribed it. */
+  /** Unsubscribes a listener of `on` or `once`. */
   off<E extends keyof StoreEvents, N extends keyof V & string = keyof V & string>(
     event: E,
     listener: (payload: StoreEvents<N>[E]) => void,
   ): void;
   /**
-   * Reads every source now. Resolves once a refresh that began after this call is done, whether or not anything changed;
-   * failures are `error` events. `trigger` is the word for it in events, default `refresh`.
+   * Reads every source now. Resolves when a refresh that started after this call ends, even if nothing changed. Failures are
+   * `error` events. `trigger` appears in events; default `refresh`.
    *
    * Rejects with `STORE_CLOSED` after `close()`, and with `OPTION_UNKNOWN` and `OPTION_INVALID`.
    */
   refresh(options?: { readonly trigger?: string | undefined }): Promise<void>;
-  /** Per secret and per source: the serving source, the fallbacks passed, version, age, problems. */
+  /** Returns the state of each secret and source: the serving source, the sources skipped, version, age, problems. */
   report(): StoreReport;
-  /** Works after `close()` too, with the state at that time. */
+  /** Returns the health of the store. After `close()`, returns the state at that time. */
   health(): StoreHealth;
   /**
-   * The text with every current value, and the last 8 before it, replaced by `[secret name]`: as it is, escaped in JSON
-   * and in URLs, and inside base64. A line of JSON stays valid: a number becomes a string. Values under 6 characters are
-   * masked only after a key that identifies them (`password=abc`), because they occur in ordinary text.
+   * Replaces every current value, and the last 8 values before it, with `[secret name]`. Finds values in plain text, escaped in
+   * JSON or URLs, and inside base64. A line of JSON stays valid: a number becomes a string. Values under 6 characters occur in
+   * ordinary text, so they are masked only after a key that identifies them (`password=abc`).
    * @example
    * ```ts
    * const logger = pino({ hooks: { streamWrite: (line) => secrets.redact(line) } });
    * ```
    */
   redact(text: string): string;
-  /** Stops watching and closes the sources. Snapshots that were taken keep working. May be called again. */
+  /** Stops watching and closes the sources. Snapshots taken before keep working. Repeated calls return the same promise. */
   close(): Promise<void>;
 }
 
 export interface OpenOptions<D extends Definitions = Definitions> {
-  /** Names to definitions. Without it, every file under the mount is a text secret under its own name. */
+  /** Names to definitions. Default: every name that a source lists is a text secret under its own name. */
   readonly secrets?: D | undefined;
-  /** Listeners that subscribe before anything happens, so that they also hear of problems while the store opens. */
+  /** Listeners to subscribe before the store opens, so that they also receive problems found while it opens. */
   readonly on?: StoreListeners<keyof D & string> | undefined;
   /**
-   * In order of precedence. Default: the mount at `$SECRETS_PATH`, which must be there (else `/mnt/secrets-store`,
-   * which may be missing), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT`, where that is set, then the environment.
+   * Sources in order of precedence. Default: the mount at `$SECRETS_PATH`, which must exist (or `/mnt/secrets-store`, which
+   * may be missing), the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, and the environment.
    */
   readonly sources?: readonly Source[] | undefined;
-  /** What telemetry and the status page call the store, where there are several. Default: `secrets`. */
+  /** The name of the store in telemetry and on the status page. Default: `secrets`. */
   readonly name?: string | undefined;
-  /** Bound of one read of a source, in ms. Default: 30 000. */
+  /** Time limit of one read of a source, in milliseconds. Default: 30 000. */
   readonly refreshTimeoutMs?: number | undefined;
-  /** How many days before the expiry of a certificate an `expiring` event announces it. Default: 30, 14, 7, 1. */
+  /** Days before the expiry of a value at which `expiring` events announce it. Default: 30, 14, 7, 1. */
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
@@ -179,10 +180,10 @@ export interface SecretReport {
   readonly origin: string | undefined;
   readonly version: string | undefined;
   readonly ageMs: number | undefined;
-  /** Sources of higher precedence that do not have it, with what was looked for. */
+  /** Sources of higher precedence that do not have the secret, and the name that each was searched for. */
   readonly passed: readonly { readonly source: string; readonly looked: string }[];
   readonly problem: SecretsErrorCode | undefined;
-  /** Problems of the serving value: `CERTIFICATE_EXPIRED`, `CERTIFICATE_HOST_MISMATCH`, … */
+  /** Problems of the current value: `CERTIFICATE_EXPIRED`, `CERTIFICATE_HOST_MISMATCH`, … */
   readonly warnings: readonly SecretsErrorCode[];
 }
 
@@ -190,11 +191,11 @@ export interface SourceReport {
   readonly source: string;
   readonly location: string;
   readonly status: 'ok' | 'degraded' | 'stale';
-  /** Milliseconds since the last read that succeeded. */
+  /** Milliseconds since the last successful read. */
   readonly lastRefreshAgeMs: number | undefined;
-  /** From this age on it is `stale`; `undefined` for a source that never is, such as the environment. */
+  /** The age in milliseconds above which the source is `stale`; `undefined` if it never is, such as the environment. */
   readonly maxStalenessMs: number | undefined;
-  /** Worth knowing although nothing failed: a default mount that does not exist. */
+  /** A remark that is not a problem, for example that the default mount does not exist. */
   readonly note: string | undefined;
   readonly problems: readonly { readonly code: SecretsErrorCode; readonly message: string }[];
 }
@@ -206,12 +207,12 @@ export interface StoreReport {
 }
 
 export interface StoreHealth {
-  /** `stale`: a source was not read successfully for longer than its limit. `degraded`: anything else is wrong. */
+  /** `stale`: the last successful read of a source is older than its limit. `degraded`: there is another problem. */
   readonly status: 'ok' | 'degraded' | 'stale';
   readonly generation: number;
   readonly sources: readonly SourceReport[];
-  /** Problems and warnings; a name may occur more than once. */
+  /** Problems and warnings. A name may occur more than once. */
   readonly secrets: readonly { readonly name: string; readonly problem: SecretsErrorCode }[];
-  /** Values that expire, usually certificates, the earliest first. */
+  /** Values that expire, usually certificates, earliest first. */
   readonly expiries: readonly ExpiryReport[];
 }

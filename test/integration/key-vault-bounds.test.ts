@@ -136,7 +136,7 @@ describe('a vault that gets too many requests', () => {
       for (let more = 0; more < 5; more += 1) await store.refresh();
       expect(requests.all).toEqual(['key 429']);
       expect(log.codes()).toHaveLength(round);
-      expect(store.report().sources[0]?.note).toMatch(/^throttled: no request is sent for \d+ s$/);
+      expect(store.report().sources[0]?.note).toMatch(/^throttled: requests pause for \d+ s$/);
       expect(store.reveal('key')).toBe(`value-${round - 1}`);
       await waitFor(() => requests.all.length > 1);
       expect(performance.now() - start).toBeGreaterThan(950);

@@ -24,7 +24,7 @@ const OF_THE_VAULT: Row[] = [
   [
     { kind: 'rbac' },
     'VAULT_DENIED',
-    'for lack of a role',
+    'a role is missing',
     'az role assignment create --role "Key Vault Secrets User"',
   ],
   [
@@ -40,15 +40,15 @@ const OF_THE_VAULT: Row[] = [
     'az keyvault network-rule add --name emulator',
   ],
   [{ kind: 'throttled' }, 'VAULT_THROTTLED', 'throttles requests', 'Raise refreshIntervalMs'],
-  [{ kind: 'unavailable' }, 'VAULT_UNAVAILABLE', 'answered with status 503', 'asks again'],
-  [{ kind: 'unavailable', status: 500 }, 'VAULT_UNAVAILABLE', 'answered with status 500', 'asks again'],
-  [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'asks again'],
+  [{ kind: 'unavailable' }, 'VAULT_UNAVAILABLE', 'answered with status 503', 'retries'],
+  [{ kind: 'unavailable', status: 500 }, 'VAULT_UNAVAILABLE', 'answered with status 500', 'retries'],
+  [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'retries'],
   // The client loses the status.
-  [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'TypeError', 'asks again'],
-  [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'that is not JSON', 'A proxy in between'],
-  [{ kind: 'reset' }, 'VAULT_UNAVAILABLE', 'ECONNRESET', 'asks again'],
-  [{ kind: 'hang-before-headers' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'asks again'],
-  [{ kind: 'hang-in-body' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'asks again'],
+  [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'TypeError', 'retries'],
+  [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'that is not JSON', 'whether a proxy answers'],
+  [{ kind: 'reset' }, 'VAULT_UNAVAILABLE', 'ECONNRESET', 'retries'],
+  [{ kind: 'hang-before-headers' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'retries'],
+  [{ kind: 'hang-in-body' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'retries'],
 ];
 
 /** Retried after a minute, not after a second. */
@@ -106,7 +106,7 @@ describe('a vault that fails', () => {
     const opening = SecretStore.open({ sources: [sourceOf(vault, { list: true })] });
     await expect(opening).rejects.toMatchObject({
       code: 'VAULT_DENIED',
-      what: expect.stringContaining('the list of its secrets'),
+      what: expect.stringContaining('permission to list secrets'),
       next: expect.stringContaining('--secret-permissions list'),
     });
   });

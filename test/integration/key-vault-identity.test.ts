@@ -36,13 +36,18 @@ const REFUSED: Row[] = [
     'no federated credential for the audience api://other (AADSTS700212)',
     'api://AzureADTokenExchange',
   ],
-  [{ expiresInMs: -60_000 }, 'IDENTITY_ASSERTION_EXPIRED', 'has expired (at 20', 'check the clocks'],
+  [
+    { expiresInMs: -60_000 },
+    'IDENTITY_ASSERTION_EXPIRED',
+    'the projected token expired at 20',
+    'Check the clocks',
+  ],
   [{ forged: true }, 'IDENTITY_FAILED', 'AADSTS700027', 'https://login.microsoftonline.com/error'],
   [{ content: '' }, 'IDENTITY_TOKEN_FILE', 'is empty', 'azure.workload.identity/use'],
   [
     { content: 'not-a-token-but-private' },
     'IDENTITY_TOKEN_FILE',
-    'holds no token',
+    'is not a token',
     'azure.workload.identity/use',
   ],
 ];
@@ -97,7 +102,7 @@ describe('a workload identity that gets no token', () => {
     const workloadIdentity = { ...vault.workloadIdentity, tenantId: '00000000-0000-4000-8000-00000000000e' };
     expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
       code: 'VAULT_UNAUTHORIZED',
-      what: `the vault belongs to the tenant ${vault.workloadIdentity.tenantId}, and the identity to another one`,
+      what: `the vault belongs to the tenant ${vault.workloadIdentity.tenantId}, but the identity to another tenant`,
     });
   });
 

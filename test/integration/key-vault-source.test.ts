@@ -175,10 +175,10 @@ describe('names', () => {
       SecretStore.open({ secrets: { a: 'databse-password' }, sources: [sourceOf(vault, { list })] });
     await expect(open(true)).rejects.toMatchObject({
       code: 'SECRET_MISSING',
-      message: expect.stringContaining('there: database-password'),
+      message: expect.stringContaining('it has: database-password'),
     });
     await expect(open(false)).rejects.toMatchObject({
-      message: expect.stringContaining('its names are not listed'),
+      message: expect.stringContaining('secret names are not listed'),
     });
   });
 });

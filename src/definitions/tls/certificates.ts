@@ -2,7 +2,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { SecretsError } from '../../errors';
 
-/** Refuses a leaf that is not valid yet, and an expired one if `expired` says so. */
+/** @throws `CERTIFICATE_NOT_YET_VALID`; and `CERTIFICATE_EXPIRED`, unless `expired` is `warn`. */
 export function assertValidNow(alias: string, leaf: X509Certificate, expired: 'reject' | 'warn'): void {
   const now = Date.now();
   const from = new Date(leaf.validFrom);
@@ -10,7 +10,7 @@ export function assertValidNow(alias: string, leaf: X509Certificate, expired: 'r
     const what = `the certificate of "${alias}" is not valid before ${from.toISOString()}`;
     throw new SecretsError('CERTIFICATE_NOT_YET_VALID', what, {
       secret: alias,
-      next: 'It is checked again at each poll. Compare the clocks of this machine and of the issuer.',
+      next: 'Compare the clocks of this machine and the issuer. Each poll checks the certificate again.',
     });
   }
   if (expired === 'reject' && isExpired(leaf)) throw certificateExpired(alias, leaf);
@@ -24,11 +24,11 @@ export function certificateExpired(alias: string, { validTo }: X509Certificate):
   const what = `the certificate of "${alias}" expired at ${new Date(validTo).toISOString()}`;
   return new SecretsError('CERTIFICATE_EXPIRED', what, {
     secret: alias,
-    next: "Renew it at its issuer. With expired: 'warn' it would be used nevertheless.",
+    next: "Renew it at its issuer. To use an expired certificate, set expired: 'warn'.",
   });
 }
 
-/** Tells which of the host names the certificate does not cover, if any. */
+/** Returns an error that names the host names that the certificate does not cover; `undefined` if it covers all. */
 export function hostMismatch(
   alias: string,
   leaf: X509Certificate,
@@ -38,14 +38,14 @@ export function hostMismatch(
   const others = hostNames.filter((host) => matches(host) === undefined);
   if (others.length === 0) return undefined;
   const names = leaf.subjectAltName ?? 'no name';
-  const what = `the certificate of "${alias}" is not for ${others.join(', ')} (it is for ${names})`;
+  const what = `the certificate of "${alias}" does not cover ${others.join(', ')} (it covers ${names})`;
   return new SecretsError('CERTIFICATE_HOST_MISMATCH', what, {
     secret: alias,
-    next: 'It is served nevertheless. Issue it for these names, or correct hostNames.',
+    next: 'Issue a certificate for these names, or correct hostNames. This one stays in use.',
   });
 }
 
-/** What people call a certificate: its common name, else its first host name. */
+/** Returns the common name of a certificate, or its first host name. */
 export function subjectOf({ subject, subjectAltName }: X509Certificate): string {
   const commonName = /^CN=(.*)$/m.exec(subject ?? '')?.[1];
   return commonName ?? subjectAltName?.split(',', 1)[0]?.replace(/^\w+( Address)?:/, '') ?? 'a certificate';
@@ -55,15 +55,15 @@ export function subjectOf({ subject, subjectAltName }: X509Certificate): string 
 export interface Chain {
   /** The certificate that belongs to the key. */
   readonly leaf: X509Certificate;
-  /** Each issuer comes before its own; cross-signed alternatives follow. */
+  /** Each certificate precedes its issuer. Cross-signed alternatives follow. */
   readonly issuers: readonly X509Certificate[];
-  /** The number of certificates that belong to neither. */
+  /** Number of other certificates. */
   readonly unrelated: number;
 }
 
 /**
- * Sorts certificates into the order that TLS requires, leaf first (RFC 8446, 4.4.2). Node takes whatever comes first as the
- * leaf. Returns `undefined` when no certificate belongs to the key.
+ * Sorts certificates into the order that TLS requires, leaf first (RFC 8446, 4.4.2). Node uses the first certificate as the
+ * leaf. Returns `undefined` if no certificate belongs to the key.
  */
 export function orderChain(certificates: readonly X509Certificate[], key: KeyObject): Chain | undefined {
   const distinct = [...new Map(certificates.map((one) => [one.fingerprint256, one])).values()];
@@ -71,7 +71,7 @@ export function orderChain(certificates: readonly X509Certificate[], key: KeyObj
   if (leaf === undefined) return undefined;
   const rest = new Set(distinct.filter((one) => one !== leaf));
   const issuers: X509Certificate[] = [];
-  // First the path up from the leaf, then other issuers of its members.
+  // Add the path up from the leaf, then other issuers of its members.
   for (let at = leaf, next = issuerOf(at, rest); next !== undefined; at = next, next = issuerOf(at, rest)) {
     rest.delete(next);
     issuers.push(next);
@@ -89,7 +89,7 @@ function issuerOf(member: X509Certificate, among: ReadonlySet<X509Certificate>):
   return [...among].find((one) => member.checkIssued(one) && member.verify(one.publicKey));
 }
 
-/** A reissued certificate may keep its key: then the newer one counts. */
+/** Puts the newest certificate first, because a reissued certificate may keep its key. */
 function newestFirst(one: X509Certificate, other: X509Certificate): number {
   return Date.parse(other.validFrom) - Date.parse(one.validFrom);
 }

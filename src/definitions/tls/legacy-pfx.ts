@@ -3,7 +3,7 @@ import { loadPeer } from '../../internal/peer';
 import { pemOf } from './parts';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
-/** The part of node-forge that is used here. */
+/** The part of node-forge that this file uses. */
 interface Forge {
   readonly asn1: {
     fromDer(bytes: string): Asn1;
@@ -31,26 +31,26 @@ interface SafeContents {
 
 interface Bag {
   readonly type: string;
-  /** Forge does not know elliptic curves, for example: then this is `null` and the structure is in `asn1`. */
+  /** `null` for types that forge does not know, such as elliptic curves; `asn1` then has the structure. */
   readonly cert?: object | null;
   readonly key?: object | null;
   readonly asn1?: Asn1;
 }
 
 /**
- * Reads a PFX with the encryption of Windows before 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, through the
- * optional package node-forge. Returns its certificates and its key as one PEM.
+ * Reads a PFX with the encryption of Windows before 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, with the optional
+ * package node-forge. Returns its certificates and key as one PEM text.
  * @throws `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
 export function readLegacyPfx(alias: string, pfx: Buffer, passphrase: string | undefined): string {
   const forge = loadForge(alias);
   try {
     const asn1 = forge.asn1.fromDer(pfx.toString('latin1'));
-    // Without a password forge needs an empty one, because the key derivation includes it.
+    // Without a passphrase, forge needs an empty string, because the key derivation includes it.
     const { safeContents } = forge.pkcs12.pkcs12FromAsn1(asn1, false, passphrase ?? '');
     return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOfBag(forge, bag))).join('');
   } catch {
-    // Forge fails for a wrong passphrase only: OpenSSL parsed the file before it refused the cipher.
+    // The passphrase must be wrong: OpenSSL could parse the file before it refused the cipher.
     throw passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
   }
 }
@@ -61,7 +61,7 @@ function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Ba
     const known = cert ? pki.certificateToAsn1(cert) : structure;
     return known === undefined ? '' : pemOf('CERTIFICATE', der(known));
   }
-  // RSA keys come out as PKCS#1; all others stay in the PKCS#8 that they are stored in.
+  // Forge returns RSA keys, which become PKCS#1. Other keys stay in their stored PKCS#8.
   if (key) return pemOf('RSA PRIVATE KEY', der(pki.privateKeyToAsn1(key)));
   return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
 }

@@ -4,8 +4,8 @@ import type { Expiry, ValueTraits } from '../definition';
 import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
 
 /**
- * A checked certificate with its key, ready to be spread into Node's TLS options. It has either `cert` and `key`, or `pfx`
- * with its `passphrase`, if any. It is shared, not copied: treat it as read-only.
+ * A validated certificate with its key. Spread it into Node's TLS options. It has either `cert` and `key`, or `pfx` with an
+ * optional `passphrase`. It is shared, not copied: treat it as read-only.
  */
 export interface TlsMaterial {
   /** PEM: the leaf first, then its chain. */
@@ -16,7 +16,7 @@ export interface TlsMaterial {
   readonly ca?: string[];
   /** Decoded bytes of a PKCS#12 file. */
   readonly pfx?: Buffer;
-  /** Opens `pfx`. */
+  /** The passphrase of `pfx`. */
   readonly passphrase?: string;
   /** The certificate that peers see. */
   readonly leaf: X509Certificate;
@@ -31,13 +31,13 @@ export interface TlsTrust {
 /** Facts about a pair that are not part of its value. */
 interface Facts {
   readonly issuers: readonly X509Certificate[];
-  /** The number of certificates that were left out because they do not belong to the chain of the leaf. */
+  /** Number of certificates that were dropped, because they do not belong to the chain of the leaf. */
   readonly unrelated: number;
 }
 
 const known = new WeakMap<TlsMaterial, Facts>();
 
-/** Notes facts about `material`, and returns it. */
+/** Stores facts about `material` and returns it. */
 export function remember(material: TlsMaterial, facts: Facts): TlsMaterial {
   known.set(material, facts);
   return material;
@@ -45,7 +45,7 @@ export function remember(material: TlsMaterial, facts: Facts): TlsMaterial {
 
 export const describeTrust: ValueTraits<TlsTrust> = {
   expiries: ({ ca }) => expiriesOfCa(ca),
-  // Certificates are public, and `redact` would blank them in every log.
+  // Certificates are public, so `redact` leaves them readable.
   sensitive: () => [],
 };
 
@@ -67,7 +67,7 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
         ...expiriesOfCa(material.ca ?? []),
       ];
     },
-    // Single lines too, because logs split a key at its line breaks.
+    // Include single lines, because logs split a key at its line breaks.
     sensitive: ({ key = '', pfx, passphrase }) => [
       key,
       ...key.split('\n').filter((line) => !line.startsWith('-----')),
@@ -86,9 +86,9 @@ function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {
 }
 
 function unrelatedCertificates(alias: string, count: number): SecretsError {
-  const what = `${count} of the certificates of "${alias}" do not belong to the chain of its leaf and are left out`;
+  const what = `${count} certificates of "${alias}" do not belong to the chain of its leaf and are not sent`;
   return new SecretsError('CERTIFICATE_UNRELATED', what, {
     secret: alias,
-    next: 'Clients may lack an issuer: store the chain that came with the certificate.',
+    next: 'Store the chain that came with the certificate. Clients may need a missing issuer.',
   });
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
 
-/** What one stored value contains, or several together. */
+/** The contents of one or several stored values. */
 export interface TlsParts {
   readonly certificates: X509Certificate[];
   /** PEM, encrypted or not. */
@@ -11,7 +11,7 @@ export interface TlsParts {
   readonly others: string[];
 }
 
-/** What a stored value should contain. It decides the code of errors. */
+/** The expected content of a stored value, which decides the code of errors. */
 type TlsRole = 'certificate' | 'private key';
 
 const INVALID = { certificate: 'CERTIFICATE_INVALID', 'private key': 'PRIVATE_KEY_INVALID' } as const;
@@ -21,11 +21,11 @@ interface Expected {
   readonly role: TlsRole;
 }
 
-// Once for the transport, and once more by hand.
+// Some values are encoded by the transport, and again by hand.
 const MAX_ENCODINGS = 2;
 
 /**
- * Parses a stored value: PEM in any order and state, DER, PFX, and each of them as base64 text. It copies what it keeps.
+ * Parses a stored value: PEM blocks in any order, DER, PFX, or base64 of any of them. The result shares no memory with it.
  * @throws `CERTIFICATE_INVALID`, `PRIVATE_KEY_INVALID`.
  */
 export function parseTlsParts(alias: string, stored: Uint8Array, role: TlsRole = 'certificate'): TlsParts {
@@ -64,7 +64,7 @@ function blocksOf({ alias, role }: Expected, text: string): readonly PemBlock[] 
   if (blocks !== undefined) return blocks;
   throw new SecretsError(INVALID[role], `the PEM of "${alias}" is truncated or damaged`, {
     secret: alias,
-    next: 'Store the whole file again: each BEGIN line needs its END line, with only base64 between them.',
+    next: 'Store the whole file again. Each BEGIN line needs an END line, with only base64 between them.',
   });
 }
 
@@ -98,8 +98,8 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
- * The blocks of a text, or `undefined` when one of them is truncated or damaged. Repairs what variables and forms do to
- * PEM: `\n` as two characters, line breaks that are lost or became spaces, CRLF.
+ * Returns the blocks of a text, or `undefined` if one of them is truncated or damaged. Repairs PEM that passed through
+ * variables or forms: `\n` as two characters, line breaks that are lost or became spaces, CRLF.
  */
 function pemBlocks(text: string): PemBlock[] | undefined {
   const repaired = text.replace(/(\\r)?\\n/g, '\n').replace(/\r\n?/g, '\n');
@@ -119,7 +119,7 @@ export function pemOf(label: string, der: Uint8Array): string {
 }
 
 function rewrapped(label: string, body: string): string | undefined {
-  // Keys in the old encryption of OpenSSL have headers whose lines are part of the format.
+  // Keys in the old encryption format of OpenSSL have header lines, which must keep their line breaks.
   if (/^\s*Proc-Type:/.test(body))
     return `-----BEGIN ${label}-----\n${body.trim()}\n-----END ${label}-----\n`;
   const base64 = body.replace(/\s+/g, '');
@@ -131,7 +131,7 @@ function lines(label: string, base64: string): string {
   return `-----BEGIN ${label}-----\n${wrapped}\n-----END ${label}-----\n`;
 }
 
-/** The kinds of DER structure, as PEM labels them. */
+/** The recognized DER structures, by PEM label. */
 type DerLabel =
   | 'CERTIFICATE'
   | 'PRIVATE KEY'
@@ -147,8 +147,8 @@ const OBJECT_IDENTIFIER = 0x06;
 /**
  * Recognizes a structure by its first elements. A certificate begins with a sequence (RFC 5280), a PFX with version 3
  * (RFC 7292). A plain private key begins with version 0 or 1 and then a sequence (RFC 5208), an integer (RFC 8017) or a
- * string (RFC 5915); an encrypted one with the sequence of its algorithm (RFC 5208). Returns `undefined` for bytes that
- * are not DER, or cut off.
+ * string (RFC 5915); an encrypted key with the sequence of its algorithm (RFC 5208). Returns `undefined` for bytes that are not
+ * DER, or are truncated.
  */
 function derLabel(bytes: Uint8Array): DerLabel | undefined {
   const outer = element(bytes, 0);
@@ -164,7 +164,7 @@ function derLabel(bytes: Uint8Array): DerLabel | undefined {
   return second === INTEGER ? 'RSA PRIVATE KEY' : 'EC PRIVATE KEY';
 }
 
-/** The tag, content and end of the element at `offset`. */
+/** Reads the tag, content start and end of the DER element at `offset`. */
 function element(bytes: Uint8Array, offset: number): { tag: number; start: number; end: number } | undefined {
   const tag = bytes[offset];
   const length = bytes[offset + 1];

@@ -13,7 +13,7 @@ import { bounded } from '../../internal/time';
 import { readLegacyPfx } from './legacy-pfx';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
-/** A PFX that OpenSSL opens, or the PEM that was read from one that it refuses. */
+/** A PFX that OpenSSL accepts, or the PEM text of a PFX that it refuses. */
 export type OpenedPfx =
   | { readonly pfx: Buffer; readonly leaf: X509Certificate; readonly issuers: readonly X509Certificate[] }
   | { readonly pem: string };
@@ -43,21 +43,21 @@ export async function openPfx(
   return { pfx, leaf: leaf as X509Certificate, issuers };
 }
 
-/** Matches texts of OpenSSL and Node, the same from Node 20 to 26, because only two of these errors have codes. */
+/** Matches messages of OpenSSL and Node, because only two of these errors have codes. Node 20 to 26 use the same messages. */
 function pfxProblem(alias: string, { message }: Error, passphrase: string | undefined): SecretsError {
   if (/mac verify failure/i.test(message)) {
     return passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
   }
   if (/private key/i.test(message)) {
-    return new SecretsError('PRIVATE_KEY_MISSING', `the PFX of "${alias}" holds no private key`, {
+    return new SecretsError('PRIVATE_KEY_MISSING', `the PFX of "${alias}" has no private key`, {
       secret: alias,
-      next: 'Export it again with its key.',
+      next: 'Export the PFX again with its key.',
     });
   }
   if (/certificate/i.test(message)) {
     return new SecretsError('CERTIFICATE_MISSING', `the PFX of "${alias}" has no certificate for its key`, {
       secret: alias,
-      next: 'Export it again with its certificate.',
+      next: 'Export the PFX again with its certificate.',
     });
   }
   return pfxInvalid(alias);
@@ -71,8 +71,8 @@ function pfxInvalid(alias: string): SecretsError {
 }
 
 /**
- * The certificates that a context presents to peers, leaf first. Node cannot read them from a PFX, so a handshake in memory
- * asks for them. It also fails for a pair that cannot serve.
+ * Returns the certificates that a context presents to peers, leaf first. Node cannot read them from a PFX, so this performs
+ * a handshake in memory, which also rejects a pair that cannot serve.
  */
 async function shownBy(context: SecureContext, alias: string): Promise<X509Certificate[]> {
   const [near, far] = duplexPair();
@@ -95,7 +95,7 @@ async function shownBy(context: SecureContext, alias: string): Promise<X509Certi
 
 function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
   const chain = [new X509Certificate(leaf.raw)];
-  // The last certificate is its own issuer, or has none.
+  // The last certificate is its own issuer, or has no issuer.
   for (
     let at = leaf;
     at.issuerCertificate !== undefined && at.issuerCertificate !== at;

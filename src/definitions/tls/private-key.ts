@@ -3,12 +3,12 @@ import { SecretsError } from '../../errors';
 
 export interface PrivateKey {
   readonly key: KeyObject;
-  /** Decrypted. */
+  /** The decrypted key as PEM. */
   readonly pem: string;
 }
 
 /**
- * Reads the one private key among `keys`. Copies of one key count once.
+ * Reads the private key, which must be unique in `keys` apart from copies.
  * @throws `PRIVATE_KEY_AMBIGUOUS`, `PRIVATE_KEY_INVALID`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
 export function readPrivateKey(
@@ -18,14 +18,10 @@ export function readPrivateKey(
 ): PrivateKey | undefined {
   const [first, ...others] = keys.map((pem) => readKey(alias, pem, passphrase));
   if (first !== undefined && others.some(({ key }) => !key.equals(first.key))) {
-    throw new SecretsError(
-      'PRIVATE_KEY_AMBIGUOUS',
-      `"${alias}" holds ${keys.length} different private keys`,
-      {
-        secret: alias,
-        next: 'Keep only the key of the certificate to serve.',
-      },
-    );
+    throw new SecretsError('PRIVATE_KEY_AMBIGUOUS', `"${alias}" has ${keys.length} different private keys`, {
+      secret: alias,
+      next: 'Keep only the key that belongs to the certificate.',
+    });
   }
   return first;
 }
@@ -37,7 +33,7 @@ function readKey(alias: string, pem: string, passphrase: string | undefined): Pr
     const key = createPrivateKey({ key: pem, format: 'pem', ...(encrypted ? { passphrase } : {}) });
     return { key, pem: encrypted ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : pem };
   } catch {
-    // A wrong passphrase results in bad padding, or in garbage instead of a key.
+    // A wrong passphrase causes bad padding, or decrypts to garbage.
     if (encrypted) throw passphraseWrong(alias, 'private key');
     throw new SecretsError('PRIVATE_KEY_INVALID', `the private key of "${alias}" cannot be parsed`, {
       secret: alias,
@@ -49,10 +45,10 @@ function readKey(alias: string, pem: string, passphrase: string | undefined): Pr
 export function passphraseMissing(alias: string, what: string): SecretsError {
   return new SecretsError(
     'PASSPHRASE_MISSING',
-    `the ${what} of "${alias}" is encrypted, and no passphrase is declared`,
+    `the ${what} of "${alias}" is encrypted, but no passphrase is declared`,
     {
       secret: alias,
-      next: "Declare the secret that contains its passphrase: secret.tls(…, { passphrase: 'name' }).",
+      next: "Declare the secret with its passphrase: secret.tls(…, { passphrase: 'name' }).",
     },
   );
 }
@@ -60,6 +56,6 @@ export function passphraseMissing(alias: string, what: string): SecretsError {
 export function passphraseWrong(alias: string, what: string): SecretsError {
   return new SecretsError('PASSPHRASE_WRONG', `the passphrase does not decrypt the ${what} of "${alias}"`, {
     secret: alias,
-    next: 'Store both again, together. They may belong to different generations.',
+    next: 'Store both again, together. The passphrase may belong to an older or newer file.',
   });
 }

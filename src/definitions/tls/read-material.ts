@@ -8,9 +8,9 @@ import { readPrivateKey } from './private-key';
 
 /** The stored values of one pair. */
 export interface StoredPair {
-  /** Names it in errors. */
+  /** The name of the pair in errors. */
   readonly alias: string;
-  /** Certificate and key, in one value or two, with their aliases. */
+  /** The certificate and key, in one or two stored values, with their aliases. */
   readonly pair: readonly (readonly [alias: string, stored: Uint8Array])[];
   readonly ca: string[] | undefined;
   readonly passphrase: string | undefined;
@@ -18,9 +18,9 @@ export interface StoredPair {
 }
 
 /**
- * Reads a pair and checks it: both halves parse, the key belongs to the leaf, and the dates are valid. Puts the leaf first.
+ * Reads and validates a pair: both halves parse, the key belongs to the leaf, and the dates are valid. Puts the leaf first.
  * Returns a promise only for a PFX.
- * @throws the codes `CERTIFICATE_…`, `PRIVATE_KEY_…`, `PASSPHRASE_…` and `PFX_…`.
+ * @throws `CERTIFICATE_…`, `PRIVATE_KEY_…`, `PASSPHRASE_…`, `PFX_…`.
  */
 export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMaterial> {
   const parts = mergeTlsParts(
@@ -31,9 +31,9 @@ export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMater
   const [pfx] = parts.pfx;
   if (pfx === undefined) return fromPem(stored, parts);
   if (parts.pfx.length > 1 || parts.keys.length > 0 || stored.pair.length > 1) {
-    throw new SecretsError('PFX_INVALID', `"${stored.alias}" holds a PFX where PEM is expected`, {
+    throw new SecretsError('PFX_INVALID', `"${stored.alias}" is a PFX, but PEM is expected`, {
       secret: stored.alias,
-      next: 'A PFX contains both halves: declare it as secret.tls("name").',
+      next: 'Declare it as secret.tls("name"): a PFX contains both certificate and key.',
     });
   }
   return fromPfx(stored, pfx);
@@ -72,18 +72,16 @@ export function readTrust(alias: string, stored: Uint8Array): TlsTrust {
   assertNotEmpty(alias, stored.length);
   const { certificates } = parseTlsParts(alias, stored);
   if (certificates.length === 0) {
-    throw new SecretsError('CERTIFICATE_MISSING', `"${alias}" holds no certificate to trust`, {
+    throw new SecretsError('CERTIFICATE_MISSING', `"${alias}" has no certificate to trust`, {
       secret: alias,
-      next: 'Store the certificates of the authorities, as PEM.',
+      next: 'Store the certificates of the authorities to trust, as PEM.',
     });
   }
   return { ca: certificates.map(({ raw }) => pemOf('CERTIFICATE', raw)) };
 }
 
 function certificateMissing(alias: string, withKey: boolean): SecretsError {
-  const what = withKey
-    ? `"${alias}" has a private key but no certificate`
-    : `"${alias}" holds no certificate`;
+  const what = withKey ? `"${alias}" has a private key but no certificate` : `"${alias}" has no certificate`;
   return new SecretsError('CERTIFICATE_MISSING', what, {
     secret: alias,
     next: 'Store the certificate, followed by its chain, as PEM.',
@@ -106,7 +104,7 @@ function mismatch(alias: string): SecretsError {
     `the private key of "${alias}" belongs to another certificate`,
     {
       secret: alias,
-      next: 'Store the certificate and the key that were issued together. They may have been written at different times.',
+      next: 'Store the certificate and key that were issued together. One of them may be outdated.',
     },
   );
 }

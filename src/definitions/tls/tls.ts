@@ -14,10 +14,10 @@ import { type Definition, define, definitionOptions, lookupOptions, whereOf } fr
 import { describeMaterial, describeTrust, type TlsMaterial, type TlsTrust } from './material';
 import { readMaterial, readTrust } from './read-material';
 
-/** One stored value: its alias, or its alias with its places. */
+/** One stored value: its alias, or an object with its alias and its names in the sources. */
 export type TlsPart = string | (LookupOptions & { readonly alias: string });
 
-/** A certificate with its key, and optionally the certificates that peers are checked against. */
+/** A certificate with its key and, optionally, the certificates to verify peers with. */
 export interface TlsPair {
   readonly cert: TlsPart;
   readonly key: TlsPart;
@@ -25,20 +25,20 @@ export interface TlsPair {
 }
 
 export interface TrustOptions {
-  /** Milliseconds for which `revealWithPrevious` still returns the previous value after a rotation. Default: 0. */
+  /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. Default: 0. */
   readonly keepPreviousMs?: number | undefined;
 }
 
 export interface TlsOptions extends TrustOptions {
-  /** The secret that opens an encrypted key or PFX. */
+  /** The secret with the passphrase of an encrypted key or PFX. */
   readonly passphrase?: TlsPart | undefined;
-  /** For an expired certificate: `reject` (default) keeps the last good one, `warn` uses it and reports an error. */
+  /** What to do with an expired certificate: `reject` (default) keeps the last good pair, `warn` uses it and reports an error. */
   readonly expired?: 'reject' | 'warn' | undefined;
-  /** Names that the certificate should cover; if not, a warning (`CERTIFICATE_HOST_MISMATCH`). Default: not checked. */
+  /** Host names to check the certificate against. A mismatch is a warning (`CERTIFICATE_HOST_MISMATCH`). Default: none. */
   readonly hostNames?: readonly string[] | undefined;
 }
 
-/** Options of a pair in one stored value. */
+/** Options of a pair that is stored as one value. */
 export interface TlsBundleOptions extends TlsOptions, LookupOptions {}
 
 const hostNames: Option<readonly string[]> = (given = [], reject) =>
@@ -72,8 +72,8 @@ export function tls(
   if (cert === undefined && key === undefined && ca !== undefined) return trust(where, ca, options);
   const read = readOptions(where, options, pairOptions);
   if (cert === undefined || key === undefined) {
-    throw new SecretsError('OPTION_INVALID', `${where} needs both cert and key, or ca alone`, {
-      next: 'Give the missing half. A single value with both halves is secret.tls("name").',
+    throw new SecretsError('OPTION_INVALID', `${where} needs both cert and key, or only ca`, {
+      next: 'Add the missing part. If one value contains both, use secret.tls("name").',
     });
   }
   const lookups = {
@@ -128,7 +128,7 @@ function material(
 function lookupOf(where: string, part: string, given: TlsPart): Lookup {
   if (typeof given === 'string') return lookup(given);
   if (typeof given !== 'object' || given === null || typeof given.alias !== 'string') {
-    const what = `${where}: \`${part}\` must be an alias, or an object with one, not ${kindOf(given)}`;
+    const what = `${where}: \`${part}\` must be an alias or an object with an alias, not ${kindOf(given)}`;
     throw new SecretsError('OPTION_INVALID', what, { next: `Write ${part}: 'the-name'.` });
   }
   readOptions(`\`${part}\` of ${where}`, given, { ...lookupOptions, alias: text() });

@@ -1,7 +1,7 @@
 import { Agent } from 'node:https';
 import { unrefTimer } from '../../internal/time';
 
-/** The part of a request of the Azure clients that the policy reads and sets. */
+/** The part of a request of the Azure clients that the policy uses. */
 interface PipelineRequest {
   agent?: unknown;
   abortSignal?: AbortSignal;
@@ -17,7 +17,7 @@ export interface RequestPolicy {
   };
 }
 
-/** Options that the clients of the vault and of Entra ID have in common. */
+/** Common options of the clients of the vault and of Entra ID. */
 export interface ClientOptions {
   readonly agent?: Agent | undefined;
   readonly additionalPolicies: readonly RequestPolicy[];
@@ -27,22 +27,22 @@ export interface ClientOptions {
 /** How requests of one vault are sent. */
 export interface Connections {
   readonly timeoutMs: number;
-  /** Ends every request. */
+  /** Aborts every request. */
   readonly closing: AbortSignal;
-  /** Takes precedence over the proxy of the environment. */
+  /** The agent from the options. It takes precedence over the proxy of the environment. */
   readonly given: Agent | undefined;
-  /** Used when there is neither a given agent nor a proxy. */
+  /** The agent of this source, for requests without `given` and without a proxy. */
   readonly own: Agent;
 }
 
-/** Refreshes are minutes apart, and network devices drop idle connections silently. */
+/** Idle connections close early: refreshes are minutes apart, and network devices drop idle connections silently. */
 const IDLE_MS = 20_000;
 
 export function createAgent(): Agent {
   return new Agent({ keepAlive: true, timeout: IDLE_MS });
 }
 
-/** Disables retries: the client knows neither how long the refresh may take nor that the vault asked for a pause. */
+/** Disables retries: the client knows neither the time limit of the refresh nor the pause after throttling. */
 export function clientOptions(connections: Connections): ClientOptions {
   const { given } = connections;
   return {
@@ -52,12 +52,12 @@ export function clientOptions(connections: Connections): ClientOptions {
   };
 }
 
-/** Bounds every request, including those that get no signal from the clients: token requests and list pages 2 and up. */
+/** Limits the time of every request, including token requests and later list pages, which the clients send without a signal. */
 function requestPolicy({ own, timeoutMs, closing }: Connections): RequestPolicy {
   const policy: RequestPolicy['policy'] = {
     name: 'hotSecretsRequestPolicy',
     sendRequest(request, next) {
-      // Set this late because the clients ignore a proxy when they find an agent.
+      // Set the agent here, because the clients ignore a proxy if their options have an agent.
       if (request.tlsSettings === undefined) request.agent ??= own;
       const signals = request.abortSignal === undefined ? [closing] : [closing, request.abortSignal];
       return withDeadline(signals, timeoutMs, (abortSignal) => {
@@ -69,7 +69,7 @@ function requestPolicy({ own, timeoutMs, closing }: Connections): RequestPolicy 
   return { position: 'perRetry', policy };
 }
 
-/** Runs `work` with a signal that aborts after `ms`, or when any of `signals` does. */
+/** Runs `work` with a signal that aborts after `ms`, or when any of `signals` aborts. */
 export async function withDeadline<T>(
   signals: readonly AbortSignal[],
   ms: number,
@@ -90,13 +90,13 @@ export async function withDeadline<T>(
   }
 }
 
-/** Settles as `work` does, or rejects as soon as `signal` aborts: credentials and lists may ignore their signal. */
+/** Settles as `work` does, or rejects when `signal` aborts, because credentials and lists may ignore their signal. */
 export function untilAborted<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   return new Promise<T>((resolve, reject) => {
     const abort = () => {
       controller.abort();
-      reject(new DOMException('The work was abandoned', 'AbortError'));
+      reject(new DOMException('The operation was aborted', 'AbortError'));
     };
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });

@@ -14,23 +14,23 @@ export interface TokenCredential {
   getToken(scopes: string | string[], options?: object): Promise<Token | null>;
 }
 
-/** The workload identity that requests tokens. */
+/** The workload identity to request tokens with. */
 export interface WorkloadIdentity {
-  /** Default: `$AZURE_TENANT_ID`. */
+  /** The tenant. Default: `$AZURE_TENANT_ID`. */
   readonly tenantId?: string | undefined;
-  /** Default: `$AZURE_CLIENT_ID`. */
+  /** The client id of the identity. Default: `$AZURE_CLIENT_ID`. */
   readonly clientId?: string | undefined;
-  /** The projected service account token. Default: `$AZURE_FEDERATED_TOKEN_FILE`. */
+  /** The file with the projected service account token. Default: `$AZURE_FEDERATED_TOKEN_FILE`. */
   readonly tokenFilePath?: string | undefined;
 }
 
-/** What sets up workload identity, as advice in an error. */
+/** How to set up workload identity, as advice in errors. */
 export const LABEL_THE_POD =
   'Label the pod azure.workload.identity/use: "true" and annotate its service account azure.workload.identity/client-id: CLIENT_ID.';
 
 /**
- * Completes the workload identity from the environment; `undefined` when there is none.
- * @throws `IDENTITY_MISSING` when only a part of one is set.
+ * Completes the workload identity from the environment. Returns `undefined` if none is configured.
+ * @throws `IDENTITY_MISSING` if only a part is configured.
  */
 export function workloadIdentityOf(given: WorkloadIdentity | undefined): WorkloadIdentity | undefined {
   const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = process.env;
@@ -54,7 +54,8 @@ export function workloadIdentityOf(given: WorkloadIdentity | undefined): Workloa
 type Credential = new (options: object) => TokenCredential;
 
 /**
- * Uses exactly the workload identity in a pod: `DefaultAzureCredential` would start az, pwsh and azd when that fails.
+ * Makes a credential for exactly the workload identity if there is one: `DefaultAzureCredential` would start az, pwsh and azd
+ * if that identity failed.
  * @throws `PEER_MISSING`
  */
 export function createCredential(
@@ -68,24 +69,24 @@ export function createCredential(
 }
 
 export interface TokenCacheOptions {
-  /** Called again after each failure. */
+  /** Makes a credential. Called again after each failure. */
   create(): TokenCredential;
-  /** Bounds one token request. */
+  /** Time limit of one token request. */
   readonly timeoutMs: number;
-  /** Aborts once no caller waits for a token any more. */
+  /** Aborts when the source closes. */
   readonly closing: AbortSignal;
-  /** Turns what a credential throws into a `SecretsError`. */
+  /** Converts the error of a credential into a `SecretsError`. */
   explain(error: unknown): SecretsError;
 }
 
-/** How long before its expiry a token is replaced; until it expires, a failure to replace it does no harm. */
+/** Time before its expiry at which a token is replaced. Until it expires, failures to replace it are harmless. */
 const REPLACE_BEFORE_MS = 300_000;
 const RETRY_AFTER_MS = 30_000;
 
 /**
- * Holds the tokens of one vault. It tells the client that every token has expired, so the client asks for one before each
- * request, within the call that needs it. Otherwise the client refreshes tokens in the background, and a refresh that
- * fails while no call waits is an unhandled rejection, which ends the process.
+ * Caches the token of one vault. It reports every token as expired, so that the client asks for a token before each request,
+ * within the call that needs it. Otherwise the client would refresh tokens in the background. If that fails while no call
+ * waits, the unhandled rejection ends the process.
  */
 export class TokenCache implements TokenCredential {
   readonly #create: () => TokenCredential;
@@ -104,7 +105,7 @@ export class TokenCache implements TokenCredential {
     this.#explain = explain;
   }
 
-  /** Forgets a token that the vault refused: the next request gets a new one. */
+  /** Drops a token that the vault refused. The next request gets a new token. */
   drop(): void {
     this.#token = undefined;
     // The credential has its own cache and would return the same token.
@@ -112,7 +113,7 @@ export class TokenCache implements TokenCredential {
   }
 
   async getToken(scopes: string | string[], options: object = {}): Promise<Token> {
-    // With claims, the vault asks for a token with more in it (continuous access evaluation).
+    // `claims` mean that the vault wants a new token with these claims (continuous access evaluation).
     if ((options as { claims?: unknown }).claims !== undefined) this.drop();
     const recently = Date.now() - this.#requestedAt < RETRY_AFTER_MS;
     const known = this.#validFor(recently ? 0 : REPLACE_BEFORE_MS);
@@ -140,7 +141,7 @@ export class TokenCache implements TokenCredential {
 
   async #request(scopes: string | string[], options: object): Promise<Token> {
     this.#requestedAt = Date.now();
-    // Leaves out the caller's signal: other callers still wait for this token when that caller gives up.
+    // Ignore the caller's signal: other callers may still wait for this token.
     const { claims, tenantId, enableCae } = options as Record<string, unknown>;
     let timedOut = false;
     try {
@@ -156,7 +157,7 @@ export class TokenCache implements TokenCredential {
       this.#token = token;
       return token;
     } catch (error) {
-      // The same credential would not read the token file again for 5 minutes, and MSAL would refuse for one minute.
+      // Make a new credential: this one would cache the token file for 5 minutes, and MSAL would refuse for one minute.
       this.#credential = undefined;
       throw timedOut ? tokenTimeout(this.#timeoutMs) : this.#explain(error);
     }
@@ -174,7 +175,7 @@ function tokenTimeout(timeoutMs: number): SecretsError {
   });
 }
 
-/** What a projected service account token says about itself: names and times, never the token. */
+/** The claims of a projected service account token: names and times, never the token. */
 export interface TokenFacts {
   readonly issuer: string;
   /** `system:serviceaccount:NAMESPACE:NAME`. */
@@ -187,7 +188,7 @@ export type TokenFile =
   | { readonly state: 'missing' | 'unreadable' | 'empty' | 'no token' }
   | { readonly state: 'token'; readonly facts: TokenFacts };
 
-/** Reads what the token file of the workload identity says: that explains most failures. */
+/** Reads the claims in the token file of the workload identity, which explain most failures. */
 export function readTokenFile(path: string): TokenFile {
   let text: string;
   try {
@@ -200,7 +201,7 @@ export function readTokenFile(path: string): TokenFile {
   return facts === undefined ? { state: 'no token' } : { state: 'token', facts };
 }
 
-/** Decodes the claims of a JWT without checking its signature, which is for Entra ID to do. */
+/** Decodes the claims of a JWT without verifying its signature. Entra ID does that. */
 function factsOf(token: string): TokenFacts | undefined {
   const [, payload, signature] = token.split('.');
   if (payload === undefined || signature === undefined) return undefined;
@@ -218,7 +219,7 @@ function factsOf(token: string): TokenFacts | undefined {
   }
 }
 
-/** Repeats only what looks like a name or an address: the file may hold something other than a token. */
+/** Returns a claim only if it has the form of a name or address, because the file may contain something else than a token. */
 function printable(claim: unknown): string {
   return typeof claim === 'string' && /^[\w:./@-]{1,256}$/.test(claim) ? claim : '?';
 }

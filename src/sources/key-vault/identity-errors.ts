@@ -9,7 +9,7 @@ import {
 } from './credentials';
 import { OUTAGE } from './vault-errors';
 
-/** Says why Entra ID issued no token, from its error number and from what the projected token says about itself. */
+/** Explains why Entra ID issued no token, from its error number and the claims of the projected token. */
 export function identityError(error: unknown, identity: WorkloadIdentity | undefined): SecretsError {
   if (isSecretsError(error)) return error;
   const tenant = tenantOfVault(error);
@@ -22,11 +22,11 @@ export function identityError(error: unknown, identity: WorkloadIdentity | undef
   return number === undefined ? noToken(describeError(error)) : refusal(number, identity, file.facts);
 }
 
-/** Explains the numbers that misconfigured workload identities meet. */
+/** Explains the error numbers of misconfigured workload identities. */
 function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts): SecretsError {
   switch (number) {
     case 700213:
-    // The subject is known, but in another letter case.
+    // The subject matches only if case is ignored.
     case 7002138:
     case 70021: {
       const what = `no federated credential for the subject ${facts.subject}`;
@@ -39,7 +39,7 @@ function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts):
     case 700212: {
       const what = `no federated credential for the audience ${facts.audience}`;
       const next =
-        'The audience of a projected token is api://AzureADTokenExchange, unless the federated credential says otherwise.';
+        'Give the projected token the audience of the federated credential, usually api://AzureADTokenExchange.';
       return unknownTo(number, 'IDENTITY_AUDIENCE_UNKNOWN', what, next);
     }
     case 700016:
@@ -50,9 +50,9 @@ function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts):
     }
     case 700024: {
       const expiredAt = facts.expiresAt?.toISOString() ?? '?';
-      const what = `Entra ID issues no token: the projected token has expired (at ${expiredAt}) (AADSTS${number})`;
+      const what = `Entra ID issued no token: the projected token expired at ${expiredAt} (AADSTS${number})`;
       const next =
-        'Kubelet replaces it in time: check the clocks, and that the path is the projected file, not a copy.';
+        'Check the clocks, and that the path is the projected file, not a copy. Kubelet replaces that file in time.';
       return failure('IDENTITY_ASSERTION_EXPIRED', what, next);
     }
     default:
@@ -60,7 +60,7 @@ function refusal(number: number, identity: WorkloadIdentity, facts: TokenFacts):
   }
 }
 
-/** The errors of credentials that find nothing in their environment. */
+/** Errors of credentials that are not configured. */
 const UNAVAILABLE = ['CredentialUnavailableError', 'AggregateAuthenticationError'];
 
 function noWorkloadIdentity(error: unknown): SecretsError {
@@ -74,9 +74,9 @@ function noWorkloadIdentity(error: unknown): SecretsError {
 
 const BROKEN = {
   missing: 'does not exist',
-  unreadable: 'may not be read',
+  unreadable: 'cannot be read',
   empty: 'is empty',
-  'no token': 'holds no token',
+  'no token': 'is not a token',
 } as const;
 
 function brokenTokenFile(
@@ -96,17 +96,17 @@ function createFederatedCredential({ issuer, subject, audience }: TokenFacts): s
 
 function tenantMismatch(tenant: string): SecretsError {
   const next =
-    'Annotate the service account azure.workload.identity/tenant-id with the tenant of the vault, or check vaultUrl.';
-  const what = `the vault belongs to the tenant ${tenant}, and the identity to another one`;
+    'Check vaultUrl, or annotate the service account azure.workload.identity/tenant-id: TENANT_OF_THE_VAULT.';
+  const what = `the vault belongs to the tenant ${tenant}, but the identity to another tenant`;
   return failure('VAULT_UNAUTHORIZED', what, next);
 }
 
 function unknownTo(number: number, code: SecretsErrorCode, what: string, next: string): SecretsError {
-  return failure(code, `Entra ID knows ${what} (AADSTS${number})`, next);
+  return failure(code, `Entra ID has ${what} (AADSTS${number})`, next);
 }
 
 function noToken(kind: string): SecretsError {
-  const next = `${OUTAGE} https://login.microsoftonline.com/error explains an AADSTS number.`;
+  const next = `Look up an AADSTS number at https://login.microsoftonline.com/error. ${OUTAGE}`;
   return failure('IDENTITY_FAILED', `Entra ID issued no token: ${kind}`, next);
 }
 
@@ -114,14 +114,14 @@ function failure(code: SecretsErrorCode, what: string, next: string): SecretsErr
   return new SecretsError(code, what, { source: 'key-vault', next });
 }
 
-/** The credential compares the tenants before its request, and names the vault's tenant in its message alone. */
+/** Returns the vault's tenant. The credential compares tenants before its request, and names it only in its message. */
 function tenantOfVault(error: unknown): string | undefined {
   const { name, message = '' } = (error ?? {}) as { name?: unknown; message?: string };
   if (name !== 'CredentialUnavailableError') return undefined;
   return /not configured to acquire tokens for tenant ([0-9a-f-]{36})\b/i.exec(message)?.[1];
 }
 
-/** Takes the number from the message, which holds more than may be repeated. */
+/** Returns the error number from the message. The rest of the message must not be repeated. */
 function aadsts(error: unknown): number | undefined {
   const digits = /AADSTS(\d{3,8})/.exec((error as Error | undefined)?.message ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);

@@ -9,12 +9,12 @@ import { VaultClient } from './vault-client';
 import { OUTAGE, throttled, vaultError } from './vault-errors';
 
 /**
- * Reads the secrets of an Azure Key Vault directly: one request for each, with the credential of the pod. Needs the packages
- * `@azure/keyvault-secrets` and, unless a credential is given, `@azure/identity`; they are loaded when the store opens.
+ * Reads the secrets of an Azure Key Vault directly, with one request per secret and the credential of the pod. Needs the
+ * package `@azure/keyvault-secrets` and, without the option `credential`, `@azure/identity`. Loads them when the store opens.
  *
  * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that fixes it; `PEER_MISSING`; `OPTION_INVALID` and
- * `OPTION_UNKNOWN`. Only a secret that the vault does not have may come from the next source. A denied or disabled secret
- * never does, nor does any secret while the vault does not answer.
+ * `OPTION_UNKNOWN`. Only secrets that the vault does not have may come from the next source. Denied and disabled secrets
+ * never do, nor does any secret while the vault does not answer.
  *
  * @example
  * ```ts
@@ -35,7 +35,7 @@ export function keyVault(options: KeyVaultOptions): Source {
   let cancel = () => {};
   let started = false;
 
-  /** Connects no earlier than the first refresh, because the packages take 200 ms to load. */
+  /** Returns the client. Makes it on the first refresh, because its packages take 200 ms to load. */
   function connected(): VaultClient {
     client ??= new VaultClient({
       ...rest,
@@ -48,7 +48,7 @@ export function keyVault(options: KeyVaultOptions): Source {
     return Math.max(0, pace.pausedUntil - Date.now());
   }
 
-  /** Schedules the next hint. It leads to a read, which schedules anew, as does a read that comes earlier. */
+  /** Schedules the next hint. Every read replaces the schedule. */
   function schedule(inMs: number, trigger: 'poll' | 'retry'): void {
     cancel();
     if (listener === undefined) return;
@@ -89,7 +89,7 @@ export function keyVault(options: KeyVaultOptions): Source {
     return started ? pace.afterSuccess() : pace.afterStart();
   }
 
-  /** Retries the first refresh, because a process that starts has nothing yet to serve in the meantime. */
+  /** Retries the first refresh, because a starting process has no earlier values to use. */
   async function refreshWithRetries(request: ReadRequest, signal: AbortSignal): Promise<Round> {
     let last: SecretsError | undefined;
     for (;;) {
@@ -124,8 +124,8 @@ export function keyVault(options: KeyVaultOptions): Source {
       return connected().list(bound.signal).finally(bound.release);
     },
     note() {
-      if (pausedMs() > 0) return `throttled: no request is sent for ${Math.ceil(pausedMs() / 1000)} s`;
-      return list ? undefined : 'its names are not listed';
+      if (pausedMs() > 0) return `throttled: requests pause for ${Math.ceil(pausedMs() / 1000)} s`;
+      return list ? undefined : 'secret names are not listed';
     },
     watch(next) {
       listener = next;
@@ -140,7 +140,7 @@ export function keyVault(options: KeyVaultOptions): Source {
   };
 }
 
-/** Errors that may be over in a moment. */
+/** Errors that may pass without a fix. */
 const PASSING: ReadonlySet<string> = new Set([
   'VAULT_THROTTLED',
   'VAULT_UNAVAILABLE',
@@ -150,7 +150,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'IDENTITY_FAILED',
 ]);
 
-/** Lists the secrets of the vault that were not declared. */
+/** Lists the undeclared secrets of the vault. */
 async function listed(
   client: VaultClient,
   declared: readonly Lookup[],
@@ -168,7 +168,7 @@ function refreshTimeout(vaultUrl: string, boundMs: number, started: boolean): Se
     `refreshing the vault ${vaultUrl} took longer than ${boundMs} ms`,
     {
       source: 'key-vault',
-      next: `${OUTAGE} Raise ${option}, or concurrency if the vault holds many secrets.`,
+      next: `Raise ${option}, or concurrency if the vault has many secrets. ${OUTAGE}`,
     },
   );
 }

@@ -6,47 +6,47 @@ import { PACE_DEFAULTS } from './pace';
 
 /** Options of `keyVault`. Durations are milliseconds. */
 export interface KeyVaultOptions {
-  /** `https://NAME.vault.azure.net`. */
+  /** The address of the vault: `https://NAME.vault.azure.net`. */
   readonly vaultUrl: string;
   /**
-   * Any credential of `@azure/identity`, or your own. Default: in a pod with workload identity
-   * (`$AZURE_FEDERATED_TOKEN_FILE`) exactly that identity, elsewhere `DefaultAzureCredential`.
+   * A credential of `@azure/identity`, or your own. Default: the workload identity if there is one
+   * (`$AZURE_FEDERATED_TOKEN_FILE`), otherwise `DefaultAzureCredential`.
    */
   readonly credential?: TokenCredential | undefined;
   /** The workload identity, if it differs from the one in the environment. */
   readonly workloadIdentity?: WorkloadIdentity | undefined;
   /**
-   * Also reads every secret that the vault lists, for a store without declared names. Needs the permission to list.
+   * Also reads every secret that the vault lists, for stores without declared secrets. Needs the permission to list.
    * Default: false.
    */
   readonly list?: boolean | undefined;
-  /** The time between two refreshes, ±10 %; the first one comes at a random point within it. Default: 900 000 (15 minutes). */
+  /** Time between refreshes, ±10 %. The first comes after a random part of it. Default: 900 000 (15 minutes). */
   readonly refreshIntervalMs?: number | undefined;
-  /** Bounds one request, one token request and one page of a list. Default: 5 000. */
+  /** Time limit of one request: for a secret, a token, or one page of a list. Default: 5 000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** Bounds each refresh after the first. Default: 10 000. */
+  /** Time limit of each refresh after the first. Default: 10 000. */
   readonly refreshTimeoutMs?: number | undefined;
-  /** Bounds the first refresh, which tries again while the vault fails. Default: 20 000. */
+  /** Time limit of the first refresh, which retries while the vault fails. Default: 20 000. */
   readonly startTimeoutMs?: number | undefined;
-  /** The maximum number of requests at a time. Default: 8. */
+  /** Maximum number of simultaneous requests. Default: 8. */
   readonly concurrency?: number | undefined;
   /**
-   * Connects to the vault and, unless a credential is given, to Entra ID. Default: the proxy of the environment
-   * (`$HTTPS_PROXY`) if there is one, else an agent of the source, which closes with the store.
+   * The agent for connections to the vault and, without the option `credential`, to Entra ID. Default: the proxy of the
+   * environment (`$HTTPS_PROXY`) if there is one, otherwise an agent that closes with the store.
    */
   readonly agent?: Agent | undefined;
-  /** Further options for `SecretClient`. Its retries stay off, because the source has its own. */
+  /** More options for `SecretClient`. Its retries stay off, because the source retries itself. */
   readonly clientOptions?: object | undefined;
 }
 
 const EXAMPLE = "keyVault({ vaultUrl: 'https://NAME.vault.azure.net' })";
 
-/** Reads the options with their defaults. @throws `OPTION_UNKNOWN`, `OPTION_INVALID`. */
+/** Reads the options and adds their defaults. @throws `OPTION_UNKNOWN`, `OPTION_INVALID`. */
 export function readKeyVaultOptions(options: KeyVaultOptions) {
   if (typeof options !== 'object' || options === null) {
     throw new SecretsError(
       'OPTION_INVALID',
-      `keyVault needs an object with vaultUrl, not ${kindOf(options)}`,
+      `the options of keyVault must be an object with vaultUrl, not ${kindOf(options)}`,
       {
         next: `Write ${EXAMPLE}.`,
       },
@@ -78,7 +78,7 @@ const httpsOrigin: Option<string> = (given) => {
 const credential: Option<TokenCredential | undefined> = (given, reject) => {
   const known = given as TokenCredential | null | undefined;
   if (known === undefined || typeof known?.getToken === 'function') return known;
-  return reject('a credential, which is an object with `getToken`');
+  return reject('a credential with a `getToken` method');
 };
 
 const workloadIdentity: Option<WorkloadIdentity | undefined> = (given) => {

@@ -1,14 +1,14 @@
 import { backoffMs } from '../../internal/time';
 
 export interface PaceOptions {
-  /** The time between two refreshes while nothing is wrong. */
+  /** Time between refreshes without failures. */
   readonly refreshIntervalMs: number;
-  /** The first step of the backoff, which doubles, with full jitter. */
+  /** Initial backoff. It doubles each time, with full jitter. */
   readonly retryBaseMs: number;
   readonly retryMaxMs: number;
-  /** Caps `Retry-After`. */
+  /** Maximum wait accepted from `Retry-After`. */
   readonly retryAfterMaxMs: number;
-  /** Default: `Math.random`. A simulation passes its own. */
+  /** Random numbers from 0 to 1, for simulations. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
@@ -19,17 +19,17 @@ export const PACE_DEFAULTS = {
   retryAfterMaxMs: 60_000,
 } as const;
 
-/** The share of the interval by which it varies, because equal intervals would synchronise a fleet. */
+/** Random variation of the interval, as a share. Equal intervals would synchronize a fleet. */
 const JITTER = 0.1;
-/** Short enough for an operator who waits for a fix, long enough for a fleet that keeps failing. */
+/** Delay after a refusal: short for an operator who waits for a fix, but long enough for a fleet that keeps failing. */
 const REFUSED_MS = 60_000;
-/** Caps how far throttling stretches the interval. */
+/** Maximum factor by which throttling stretches the interval. */
 const MAX_STRETCH = 2;
 
 /**
- * Decides when to refresh a vault and when to leave it alone. A fleet has no coordinator: each process spreads its refreshes
- * over the interval and slows down when the vault reports too many requests. The class is pure (times in, times out), so
- * that a simulation of thousands of processes runs the same code.
+ * Decides when to refresh a vault and when to pause. A fleet has no coordinator, so each process spreads its refreshes over
+ * the interval, and slows down when the vault reports too many requests. The class has no clock or timers: a simulation of
+ * thousands of processes runs the same code.
  */
 export class Pace {
   readonly #options: PaceOptions;
@@ -44,22 +44,22 @@ export class Pace {
     this.#random = options.random ?? Math.random;
   }
 
-  /** No request may be sent before this time. */
+  /** The time before which no request may be sent, in milliseconds since the epoch. */
   get pausedUntil(): number {
     return this.#pausedUntil;
   }
 
-  /** The factor by which throttling has stretched the interval. */
+  /** The factor by which throttling stretches the interval now. */
   get stretch(): number {
     return this.#stretch;
   }
 
-  /** Delay from the first refresh to the second: anywhere within the interval, so that processes started together spread. */
+  /** Returns the delay after the first refresh: a random part of the interval, which spreads processes that start together. */
   afterStart(): number {
     return this.#random() * this.#options.refreshIntervalMs * this.#stretch;
   }
 
-  /** Delay to the next refresh after the vault answered. */
+  /** Returns the delay after the vault answered. */
   afterSuccess(): number {
     this.#failures = 0;
     this.#throttles = 0;
@@ -67,25 +67,24 @@ export class Pace {
     return this.#interval();
   }
 
-  /** Delay to the next refresh after the vault did not answer. */
+  /** Returns the delay after the vault did not answer. */
   afterFailure(now: number): number {
     const { retryBaseMs, retryMaxMs } = this.#options;
     const wait = backoffMs(this.#failures, retryBaseMs, retryMaxMs, this.#random);
     this.#failures += 1;
-    // Even a long outage does not justify more requests than usual.
+    // Never send more requests during an outage than usual.
     return Math.max(Math.min(wait, this.#interval()), this.#pausedUntil - now);
   }
 
-  /** Delay to the next refresh when somebody has to fix something first, such as a role or a disabled secret. */
+  /** Returns the delay after a failure that an operator must fix, such as a missing role or a disabled secret. */
   afterRefusal(): number {
     this.#failures = 0;
     return Math.min(REFUSED_MS * (0.5 + this.#random()), this.#interval());
   }
 
   /**
-   * Pauses requests after a 429. `retryAfterMs` is the minimum wait, up to a bound; Key Vault rarely sends one. Jitter comes
-   * on top, because every process was told the same. Its steps grow up to the interval: a fleet that asks too much has to
-   * become slower than any fixed step allows.
+   * Pauses requests after a 429, for at least `retryAfterMs` (limited; Key Vault rarely sends it). Adds jitter, because every
+   * process receives the same wait. The jitter grows up to the interval, so that a fleet of any size slows down enough.
    */
   throttled(now: number, retryAfterMs = 0): void {
     const { retryBaseMs, refreshIntervalMs, retryAfterMaxMs } = this.#options;

@@ -5,37 +5,36 @@ import type { FoundReading, Reading } from '../source';
 import type { VaultClient, VaultSecret } from './vault-client';
 import { isNotFound, OUTAGE, vaultError } from './vault-errors';
 
-/** How a vault is read. */
+/** The access to a vault for one refresh. */
 export interface VaultAccess {
   readonly client: VaultClient;
   readonly vaultUrl: string;
   readonly requestTimeoutMs: number;
-  /** The maximum number of requests at a time. */
+  /** Maximum number of simultaneous requests. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
 }
 
-/** One round of requests: what each name answered. */
+/** The answers of one round of requests. */
 export interface Round {
   readonly readings: ReadonlyMap<string, Reading>;
-  /** Changes whenever an answer does. */
+  /** An id that changes whenever an answer changes. */
   readonly revision: string;
-  /** True when a secret was written so recently that some answers may be older than others. */
+  /** True if a secret was written so recently that some answers may be older than others. */
   readonly unsettled: boolean;
 }
 
 const MAX_ROUNDS = 6;
-/** The maximum gap between the two halves of a pair that is being written. */
+/** Maximum gap between two halves of a pair. */
 const SETTLE_MS = 1_000;
-/** Covers the vault's clock, which counts whole seconds. */
+/** Age below which a write counts as recent. The vault's clock has a resolution of one second. */
 const RECENT_MS = 2_000;
 const MAX_NAME_LENGTH = 127;
 
 /**
- * Reads until everything that was found existed together, which usually takes one round. If something was written just
- * before, it reads until two rounds agree, so that no half of a pair is served when two secrets are written one after the
- * other.
- * @throws `VAULT_UNSTABLE`, and what `readRound` throws.
+ * Reads until all values existed together, which usually takes one round. After a recent write, it reads until two rounds
+ * agree. Otherwise a writer that updates two secrets in sequence could expose half of a pair.
+ * @throws `VAULT_UNSTABLE`, and the errors of `readRound`.
  */
 export async function readVault(
   lookups: readonly Lookup[],
@@ -57,14 +56,14 @@ function unstable(vaultUrl: string): SecretsError {
   const what = `secrets of the vault ${vaultUrl} changed during every attempt to read them`;
   return new SecretsError('VAULT_UNSTABLE', what, {
     source: 'key-vault',
-    next: `Find out what keeps writing to it. ${OUTAGE}`,
+    next: `Find out what keeps writing to the vault. ${OUTAGE}`,
   });
 }
 
 /**
- * Asks for each name once. An answer about one secret (missing, disabled, denied) is the reading of that secret; an answer
- * about the vault (throttled, unreachable) ends the round.
- * @throws a `SecretsError` of the vault, of the identity, or of all names when all of them are denied.
+ * Requests each name once. An answer about one secret (missing, disabled, denied) becomes its reading. An answer about the
+ * vault (throttled, unreachable) ends the round.
+ * @throws The error of the vault or identity, or `VAULT_DENIED` if all names are denied.
  */
 async function readRound(lookups: readonly Lookup[], access: VaultAccess): Promise<Round> {
   const round = new AbortController();
@@ -81,14 +80,14 @@ async function readRound(lookups: readonly Lookup[], access: VaultAccess): Promi
   try {
     const waiting = [...lookups];
     const first = waiting.shift();
-    // The first request goes alone: it fetches the challenge and the token that the others then reuse.
+    // Send the first request alone: it fetches the challenge and token, which the others reuse.
     if (first !== undefined) await readInto(first);
     const lane = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await readInto(next);
     };
     await Promise.all(Array.from({ length: Math.min(access.concurrency, waiting.length) }, lane));
   } catch (error) {
-    // The other lanes would only repeat the failure.
+    // The other lanes would repeat the same failure.
     round.abort();
     throw error;
   } finally {
@@ -113,14 +112,14 @@ async function readOne(lookup: Lookup, access: VaultAccess, signal: AbortSignal)
   const { client, vaultUrl, requestTimeoutMs } = access;
   const [name = '', version] = lookup.vault.split('/');
   const missing = { reading: { status: 'missing', looked: `secret "${lookup.vault}"` } } as const;
-  // An alias may be longer than a vault allows. Asking for it would be an error that says nothing about the vault.
+  // An alias may be longer than a vault allows. A request would fail, although the vault has no problem.
   if (name.length > MAX_NAME_LENGTH) return missing;
   try {
     const secret = await client.get(name, version, signal);
     return { reading: found(vaultUrl, secret), secret };
   } catch (error) {
     if (isNotFound(error)) return missing;
-    // An abandoned refresh says nothing about the vault.
+    // An aborted refresh says nothing about the vault.
     if (signal.aborted) throw error;
     const known = vaultError(error, { vaultUrl, secret: name }, requestTimeoutMs);
     if (ABOUT_ONE_SECRET.has(known.code)) return { reading: { status: 'failed', error: known } };
@@ -134,7 +133,7 @@ function found(vaultUrl: string, { name, version, bytes, attributes }: VaultSecr
   return { status: 'found', bytes, version, attributes, origin: `${vaultUrl}/secrets/${name}/${version}` };
 }
 
-/** A missing role is one problem, not one for each secret. */
+/** Returns one error if all names are denied: a missing role is one problem, not one per secret. */
 function denialOfAll(readings: ReadonlyMap<string, Reading>): SecretsError | undefined {
   const errors = [...readings.values()].map((reading) =>
     reading.status === 'failed' ? reading.error : undefined,
@@ -144,7 +143,7 @@ function denialOfAll(readings: ReadonlyMap<string, Reading>): SecretsError | und
   return errors.every((error) => error?.code === first.code) ? first : undefined;
 }
 
-/** Includes the attributes: a version never changes its value, but its attributes may change within one second. */
+/** Returns the revision of the answers. It includes attributes, which may change while the version stays the same. */
 function revisionOf(readings: ReadonlyMap<string, Reading>): string {
   const answers = [...readings].map(([name, reading]) => {
     if (reading.status === 'found') return [name, reading.version, reading.attributes];

@@ -18,9 +18,9 @@ export interface VaultSecret {
   readonly version: string;
   readonly bytes: Uint8Array;
   readonly attributes: SecretAttributes;
-  /** When this version was written or changed, by the vault's clock, in whole seconds. */
+  /** Time of the last change of this version, by the vault's clock: milliseconds since the epoch, in whole seconds. */
   readonly updatedAt: number;
-  /** When the vault answered, by its own clock. */
+  /** Time of the answer, by the vault's clock, in milliseconds since the epoch. */
   readonly answeredAt: number;
 }
 
@@ -32,11 +32,11 @@ export interface VaultClientOptions {
   readonly agent: Agent | undefined;
   /** Passed to the constructor of `SecretClient`. */
   readonly clientOptions: object | undefined;
-  /** Called for each 429, with the wait that the vault asks for, if any. */
+  /** Called for each 429 with the wait from `Retry-After`, if any. */
   onThrottled(retryAfterMs: number | undefined): void;
 }
 
-/** The part of `SecretClient` that is used. */
+/** The part of `SecretClient` that this file uses. */
 interface SecretClient {
   getSecret(name: string, options: object): Promise<KeyVaultSecret>;
   listPropertiesOfSecrets(): AsyncIterable<{ readonly name: string; readonly enabled?: boolean }>;
@@ -59,7 +59,7 @@ interface Peer {
   readonly SecretClient: new (vaultUrl: string, credential: TokenCredential, options: object) => SecretClient;
 }
 
-/** The real client with the bounds that it lacks: each request has a deadline, and it neither retries nor refreshes tokens. */
+/** A `SecretClient` with a time limit for each request, without its own retries and background token refresh. */
 export class VaultClient {
   readonly #client: SecretClient;
   readonly #tokens: TokenCache;
@@ -88,7 +88,7 @@ export class VaultClient {
     });
   }
 
-  /** Reads the newest version, or the given one. Rejects with the error of the client. */
+  /** Reads the newest version, or `version`. Rejects with the error of the client. */
   get(name: string, version: string | undefined, signal: AbortSignal): Promise<VaultSecret> {
     return this.#send(() => this.#get(name, version, signal));
   }
@@ -112,7 +112,7 @@ export class VaultClient {
     }
   }
 
-  /** Repeats a request whose token the vault refused: the client would send the same token again. */
+  /** Repeats a request with a new token if the vault refused the token. The client would send the same token again. */
   async #withFreshToken<T>(request: () => Promise<T>): Promise<T> {
     try {
       return await request();
@@ -144,8 +144,8 @@ export class VaultClient {
         },
       }),
     );
-    // The client turns an answer without a body into an empty object, or throws.
-    if (typeof secret.value !== 'string') throw new TypeError('an answer without a value');
+    // For an answer without a body, the client returns an empty object or throws.
+    if (typeof secret.value !== 'string') throw new TypeError('answer without a value');
     return {
       name: secret.name,
       version: secret.properties.version ?? '',

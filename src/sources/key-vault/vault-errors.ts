@@ -1,15 +1,15 @@
 import { isSecretsError, SecretsError, type SecretsErrorCode } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
 
-/** The vault, or the secret in it, that a request was for. */
+/** The vault or secret that a request is about. */
 export interface RequestTarget {
   /** `https://NAME.vault.azure.net`. */
   readonly vaultUrl: string;
-  /** The name of the secret; `undefined` for a request that concerns the whole vault. */
+  /** The name of the secret; `undefined` if the request is about the whole vault. */
   readonly secret?: string | undefined;
 }
 
-/** The parts of a `RestError` that are safe to read. Its message holds response bodies and is never read. */
+/** The parts of a `RestError` that are safe to read. Its message may contain response bodies, so it is never read. */
 interface RestError {
   readonly name?: unknown;
   readonly code?: unknown;
@@ -18,14 +18,14 @@ interface RestError {
   readonly response?: { readonly headers?: { get(name: string): string | undefined } };
 }
 
-/** Advice during an outage. It also fits an `open` that fails and has nothing to serve yet. */
-export const OUTAGE = 'Values that were read before stay in use, and an open store asks again.';
+/** Advice during an outage. It is also true if `open` fails, when no value was read before. */
+export const OUTAGE = 'Values that were read before stay in use, and an open store retries.';
 
-/** Says why a request to the vault failed, what that means and what to do. */
+/** Explains why a request to the vault failed, and what to do. */
 export function vaultError(error: unknown, target: RequestTarget, requestTimeoutMs: number): SecretsError {
   if (isSecretsError(error)) return error;
   const { name, code, statusCode } = (error ?? {}) as RestError;
-  // A problem of the vault is one problem, whichever secret met it first.
+  // A problem of the vault is one problem, so its error does not name a secret.
   const vault = { vaultUrl: target.vaultUrl };
   if (statusCode === 403) return forbidden(error as RestError, target);
   if (name === 'AbortError') {
@@ -34,7 +34,7 @@ export function vaultError(error: unknown, target: RequestTarget, requestTimeout
   if (statusCode === 401) return unauthorized(vault);
   if (statusCode === 429) return throttled(target.vaultUrl);
   if (code === 'PARSE_ERROR') {
-    const next = `A proxy in between may answer instead of the vault. ${OUTAGE}`;
+    const next = `Check whether a proxy answers instead of the vault. ${OUTAGE}`;
     return failure('VAULT_RESPONSE_INVALID', vault, 'sent an answer that is not JSON', next);
   }
   if (typeof statusCode === 'number' && statusCode >= 400) {
@@ -44,7 +44,7 @@ export function vaultError(error: unknown, target: RequestTarget, requestTimeout
 }
 
 export function throttled(vaultUrl: string): SecretsError {
-  const next = `No request is sent for a while. ${OUTAGE} Raise refreshIntervalMs if this happens often.`;
+  const next = `Raise refreshIntervalMs if this happens often. Requests pause for a while. ${OUTAGE}`;
   return failure('VAULT_THROTTLED', { vaultUrl }, 'throttles requests', next);
 }
 
@@ -60,7 +60,7 @@ export function isUnauthorized(error: unknown): boolean {
   return (error as RestError | undefined)?.statusCode === 401;
 }
 
-/** The wait that `Retry-After` asks for, given in seconds or as a date; `undefined` without one. */
+/** Returns the wait from `Retry-After`, which is in seconds or a date, as milliseconds; `undefined` without the header. */
 export function retryAfterMs(error: unknown, now: number): number | undefined {
   const header = (error as RestError | undefined)?.response?.headers?.get('retry-after');
   if (header === undefined || header === '') return undefined;
@@ -70,16 +70,16 @@ export function retryAfterMs(error: unknown, now: number): number | undefined {
 }
 
 function unauthorized(vault: RequestTarget): SecretsError {
-  const next = `The vault and the identity may belong to different tenants: az keyvault show --name ${nameOf(vault)} --query properties.tenantId`;
+  const next = `Compare the tenant of the identity with that of the vault: az keyvault show --name ${nameOf(vault)} --query properties.tenantId`;
   return failure('VAULT_UNAUTHORIZED', vault, 'rejects the token', next);
 }
 
-/** Only the inner code tells one 403 from another, and the answer to a list has none. */
+/** Explains a 403. Only the inner code distinguishes the causes, and answers to a list have none. */
 function forbidden(error: RestError, target: RequestTarget): SecretsError {
   const inner = error.details?.error?.innerError?.code;
   const vault = nameOf(target);
   if (inner === 'SecretDisabled') {
-    const next = `Enable it: az keyvault secret set-attributes --vault-name ${vault} --name ${target.secret ?? 'NAME'} --enabled true`;
+    const next = `Enable the secret: az keyvault secret set-attributes --vault-name ${vault} --name ${target.secret ?? 'NAME'} --enabled true`;
     return failure('VAULT_SECRET_DISABLED', target, 'says that the secret is disabled', next);
   }
   if (inner === 'ForbiddenByFirewall') {
@@ -96,14 +96,16 @@ function denied(inner: unknown, target: RequestTarget): SecretsError {
   const role = `az role assignment create --role "Key Vault Secrets User" --assignee CLIENT_ID --scope $(az keyvault show --name ${vault} --query id -o tsv)`;
   const policy = `az keyvault set-policy --name ${vault} --secret-permissions ${permission} --spn CLIENT_ID`;
   const what =
-    permission === 'get' ? 'denies the identity the secret' : 'denies the identity the list of its secrets';
+    permission === 'get'
+      ? 'denies the identity access to the secret'
+      : 'denies the identity permission to list secrets';
   if (inner === 'ForbiddenByRbac') {
-    return failure('VAULT_DENIED', target, `${what}, for lack of a role`, `Assign the role: ${role}`);
+    return failure('VAULT_DENIED', target, `${what}: a role is missing`, `Assign the role: ${role}`);
   }
   const next =
     inner === 'AccessDenied'
-      ? `Add to its access policy: ${policy}`
-      : `Assign the role: ${role} ; or, if the vault uses access policies: ${policy}`;
+      ? `Add the identity to the access policy: ${policy}`
+      : `Assign the role: ${role} (or, if the vault uses access policies: ${policy})`;
   return failure('VAULT_DENIED', target, what, next);
 }
 
@@ -111,7 +113,7 @@ function unreachable(vault: RequestTarget, error: unknown): SecretsError {
   const what = `cannot be reached: ${describeError(error)}`;
   const next =
     errorCode(error) === 'ENOTFOUND'
-      ? `Its name does not resolve: check ${vault.vaultUrl}, and the DNS of the pod (a private endpoint needs its zone). ${OUTAGE}`
+      ? `Check the name in ${vault.vaultUrl} and the DNS of the pod: the name does not resolve. A private endpoint needs its DNS zone. ${OUTAGE}`
       : OUTAGE;
   return failure('VAULT_UNAVAILABLE', vault, what, next);
 }

@@ -11,7 +11,7 @@ export const DATA_LINK = '..data';
 /** A bind mount of one entry of a timestamp directory: `/..2026_11_23_20_01_21.1853148849/password`. */
 const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;
 
-/** What watching needs to know about a mount. */
+/** The state of a mount that decides how to watch it. */
 export interface MountState {
   readonly layout: 'kubernetes' | 'plain' | 'absent';
   /** Identifies the directory: a mount that was deleted and recreated gets a new identity. */
@@ -39,13 +39,13 @@ function absentState(root: string): MountState {
   }
 }
 
-/** File systems reuse the inode of a deleted directory; the birth time tells the two apart. */
+/** Includes the birth time, because file systems reuse the inode of a deleted directory. */
 function identityOf(directory: string): string {
   const { dev, ino, birthtimeNs } = statSync(directory, { bigint: true });
   return `${dev}:${ino}:${birthtimeNs}`;
 }
 
-/** The target of `..data`, or undefined without such a link. */
+/** Returns the target of `..data`, or `undefined` if there is no such link. */
 export function dataTarget(root: string): string | undefined {
   try {
     return readlinkSync(`${root}/${DATA_LINK}`);
@@ -56,7 +56,7 @@ export function dataTarget(root: string): string | undefined {
   }
 }
 
-/** The reason why `root` cannot be used as a mount with secrets; undefined when it can. */
+/** Returns the reason why `root` cannot be used as a mount, or `undefined` if it can. */
 export function mountProblem(root: string): SecretsError | undefined {
   try {
     if (!statSync(root).isDirectory()) return notDirectory(root);
@@ -66,7 +66,7 @@ export function mountProblem(root: string): SecretsError | undefined {
       const files = filesOf(`${root}/${DATA_LINK}`);
       return files.length > 0
         ? undefined
-        : empty(root, `${DATA_LINK} leads to ${target}, which holds no file`);
+        : empty(root, `${DATA_LINK} leads to ${target}, which has no files`);
     }
     const writerEntries = entries.filter((name) => name.startsWith('..'));
     if (writerEntries.length > 0) {
@@ -94,19 +94,19 @@ function filesOf(directory: string): string[] {
 export function mountMissing(root: string): SecretsError {
   return new SecretsError('MOUNT_MISSING', `the mount ${root} does not exist`, {
     source: 'mounted-files',
-    next: 'Check volumeMounts.mountPath of the container and SECRETS_PATH, or set waitForMountMs if it appears later.',
+    next: 'Check volumeMounts.mountPath of the container and SECRETS_PATH. If the mount appears later, set waitForMountMs.',
   });
 }
 
 function notDirectory(root: string): SecretsError {
   return new SecretsError('MOUNT_NOT_DIRECTORY', `the mount ${root} is not a directory`, {
     source: 'mounted-files',
-    next: 'Pass the directory that holds the secret files, not one of the files.',
+    next: 'Pass the directory with the secret files, not one of the files.',
   });
 }
 
 function empty(root: string, found: string): SecretsError {
-  return new SecretsError('MOUNT_EMPTY', `the mount ${root} holds no secret: ${found}`, {
+  return new SecretsError('MOUNT_EMPTY', `the mount ${root} has no secrets: ${found}`, {
     source: 'mounted-files',
     next: 'Check the events of the pod and the objects of its SecretProviderClass.',
   });
@@ -120,7 +120,7 @@ function unreadable(root: string, code: string | undefined): SecretsError {
   });
 }
 
-/** The warning for a mount that never rotates; undefined where there is none or mountinfo cannot be read. */
+/** Returns a warning if the mount uses `subPath` and never rotates. Returns `undefined` if not, or if mountinfo is unreadable. */
 export function subPathProblem(root: string): SecretsError | undefined {
   let mountinfo: string;
   try {
@@ -131,10 +131,14 @@ export function subPathProblem(root: string): SecretsError | undefined {
   const found = findSubPathMounts(mountinfo, root);
   if (found.length === 0) return undefined;
   const evidence = found.map(({ path, evidence }) => `${path} is bound to ${evidence}`).join('; ');
-  return new SecretsError('MOUNT_SUBPATH', `a subPath mount never rotates: mountinfo says that ${evidence}`, {
-    source: 'mounted-files',
-    next: 'Mount the whole volume without subPath and name the file in the definition.',
-  });
+  return new SecretsError(
+    'MOUNT_SUBPATH',
+    `a subPath mount never rotates: ${evidence} (from /proc/self/mountinfo)`,
+    {
+      source: 'mounted-files',
+      next: 'Mount the whole volume without subPath, and name the file in the definition.',
+    },
+  );
 }
 
 /**

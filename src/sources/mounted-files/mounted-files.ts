@@ -20,29 +20,29 @@ import { readPlain } from './read-plain';
 import { type MountWatch, watchMount } from './watch';
 
 export interface MountedFilesOptions {
-  /** How long `open` waits for the mount to exist and to hold files, in ms. Default: 0. */
+  /** How long `open` waits until the mount exists and has files, in milliseconds. Default: 0. */
   readonly waitForMountMs?: number | undefined;
   /**
-   * Interval of the poll that runs alongside the watch, in ms, 10 or more: no rotation is missed for longer.
-   * Default: 30 000.
+   * Interval of the poll that runs alongside the watch, in milliseconds, at least 10. It limits how long a rotation can stay
+   * unnoticed. Default: 30 000.
    */
   readonly pollIntervalMs?: number | undefined;
-  /** Larger files are refused. Default: 1 MiB. */
+  /** Maximum size of a file in bytes; larger files fail with `FILE_TOO_LARGE`. Default: 1 MiB. */
   readonly maxFileBytes?: number | undefined;
-  /** The mount may be missing at open: other sources serve until it appears. Default: false. */
+  /** Allows the mount to be missing at `open`; other sources serve until it appears. Default: false. */
   readonly optional?: boolean | undefined;
 }
 
 const MAX_READS = 3;
 const RETRY_DELAY_MS = 20;
-// Windows nodes remove ..data before they create the new one.
+// Windows nodes remove ..data before they create the new link.
 const MAX_MISSING_LINK_READS = 15;
 
 /**
- * Serves secrets from the files of a mounted directory: Kubernetes volumes (the Secrets Store CSI driver, Secret,
- * ConfigMap) and plain directories (Docker secrets, local development). One `read` never mixes two generations.
+ * Serves secrets from the files of a mounted directory: a Kubernetes volume (Secrets Store CSI driver, Secret, ConfigMap) or a
+ * plain directory (Docker secrets, local development). A `read` never mixes two generations.
  *
- * Throws `OPTION_UNKNOWN`, and `OPTION_INVALID` for an option out of bounds or a path that is not a non-empty string.
+ * Throws `OPTION_UNKNOWN`, and `OPTION_INVALID` for an invalid option or a path that is not a non-empty string.
  * Errors at open: `MOUNT_MISSING`, `MOUNT_EMPTY`, `MOUNT_NOT_DIRECTORY`, `MOUNT_UNREADABLE`; later also
  * `MOUNT_UNSTABLE`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `FILE_OUTSIDE_MOUNT`. Warnings: `MOUNT_SUBPATH`,
  * `WATCH_UNAVAILABLE`.
@@ -89,10 +89,10 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
       }
       return resultOf(reading);
     } catch (error) {
-      // The mount's state explains a foreign error better: EACCES on the way to the mount, for example.
+      // The mount's state explains foreign errors better, for example EACCES in a parent directory.
       throw isSecretsError(error) ? error : (mountProblem(root) ?? error);
     } finally {
-      // Also after a failure: an absent mount needs another watcher.
+      // Runs after a failure too, because an absent mount needs another watcher.
       mountWatch?.follow(mountState(root));
     }
   }
@@ -138,7 +138,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
       if (reading.status === 'found' && reading.bytes.length > 0) namesWithValue.add(name);
       if (reading.status === 'failed') hasFailure = true;
     }
-    // A fix may leave no trace in the revision: new permissions of a file, for example.
+    // A fix may not change the revision, for example new permissions of a file.
     return { unchanged: false, readings, revision: hasFailure ? undefined : revision };
   }
 
@@ -164,7 +164,9 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
       }
     },
     note() {
-      return layout === 'absent' ? 'the mount does not exist (yet); other sources serve' : undefined;
+      return layout === 'absent'
+        ? 'the mount does not exist yet; other sources serve its secrets'
+        : undefined;
     },
   };
 }
@@ -175,8 +177,8 @@ function assertPath(path: unknown): void {
   throw new SecretsError('OPTION_INVALID', what, {
     next:
       path instanceof URL
-        ? 'Pass fileURLToPath(url), from node:url.'
-        : "Pass the directory that holds the secret files: mountedFiles('/mnt/secrets-store').",
+        ? 'Pass fileURLToPath(url); import it from node:url.'
+        : "Pass the directory with the secret files: mountedFiles('/mnt/secrets-store').",
   });
 }
 

@@ -5,17 +5,17 @@ import { errorCode } from '../../internal/describe-error';
 import type { FailedReading, FoundReading, MissingReading } from '../source';
 
 /**
- * What reading one file found. `mark` is the state of the file without its bytes: equal marks prove that nothing
- * changed; different marks prove nothing.
+ * The result of reading one file. `mark` describes the state of the file without its bytes: equal marks prove that the file
+ * did not change; different marks prove nothing.
  */
 export type FileReading =
   | (FoundReading & { readonly mark: string; readonly changedAtMs: number })
   | (MissingReading & { readonly mark: string })
   | (FailedReading & { readonly mark: string; readonly transient: boolean });
 
-/** The directory to read files from, and the limits they must keep to. */
+/** The directory to read files from, and the limits for files. */
 export interface MountView {
-  /** The mount: links must not lead out of it. */
+  /** The mount. Links must not lead out of it. */
   readonly root: string;
   /** The directory of this generation: the mount itself, or the target of its `..data`. */
   readonly base: string;
@@ -27,9 +27,9 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Reads one file synchronously. A mount is memory (tmpfs): open, stat and read together take about 4 µs, while one hop
- * through the thread pool takes more than ten times as long. A generation that is read in one go is also rarely
- * swapped away half-way.
+ * Reads one file synchronously. A mount is in memory (tmpfs): open, stat and read together take about 4 µs, while one hop
+ * through the thread pool takes more than ten times as long. A synchronous read of all files is also rarely interrupted by a
+ * swap.
  */
 export function readSecretFile(view: MountView, name: string, file: string): FileReading {
   const path = `${view.base}/${file}`;
@@ -62,7 +62,7 @@ function assertInside(root: string, name: string, target: string, path: string):
   if (inside !== '..' && !inside.startsWith(`..${sep}`) && !inside.startsWith(sep)) return;
   throw new SecretsError('FILE_OUTSIDE_MOUNT', `the link at ${path} leads out of the mount ${root}`, {
     secret: name,
-    next: 'Put the file itself into the mount, or mount the directory that holds it.',
+    next: 'Put the file itself into the mount, or mount the directory that contains it.',
   });
 }
 
@@ -71,7 +71,7 @@ function readDescriptor(view: MountView, name: string, path: string, descriptor:
   if (!stat.isFile()) {
     throw new SecretsError('FILE_UNREADABLE', `${path} is not a regular file`, {
       secret: name,
-      next: 'Name the file itself; a nested alias has the form directory/file.',
+      next: 'Use the path of a file. The alias of a file in a subdirectory is directory/file.',
     });
   }
   if (stat.size > view.maxFileBytes) {
@@ -81,7 +81,7 @@ function readDescriptor(view: MountView, name: string, path: string, descriptor:
       next: 'Raise maxFileBytes of mountedFiles if the file really is a secret.',
     });
   }
-  // One byte more than expected, to notice a file that grows while it is read.
+  // One byte more than expected, to detect a file that grows during the read.
   const buffer = Buffer.alloc(stat.size + 1);
   let length = 0;
   for (;;) {
@@ -99,7 +99,7 @@ function readDescriptor(view: MountView, name: string, path: string, descriptor:
   };
 }
 
-/** The mark of a file without reading it; equal to the mark of its last reading when nothing changed. */
+/** Returns the mark of a file without reading it. It equals the mark of the last reading if nothing changed. */
 export function markOf(base: string, file: string): string {
   try {
     const stat = statSync(`${base}/${file}`);
@@ -126,7 +126,7 @@ function failure(name: string, path: string, error: unknown): FileReading {
   };
 }
 
-/** Describes what a permission error depends on: mode and owner of a path, and the user of this process. */
+/** Describes the facts behind a permission error: mode and owner of a path, and the user of this process. */
 export function permissions(path: string): string {
   // The kernel checks the access of the effective user.
   const user = process.geteuid?.();

@@ -3,16 +3,16 @@ import { errorCode } from '../../internal/describe-error';
 import type { ReadRequest } from '../source';
 import { type FileReading, type MountView, readSecretFile } from './read-file';
 
-/** What one read found in a mount. `readings` is undefined where nothing has changed since `request.since`. */
+/** The result of one read of a mount. `readings` is `undefined` if nothing changed since `request.since`. */
 export interface MountReading {
   readonly readings: ReadonlyMap<string, FileReading> | undefined;
   readonly revision: string | undefined;
 }
 
-/** How many levels of subdirectories are listed and watched. */
+/** Number of levels of subdirectories that are listed and watched. */
 export const MAX_DEPTH = 8;
 
-/** Reads the files that a request names and, with `list`, every file that can be listed; each file once. */
+/** Reads the requested files and, with `list`, every file below the mount. Reads each file once. */
 export function readFiles(view: MountView, { lookups, list }: ReadRequest): Map<string, FileReading> {
   const readings = new Map<string, FileReading>();
   if (list) {
@@ -26,8 +26,8 @@ export function readFiles(view: MountView, { lookups, list }: ReadRequest): Map<
 }
 
 /**
- * Lists all files below `base`: relative paths with `/` between the parts. Names at the top that start with `..`
- * belong to the writer of the mount and are skipped.
+ * Lists all files below `base` as relative paths, separated by `/`. Skips names at the top that start with `..`, which belong
+ * to the writer of the mount.
  */
 export function listFiles(base: string, prefix = '', depth = 0): string[] {
   const files: string[] = [];
@@ -44,8 +44,8 @@ export function listFiles(base: string, prefix = '', depth = 0): string[] {
 }
 
 /**
- * A directory that cannot be listed stands in for its files: reading it as a file reports the cause. A directory that
- * has just vanished has no files.
+ * Lists the files of a subdirectory. If it cannot be listed, returns the directory itself: reading it as a file reports the
+ * cause. A directory that has just vanished has no files.
  */
 function filesBelow(base: string, path: string, depth: number): string[] {
   try {
@@ -67,7 +67,7 @@ function isDirectory(base: string, path: string, entry: Dirent): boolean {
   try {
     return statSync(`${base}/${path}`).isDirectory();
   } catch (error) {
-    // A link that dangles for a moment is read, and judged, as a file.
+    // Treat a link that dangles for a moment as a file.
     if (errorCode(error) !== undefined) return false;
     throw error;
   }

@@ -9,16 +9,16 @@ import { DATA_LINK, dataTarget } from './layout';
 import type { FileReading, MountView } from './read-file';
 import { type MountReading, readFiles } from './read-files';
 
-// Even when a writer swaps without pause, most attempts succeed.
+// Most attempts succeed, even if a writer swaps without pause.
 const MAX_ATTEMPTS = 1000;
 const MAX_DANGLING_RETRIES = 20;
 const DANGLING_DELAY_MS = 10;
 
 /**
- * Reads one generation of a Kubernetes mount: resolves `..data` once, reads everything under its target, and starts
- * again when `..data` was swapped meanwhile (the writer deletes the old directory without a grace period). The name
- * of the target alone does not show that: a writer that alternates between two directories can swap away and back
- * during one reading. Resolves with `undefined` when there is no `..data`.
+ * Reads one generation of a Kubernetes mount. It resolves `..data` once, reads everything below its target, and starts again
+ * if `..data` was swapped during the read, because the writer deletes the old directory without a grace period. Comparing the
+ * name of the target is not enough: a writer that alternates between two directories can swap twice during one read.
+ * Resolves with `undefined` if there is no `..data`.
  */
 export async function readKubernetes(
   root: string,
@@ -47,11 +47,11 @@ export async function readKubernetes(
   }
   throw new SecretsError('MOUNT_UNSTABLE', `the mount ${root} was swapped during every attempt to read it`, {
     source: 'mounted-files',
-    next: 'Find out what writes to it all the time; the last good values keep serving.',
+    next: 'Find out what keeps writing to the mount. The last good values stay in use.',
   });
 }
 
-/** Reads all files of one generation; undefined when its directory was swapped away while it was listed. */
+/** Reads all files of one generation. Returns `undefined` if its directory vanished while it was listed. */
 function readGeneration(view: MountView, request: ReadRequest): Map<string, FileReading> | undefined {
   try {
     return readFiles(view, request);
@@ -62,9 +62,9 @@ function readGeneration(view: MountView, request: ReadRequest): Map<string, File
 }
 
 /**
- * Identifies one swap: the target's name, and inode and ctime of both the directory and the link. Names can repeat,
- * and files that are rewritten in place leave their directory unchanged, but every swap makes a new link. Undefined
- * when the link or its target does not exist.
+ * Identifies one swap by the name of the target, and the inode and ctime of the directory and the link. Names may repeat, and
+ * rewriting a file in place does not change its directory, but every swap makes a new link. Returns `undefined` if the link
+ * or its target does not exist.
  */
 function revisionOf(root: string, target: string): string | undefined {
   try {
@@ -82,7 +82,7 @@ function assertBelow(root: string, base: string): void {
   if (inside !== '' && inside.split(sep)[0] !== '..') return;
   throw new SecretsError('FILE_OUTSIDE_MOUNT', `the link ${root}/${DATA_LINK} leads out of the mount`, {
     source: 'mounted-files',
-    next: 'Point it at a directory inside the mount.',
+    next: 'Point the link at a directory inside the mount.',
   });
 }
 
@@ -92,7 +92,7 @@ function danglingLink(root: string, target: string): SecretsError {
     `the link ${root}/${DATA_LINK} leads to ${target}, which does not exist`,
     {
       source: 'mounted-files',
-      next: 'Check the events of the pod; the last good values keep serving.',
+      next: 'Check the events of the pod. The last good values stay in use.',
     },
   );
 }

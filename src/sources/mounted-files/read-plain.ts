@@ -6,12 +6,12 @@ import { listFiles, type MountReading, readFiles } from './read-files';
 
 const SETTLE_STEP_MS = 20;
 const MAX_SETTLE_MS = 1000;
-/** Timestamps are coarse: a file that changed this recently may change again without a new timestamp. */
+/** Timestamps are coarse: a file that changed within this time may change again without a new timestamp. */
 const RACY_MS = 2000;
 
 /**
- * Reads a plain directory, whose files may be half-written: reads until two passes agree. An empty file counts as a
- * write in progress at first, where `hadValue` says that the file had a value (or nothing is known yet).
+ * Reads a plain directory, whose files may be half-written, until two passes agree. For up to a second, an empty file counts
+ * as a write in progress if `hadValue` returns true, that is, if it had a value or nothing is known yet.
  */
 export async function readPlain(
   root: string,
@@ -86,6 +86,6 @@ function join(marks: [name: string, mark: string][]): string {
 function unstable(root: string): SecretsError {
   return new SecretsError('MOUNT_UNSTABLE', `the files of ${root} kept changing for a second`, {
     source: 'mounted-files',
-    next: 'Replace files by rename, or write all of them at once; the last good values keep serving.',
+    next: 'Replace files by rename, or write all of them at once. The last good values stay in use.',
   });
 }

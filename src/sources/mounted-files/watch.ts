@@ -5,7 +5,7 @@ import { type Watcher, watchAncestor, watchDataLink, watchPlainDirectory } from 
 
 /** The running watch of one mount. */
 export interface MountWatch {
-  /** Switches to the watcher that fits the state; does nothing while the state stays the same. */
+  /** Switches to the watcher that fits the state. Does nothing if the state is unchanged. */
   follow(state: MountState): void;
   close(): Promise<void>;
 }
@@ -16,7 +16,7 @@ interface Options {
   readonly state: MountState;
 }
 
-/** A watcher that was started, and the state it was started for. */
+/** A started watcher, and the state that it fits. */
 interface Started {
   readonly key: string;
   stop?: () => void | Promise<void>;
@@ -29,8 +29,8 @@ const WATCHERS: Readonly<Record<MountState['layout'], Watcher>> = {
 };
 
 /**
- * Watches a mount with the watcher that suits its layout, and polls slowly alongside it. When no watcher is available
- * it keeps polling, reports that once, and tries again at every poll.
+ * Watches a mount with the watcher for its layout, and polls slowly alongside it. If no watcher is available, it reports that
+ * once, keeps polling, and retries at every poll.
  */
 export function watchMount(root: string, { pollIntervalMs, listener, state }: Options): MountWatch {
   let current: Started | undefined;
@@ -45,7 +45,7 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
     stopCurrent();
     const started: Started = { key };
     current = started;
-    // Between the refresh that led here and `ready`, nothing watched the mount.
+    // Nothing watched the mount between the refresh that led here and `ready`.
     const hasGap = !first;
     first = false;
     started.stop = WATCHERS[layout](root, directory, {
@@ -63,7 +63,7 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
         listener.problem(error);
       },
     });
-    // It became unavailable at once, before there was a `stop` to call.
+    // The watcher became unavailable at once, before `stop` was set.
     if (current !== started) stop(started);
   }
 
@@ -91,8 +91,8 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
 }
 
 /**
- * Calls `tick` repeatedly, each time after 90 to 100 % of the interval: a tick is never late, and replicas that
- * started together drift apart. Does not keep the process alive.
+ * Calls `tick` repeatedly, each time after 90 to 100 % of the interval, so that replicas that start together drift apart. Does
+ * not keep the process alive.
  */
 function startPoll(intervalMs: number, tick: () => void): () => void {
   let cancel = schedule();

@@ -7,32 +7,32 @@ import { unrefTimer } from '../../internal/time';
 import { DATA_LINK } from './layout';
 import { MAX_DEPTH } from './read-files';
 
-/** One way to watch. `directory` is the mount or, for an absent mount, the nearest existing directory above it. */
+/** A way to watch. `directory` is the mount or, for an absent mount, the nearest existing directory above it. */
 export type Watcher = (root: string, directory: string, events: WatchEvents) => () => void | Promise<void>;
 
-/** What a watcher reports. */
+/** Callbacks of a watcher. */
 export interface WatchEvents {
   hint(): void;
-  /** From now on the watcher sees every change. */
+  /** The watcher is running and sees every later change. */
   ready(): void;
-  /** The watcher has ended. Called at most once, and nothing follows it. */
+  /** The watcher has failed. Called at most once, as the last callback. */
   unavailable(error: SecretsError): void;
 }
 
-/** Writers touch several files in a row; a refresh in the middle would only be repeated. */
+/** Time to gather events: writers touch several files in a row, and an early refresh would have to be repeated. */
 const GATHER_MS = 25;
 
 /**
- * Watches a Kubernetes mount: one `fs.watch` of the directory, regardless of the number of secrets, that reacts only
- * to the rename of `..data`. A watch on a file or on `..data` itself dies with the first swap.
+ * Watches a Kubernetes mount with one `fs.watch` of its directory, which reacts only to the rename of `..data`. A watch of a
+ * file, or of `..data` itself, would end at the first swap.
  */
 export const watchDataLink: Watcher = (root, directory, events) =>
-  // An event with the directory's own name means that the directory was moved or deleted.
+  // An event with the name of the directory means that it was moved or deleted.
   watchDirectory(root, directory, [DATA_LINK, basename(directory)], events);
 
 /**
- * Watches plain files, in subdirectories too, whether they are written in place or replaced by rename. This is what
- * chokidar is made for. It is loaded lazily, because most mounts never need it.
+ * Watches plain files, including subdirectories, whether they are written in place or replaced by rename. Uses chokidar, which
+ * is loaded lazily, because most mounts never need it.
  */
 export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, unavailable }) => {
   let watcher: FSWatcher | undefined;
@@ -81,7 +81,7 @@ export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, una
 /** Waits for an absent mount: watches the nearest existing directory above it for the next part of the path. */
 export const watchAncestor: Watcher = (root, directory, events) => {
   const [next] = relative(directory, root).split(sep);
-  // A new directory is still empty when its event arrives.
+  // Gather events, because a new directory is still empty when its event arrives.
   const hints = gather(events.hint);
   const names = [next as string, basename(directory)];
   const stop = watchDirectory(root, directory, names, { ...events, hint: hints.soon });
@@ -91,7 +91,7 @@ export const watchAncestor: Watcher = (root, directory, events) => {
   };
 };
 
-/** Opens one `fs.watch` of a directory that hints when an entry with one of these names appears, changes or goes. */
+/** Opens one `fs.watch` of a directory. Hints when an entry with one of `names` appears, changes or disappears. */
 function watchDirectory(
   root: string,
   directory: string,
@@ -110,14 +110,14 @@ function watchDirectory(
     ready();
     return () => watcher.close();
   } catch (error) {
-    // The directory vanished after its state was read: the next refresh decides what to watch instead.
+    // The directory vanished after its state was read. The next refresh decides what to watch instead.
     if (errorCode(error) === 'ENOENT') hint();
     else unavailable(watchUnavailable(root, error));
     return () => {};
   }
 }
 
-/** Merges calls of `soon` that follow each other closely into one call of `hint`, `GATHER_MS` after the first. */
+/** Merges calls of `soon` in quick succession into one call of `hint`, `GATHER_MS` after the first. */
 function gather(hint: () => void): { soon(): void; cancel(): void } {
   let cancel: (() => void) | undefined;
   return {
@@ -143,10 +143,10 @@ function watchUnavailable(root: string, error: unknown): SecretsError {
   const code = errorCode(error) ?? 'unknown error';
   return new SecretsError(
     'WATCH_UNAVAILABLE',
-    `${root} cannot be watched (${code}); rotations are found by polling`,
+    `${root} cannot be watched (${code}); polling finds rotations instead`,
     {
       source: 'mounted-files',
-      next: ADVICE[code] ?? 'Lower pollIntervalMs if polling is too slow.',
+      next: ADVICE[code] ?? 'If polling is too slow, lower pollIntervalMs.',
     },
   );
 }

@@ -34,7 +34,7 @@ describe('secret.json', () => {
     ],
   ])('names the place where a schema of %s refused a value, but not the value', async (_, schema) => {
     const message = await refusal(schema, { hosts: [{ port: MARKER }], user: [MARKER] });
-    expect(message).toContain('the schema of "one" refused it at "hosts.0.port", "user"');
+    expect(message).toContain('the schema of "one" refused its value at "hosts.0.port", "user"');
   });
 
   it('repeats nothing of a schema that echoes the value in messages, paths, keys or exceptions', async () => {

@@ -126,7 +126,7 @@ describe('wrong arguments', () => {
     [
       'secret.json() with options in place of a schema',
       () => secret.json('one', { env: 'ONE' } as never),
-      { code: 'OPTION_INVALID', next: expect.stringContaining('options come third') },
+      { code: 'OPTION_INVALID', next: expect.stringContaining('Options are the third argument') },
     ],
     [
       'secret.json() with a function in place of a schema',

@@ -55,8 +55,8 @@ describe('a required secret in no source', () => {
     );
     expect(error.code).toBe('SECRET_MISSING');
     expect(error.message).toContain('"dbPassword"');
-    expect(error.message).toMatch(/mounted-files has no \S+database-password \(there: databse-password\)/);
-    expect(error.message).toContain('environment has no DATABASE_PASSWORD (there: DATABASE_PASWORD)');
+    expect(error.message).toMatch(/mounted-files has no \S+database-password \(it has: databse-password\)/);
+    expect(error.message).toContain('environment has no DATABASE_PASSWORD (it has: DATABASE_PASWORD)');
   });
 });
 

@@ -88,7 +88,7 @@ describe('a custom source', () => {
     });
     const error = await open(source).then(String, (reason) => reason);
     expect(error).toMatchObject({ code: 'SECRET_MISSING', secret: 'token' });
-    expect(error.message).toContain('custom has no slot token (nothing lies there)');
+    expect(error.message).toContain('custom has no slot token (it lists no names)');
   });
 
   it('rejects open and aborts the signal when a source does not answer within refreshTimeoutMs', async () => {
@@ -132,7 +132,7 @@ describe('a custom source', () => {
     expect(reads).toBe(2);
     expect(log.errors.map(({ message }) => message)).toEqual([
       expect.stringContaining('did not answer within 20 ms'),
-      expect.stringContaining('is still busy'),
+      expect.stringContaining('has not finished its previous read'),
     ]);
     hang = false;
     release?.();

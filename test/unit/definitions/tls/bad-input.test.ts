@@ -173,7 +173,7 @@ describe('host names', () => {
     expect(await warningsFor('api.example.test', '10.0.0.7')).toEqual([]);
     const [warning] = await warningsFor('api.example.test', 'example.test', '10.0.0.8');
     expect(warning?.code).toBe('CERTIFICATE_HOST_MISMATCH');
-    expect(warning?.message).toContain('not for example.test, 10.0.0.8');
+    expect(warning?.message).toContain('does not cover example.test, 10.0.0.8');
   });
 });
 

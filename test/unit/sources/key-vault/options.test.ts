@@ -42,7 +42,7 @@ describe('options of a vault', () => {
       [vaultUrl, 'a string'],
     ]) {
       expect(refusalOf(given)).toBe(
-        `OPTION_INVALID: keyVault needs an object with vaultUrl, not ${kind}. Write keyVault({ vaultUrl: 'https://NAME.vault.azure.net' }).`,
+        `OPTION_INVALID: the options of keyVault must be an object with vaultUrl, not ${kind}. Write keyVault({ vaultUrl: 'https://NAME.vault.azure.net' }).`,
       );
     }
   });

@@ -21,14 +21,14 @@ describe('mountedFiles', () => {
   ])('refuses the mount path %o, and shows how to pass one', (path, kind) => {
     expect(thrownBy(() => mountedFiles(path as string))).toMatchObject({
       code: 'OPTION_INVALID',
-      message: `mountedFiles: the path must be a non-empty string, not ${kind}. Pass the directory that holds the secret files: mountedFiles('/mnt/secrets-store').`,
+      message: `mountedFiles: the path must be a non-empty string, not ${kind}. Pass the directory with the secret files: mountedFiles('/mnt/secrets-store').`,
     });
   });
 
   it('refuses a URL as the mount path, and shows how to convert it', () => {
     expect(thrownBy(() => mountedFiles(pathToFileURL('/mnt') as unknown as string))).toMatchObject({
       code: 'OPTION_INVALID',
-      next: 'Pass fileURLToPath(url), from node:url.',
+      next: 'Pass fileURLToPath(url); import it from node:url.',
     });
   });
 
