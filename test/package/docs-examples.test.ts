@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { fromRepository, run } from './support/repository';
 
-/** Examples leave out the imports and the objects that the page has introduced before; these are added. */
+/** Imports and objects that the examples leave out because the page has introduced them. */
 const PREAMBLE: readonly (readonly [name: string, declaration: string])[] = [
   ['createPool', `import { createPool } from 'hot-secrets/pg';`],
   ['createTestMount', `import { createTestMount } from 'hot-secrets/testing';`],
@@ -73,7 +73,7 @@ it('compiles every TypeScript example in the documentation', async () => {
   expect(status).toBe(0);
 }, 120_000);
 
-/** The preamble goes onto the first line, so that the lines of an error are those of the block. */
+/** Puts the preamble on the first line, so that the line numbers of errors stay close to those of the block. */
 function standalone(block: string): string {
   const needed = PREAMBLE.filter(([name]) => used(name, block) && !declared(name, block));
   return `${needed.map(([, declaration]) => declaration.replace(/\s*\n\s*/g, ' ')).join(' ')} export {};\n${block}`;

@@ -32,10 +32,10 @@ const pages = [
   ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`),
 ];
 
-describe('the names of the package', () => {
+describe('the public names of the package', () => {
   const names = publicNames();
 
-  it('include its exports, options, events, channels and metrics', () => {
+  it('finds exports, options, events, channels and metrics among the public names', () => {
     const some = [
       'createPool',
       'drainTimeoutMs',
@@ -47,14 +47,14 @@ describe('the names of the package', () => {
     expect(names.length).toBeGreaterThan(500);
   });
 
-  it('keep to the glossary', () => {
+  it('keeps to the glossary in public names', () => {
     const wrong = names.filter(
       (name) => BANNED_NAMES.test(name) || wordsOf(name).some((word) => BANNED_WORDS.test(word)),
     );
     expect(wrong).toEqual([]);
   });
 
-  it('call the event of a resource "swapped"', () => {
+  it('calls the event of a swap "swapped"', () => {
     const events = sources.flatMap((file) =>
       membersOf(file, /^(Rotation|Credential|Resource|Attach\w*)Events$/),
     );
