@@ -82,7 +82,7 @@ describe('bearerToken', () => {
   it('refuses forged tokens without a warning', async () => {
     using warnings = recordWarnings();
     const tenant = await startTenant();
-    const stranger = await startTenant({ strange: true });
+    const stranger = await startTenant({ hasOwnKeys: true });
     const { store, send } = endpoint(tenant);
     const genuine = await tenant.token();
     await tenant.rotate('ES256');
