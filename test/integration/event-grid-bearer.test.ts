@@ -34,10 +34,10 @@ function endpoint(tenant: Tenant, options: object = {}) {
 
 describe('bearerToken', () => {
   it.each<{ title: string; token: TokenOptions }>([
-    { title: 'v2', token: {} },
-    { title: 'v1', token: { claims: { iss: V1_ISSUER, azp: undefined, appid: EVENT_GRID } } },
+    { title: 'in version 2', token: {} },
+    { title: 'in version 1', token: { claims: { iss: V1_ISSUER, azp: undefined, appid: EVENT_GRID } } },
     { title: 'for several audiences', token: { claims: { aud: ['api://other', AUDIENCE] } } },
-    { title: 'of a clock that is two minutes ahead', token: { claims: { nbf: Date.now() / 1000 + 120 } } },
+    { title: 'that becomes valid in two minutes', token: { claims: { nbf: Date.now() / 1000 + 120 } } },
     { title: 'that expired two minutes ago', token: { expiresInS: -120 } },
   ])('accepts a token of the tenant ($title)', async ({ token }) => {
     const { store, withToken } = endpoint(await startTenant());
@@ -45,41 +45,49 @@ describe('bearerToken', () => {
     expect(store.triggers).toEqual(['event-grid']);
   });
 
-  it.each<{ title: string; token: TokenOptions; told: string | undefined }>([
+  it.each<{ title: string; token: TokenOptions; warning: string | undefined }>([
     {
       title: 'for another audience',
       token: { claims: { aud: 'api://other' } },
-      told: '"aud" says "api://other"',
+      warning: '"aud" says "api://other"',
     },
     {
       title: 'of another tenant, signed with a key that both share',
       token: { claims: { iss: V1_ISSUER.replace('72f9', '82f9') } },
-      told: '"iss" says',
+      warning: '"iss" says',
     },
-    { title: 'of another application', token: { claims: { azp: TENANT } }, told: `"azp" says "${TENANT}"` },
-    { title: 'of no application', token: { claims: { azp: undefined } }, told: '"appid" cannot be printed' },
     {
-      title: 'for an audience that would break a log',
-      token: { claims: { aud: 'a\nb' } },
-      told: '"aud" cannot be printed',
+      title: 'of another application',
+      token: { claims: { azp: TENANT } },
+      warning: `"azp" says "${TENANT}"`,
     },
-    { title: 'that has expired', token: { expiresInS: -3_600 }, told: undefined },
-    { title: 'that never expires', token: { claims: { exp: undefined } }, told: undefined },
+    {
+      title: 'of no application',
+      token: { claims: { azp: undefined } },
+      warning: '"appid" cannot be printed',
+    },
+    {
+      title: 'for an audience with a line break',
+      token: { claims: { aud: 'a\nb' } },
+      warning: '"aud" cannot be printed',
+    },
+    { title: 'that has expired', token: { expiresInS: -3_600 }, warning: undefined },
+    { title: 'that never expires', token: { claims: { exp: undefined } }, warning: undefined },
     {
       title: 'that is valid from tomorrow on',
       token: { claims: { nbf: Date.now() / 1000 + 86_400 } },
-      told: undefined,
+      warning: undefined,
     },
-  ])('refuses a token $title', async ({ token, told }) => {
+  ])('refuses a token $title', async ({ token, warning }) => {
     using warnings = recordWarnings();
     const { store, withToken } = endpoint(await startTenant());
     expect([await withToken(token), await withToken(token)]).toEqual([401, 401]);
     expect(store.triggers).toEqual([]);
-    expect(warnings.codes()).toEqual(told === undefined ? [] : ['OPTION_INVALID']);
-    if (told !== undefined) expect(warnings.text()).toContain(told);
+    expect(warnings.codes()).toEqual(warning === undefined ? [] : ['OPTION_INVALID']);
+    if (warning !== undefined) expect(warnings.text()).toContain(warning);
   });
 
-  it('refuses forged tokens without a warning', async () => {
+  it('refuses forged and malformed tokens without a warning', async () => {
     using warnings = recordWarnings();
     const tenant = await startTenant();
     const stranger = await startTenant({ hasOwnKeys: true });
@@ -109,7 +117,7 @@ describe('bearerToken', () => {
 });
 
 describe('bearerToken and the keys of the tenant', () => {
-  it('fetches the keys once for many tokens, and again for a new key, over three rotations', async () => {
+  it('fetches the keys of a tenant once for many tokens, and once more for each new key', async () => {
     const tenant = await startTenant();
     const { withToken } = endpoint(tenant);
     expect(await Promise.all(Array.from({ length: 50 }, () => withToken()))).toEqual(Array(50).fill(200));
@@ -117,14 +125,14 @@ describe('bearerToken and the keys of the tenant', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     for (const round of [1, 2, 3]) {
-      // jose does not fetch again earlier, so that invented key ids cannot cause a request each.
+      // jose waits 30 s before it fetches again, so that invented key ids do not cause a request each.
       vi.setSystemTime(Date.now() + 31_000);
       await tenant.rotate();
       expect([await withToken(), await withToken(), tenant.fetches]).toEqual([200, 200, 1 + round]);
     }
   });
 
-  it('causes a 503 while the keys are unreachable, and then recovers', async () => {
+  it('responds with 503 while the keys of a tenant are unreachable, and accepts tokens again afterwards', async () => {
     using warnings = recordWarnings();
     const tenant = await startTenant();
     const { store, withToken } = endpoint(tenant);
@@ -139,7 +147,7 @@ describe('bearerToken and the keys of the tenant', () => {
     expect(await withToken()).toBe(200);
   });
 
-  it('fetches the keys over https from a private authority', async () => {
+  it('fetches keys with the given fetch, which trusts a private authority', async () => {
     const authority = await createAuthority();
     const tenant = await startTenant({ tls: await authority.issue() });
     const dispatcher = new Agent({ connect: { ca: authority.cert } });
@@ -153,7 +161,7 @@ describe('bearerToken and the keys of the tenant', () => {
   });
 });
 
-it('accepts other applications, issuers and audiences when they are named', async () => {
+it('accepts tokens of the applications, the issuer and the audiences in the options', async () => {
   const tenant = await startTenant();
   const named = { appIds: [TENANT.toUpperCase()], issuer: 'https://issuer.example/', audience: ['x', 'y'] };
   const { withToken } = endpoint(tenant, named);
