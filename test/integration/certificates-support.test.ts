@@ -60,7 +60,7 @@ describe('the PFX files of createPfx', () => {
     },
   );
 
-  it.each(KEYS)('writes PFX files with %s keys that Node refuses only because of RC2', async (kind) => {
+  it.each(KEYS)('writes RC2 PFX files with %s keys that Node refuses only for the cipher', async (kind) => {
     const { chain: cert, key } = await issue(kind);
     const pfx = createPfx({ cert, key, encryption: 'rc2-40', password: 'opens it' });
     expect(read(pfx, 'opens it')).toThrow(

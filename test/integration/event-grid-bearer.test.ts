@@ -39,7 +39,7 @@ describe('bearerToken', () => {
     { title: 'for several audiences', token: { claims: { aud: ['api://other', AUDIENCE] } } },
     { title: 'that becomes valid in two minutes', token: { claims: { nbf: Date.now() / 1000 + 120 } } },
     { title: 'that expired two minutes ago', token: { expiresInS: -120 } },
-  ])('accepts a token of the tenant ($title)', async ({ token }) => {
+  ])('accepts a token of the tenant $title', async ({ token }) => {
     const { store, withToken } = endpoint(await startTenant());
     expect(await withToken(token)).toBe(200);
     expect(store.triggers).toEqual(['event-grid']);

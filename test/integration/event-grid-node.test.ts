@@ -71,7 +71,7 @@ describe('eventGridHandler with node:http', () => {
     ]);
   });
 
-  it('keeps the connection open after a refused request', async () => {
+  it('keeps the connection of a refused delivery open', async () => {
     const { handler } = handlerOf({ authorize: ({ url }) => url.pathname === '/in' });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
@@ -94,7 +94,7 @@ describe('eventGridHandler with node:http', () => {
     expect(sockets.size).toBe(1);
   });
 
-  it('responds with 413 to a body that is too large, with and without a content length', async () => {
+  it('responds with 413 to a delivery that is too large, with and without a content length', async () => {
     const { store, handler } = handlerOf({ maxBodyBytes: 10_000 });
     const origin = await serve(handler.node);
     const announced = openRequest(origin, { 'content-type': 'application/json', 'content-length': 50_000 });
@@ -108,7 +108,7 @@ describe('eventGridHandler with node:http', () => {
     expect(store.triggers).toEqual([]);
   });
 
-  it('responds with 408 to a body that is too slow, and ignores clients that disconnect', async () => {
+  it('responds with 408 to a delivery that is too slow, and ignores clients that disconnect', async () => {
     using warnings = recordWarnings();
     const { store, handler } = handlerOf({ requestTimeoutMs: 100 });
     const origin = await serve(handler.node);
@@ -126,7 +126,7 @@ describe('eventGridHandler with node:http', () => {
     expect([store.triggers.length, warnings.codes()]).toEqual([1, []]);
   });
 
-  it('responds with 400 to a request that breaks, even if it is not from node:http', async () => {
+  it('responds with 400 to a delivery that breaks off, even if the request is not from node:http', async () => {
     const { store, handler } = handlerOf();
     const request = new Readable({ read() {} });
     request.push('[{');
@@ -140,7 +140,7 @@ describe('eventGridHandler with node:http', () => {
     expect([response.statusCode, store.triggers]).toEqual([400, []]);
   });
 
-  it('leaves a response alone that was sent before', async () => {
+  it('leaves a response unchanged that the application has already sent', async () => {
     using _warnings = recordWarnings();
     const { handler } = handlerOf();
     const origin = await serve(async (request, response) => {

@@ -42,7 +42,7 @@ describe('attachSecrets', () => {
     expect(answers).toEqual(['shop-0', 'shop-1', 'shop-2']);
   });
 
-  it('shares the snapshot of a request with middleware of the same store, and refuses middleware of another', async () => {
+  it('shares the snapshot of a request with middleware of the same store, and refuses that of another store', async () => {
     const [shop, billing] = [await openStore('shop'), await openStore('billing')];
     const app = express();
     app.set('env', 'test');

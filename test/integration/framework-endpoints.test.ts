@@ -79,7 +79,7 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect((await ask('/-/secrets/ready', { method: 'POST' })).status).toBe(405);
   });
 
-  it('responds before a huge body has arrived', async () => {
+  it('answers a request to an endpoint before its huge body has arrived', async () => {
     const { app } = await startWithEndpoints(start);
     const { asked, answered } = openRequest(`${app.url}/-/secrets/reload`, {
       'content-length': 10_000_000_000,
@@ -115,7 +115,7 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect((await elsewhere.ask('/-/secrets/ready')).status).toBe(404);
   });
 
-  it('responds with 503 on every endpoint but live once the store is closed', async () => {
+  it('responds with 503 on every endpoint except live once the store is closed', async () => {
     const { store, ask, ops } = await startWithEndpoints(start);
     await store.close();
     expect((await ask('/-/secrets', { as: ops })).status).toBe(503);

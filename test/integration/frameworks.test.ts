@@ -172,12 +172,12 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     },
     { title: 'a hook that is not a function', options: { onRotate: 'log' }, code: 'OPTION_INVALID' },
     { title: 'an invalid name', options: { as: 'my secrets' }, code: 'OPTION_INVALID' },
-  ])('refuses to start with $title', async ({ options, code }) => {
+  ])('refuses to start an application with $title', async ({ options, code }) => {
     const { store } = await openMemory('first');
     await expect(start([[store, options as never]], {})).rejects.toMatchObject({ code });
   });
 
-  it('refuses to start without a store', async () => {
+  it('refuses to start an application without a store', async () => {
     for (const store of [undefined, null, Promise.resolve({}), () => ({})]) {
       await expect(start([[store as never]], {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
     }

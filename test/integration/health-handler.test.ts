@@ -30,7 +30,7 @@ async function serveFragile(options: HealthHandlerOptions) {
 }
 
 describe('healthHandler', () => {
-  it('responds with a status and numbers, but no name, value or path', async () => {
+  it('answers health requests with a status and numbers, but no name, value or path', async () => {
     const { mount, store, url } = await serveMount({ stale: 'fail', maxStalenessMs: 150 });
     const texts: string[] = [];
     const ask = async () => {
@@ -52,7 +52,7 @@ describe('healthHandler', () => {
     }
   });
 
-  it('passes while a mount is briefly missing, fails after maxStalenessMs, and passes once it is back', async () => {
+  it('responds with 503 once a mount is missing for maxStalenessMs, and with 200 before that and once it is back', async () => {
     const { mount, store, url } = await serveMount({ stale: 'fail', maxStalenessMs: 800 });
     for (const round of [2, 3, 4]) {
       await mount.rotate({ 'shop-user': `leak-marker-${round}` });
@@ -68,7 +68,7 @@ describe('healthHandler', () => {
   });
 
   it.each(['failing', 'hanging'] as const)(
-    'passes by default with a %s source, and reports its staleness',
+    'responds with 200 by default and the staleness while a source is %s',
     async (mood) => {
       const { source, url } = await serveFragile({});
       source.mood = mood;
@@ -78,22 +78,25 @@ describe('healthHandler', () => {
     },
   );
 
-  it.each(['failing', 'hanging'] as const)("fails with stale: 'fail' when the source is %s", async (mood) => {
-    const { source, url } = await serveFragile({ stale: 'fail' });
-    await askUntil(url, ({ status }) => status === 200);
-    source.mood = mood;
-    const stale = await askUntil(url, ({ status }) => status === 503);
-    expect(stale.body).toMatchObject({ healthy: false, status: 'stale' });
-  });
+  it.each(['failing', 'hanging'] as const)(
+    "responds with 503 with stale: 'fail' while a source is %s",
+    async (mood) => {
+      const { source, url } = await serveFragile({ stale: 'fail' });
+      await askUntil(url, ({ status }) => status === 200);
+      source.mood = mood;
+      const stale = await askUntil(url, ({ status }) => status === 503);
+      expect(stale.body).toMatchObject({ healthy: false, status: 'stale' });
+    },
+  );
 
-  it('uses maxStalenessMs of the handler instead of the limit of the source', async () => {
+  it('prefers maxStalenessMs of the health handler to the limit of the source', async () => {
     const { source, store, url } = await serveFragile({ stale: 'fail', maxStalenessMs: 60_000 });
     source.mood = 'failing';
     await waitFor(() => store.health().status === 'stale');
     expect(await ask(url)).toMatchObject({ status: 200, body: { healthy: true, status: 'degraded' } });
   });
 
-  it('ignores the age of the environment, which the store reads once', async () => {
+  it('ignores the age of the environment in health, which the store reads once', async () => {
     const mount = await createTestMount(pair);
     onTestFinished(() => mount.cleanup());
     const sources = [mountedFiles(mount.path, { pollIntervalMs: 20 }), environment({ REGION: 'here' })];

@@ -162,7 +162,7 @@ describe('the agent of createAgent()', () => {
     await expect(bare).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|ERR_SSL/) });
   });
 
-  it('drains without waiting for upgraded connections, which stay open', async () => {
+  it('drains an agent without waiting for upgraded connections, which stay open', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness, {}, { drainTimeoutMs: 20 });
     const headers = { connection: 'Upgrade', upgrade: 'echo' };

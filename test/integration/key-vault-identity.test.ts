@@ -72,7 +72,7 @@ describe('a workload identity without a token', () => {
 
   it('reports a missing token file with its path', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
-    const tokenFilePath = `${vault.workloadIdentity.tokenFilePath}-of-nobody`;
+    const tokenFilePath = `${vault.workloadIdentity.tokenFilePath}-missing`;
     const workloadIdentity = { ...vault.workloadIdentity, tokenFilePath };
     expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
       code: 'IDENTITY_TOKEN_FILE',

@@ -106,11 +106,12 @@ describe('the client certificate of a pool', () => {
     expect(harness.refused(role)).toBe(0);
   });
 
-  const strangers = async (role: string) => (await createAuthority('Clients')).issue({ commonName: role });
-  const nobodys = () => clients.issue({ commonName: 'nobody' });
+  const fromUnknownAuthority = async (role: string) =>
+    (await createAuthority('Clients')).issue({ commonName: role });
+  const forAnotherRole = () => clients.issue({ commonName: 'another' });
   it.each([
-    ['of an unknown authority', strangers, 'CREDENTIAL_REFUSED', 'TLS alert 48'],
-    ['for another role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
+    ['of an unknown authority', fromUnknownAuthority, 'CREDENTIAL_REFUSED', 'TLS alert 48'],
+    ['for another role', forAnotherRole, 'CREDENTIAL_REFUSED', '28000'],
   ])(
     'keeps the old client certificate while the new one is %s, reports it once, and then uses a valid one',
     async (_kind, issue, code, detail) => {

@@ -20,7 +20,7 @@ describe.skipIf(isWithoutBrowser())('the access to the status page', () => {
   });
   afterAll(() => browser?.close());
 
-  it('reports in the status page that the process has ended, and continues with the next one', async () => {
+  it('shows in the status page that its process has ended, and continues with the next one', async () => {
     const first = await open({ 'api-key': 'first-value' }, 'first');
     const server = serverOf(statusHandler(first.store, LIVE));
     const port = await listen(server);
@@ -52,7 +52,7 @@ describe.skipIf(isWithoutBrowser())('the access to the status page', () => {
     expect(await shownText(page.locator('.live'))).toMatch(/^Live/);
   });
 
-  it('polls the status page with a Basic password, and reports when that is rotated', async () => {
+  it('polls with the Basic password of the status page, and shows when that is rotated', async () => {
     const { source, store } = await open({ password: 'first-password' });
     const url = await addressOf(statusHandler(store, { ...LIVE, authorize: basicAuth(store, 'password') }));
     const httpCredentials = { username: 'ops', password: 'first-password' };
@@ -67,7 +67,7 @@ describe.skipIf(isWithoutBrowser())('the access to the status page', () => {
     expect(await page.getByRole('button', { name: 'Reload' }).isVisible()).toBe(true);
   });
 
-  it('polls the status page with the secret of its URL, and continues once that is valid again', async () => {
+  it('polls with the secret in the URL of the status page, and continues once that is valid again', async () => {
     const { source, store } = await open({ code: 'first code+&' });
     const url = await addressOf(statusHandler(store, { ...LIVE, authorize: querySecret(store, 'code') }));
     const { page, troubles, requests } = await visit(
@@ -104,7 +104,7 @@ describe.skipIf(isWithoutBrowser())('the access to the status page', () => {
     expect(requests.length).toBeGreaterThan(before);
   });
 
-  it('reports in the status page that several replicas respond', async () => {
+  it('shows in the status page that several replicas respond', async () => {
     const { store } = await open({ 'api-key': 'first-value' });
     const handler = statusHandler(store, LIVE);
     let answers = 0;

@@ -68,7 +68,7 @@ describe.skipIf(process.platform !== 'linux')('the watches of a mount', () => {
 });
 
 describe('the memory of a store', () => {
-  it('grows by less than 2 MB over 5000 refreshes', async () => {
+  it('grows the heap by less than 2 MB over 5000 refreshes', async () => {
     const { default: v8 } = await import('node:v8');
     v8.setFlagsFromString('--expose-gc');
     const collect = (await import('node:vm')).runInNewContext('gc') as () => void;

@@ -55,7 +55,7 @@ async function alive(objects: readonly WeakRef<object>[]): Promise<number> {
 }
 
 describe('an attached TLS server', () => {
-  it('frees the contexts of old rotations and of deleted server names', async () => {
+  it('frees the TLS contexts of old generations and of deleted server names', async () => {
     const { secrets, rotate } = await rotatingPair();
     const made: WeakRef<object>[] = [];
     const recipe: ContextRecipe<{ readonly pair: TlsMaterial }> = (s) => {
@@ -80,7 +80,7 @@ describe('an attached TLS server', () => {
     await context.close();
   });
 
-  it('removes its listeners from the server when an attachment closes', async () => {
+  it('removes its listeners from a server when the attached context closes', async () => {
     const { secrets, rotate } = await rotatingPair();
     const server = createHttpsServer(() => {});
     const count = () => server.eventNames().map((event) => server.listenerCount(event));

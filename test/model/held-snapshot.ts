@@ -79,7 +79,7 @@ export class HeldSnapshot {
     );
     const listed = this.#listed.has(name) ? [true] : [];
     if (new Set([...found, ...listed]).size <= 1) return;
-    const told = answers.map(({ how, answer }) => `${how}: ${answer}`).join(', ');
-    this.#invariants.violated('b', `${this.#label} contradicts itself about "${name}": ${told}`);
+    const summary = answers.map(({ how, answer }) => `${how}: ${answer}`).join(', ');
+    this.#invariants.violated('b', `${this.#label} contradicts itself about "${name}": ${summary}`);
   }
 }

@@ -51,8 +51,10 @@ export class Invariants {
       const foreign = served.filter(([, { parts }]) => parts.length === 0);
       if (foreign.length > 0) this.violated('a', `${where} serves a value that ${name} never held`);
       if (this.#versions(index, answers).length > 0) continue;
-      const told = served.map(([one, { parts }]) => `${one}@${parts.map(({ stamp }) => stamp).join('+')}`);
-      this.violated('a', `${where} mixes versions of ${name}: ${told.join(', ')}`);
+      const versions = served.map(
+        ([one, { parts }]) => `${one}@${parts.map(({ stamp }) => stamp).join('+')}`,
+      );
+      this.violated('a', `${where} mixes versions of ${name}: ${versions.join(', ')}`);
     }
   }
 
@@ -69,8 +71,9 @@ export class Invariants {
         .map(([name, kind]) => `${name} ${kind}`)
         .sort()
         .join(', ');
-    const told = list(event.changes.map(({ name, kind }) => [name, kind]));
-    if (told !== list(kinds)) this.violated('c', `${where} reports ${told}, but changes ${list(kinds)}`);
+    const reported = list(event.changes.map(({ name, kind }) => [name, kind]));
+    if (reported !== list(kinds))
+      this.violated('c', `${where} reports ${reported}, but changes ${list(kinds)}`);
     for (const { name, source } of event.changes) {
       const served = after.get(name) ?? before.get(name);
       if (source !== `s${served?.source}`) this.violated('c', `${where} reports "${name}" from ${source}`);
@@ -94,8 +97,8 @@ export class Invariants {
   }
 
   /** (i) No event, error or report holds a value. */
-  noValue(where: string, told: unknown): void {
-    const printed = inspect(told, { showHidden: true, depth: 10 }) + JSON.stringify(told);
+  noValue(where: string, value: unknown): void {
+    const printed = inspect(value, { showHidden: true, depth: 10 }) + JSON.stringify(value);
     if (printed.includes(MARKER)) this.violated('i', `${where} holds a value: ${printed.slice(0, 300)}`);
   }
 

@@ -90,8 +90,8 @@ export class Observer {
   /** Runs after every step. */
   inspect(): void {
     for (const report of ['health', 'report'] as const) {
-      const told = this.#invariants.harmless(`${report}()`, () => this.#store[report]());
-      this.#invariants.noValue(report, JSON.stringify(told));
+      const result = this.#invariants.harmless(`${report}()`, () => this.#store[report]());
+      this.#invariants.noValue(report, JSON.stringify(result));
     }
     if (!this.#closed()) this.#inspectOpen();
   }

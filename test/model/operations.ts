@@ -164,7 +164,7 @@ export function describeScene({ declared, readsAll, sources, steps }: Scene): st
   const lines = sources.map(
     (one, index) => `  s${index}: ${one.names.join(', ') || '-'} (${yes(one.traits)})`,
   );
-  const told = steps.map(({ operation, microtasks, turns }, index) => {
+  const numbered = steps.map(({ operation, microtasks, turns }, index) => {
     const { kind, ...rest } = operation;
     const facts = Object.entries(rest).map(([key, value]) =>
       key === 'source' ? `s${Number(value) % sources.length}` : `${key} ${JSON.stringify(value)}`,
@@ -175,6 +175,6 @@ export function describeScene({ declared, readsAll, sources, steps }: Scene): st
   return [
     `${declared ? 'Declared secrets' : 'Discovery'}${readsAll ? '' : ', not read'}`,
     ...lines,
-    ...told,
+    ...numbered,
   ].join('\n');
 }

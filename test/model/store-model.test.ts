@@ -60,11 +60,19 @@ async function explore(declared: boolean, operations: number): Promise<void> {
 describe('a store under random operations', () => {
   const timeout = 120_000 + OPERATIONS * 20;
 
-  it('keeps every invariant with declared secrets', () => explore(true, OPERATIONS / 2), timeout);
+  it(
+    'keeps every invariant of a store with declared secrets under random operations',
+    () => explore(true, OPERATIONS / 2),
+    timeout,
+  );
 
-  it('keeps every invariant in discovery', () => explore(false, OPERATIONS / 2), timeout);
+  it(
+    'keeps every invariant of a store in discovery under random operations',
+    () => explore(false, OPERATIONS / 2),
+    timeout,
+  );
 
-  it('runs every kind of operation at least once', () => {
+  it('runs every kind of random operation at least once', () => {
     expect([...counts].filter(([, count]) => count === 0).map(([kind]) => kind)).toEqual([]);
   });
 });

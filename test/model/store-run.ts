@@ -303,8 +303,8 @@ export class StoreRun {
     for (const source of this.#sources) this.#hint(source, 'watch');
     await this.#refresh();
     await elapse(SETTLED_MS);
-    const told = this.#observer.events.filter(({ event }) => event === 'close').length;
-    if (told !== 1) this.#invariants.violated('g', `${told} events of close`);
+    const closeEvents = this.#observer.events.filter(({ event }) => event === 'close').length;
+    if (closeEvents !== 1) this.#invariants.violated('g', `${closeEvents} events of close`);
     for (const [index, source] of this.#sources.entries()) {
       if (source.closes !== 1)
         this.#invariants.violated('g', `${source.name} is closed ${source.closes} times`);
