@@ -18,7 +18,7 @@ import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
-// A test passes only through the watch, because polling takes ten minutes.
+// Polls every ten minutes, so that a test passes only through the watch.
 const NO_POLL = { pollIntervalMs: 600_000 };
 const PAIR = { user: 'db-user', password: 'db-password' } as const;
 

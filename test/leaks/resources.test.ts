@@ -22,36 +22,44 @@ describe.skipIf(process.platform !== 'linux')('the watches of a mount', () => {
     { layout: 'plain', when: 'while idle' },
     { layout: 'kubernetes', when: 'during a rotation' },
     { layout: 'plain', when: 'during a rotation' },
-  ] as const)('ends the watches of a $layout mount when the store closes $when', async ({ layout, when }) => {
-    const before = watches();
-    await using mount = await createTestMount({ token: 'n0' }, { layout });
-    for (let round = 0; round < 3; round += 1) {
-      const store = await SecretStore.open({
-        secrets: { token: 'token' },
-        sources: [mountedFiles(mount.path, { pollIntervalMs: 10 })],
-      });
-      if (layout === 'kubernetes') expect(watches(), 'one watch for all files').toBe(before + 1);
-      else await waitFor(() => watches() > before);
-      const changes: unknown[] = [];
-      store.on('change', (event) => changes.push(event));
-      await mount.rotate({ token: `round-${round}-1` });
-      if (when === 'while idle') {
-        await waitFor(() => store.reveal('token') === `round-${round}-1`);
-        await store.close();
-      } else {
-        const refreshing = store.refresh();
-        await mount.destroy();
-        await mount.recreate();
-        await Promise.all([store.close(), store.close()]);
-        await refreshing;
+  ] as const)(
+    'ends the watches of a $layout mount and emits no change once the store is closed $when',
+    async ({ layout, when }) => {
+      const before = watches();
+      await using mount = await createTestMount({ token: 'n0' }, { layout });
+      const open = () =>
+        SecretStore.open({
+          secrets: { token: 'token' },
+          sources: [mountedFiles(mount.path, { pollIntervalMs: 10 })],
+        });
+      for (let round = 0; round < 3; round += 1) {
+        const store = await open();
+        if (layout === 'kubernetes') expect(watches(), 'one watch for all files').toBe(before + 1);
+        else await waitFor(() => watches() > before);
+        const changes: unknown[] = [];
+        store.on('change', (event) => changes.push(event));
+        await mount.rotate({ token: `round-${round}-1` });
+        if (when === 'while idle') {
+          await waitFor(() => store.reveal('token') === `round-${round}-1`);
+          await store.close();
+        } else {
+          const refreshing = store.refresh();
+          await mount.destroy();
+          await mount.recreate();
+          await Promise.all([store.close(), store.close()]);
+          await refreshing;
+        }
+        await waitFor(() => watches() === before, { what: 'the watches to end' });
+        const count = changes.length;
+        const witness = await open();
+        await mount.rotate({ token: `round-${round}-2` });
+        await waitFor(() => witness.reveal('token') === `round-${round}-2`);
+        expect(changes).toHaveLength(count);
+        await witness.close();
+        await waitFor(() => watches() === before);
       }
-      await waitFor(() => watches() === before, { what: 'the watches to end' });
-      const count = changes.length;
-      await mount.rotate({ token: `round-${round}-2` });
-      await new Promise((resolve) => setTimeout(resolve, 60));
-      expect(changes).toHaveLength(count);
-    }
-  });
+    },
+  );
 
   it('ends the watches of a mount when open fails', async () => {
     const before = watches();

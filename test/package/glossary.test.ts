@@ -3,11 +3,11 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { fromRepository } from './support/repository';
 
-/** Words that the glossary of CONTRIBUTING.md replaces, as they would occur in names. `lookup` is a word of its own. */
+/** Words in names that the glossary of CONTRIBUTING.md replaces. `lookup` is another word. */
 const BANNED_WORDS = /^(looks?|renew\w*|took|mends?)$/;
 const BANNED_NAMES = /^MOST_|[rR]evealAll|[sS]witchTo|[lL]etsIn|[bB]asicPassword/;
 
-/** The same in prose. Each leaves the everyday sense of its word alone. */
+/** The same in prose. Each pattern allows the everyday sense of its word. */
 const BANNED_PHRASES: Readonly<Record<string, RegExp>> = {
   'look, for a refresh': /\b(looks?|looking)\b(?! (up|like|for|as if)\b)|\blooked (at|again)\b/gi,
   'renewal, for a rotation': /\brenew(?!ed certificate\b| a certificate\b| it (where|at)\b)\w*/gi,
@@ -81,7 +81,7 @@ it.each([
   ['lets in who shows a secret', 2],
   ['look up what was looked for: it looks like a path', 0],
   ['renew a certificate, or renew it where it is issued', 0],
-])('tells the replaced words from their everyday sense: %s', (text, count) => {
+])('distinguishes replaced words from their everyday sense: %s', (text, count) => {
   expect(bannedIn('page', text)).toHaveLength(count);
 });
 
@@ -94,7 +94,7 @@ function bannedIn(file: string, text: string): string[] {
   );
 }
 
-/** Without the rows that name the replaced words. */
+/** Removes the table that names the replaced words. */
 function withoutGlossaryTable(text: string): string {
   return text.replace(/^\| say [\s\S]*?\n(?!\|)/m, '');
 }
