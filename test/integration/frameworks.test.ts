@@ -157,22 +157,14 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(seen).toEqual(['refresh second-user', 'refresh third-user', 'refresh fourth-user']);
   });
 
-  it.each([
-    { title: 'endpoints without authorize', options: { endpoints: {} }, code: 'OPTION_INVALID' },
-    {
-      title: 'an invalid path',
-      options: { endpoints: { authorize: () => true, basePath: 'x/' } },
-      code: 'OPTION_INVALID',
-    },
-    { title: 'a misspelt option', options: { onRotated: () => {} }, code: 'OPTION_UNKNOWN' },
-    {
-      title: 'a misspelt option of the endpoints',
-      options: { endpoints: { authorise: () => true } },
-      code: 'OPTION_UNKNOWN',
-    },
-    { title: 'a hook that is not a function', options: { onRotate: 'log' }, code: 'OPTION_INVALID' },
-    { title: 'an invalid name', options: { as: 'my secrets' }, code: 'OPTION_INVALID' },
-  ])('refuses to start an application with $title', async ({ options, code }) => {
+  it.each<[title: string, code: string, options: object]>([
+    ['endpoints without authorize', 'OPTION_INVALID', { endpoints: {} }],
+    ['an invalid path', 'OPTION_INVALID', { endpoints: { authorize: () => true, basePath: 'x/' } }],
+    ['a misspelt option', 'OPTION_UNKNOWN', { onRotated: () => {} }],
+    ['a misspelt option of the endpoints', 'OPTION_UNKNOWN', { endpoints: { authorise: () => true } }],
+    ['a hook that is not a function', 'OPTION_INVALID', { onRotate: 'log' }],
+    ['an invalid name', 'OPTION_INVALID', { as: 'my secrets' }],
+  ])('refuses to start an application with %s', async (_title, code, options) => {
     const { store } = await openMemory('first');
     await expect(start([[store, options as never]], {})).rejects.toMatchObject({ code });
   });

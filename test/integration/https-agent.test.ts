@@ -14,14 +14,14 @@ function agentOf({ secrets }: ClientHarness, settings: object = {}, options: obj
 }
 
 describe('a rotation of the client certificate of an agent', () => {
-  it.each([
-    { settings: { keepAlive: true }, title: 'kept-alive connections' },
-    { settings: { keepAlive: true, maxSockets: 2 }, title: 'at most two connections' },
-    { settings: { keepAlive: true, maxTotalSockets: 3 }, title: 'at most three connections in all' },
-    { settings: { keepAlive: false }, title: 'a connection for each request' },
+  it.each<[title: string, settings: object]>([
+    ['kept-alive connections', { keepAlive: true }],
+    ['at most two connections', { keepAlive: true, maxSockets: 2 }],
+    ['at most three connections in all', { keepAlive: true, maxTotalSockets: 3 }],
+    ['a connection for each request', { keepAlive: false }],
   ])(
-    'fails no request under load, and opens connections with the current certificate only ($title)',
-    async ({ settings }) => {
+    'fails no request under load, and opens connections with the current certificate only (%s)',
+    async (_title, settings) => {
       const harness = await startClientHarness();
       const { server, secrets } = harness;
       const agent = agentOf(harness, settings);

@@ -123,9 +123,9 @@ describe('a Kubernetes mount of another process', () => {
 
 describe('a mount whose ..data alternates between two directories', () => {
   it.each([
-    { how: 'rewrites the files of the inactive directory in place', recreate: false },
-    { how: 'recreates the inactive directory', recreate: true },
-  ])('never serves a torn pair while a writer that $how swaps without pause', async ({ recreate }) => {
+    ['rewrites the files of the inactive directory in place', false],
+    ['recreates the inactive directory', true],
+  ])('never serves a torn pair while a writer that %s swaps without pause', async (_how, recreate) => {
     const path = memoryDirectory();
     const content = { 'db-user': 'n0', 'db-password': 'n0' };
     await using writer = await startMountWriter({ content, path, layout: 'alternating', recreate });

@@ -12,9 +12,9 @@ const NO_POLL = { pollIntervalMs: 600_000 };
 
 describe('a plain directory', () => {
   it.each([
-    { how: 'written in place', rename: false },
-    { how: 'replaced by rename', rename: true },
-  ])('finds each rotation of plain files that are $how', async ({ rename }) => {
+    ['written in place', false],
+    ['replaced by rename', true],
+  ])('finds each rotation of plain files that are %s', async (_how, rename) => {
     await using mount = await createTestMount(
       { user: 'n0', 'db/primary/password': 'n0' },
       { layout: 'plain' },

@@ -21,12 +21,9 @@ function canBind(): boolean {
 
 describe.skipIf(!canBind())('a subPath mount', () => {
   it.each([
-    { when: 'before the first rotation', after: 'true' },
-    {
-      when: 'after the first rotation deleted its target',
-      after: 'rm -r "$1/$(readlink "$1/..data")"',
-    },
-  ])('serves a subPath mount with a warning that it never rotates ($when)', async ({ after }) => {
+    ['before the first rotation', 'true'],
+    ['after the first rotation deleted its target', 'rm -r "$1/$(readlink "$1/..data")"'],
+  ])('serves a subPath mount with a warning that it never rotates (%s)', async (_when, after) => {
     await using mount = await createTestMount({ token: 'frozen' });
     const target = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(target, { recursive: true }));

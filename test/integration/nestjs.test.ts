@@ -167,19 +167,19 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
   });
 
   it.each([
-    {
-      title: 'in the URI',
-      versioning: { type: VersioningType.URI },
-      paths: ['/api', '/api/v1/one', '/api/v2/wild/a/b', '/outside/c', '/v1/old'],
-    },
-    {
-      title: 'in a header',
-      versioning: { type: VersioningType.HEADER, header: 'x-version' },
-      paths: ['/api', '/api/one', '/api/wild/a/b', '/outside/c', '/old'],
-    },
+    [
+      'in the URI',
+      { type: VersioningType.URI },
+      ['/api', '/api/v1/one', '/api/v2/wild/a/b', '/outside/c', '/v1/old'],
+    ],
+    [
+      'in a header',
+      { type: VersioningType.HEADER, header: 'x-version' },
+      ['/api', '/api/one', '/api/wild/a/b', '/outside/c', '/old'],
+    ],
   ] as const)(
-    'gives snapshots to all routes with and without a global prefix, with versions $title',
-    async ({ versioning, paths }) => {
+    'gives snapshots to all routes with and without a global prefix, with versions %s',
+    async (_title, versioning, paths) => {
       const { store } = await openPair('first');
       const answer = (snapshot: Snapshot<Pair>) => ({ user: snapshot.reveal('user') });
       @Controller({ version: VERSION_NEUTRAL })

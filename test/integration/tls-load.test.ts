@@ -11,13 +11,13 @@ const SWAPS = 100;
 
 describe('the handshakes of an attached server', () => {
   it.each([
-    { what: 'with TLS 1.3', maxVersion: 'TLSv1.3', mutual: false },
-    { what: 'with TLS 1.2', maxVersion: 'TLSv1.2', mutual: false },
-    { what: 'with TLS 1.3 and client certificates', maxVersion: 'TLSv1.3', mutual: true },
-    { what: 'with TLS 1.2 and client certificates', maxVersion: 'TLSv1.2', mutual: true },
+    ['TLS 1.3', 'TLSv1.3', false],
+    ['TLS 1.2', 'TLSv1.2', false],
+    ['TLS 1.3 and client certificates', 'TLSv1.3', true],
+    ['TLS 1.2 and client certificates', 'TLSv1.2', true],
   ] as const)(
-    `fails no handshake in ${SWAPS} swaps, and presents every pair ($what)`,
-    async ({ maxVersion, mutual }) => {
+    `fails no handshake in ${SWAPS} swaps, and presents every pair, with %s`,
+    async (_what, maxVersion, mutual) => {
       const authority = await createAuthority();
       const names = ['pair-0', 'pair-1', 'pair-2', 'pair-3'];
       const pairs = await Promise.all(names.map((commonName) => authority.issue({ commonName })));

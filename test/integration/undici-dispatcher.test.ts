@@ -19,13 +19,13 @@ async function get(dispatcher: Dispatcher, url: string): Promise<string> {
 }
 
 describe('a rotation of the client certificate of a dispatcher', () => {
-  it.each([
-    { settings: {}, title: 'unlimited connections' },
-    { settings: { connections: 2 }, title: 'at most two connections' },
-    { settings: { connections: 1, pipelining: 4 }, title: 'pipelining' },
-    { settings: { pipelining: 0 }, title: 'a connection for each request' },
-    { settings: { connections: 1, pipelining: 0 }, title: 'one connection at a time' },
-  ])('fails no request under load, and uses the current certificate ($title)', async ({ settings }) => {
+  it.each<[title: string, settings: object]>([
+    ['unlimited connections', {}],
+    ['at most two connections', { connections: 2 }],
+    ['pipelining', { connections: 1, pipelining: 4 }],
+    ['a connection for each request', { pipelining: 0 }],
+    ['one connection at a time', { connections: 1, pipelining: 0 }],
+  ])('fails no request under load, and uses the current certificate (%s)', async (_title, settings) => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = dispatcherOf(harness, settings);

@@ -18,13 +18,13 @@ function watches(): number {
 
 describe.skipIf(process.platform !== 'linux')('the watches of a mount', () => {
   it.each([
-    { layout: 'kubernetes', when: 'while idle' },
-    { layout: 'plain', when: 'while idle' },
-    { layout: 'kubernetes', when: 'during a rotation' },
-    { layout: 'plain', when: 'during a rotation' },
+    ['kubernetes', 'while idle'],
+    ['plain', 'while idle'],
+    ['kubernetes', 'during a rotation'],
+    ['plain', 'during a rotation'],
   ] as const)(
-    'ends the watches of a $layout mount and emits no change once the store is closed $when',
-    async ({ layout, when }) => {
+    'ends the watches of a %s mount and emits no change once the store is closed %s',
+    async (layout, when) => {
       const before = watches();
       await using mount = await createTestMount({ token: 'n0' }, { layout });
       const open = () =>
