@@ -18,7 +18,7 @@ export type MountContent = ReadonlyMap<string, Buffer>;
 
 const DATA = '..data';
 const DATA_TMP = '..data_tmp';
-/** The driver sets these permissions whatever the umask is. */
+/** The driver sets these permissions with any umask. */
 const DIRECTORY_MODE = 0o755;
 
 /** Writes both layouts of a mount directory. It stores no content: the caller passes the current and the next content. */
@@ -40,7 +40,7 @@ export class MountDirectory {
     rmSync(this.path, { recursive: true, force: true });
   }
 
-  /** Swaps `..data`, in the driver's order of calls: what watchers and readers see in between is the point. */
+  /** Swaps `..data` with the calls of the driver in their order, because watchers and readers see every step. */
   swap(next: MountContent, previous: MountContent): void {
     const old = linkTarget(this.#at(DATA));
     const fresh = timestampName();
@@ -80,7 +80,7 @@ export class MountDirectory {
       removeIfEmpty(this.#at(parent));
   }
 
-  /** Turns ordinary files into the Kubernetes layout: the driver removes what an older one wrote, then writes as always. */
+  /** Turns ordinary files into the Kubernetes layout. Like the driver, it removes the old files and then writes as always. */
   toKubernetes(content: MountContent): void {
     for (const entry of topLevel(content)) rmSync(this.#at(entry), { recursive: true, force: true });
     this.swap(content, new Map());

@@ -68,7 +68,7 @@ const pairOf = (number: number) => ({ [USER]: `value-${number}`, [PASSWORD]: `va
 
 const RULES: readonly Rule[] = [
   {
-    name: 'has a name and a location without a value in them',
+    name: 'has a kebab-case name, and a location without a value',
     values: { [USER]: MARKER },
     async check({ source }) {
       assert.match(source.name, /^[a-z][a-z0-9-]*$/);
@@ -77,7 +77,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'hands over the bytes as they are',
+    name: 'returns the bytes of a value unchanged',
     values: { [USER]: ' value \u00e4 ' },
     async check(running, { binary = true }) {
       assert.equal(text(await running.read(), USER), ' value \u00e4 ');
@@ -88,14 +88,15 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'says where it found each value',
+    name: 'reports the origin of each value',
     values: PAIR,
     async check(running) {
-      assert.notEqual(found(await running.read(), USER).origin, '');
+      const result = await running.read();
+      for (const name of [USER, PASSWORD]) assert.notEqual(found(result, name).origin, '');
     },
   },
   {
-    name: 'answers "missing", with what it looked for, for a name without a value',
+    name: 'reports a secret that it does not have as missing, with the place it tried',
     values: ONE,
     async check(running) {
       const result = await running.read();
@@ -106,7 +107,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'follows changes, additions and removals',
+    name: 'sees changed, added and removed secrets in the next read',
     values: ONE,
     async check(running) {
       for (const value of ['b', 'c', 'd']) {
@@ -119,7 +120,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'answers with one consistent picture while its values change',
+    name: 'returns values of one moment from each read while they change',
     values: PAIR,
     async check(running) {
       let done = false;
@@ -134,14 +135,14 @@ const RULES: readonly Rule[] = [
       while (!done) {
         const result = await running.read();
         assert.equal(text(result, USER), text(result, PASSWORD));
-        // A source that answers at once would otherwise starve the writer.
+        // Lets the writer run, also when the source answers at once.
         await setImmediate(undefined);
       }
       await writing;
     },
   },
   {
-    name: 'hands over fresh memory, which may be overwritten',
+    name: 'returns fresh memory from each read, which the caller may overwrite',
     values: PAIR,
     async check(running) {
       for (let round = 0; round < 3; round += 1) {
@@ -153,12 +154,12 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'answers "unchanged" only when that was asked for and is certain',
+    name: 'answers "unchanged" only when since is its current revision',
     values: PAIR,
     async check(running) {
       await running.read();
       const full = await running.read();
-      assert.equal(full.unchanged, false, 'without `since` every reading is wanted');
+      assert.equal(full.unchanged, false, 'without `since` every reading is returned');
       const foreign = await running.read({ since: 'a revision of another source' });
       assert.equal(foreign.unchanged, false);
       if (full.revision === undefined) return;
@@ -172,7 +173,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'settles soon when its signal aborts before or during a read',
+    name: 'settles a read within 2 s after its signal aborts, and answers the next one',
     values: PAIR,
     async check(running) {
       await settlement(running.read({ signal: AbortSignal.abort() }));
@@ -180,11 +181,11 @@ const RULES: readonly Rule[] = [
       const reading = running.read({ signal: controller.signal });
       controller.abort();
       await settlement(reading);
-      assert.equal(text(await running.read(), USER), 'value-0', 'it can be read again');
+      assert.equal(text(await running.read(), USER), 'value-0', 'the next read answers');
     },
   },
   {
-    name: 'lists names and never values',
+    name: 'lists the names of its secrets without their values',
     values: { [USER]: MARKER, [EXTRA]: MARKER },
     async check({ source }) {
       const names = await source.inventory();
@@ -193,7 +194,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'also reads what it can list when it is asked to',
+    name: 'reads secrets without a lookup only when the request sets list',
     values: { [USER]: 'a', [EXTRA]: 'b' },
     needsList: true,
     async check(running) {
@@ -203,7 +204,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'answers from one picture for names that were not asked for',
+    name: 'answers lookUp as of its read, even after the values change',
     values: ONE,
     async check(running) {
       const { lookUp } = await running.read({ list: true });
@@ -215,7 +216,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'hints after each change, and no more once it was stopped',
+    name: 'hints after each change, and never after stop()',
     values: PAIR,
     async check(running, { hintTimeoutMs = 5000 }) {
       const { source } = running;
@@ -227,7 +228,7 @@ const RULES: readonly Rule[] = [
       const stop = source.watch({ hint, problem: () => {}, solved: () => {} });
       await running.read();
       for (let number = 1; number <= 3; number += 1) {
-        // A hint without a change is allowed, so only a read proves that the hint came for the change.
+        // A source may hint without a change, so only the read proves that this hint came after it.
         await untilSteady(() => hints);
         const before = hints;
         await running.set(pairOf(number));
@@ -254,7 +255,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'answers "failed" for the one lookup that fails, without its value',
+    name: 'reports a failed lookup without its value, and still reads the others',
     values: MARKED_PAIR,
     async check(running) {
       if (running.failOne === undefined) return;
@@ -268,7 +269,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'rejects with a SecretsError when the whole source fails, without a value',
+    name: 'rejects with a SecretsError that holds no value when the whole source fails',
     values: MARKED_PAIR,
     async check(running) {
       if (running.failAll === undefined) return;
@@ -278,7 +279,7 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    name: 'rejects soon after its signal aborts when nothing answers',
+    name: 'rejects a read that hangs within 2 s after its signal aborts',
     values: MARKED_PAIR,
     async check(running) {
       if (running.hang === undefined) return;

@@ -42,10 +42,10 @@ export const PASSWORD = 'contract-password';
 export const EXTRA = 'contract-extra';
 export const LOOKUPS = [lookup(USER), lookup(PASSWORD)];
 
-/** A value that may appear only in the bytes of a reading. */
+/** Only the bytes of a reading may contain it. */
 export const MARKER = 'contract-marker-value';
 
-/** An open source of a case, which closes at the end of it. */
+/** The open source of a case. It closes when the case ends. */
 export interface RunningSource extends SourceUnderTest {
   /** Reads the user and the password. */
   read(request?: { list?: boolean; since?: string; signal?: AbortSignal }): Promise<ReadResult>;
@@ -82,7 +82,7 @@ export function text(result: ReadResult, name: string): string {
 /** The error that a read rejects with. */
 export function rejection(read: Promise<unknown>): Promise<unknown> {
   return read.then(
-    () => assert.fail('it answered'),
+    () => assert.fail('the read answered instead of rejecting'),
     (error: unknown) => error,
   );
 }
@@ -113,7 +113,7 @@ export async function until(condition: () => boolean, timeoutMs: number, what: s
   }
 }
 
-/** Waits until a counter rests, so that late hints about one change do not count for the next. */
+/** Waits until a counter stops growing, so that late hints about one change do not count for the next. */
 export async function untilSteady(count: () => number): Promise<void> {
   for (let before = -1; before !== count(); await sleep(150)) before = count();
 }

@@ -29,6 +29,6 @@ const emulated: SourceHarness = {
   },
 };
 
-describe('keyVault', () => {
+describe('keyVault with the emulator', () => {
   for (const one of sourceContract(emulated)) it(one.name, one.run);
 });

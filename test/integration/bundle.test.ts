@@ -25,7 +25,7 @@ async function main() {
 main();
 `;
 
-it('runs in a CommonJS bundle, which has no import.meta.url', async () => {
+it('runs in a CommonJS bundle without import.meta.url', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hot-secrets-bundle-'));
   onTestFinished(() => rm(directory, { recursive: true }));
   await writeFile(join(directory, 'main.ts'), MAIN.replaceAll('ROOT', root));

@@ -8,8 +8,8 @@ import { createPfx } from '../support/pfx';
 
 const KEYS = ['ec', 'rsa'] as const;
 
-describe('the certificates of the tests', () => {
-  it.each(KEYS)('are trusted on both sides with %s keys, through two intermediates', async (key) => {
+describe('the test authority', () => {
+  it.each(KEYS)('issues %s certificates that both sides trust through two intermediates', async (key) => {
     const root = await createAuthority();
     const issuer = await (await root.intermediate()).intermediate('Lower');
     const [own, peers] = await Promise.all([1, 2].map(() => issuer.issue({ key })));
@@ -29,7 +29,7 @@ describe('the certificates of the tests', () => {
     expect(`${seen}`).toBe(new X509Certificate(peers?.cert ?? '').serialNumber);
   });
 
-  it('may lie in the past or in the future', async () => {
+  it('issues certificates that have expired or are not valid yet', async () => {
     const authority = await createAuthority();
     const year = 365 * 86_400_000;
     const past = new X509Certificate((await authority.issue({ notAfter: new Date(Date.now() - year) })).cert);
@@ -42,22 +42,25 @@ describe('the certificates of the tests', () => {
   });
 });
 
-describe('the PFX files of the tests', () => {
+describe('the PFX files of createPfx', () => {
   const issue = async (key: 'ec' | 'rsa') => (await (await createAuthority()).intermediate()).issue({ key });
   const read = (pfx: Buffer, passphrase?: string) => () =>
     createSecureContext(passphrase === undefined ? { pfx } : { pfx, passphrase });
 
-  it.each(KEYS)('are read by Node with %s keys, with and without a password', async (kind) => {
-    const { chain: cert, key } = await issue(kind);
-    for (const encryption of ['aes256', '3des'] as const) {
-      const locked = createPfx({ cert, key, encryption, password: 'opens it' });
-      expect(read(locked, 'opens it')).not.toThrow();
-      expect(read(locked, 'does not')).toThrow('mac verify failure');
-      expect(read(createPfx({ cert, key, encryption }))).not.toThrow();
-    }
-  });
+  it.each(KEYS)(
+    'writes PFX files with %s keys that Node reads, with and without a password',
+    async (kind) => {
+      const { chain: cert, key } = await issue(kind);
+      for (const encryption of ['aes256', '3des'] as const) {
+        const locked = createPfx({ cert, key, encryption, password: 'opens it' });
+        expect(read(locked, 'opens it')).not.toThrow();
+        expect(read(locked, 'does not')).toThrow('mac verify failure');
+        expect(read(createPfx({ cert, key, encryption }))).not.toThrow();
+      }
+    },
+  );
 
-  it.each(KEYS)('are refused by Node with %s keys only because of RC2', async (kind) => {
+  it.each(KEYS)('writes RC2 PFX files with %s keys that Node refuses only for the cipher', async (kind) => {
     const { chain: cert, key } = await issue(kind);
     const pfx = createPfx({ cert, key, encryption: 'rc2-40', password: 'opens it' });
     expect(read(pfx, 'opens it')).toThrow(

@@ -15,7 +15,7 @@ import { waitFor } from '../support/wait-for';
 
 type Options = Parameters<typeof eventGridHandler>[1];
 
-function stage(options: Partial<Options> = {}) {
+function handlerOf(options: Partial<Options> = {}) {
   const store = countingStore();
   return { store, handler: eventGridHandler(store, { authorize: () => true, ...options }) };
 }
@@ -27,7 +27,7 @@ const post = (url: string, body: unknown, contentType = 'application/json; chars
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
 
-/** Does what Express does: a router shortens the URL, and a parser may have set `body`. */
+/** Acts like Express, whose routers shorten the URL and whose parsers set `body`. */
 function expressLike(handler: HttpHandler, parse: (request: NodeRequest) => Promise<unknown>): Listener {
   return async (request, response) => {
     const body = await parse(request);
@@ -36,9 +36,9 @@ function expressLike(handler: HttpHandler, parse: (request: NodeRequest) => Prom
 }
 
 describe('eventGridHandler with node:http', () => {
-  it('accepts events and both handshakes, and passes the URL and the headers to the authorizer', async () => {
+  it('accepts events and both handshakes, and passes method, URL and headers to the authorizer', async () => {
     const seen: string[] = [];
-    const { store, handler } = stage({
+    const { store, handler } = handlerOf({
       minIntervalMs: 0,
       authorize: ({ method, url, headers }) => {
         seen.push(`${method} ${url.pathname} ${url.searchParams.get('code')} ${headers.get('x-one')}`);
@@ -71,8 +71,8 @@ describe('eventGridHandler with node:http', () => {
     ]);
   });
 
-  it('keeps the connection of a refused request for the next one', async () => {
-    const { handler } = stage({ authorize: ({ url }) => url.pathname === '/in' });
+  it('keeps the connection of a refused delivery open', async () => {
+    const { handler } = handlerOf({ authorize: ({ url }) => url.pathname === '/in' });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
     const origin = await serve(handler.node);
@@ -94,8 +94,8 @@ describe('eventGridHandler with node:http', () => {
     expect(sockets.size).toBe(1);
   });
 
-  it('stops reading a body that is too large, whether or not its length was announced', async () => {
-    const { store, handler } = stage({ maxBodyBytes: 10_000 });
+  it('responds with 413 to a delivery that is too large, with and without a content length', async () => {
+    const { store, handler } = handlerOf({ maxBodyBytes: 10_000 });
     const origin = await serve(handler.node);
     const announced = openRequest(origin, { 'content-type': 'application/json', 'content-length': 50_000 });
     announced.asked.write('[');
@@ -108,9 +108,9 @@ describe('eventGridHandler with node:http', () => {
     expect(store.triggers).toEqual([]);
   });
 
-  it('stops waiting for a body that is too slow, and ignores clients that leave', async () => {
+  it('responds with 408 to a delivery that is too slow, and ignores clients that disconnect', async () => {
     using warnings = recordWarnings();
-    const { store, handler } = stage({ requestTimeoutMs: 100 });
+    const { store, handler } = handlerOf({ requestTimeoutMs: 100 });
     const origin = await serve(handler.node);
     const slow = openRequest(origin, { 'content-type': 'application/json' });
     slow.asked.write('[{');
@@ -126,8 +126,8 @@ describe('eventGridHandler with node:http', () => {
     expect([store.triggers.length, warnings.codes()]).toEqual([1, []]);
   });
 
-  it('survives a request that breaks, even one that only resembles those of node:http', async () => {
-    const { store, handler } = stage();
+  it('responds with 400 to a delivery that breaks off, even if the request is not from node:http', async () => {
+    const { store, handler } = handlerOf();
     const request = new Readable({ read() {} });
     request.push('[{');
     const like = { method: 'POST', url: '/', headers: {}, complete: false, httpVersionMajor: 1 };
@@ -140,9 +140,9 @@ describe('eventGridHandler with node:http', () => {
     expect([response.statusCode, store.triggers]).toEqual([400, []]);
   });
 
-  it('adds nothing to a response that was already sent', async () => {
+  it('leaves a response unchanged that the application has already sent', async () => {
     using _warnings = recordWarnings();
-    const { handler } = stage();
+    const { handler } = handlerOf();
     const origin = await serve(async (request, response) => {
       response.writeHead(202).end('theirs');
       await handler.node(request, response);
@@ -153,18 +153,15 @@ describe('eventGridHandler with node:http', () => {
 });
 
 describe('eventGridHandler after a body parser', () => {
-  it.each([
-    { title: 'an object', parse: json },
-    { title: 'text', parse: text },
-    { title: 'bytes', parse: buffer },
-    { title: 'the {} of a parser that ignored the type', parse: async () => ({}) },
-    { title: 'nothing, from a parser that ignored the type', parse: async () => undefined },
-    {
-      title: 'only an encoding',
-      parse: async (request: NodeRequest) => void request.setEncoding('utf8'),
-    },
-  ])('accepts what it left: $title', async ({ parse }) => {
-    const { store, handler } = stage({
+  it.each<[title: string, parse: (request: NodeRequest) => Promise<unknown>]>([
+    ['set an object', json],
+    ['set a text', text],
+    ['set bytes', buffer],
+    ['set an empty object for an unknown type', async () => ({})],
+    ['ignored an unknown type', async () => undefined],
+    ['set the encoding only', async (request) => void request.setEncoding('utf8')],
+  ])('accepts events after a body parser that %s', async (_title, parse) => {
+    const { store, handler } = handlerOf({
       minIntervalMs: 0,
       authorize: ({ url }) => url.searchParams.get('code') === 'a',
     });
@@ -177,9 +174,9 @@ describe('eventGridHandler after a body parser', () => {
     expect((await post(`${origin}/hooks?code=b`, [gridSample])).status).toBe(401);
   });
 
-  it('limits the size of what it left, and warns when it left nothing', async () => {
+  it('limits the size of a parsed body, and warns when a parser consumed the body', async () => {
     using warnings = recordWarnings();
-    const { handler } = stage({ maxBodyBytes: 50 });
+    const { handler } = handlerOf({ maxBodyBytes: 50 });
     const large = await serve(expressLike(handler, text));
     const inParts = openRequest(large, {
       'content-type': 'application/json',
@@ -199,9 +196,9 @@ describe('eventGridHandler after a body parser', () => {
   });
 });
 
-describe('eventGridHandler in a flood', () => {
-  it('turns a thousand parallel deliveries into two refreshes, and responds before they end', async () => {
-    const { store, handler } = stage({ minIntervalMs: 0 });
+describe('eventGridHandler under many deliveries', () => {
+  it('answers a thousand parallel deliveries before the refresh ends, with two refreshes in all', async () => {
+    const { store, handler } = handlerOf({ minIntervalMs: 0 });
     store.held = true;
     const origin = await serve(handler.node);
     const statuses = await Promise.all(
@@ -217,8 +214,8 @@ describe('eventGridHandler in a flood', () => {
     store.finish();
   });
 
-  it('refreshes once a second while the flood lasts', async () => {
-    const { store, handler } = stage();
+  it('refreshes at most once a second during many deliveries, and once after the last one', async () => {
+    const { store, handler } = handlerOf();
     const refreshes: number[] = [];
     const { refresh } = store;
     store.refresh = (options) => {
@@ -239,9 +236,9 @@ describe('eventGridHandler in a flood', () => {
   });
 });
 
-it('makes a store find a value that its source did not announce, with node:https', async () => {
+it('refreshes a store whose source never hints, with node:https', async () => {
   const authority = await createAuthority();
-  const { watch: _untold, ...source } = memory({ code: 'the-webhook-code', password: 'first' });
+  const { watch: _watch, ...source } = memory({ code: 'the-webhook-code', password: 'first' });
   const secrets = await SecretStore.open({
     secrets: { code: 'code', password: 'password' },
     sources: [source],
@@ -262,8 +259,8 @@ it('makes a store find a value that its source did not announce, with node:https
   secrets.on('change', ({ trigger }) => triggers.push(trigger));
   for (const password of ['second', 'third', 'fourth']) {
     source.set({ password });
-    const [refused, said] = await send('another-code');
-    expect([refused, said]).toEqual([401, '{"error":"unauthorized"}']);
+    const [refused, body] = await send('another-code');
+    expect([refused, body]).toEqual([401, '{"error":"unauthorized"}']);
     expect((await send('the-webhook-code'))[0]).toBe(200);
     await waitFor(() => secrets.reveal('password') === password);
   }
@@ -272,8 +269,8 @@ it('makes a store find a value that its source did not announce, with node:https
   expect((await send('the-webhook-code'))[0]).toBe(503);
 });
 
-it('accepts events with node:http2', async () => {
-  const { store, handler } = stage({
+it('accepts events and refuses bad requests with node:http2', async () => {
+  const { store, handler } = handlerOf({
     maxBodyBytes: 5_000,
     authorize: ({ url, headers }) => url.search === '?a' && headers.get('x-one') === '1',
   });

@@ -22,7 +22,7 @@ async function openStore(name: string) {
 }
 
 describe('attachSecrets', () => {
-  it('gives mounted applications and routers the snapshot of the same request', async () => {
+  it('gives mounted applications and routers the snapshot of their request', async () => {
     const { store, rotate } = await openStore('shop');
     const [app, inner, router] = [express(), express(), express.Router()];
     attachSecrets(app, store);
@@ -42,7 +42,7 @@ describe('attachSecrets', () => {
     expect(answers).toEqual(['shop-0', 'shop-1', 'shop-2']);
   });
 
-  it('shares its snapshot with the middleware of the same store, and refuses that of another store', async () => {
+  it('shares the snapshot of a request with middleware of the same store, and refuses that of another store', async () => {
     const [shop, billing] = [await openStore('shop'), await openStore('billing')];
     const app = express();
     app.set('env', 'test');
@@ -56,7 +56,7 @@ describe('attachSecrets', () => {
     expect((await fetch(`${url}/other`)).status).toBe(500);
   });
 
-  it('refuses anything but an Express application', async () => {
+  it('refuses to attach secrets to anything but an Express application', async () => {
     const { store } = await openStore('shop');
     for (const app of [undefined, {}, express.Router(), (_request: unknown) => {}]) {
       expect(() => attachSecrets(app as never, store)).toThrow(
@@ -68,13 +68,16 @@ describe('attachSecrets', () => {
     }
   });
 
-  it.each(['secrets', 'get'])('refuses a name that is taken: %s', async (as) => {
-    const { store } = await openStore('shop');
-    const app = express();
-    attachSecrets(app, store);
-    const other = (await openStore('billing')).store;
-    expect(() => attachSecrets(app, other, { as })).toThrow(
-      expect.objectContaining({ code: 'OPTION_INVALID' }),
-    );
-  });
+  it.each(['secrets', 'get'])(
+    'refuses to attach secrets as "%s" when the application has that property',
+    async (as) => {
+      const { store } = await openStore('shop');
+      const app = express();
+      attachSecrets(app, store);
+      const other = (await openStore('billing')).store;
+      expect(() => attachSecrets(app, other, { as })).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID' }),
+      );
+    },
+  );
 });

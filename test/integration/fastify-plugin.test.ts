@@ -20,8 +20,8 @@ async function openStore(name: string) {
   };
 }
 
-describe('the plugin of Fastify', () => {
-  it('applies to the scope in which it is registered, so two scopes can use the same name', async () => {
+describe('the Fastify plugin', () => {
+  it('applies the Fastify plugin to its scope only, so that two scopes can use the same name', async () => {
     const [shop, billing] = [await openStore('shop'), await openStore('billing')];
     await using app = fastify();
     for (const [prefix, { store }] of [
@@ -48,7 +48,7 @@ describe('the plugin of Fastify', () => {
   });
 
   it.each([{ ignoreTrailingSlash: true }, { routerOptions: { ignoreTrailingSlash: true } }])(
-    'serves its endpoints when the application ignores trailing slashes: %j',
+    'serves the endpoints when Fastify ignores trailing slashes: %j',
     async (options) => {
       const { store } = await openStore('shop');
       await using app = fastify(options);
@@ -59,7 +59,7 @@ describe('the plugin of Fastify', () => {
     },
   );
 
-  it('leaves the store open with closeStore: false, and still stops its own hook', async () => {
+  it('leaves the store open with closeStore: false, but stops calling onRotate', async () => {
     const { store, rotate } = await openStore('shop');
     const seen: number[] = [];
     const app = fastify();

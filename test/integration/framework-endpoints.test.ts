@@ -7,7 +7,7 @@ import { silentMemory } from '../support/silent-source';
 
 const MARKER = 'leak-marker';
 
-async function stage(start: StartApp, basePath?: string) {
+async function startWithEndpoints(start: StartApp, basePath?: string) {
   const source = silentMemory({ user: `${MARKER}-user`, password: `${MARKER}-0`, ops: `${MARKER}-ops` });
   const store = await SecretStore.open({
     secrets: { user: 'user', password: 'password', ops: secret.text('ops') },
@@ -40,8 +40,8 @@ async function stage(start: StartApp, basePath?: string) {
 }
 
 describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: StartApp) => {
-  it('ask the authorizer for the page and reload, but not for ready and live', async () => {
-    const { ask, ops } = await stage(start);
+  it('requires authorization for the status page and reload, but not for ready and live', async () => {
+    const { ask, ops } = await startWithEndpoints(start);
     for (const path of ['/-/secrets', '/-/secrets/', '/-/secrets?format=json']) {
       expect((await ask(path)).status).toBe(401);
       expect((await ask(path, { as: 'another' })).status).toBe(401);
@@ -58,12 +58,12 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect((await ask('/-/secrets/ready', { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('reload on POST, whatever the content type is', async () => {
-    const { source, ask, ops } = await stage(start);
+  it('reloads on POST with any content type', async () => {
+    const { source, ask, ops } = await startWithEndpoints(start);
     const bodies: readonly RequestInit[] = [
       { body: 'x=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
       { body: '{"broken', headers: { 'content-type': 'application/json' } },
-      { body: 'x', headers: { 'content-type': 'application/unheard-of' } },
+      { body: 'x', headers: { 'content-type': 'application/unknown' } },
     ];
     const reload = async (body: RequestInit = {}) => {
       const { status, text } = await ask('/-/secrets/reload', { method: 'POST', as: ops, ...body });
@@ -72,15 +72,15 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     source.set({ password: `${MARKER}-1` });
     expect(await reload()).toEqual([200, { generation: 2, changed: ['password'], status: 'ok' }]);
     source.set({ password: `${MARKER}-2` });
-    // They share the next look.
+    // They share the next refresh.
     const answers = await Promise.all(bodies.map(reload));
     expect(answers).toEqual(bodies.map(() => [200, { generation: 3, changed: ['password'], status: 'ok' }]));
     expect((await ask('/-/secrets/reload', { as: ops })).status).toBe(405);
     expect((await ask('/-/secrets/ready', { method: 'POST' })).status).toBe(405);
   });
 
-  it('respond before a huge body has arrived', async () => {
-    const { app } = await stage(start);
+  it('answers a request to an endpoint before its huge body has arrived', async () => {
+    const { app } = await startWithEndpoints(start);
     const { asked, answered } = openRequest(`${app.url}/-/secrets/reload`, {
       'content-length': 10_000_000_000,
     });
@@ -90,8 +90,8 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     asked.destroy();
   });
 
-  it('send a page to browsers and JSON to programs, without values', async () => {
-    const { source, store, ask, ops } = await stage(start);
+  it('sends a status page to browsers and JSON to programs, without values', async () => {
+    const { source, store, ask, ops } = await startWithEndpoints(start);
     for (const round of [1, 2, 3]) {
       source.set({ password: `${MARKER}-${round}` });
       await store.refresh();
@@ -106,17 +106,17 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect(page.text + data.text).not.toContain(MARKER);
   });
 
-  it('use the given base path, and leave other paths to the application', async () => {
-    const { ask, ops } = await stage(start);
+  it('serves endpoints below basePath, and leaves other paths to the application', async () => {
+    const { ask, ops } = await startWithEndpoints(start);
     expect(await ask('/-/secrets/own')).toMatchObject({ status: 200, text: '{"own":true}' });
     expect((await ask('/-/secrets/nothing', { as: ops })).status).toBe(404);
-    const elsewhere = await stage(start, '/internal/store');
+    const elsewhere = await startWithEndpoints(start, '/internal/store');
     expect((await elsewhere.ask('/internal/store/ready')).status).toBe(200);
     expect((await elsewhere.ask('/-/secrets/ready')).status).toBe(404);
   });
 
-  it('respond with 503 once the store is closed, except for live', async () => {
-    const { store, ask, ops } = await stage(start);
+  it('responds with 503 on every endpoint except live once the store is closed', async () => {
+    const { store, ask, ops } = await startWithEndpoints(start);
     await store.close();
     expect((await ask('/-/secrets', { as: ops })).status).toBe(503);
     expect((await ask('/-/secrets/reload', { as: ops, method: 'POST' })).status).toBe(503);

@@ -23,7 +23,7 @@ async function openMemory(first: string) {
   };
 }
 
-/** Reads a pair as services do: one half, some asynchronous work, the other half. */
+/** Reads a pair like a service: one half, some asynchronous work, the other half. */
 const pairSlowly: Route = async ({ secrets }) => {
   const user = secrets?.reveal('user');
   for (let turn = 0; turn < 3; turn += 1) await setImmediate();
@@ -37,7 +37,7 @@ const get = async (url: string) => {
 };
 
 describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
-  it('gives each request one generation while another process keeps swapping the mount', async () => {
+  it('gives each request one generation while another process swaps the mount', async () => {
     await using writer = await startMountWriter({ content: { user: 'value-0', password: 'value-0' } });
     await using store: PairStore = await SecretStore.open({
       secrets: definitions,
@@ -56,7 +56,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('takes the snapshot when a secret is first read, and keeps it throughout', async () => {
+  it('takes the snapshot of a request at its first read, and keeps it until the request ends', async () => {
     const { store, rotate } = await openMemory('first');
     const [arrived, mayRead, hasRead, mayEnd] = [deferred(), deferred(), deferred(), deferred()];
     const app = await start([[store]], {
@@ -81,9 +81,9 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(store.reveal('user')).toBe('fourth-user');
   });
 
-  it('responds with 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
+  it('responds with 503 to requests that first read a secret after the store has closed, and serves all others', async () => {
     const { store } = await openMemory('first');
-    const mayGoOn = deferred();
+    const mayContinue = deferred();
     const hasRead = deferred();
     const app = await start([[store]], {
       '/pair': pairSlowly,
@@ -91,14 +91,14 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
       '/read-before': async ({ secrets }) => {
         const user = secrets?.reveal('user');
         hasRead.resolve();
-        await mayGoOn.promise;
+        await mayContinue.promise;
         return { user, password: secrets?.reveal('password') };
       },
     });
     const readBefore = get(`${app.url}/read-before`);
     await hasRead.promise;
     await store.close();
-    mayGoOn.resolve();
+    mayContinue.resolve();
     expect(await readBefore).toEqual({
       status: 200,
       body: { user: 'first-user', password: 'first-password' },
@@ -107,7 +107,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(await get(`${app.url}/plain`)).toEqual({ status: 200, body: { plain: true } });
   });
 
-  it('separates two stores by name', async () => {
+  it('gives each request snapshots of two stores under two names', async () => {
     const [shop, billing] = [await openMemory('shop'), await openMemory('billing')];
     const app = await start([[shop.store], [billing.store, { as: 'billing' }]], {
       '/both': ({ secrets, billing: other }) => ({
@@ -122,17 +122,17 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     }
   });
 
-  it('refuses two stores with the same name', async () => {
+  it('refuses two stores under one name, at start-up or with 500', async () => {
     const [shop, billing] = [await openMemory('shop'), await openMemory('billing')];
     const started = start([[shop.store], [billing.store]], { '/pair': pairSlowly }).then(
       async ({ url }) => (await get(`${url}/pair`)).status,
       (error: SecretsError) => error.code,
     );
-    // At start-up when the framework reveals both; otherwise nothing is served from the wrong store.
+    // Only some frameworks reveal both stores at start-up. The others refuse each request.
     expect([500, 'OPTION_INVALID']).toContain(await started);
   });
 
-  it('closes the store with the application', async () => {
+  it('closes the store when the application closes', async () => {
     const { store } = await openMemory('first');
     const app = await start([[store]], { '/pair': pairSlowly });
     expect((await get(`${app.url}/pair`)).status).toBe(200);
@@ -140,7 +140,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }));
   });
 
-  it('runs the hook after each rotation, with the snapshot of its generation', async () => {
+  it('calls onRotate after each rotation with the snapshot of its generation', async () => {
     const { store, rotate } = await openMemory('first');
     const seen: string[] = [];
     await start(
@@ -157,27 +157,19 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
     expect(seen).toEqual(['refresh second-user', 'refresh third-user', 'refresh fourth-user']);
   });
 
-  it.each([
-    { title: 'endpoints without authorize', options: { endpoints: {} }, code: 'OPTION_INVALID' },
-    {
-      title: 'an invalid path',
-      options: { endpoints: { authorize: () => true, basePath: 'x/' } },
-      code: 'OPTION_INVALID',
-    },
-    { title: 'a misspelt option', options: { onRotated: () => {} }, code: 'OPTION_UNKNOWN' },
-    {
-      title: 'a misspelt option of the endpoints',
-      options: { endpoints: { authorise: () => true } },
-      code: 'OPTION_UNKNOWN',
-    },
-    { title: 'a hook that is not a function', options: { onRotate: 'log' }, code: 'OPTION_INVALID' },
-    { title: 'an invalid name', options: { as: 'my secrets' }, code: 'OPTION_INVALID' },
-  ])('refuses to start with $title', async ({ options, code }) => {
+  it.each<[title: string, code: string, options: object]>([
+    ['endpoints without authorize', 'OPTION_INVALID', { endpoints: {} }],
+    ['an invalid path', 'OPTION_INVALID', { endpoints: { authorize: () => true, basePath: 'x/' } }],
+    ['a misspelt option', 'OPTION_UNKNOWN', { onRotated: () => {} }],
+    ['a misspelt option of the endpoints', 'OPTION_UNKNOWN', { endpoints: { authorise: () => true } }],
+    ['a hook that is not a function', 'OPTION_INVALID', { onRotate: 'log' }],
+    ['an invalid name', 'OPTION_INVALID', { as: 'my secrets' }],
+  ])('refuses to start an application with %s', async (_title, code, options) => {
     const { store } = await openMemory('first');
     await expect(start([[store, options as never]], {})).rejects.toMatchObject({ code });
   });
 
-  it('refuses to start without a store', async () => {
+  it('refuses to start an application without a store', async () => {
     for (const store of [undefined, null, Promise.resolve({}), () => ({})]) {
       await expect(start([[store as never]], {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
     }

@@ -10,7 +10,7 @@ import { fragileMemory } from '../support/failing-source';
 import { listen } from '../support/http-server';
 import { waitFor } from '../support/wait-for';
 
-async function stage() {
+async function openFragileStore() {
   const source = fragileMemory({ 'shop-user': 'leak-marker-user' });
   const store = await SecretStore.open({ sources: [source] });
   onTestFinished(() => store.close());
@@ -18,15 +18,15 @@ async function stage() {
   return { source, store };
 }
 
-type Stage = Awaited<ReturnType<typeof stage>>;
+type FragileStore = Awaited<ReturnType<typeof openFragileStore>>;
 
-/** Serves a check with a package, and resolves with its url. */
-type Serve = (store: Stage['store'], options: HealthOptions) => Promise<string>;
+/** Serves a check with a package. Resolves with its URL. */
+type Serve = (store: FragileStore['store'], options: HealthOptions) => Promise<string>;
 
 const withTerminus: Serve = async (store, options) => {
   const server = createServer((_request, response) => response.end());
   const before = process.listeners('SIGUSR2');
-  // It waits for signals for as long as the process lives.
+  // Terminus listens to signals until the process ends.
   onTestFinished(() => {
     const added = process.listeners('SIGUSR2').filter((listener) => !before.includes(listener));
     for (const listener of added) process.off('SIGUSR2', listener);
@@ -55,8 +55,8 @@ describe.each([
   ['@godaddy/terminus', withTerminus],
   ['@fastify/under-pressure', withUnderPressure],
 ])('healthCheck with %s', (_name, serve) => {
-  it("fails while the store is stale with stale: 'fail', recovers, and fails once the store is closed", async () => {
-    const { source, store } = await stage();
+  it("fails a health check with stale: 'fail' while the store is stale, and once it is closed", async () => {
+    const { source, store } = await openFragileStore();
     const url = await serve(store, { stale: 'fail' });
     for (let round = 0; round < 3; round += 1) {
       await askUntil(url, ({ status }) => status === 200);
@@ -69,8 +69,8 @@ describe.each([
     await askUntil(url, ({ status }) => status === 503);
   });
 
-  it('passes by default however stale the store is', async () => {
-    const { source, store } = await stage();
+  it('passes a health check of a stale store by default', async () => {
+    const { source, store } = await openFragileStore();
     const url = await serve(store, {});
     source.mood = 'hanging';
     await waitFor(() => store.health().status === 'stale');
@@ -78,9 +78,9 @@ describe.each([
   });
 });
 
-describe('healthCheck with the pressure valve of @fastify/under-pressure', () => {
-  it('makes the whole service refuse requests while its store is stale', async () => {
-    const { source, store } = await stage();
+describe('healthCheck as the health of @fastify/under-pressure', () => {
+  it('makes @fastify/under-pressure refuse all requests while the store is stale', async () => {
+    const { source, store } = await openFragileStore();
     const url = (await withUnderPressure(store, { stale: 'fail' })).replace('/healthz', '/');
     await askUntil(url, ({ body }) => body === 'served');
     source.mood = 'failing';
@@ -89,8 +89,8 @@ describe('healthCheck with the pressure valve of @fastify/under-pressure', () =>
 });
 
 describe('healthCheck', () => {
-  it('rejects with a code that says why, and without names or values', async () => {
-    const { store } = await stage();
+  it('rejects a health check with the code of its cause, and without names or values', async () => {
+    const { store } = await openFragileStore();
     const check = healthCheck(store, { stale: 'fail', maxStalenessMs: 0 });
     const stale: unknown = await waitFor(() =>
       check().then(

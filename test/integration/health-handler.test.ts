@@ -9,19 +9,19 @@ import { waitFor } from '../support/wait-for';
 
 const pair = { 'shop-user': 'leak-marker-user', 'shop-password': 'leak-marker-password' };
 
-/** Serves a store over a mount that is polled many times a second. */
-async function stageMount(options: HealthHandlerOptions) {
+/** Serves the health of a store whose mount is polled every 20 ms. */
+async function serveMount(options: HealthHandlerOptions) {
   const mount = await createTestMount(pair);
   onTestFinished(() => mount.cleanup());
   const store = await SecretStore.open({ sources: [mountedFiles(mount.path, { pollIntervalMs: 20 })] });
   onTestFinished(() => store.close());
-  // Without a listener, errors are warnings of the process.
+  // Without a listener, errors become process warnings.
   store.on('error', () => {});
   return { mount, store, url: await serve(healthHandler(store, options).node) };
 }
 
-/** Serves a store over a source that can fail and hang, and has a limit of its own. */
-async function stageFragile(options: HealthHandlerOptions) {
+/** Serves the health of a store whose source can fail and hang, and has its own staleness limit. */
+async function serveFragile(options: HealthHandlerOptions) {
   const source = fragileMemory(pair);
   const store = await SecretStore.open({ sources: [source], refreshTimeoutMs: 50 });
   onTestFinished(() => store.close());
@@ -30,8 +30,8 @@ async function stageFragile(options: HealthHandlerOptions) {
 }
 
 describe('healthHandler', () => {
-  it('responds with one word and numbers, and no name, value or path', async () => {
-    const { mount, store, url } = await stageMount({ stale: 'fail', maxStalenessMs: 150 });
+  it('answers health requests with a status and numbers, but no name, value or path', async () => {
+    const { mount, store, url } = await serveMount({ stale: 'fail', maxStalenessMs: 150 });
     const texts: string[] = [];
     const ask = async () => {
       const response = await fetch(url);
@@ -52,8 +52,8 @@ describe('healthHandler', () => {
     }
   });
 
-  it('passes while a mount is briefly gone, fails after the limit, and passes again', async () => {
-    const { mount, store, url } = await stageMount({ stale: 'fail', maxStalenessMs: 800 });
+  it('responds with 503 once a mount is missing for maxStalenessMs, and with 200 before that and once it is back', async () => {
+    const { mount, store, url } = await serveMount({ stale: 'fail', maxStalenessMs: 800 });
     for (const round of [2, 3, 4]) {
       await mount.rotate({ 'shop-user': `leak-marker-${round}` });
       await waitFor(() => store.generation === round);
@@ -68,9 +68,9 @@ describe('healthHandler', () => {
   });
 
   it.each(['failing', 'hanging'] as const)(
-    'passes with a %s source, and reports the staleness',
+    'responds with 200 by default and the staleness while a source is %s',
     async (mood) => {
-      const { source, url } = await stageFragile({});
+      const { source, url } = await serveFragile({});
       source.mood = mood;
       const stale = await askUntil(url, ({ body }) => body.status === 'stale');
       expect(stale).toMatchObject({ status: 200, body: { healthy: true, generation: 1 } });
@@ -78,22 +78,25 @@ describe('healthHandler', () => {
     },
   );
 
-  it.each(['failing', 'hanging'] as const)("fails with a %s source when stale is 'fail'", async (mood) => {
-    const { source, url } = await stageFragile({ stale: 'fail' });
-    await askUntil(url, ({ status }) => status === 200);
-    source.mood = mood;
-    const stale = await askUntil(url, ({ status }) => status === 503);
-    expect(stale.body).toMatchObject({ healthy: false, status: 'stale' });
-  });
+  it.each(['failing', 'hanging'] as const)(
+    "responds with 503 with stale: 'fail' while a source is %s",
+    async (mood) => {
+      const { source, url } = await serveFragile({ stale: 'fail' });
+      await askUntil(url, ({ status }) => status === 200);
+      source.mood = mood;
+      const stale = await askUntil(url, ({ status }) => status === 503);
+      expect(stale.body).toMatchObject({ healthy: false, status: 'stale' });
+    },
+  );
 
-  it('calls the store stale only by the limit of the caller, if there is one', async () => {
-    const { source, store, url } = await stageFragile({ stale: 'fail', maxStalenessMs: 60_000 });
+  it('prefers maxStalenessMs of the health handler to the limit of the source', async () => {
+    const { source, store, url } = await serveFragile({ stale: 'fail', maxStalenessMs: 60_000 });
     source.mood = 'failing';
     await waitFor(() => store.health().status === 'stale');
     expect(await ask(url)).toMatchObject({ status: 200, body: { healthy: true, status: 'degraded' } });
   });
 
-  it('ignores the age of the environment, which is read once', async () => {
+  it('ignores the age of the environment in health, which the store reads once', async () => {
     const mount = await createTestMount(pair);
     onTestFinished(() => mount.cleanup());
     const sources = [mountedFiles(mount.path, { pollIntervalMs: 20 }), environment({ REGION: 'here' })];
@@ -107,7 +110,7 @@ describe('healthHandler', () => {
   });
 
   it('fails readiness but not liveness once the store is closed', async () => {
-    const { store } = await stageFragile({});
+    const { store } = await serveFragile({});
     const ready = await serve(healthHandler(store).node);
     const live = await serve(healthHandler(store, { probe: 'liveness' }).node);
     expect([(await ask(ready)).status, (await ask(live)).status]).toEqual([200, 200]);
@@ -117,7 +120,7 @@ describe('healthHandler', () => {
   });
 
   it("fails liveness of a stale store only with stale: 'fail'", async () => {
-    const { source, store } = await stageFragile({});
+    const { source, store } = await serveFragile({});
     const [patient, strict] = await Promise.all([
       serve(healthHandler(store, { probe: 'liveness' }).node),
       serve(healthHandler(store, { probe: 'liveness', stale: 'fail' }).node),
@@ -127,8 +130,8 @@ describe('healthHandler', () => {
     expect((await ask(patient)).status).toBe(200);
   });
 
-  it('responds to GET and HEAD only, and forbids caching', async () => {
-    const { url } = await stageFragile({});
+  it('answers health requests with GET and HEAD only, and forbids caching', async () => {
+    const { url } = await serveFragile({});
     const got = await fetch(url);
     expect(got.headers.get('cache-control')).toBe('no-store');
     expect(await got.json()).toMatchObject({ healthy: true });
@@ -140,8 +143,8 @@ describe('healthHandler', () => {
     }
   });
 
-  it('handles Web requests', async () => {
-    const { store } = await stageFragile({});
+  it('answers Web requests with 200, and with 503 once the store is closed', async () => {
+    const { store } = await serveFragile({});
     const handler = healthHandler(store);
     expect((await handler(new Request('http://localhost/readyz'))).status).toBe(200);
     await store.close();
@@ -153,8 +156,8 @@ describe('healthHandler', () => {
     ['an unknown value of stale', { stale: 'ignore' }, 'OPTION_INVALID'],
     ['a limit that is not a number', { maxStalenessMs: '1s' }, 'OPTION_INVALID'],
     ['an unknown probe', { probe: 'startup' }, 'OPTION_INVALID'],
-  ])('refuses %s at start-up', async (_what, options, code) => {
-    const { store } = await stageFragile({});
+  ])('refuses to make a health handler with %s', async (_what, options, code) => {
+    const { store } = await serveFragile({});
     expect(() => healthHandler(store, options as never)).toThrow(expect.objectContaining({ code }));
   });
 });

@@ -25,7 +25,7 @@ class HealthController {
 }
 
 describe.each(platforms)('healthIndicator with @nestjs/terminus on %s', (platform) => {
-  it('is up, down while the store is stale, up again, and down once it is closed', async () => {
+  it("reports down with stale: 'fail' while the store is stale, and for every check once it is closed", async () => {
     const source = fragileMemory({ 'shop-user': 'leak-marker-user' });
     const store = await SecretStore.open({ sources: [source] });
     onTestFinished(() => store.close());

@@ -20,11 +20,11 @@ function agentOf({ secrets }: ClientHarness, settings: object = {}, options: obj
   return agent;
 }
 
-/** The lines of a PEM key: what must be printed nowhere. */
+/** The lines of a PEM key, which must never be printed. */
 const bodyOf = (pem: string) => pem.split('\n').filter((line) => line.length > 20 && !line.startsWith('-'));
 
-describe('an agent that follows its secrets', () => {
-  it('is an https.Agent with the settings of its first recipe', async () => {
+describe('the agent of createAgent()', () => {
+  it('returns an https.Agent that keeps the settings of its first recipe', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness, { maxSockets: 3, maxFreeSockets: 2, scheduling: 'fifo', timeout: 1234 });
     expect(agent).toBeInstanceOf(Agent);
@@ -38,7 +38,7 @@ describe('an agent that follows its secrets', () => {
     }
   });
 
-  it('counts its current connections under their names', async () => {
+  it('lists sockets and requests under the names that getName() returns now', async () => {
     const harness = await startClientHarness();
     const { server } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });
@@ -58,7 +58,7 @@ describe('an agent that follows its secrets', () => {
     expect(agent.freeSockets).not.toHaveProperty([name]);
   });
 
-  it('shows a key nowhere', async () => {
+  it('keeps private keys out of everything that an agent prints', async () => {
     const harness = await startClientHarness();
     const { server, secrets, authority } = harness;
     const agent = agentOf(harness);
@@ -86,7 +86,7 @@ describe('an agent that follows its secrets', () => {
     named.destroy();
   });
 
-  it('takes TLS options of a request where it has none of its own', async () => {
+  it('uses TLS options of a request that its recipe does not set', async () => {
     const harness = await startClientHarness();
     const { server, secrets, authority } = harness;
     const agent = createAgent(secrets, (s) => ({ keepAlive: s.has('client') }));
@@ -99,14 +99,14 @@ describe('an agent that follows its secrets', () => {
     }
     const following = agentOf(harness);
     const other = await authority.issue();
-    // As with any agent, its own options win.
+    // As with any agent, the options of the agent win.
     const answer = await get(following, server.origin, { cert: other.chain, key: other.key });
     expect(answer).toBe(harness.firstSerial);
     const refuses = { checkServerIdentity: () => new Error('not this one') };
     await expect(get(following, server.origin, refuses)).rejects.toThrow('not this one');
   });
 
-  it('follows the servername and checks of the recipe', async () => {
+  it('verifies the server by the servername of the current recipe', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = createAgent(secrets, (s) => ({
@@ -121,7 +121,7 @@ describe('an agent that follows its secrets', () => {
     expect(await get(agent, server.origin)).toBe(serial);
   });
 
-  it('fails a request that waits only for its own options', async () => {
+  it('fails a waiting request whose options conflict with the new recipe, and no other', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = createAgent(secrets, (s) => ({
@@ -130,7 +130,7 @@ describe('an agent that follows its secrets', () => {
       ...(s.generation === 1 ? {} : { minVersion: 'TLSv1.2' as const }),
     }));
     onTestFinished(() => agent.destroy());
-    // Fits the first recipe, and not the second.
+    // It conflicts with the second recipe only.
     const own = { secureProtocol: 'TLS_method' };
     const asked = Promise.allSettled(
       [own, own, {}, {}].map((options) => get(agent, `${server.origin}/held`, options)),
@@ -147,7 +147,7 @@ describe('an agent that follows its secrets', () => {
     ]);
   });
 
-  it('works as the global agent', async () => {
+  it('presents the client certificate as the global agent', async () => {
     const harness = await startClientHarness();
     const before = https.globalAgent;
     onTestFinished(() => {
@@ -156,13 +156,13 @@ describe('an agent that follows its secrets', () => {
     const agent = agentOf(harness);
     https.globalAgent = agent;
     expect(await get(undefined as never, harness.server.origin)).toBe(harness.firstSerial);
-    // Without an agent, a request has no identity either.
+    // Without the agent, a request has no client certificate.
     const { cert } = harness.authority;
     const bare = get(false as never, harness.server.origin, { ca: cert });
     await expect(bare).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|ERR_SSL/) });
   });
 
-  it('releases a connection that was upgraded', async () => {
+  it('drains an agent without waiting for upgraded connections, which stay open', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness, {}, { drainTimeoutMs: 20 });
     const headers = { connection: 'Upgrade', upgrade: 'echo' };
@@ -178,7 +178,7 @@ describe('an agent that follows its secrets', () => {
     socket.destroy();
   });
 
-  it('leaves nothing behind when it is destroyed', async () => {
+  it('closes all connections and fails all requests when an agent is destroyed', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });
@@ -208,14 +208,14 @@ describe('an agent that follows its secrets', () => {
     expect(agent.rotation).toMatchObject({ generation: 2, staleCount: 0 });
   });
 
-  it('keeps its current material when the store is closed', async () => {
+  it('keeps using its certificate once the store is closed', async () => {
     const harness = await startClientHarness();
     const agent = agentOf(harness);
     await harness.secrets.close();
     expect(await get(agent, harness.server.origin)).toBe(harness.firstSerial);
   });
 
-  it('lets a process exit that never destroys it', async () => {
+  it('lets a process exit that never destroys its agent', async () => {
     const harness = await startClientHarness();
     const { chain, key } = await harness.authority.issue();
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
@@ -231,8 +231,8 @@ describe('an agent that follows its secrets', () => {
   });
 });
 
-describe('createAgent()', () => {
-  it('throws at once when its first options cannot serve', async () => {
+describe('the arguments of createAgent()', () => {
+  it('refuses to make an agent when the first recipe is unusable', async () => {
     const { secrets, authority } = await startClientHarness();
     const [one, other] = [await authority.issue(), await createAuthority()];
     const made = (recipe: () => unknown) => () =>
@@ -249,7 +249,7 @@ describe('createAgent()', () => {
     expect(made(async () => ({}))).toThrow(code('RECIPE_ASYNC'));
   });
 
-  it('checks its options', async () => {
+  it('refuses unknown and invalid options of createAgent', async () => {
     const { secrets } = await startClientHarness();
     expect(() => createAgent(secrets, () => ({}), { drainTimeout: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),

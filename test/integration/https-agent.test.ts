@@ -13,41 +13,44 @@ function agentOf({ secrets }: ClientHarness, settings: object = {}, options: obj
   return agent;
 }
 
-describe('a rotation of the client certificate', () => {
-  it.each([
-    { settings: { keepAlive: true }, title: 'kept-alive connections' },
-    { settings: { keepAlive: true, maxSockets: 2 }, title: 'a queue before two connections' },
-    { settings: { keepAlive: true, maxTotalSockets: 3 }, title: 'a queue before three connections in all' },
-    { settings: { keepAlive: false }, title: 'a connection for each request' },
-  ])('fails no request under load, and no connection shows an older one ($title)', async ({ settings }) => {
-    const harness = await startClientHarness();
-    const { server, secrets } = harness;
-    const agent = agentOf(harness, settings);
-    const dials = noteDials(agent);
-    const serials = [harness.firstSerial];
-    const old: string[] = [];
-    const load = startLoad(12, async () => {
-      const { generation } = agent.rotation;
-      const serial = await get(agent, server.origin);
-      if (serials.indexOf(serial) + 1 < generation) old.push(serial);
-    });
-    await waitFor(() => load.done > 50);
+describe('a rotation of the client certificate of an agent', () => {
+  it.each<[title: string, settings: object]>([
+    ['kept-alive connections', { keepAlive: true }],
+    ['at most two connections', { keepAlive: true, maxSockets: 2 }],
+    ['at most three connections in all', { keepAlive: true, maxTotalSockets: 3 }],
+    ['a connection for each request', { keepAlive: false }],
+  ])(
+    'fails no request under load, and opens connections with the current certificate only (%s)',
+    async (_title, settings) => {
+      const harness = await startClientHarness();
+      const { server, secrets } = harness;
+      const agent = agentOf(harness, settings);
+      const dials = noteDials(agent);
+      const serials = [harness.firstSerial];
+      const old: string[] = [];
+      const load = startLoad(12, async () => {
+        const { generation } = agent.rotation;
+        const serial = await get(agent, server.origin);
+        if (serials.indexOf(serial) + 1 < generation) old.push(serial);
+      });
+      await waitFor(() => load.done > 50);
 
-    for (let round = 1; round <= 5; round += 1) {
-      const serial = await harness.rotate();
-      serials.push(serial);
-      await settled(agent, secrets);
-      const reached = load.done + 40;
-      await waitFor(() => load.done > reached);
-      expect(await get(agent, server.origin)).toBe(serial);
-    }
-    expect((await load.stop()).failures).toEqual([]);
-    expect(old).toEqual([]);
-    expect(new Set(dials.map(({ generation }) => generation)).size).toBe(6);
-    for (const { generation, serial } of dials) expect(serial).toBe(serials[generation - 1]);
-  });
+      for (let round = 1; round <= 5; round += 1) {
+        const serial = await harness.rotate();
+        serials.push(serial);
+        await settled(agent, secrets);
+        const reached = load.done + 40;
+        await waitFor(() => load.done > reached);
+        expect(await get(agent, server.origin)).toBe(serial);
+      }
+      expect((await load.stop()).failures).toEqual([]);
+      expect(old).toEqual([]);
+      expect(new Set(dials.map(({ generation }) => generation)).size).toBe(6);
+      for (const { generation, serial } of dials) expect(serial).toBe(serials[generation - 1]);
+    },
+  );
 
-  it('sends waiting requests with the new one, in their own async context', async () => {
+  it('sends waiting requests with the new certificate, in their async context', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const agent = agentOf(harness, { maxSockets: 1 });
@@ -60,7 +63,7 @@ describe('a rotation of the client certificate', () => {
         });
         return answer.then((serial) => [serial, seen]);
       });
-    // The first holds the only connection; in each generation there is another one, for the next in the queue.
+    // The first request holds the only connection. Each generation has another one, for the next request.
     const answers = [0, 1, 2, 3].map(ask);
     const serials = [harness.firstSerial];
     for (const round of [1, 2, 3]) {

@@ -10,8 +10,8 @@ const DAY_MS = 86_400_000;
 const NOW = Math.floor(Date.now() / 1000) * 1000;
 const inDays = (days: number) => new Date(NOW + days * DAY_MS);
 
-describe('what a vault stores with a secret', () => {
-  it('appears on the secret: version, content type, dates and tags', async () => {
+describe('the attributes of a secret in a vault', () => {
+  it('shows version, content type, dates and tags of a vault secret on its box', async () => {
     const vault = await startVault();
     const attributes = {
       contentType: 'text/plain',
@@ -31,7 +31,7 @@ describe('what a vault stores with a secret', () => {
     expect(store.get('bare').attributes).toEqual({ tags: {} });
   });
 
-  it('does not keep it from being served outside its dates, just as in the vault', async () => {
+  it('serves vault secrets outside their dates, as the vault does', async () => {
     const vault = await startVault();
     await vault.set('old', 'value-a', { expiresOn: inDays(-1) });
     await vault.set('new', 'value-b', { notBefore: inDays(1) });
@@ -39,7 +39,7 @@ describe('what a vault stores with a secret', () => {
     expect([store.reveal('old'), store.reveal('new')]).toEqual(['value-a', 'value-b']);
   });
 
-  it('counts as a rotation when a tag changes, but not when a date does', async () => {
+  it('treats a changed tag as a rotation, but not a changed date', async () => {
     const vault = await startVault();
     const version = await vault.set('key', 'value', { tags: { user: 'a' } });
     const { store, log } = await openStore({ key: 'key' }, sourceOf(vault));
@@ -55,7 +55,7 @@ describe('what a vault stores with a secret', () => {
     expect(log.changes).toHaveLength(3);
   });
 
-  it('emits an event before it expires, once for each threshold, until a new version comes', async () => {
+  it('emits "expiring" once per threshold, until a new version arrives', async () => {
     const vault = await startVault();
     await vault.set('key', 'first', { expiresOn: inDays(9.5) });
     await vault.set('lasting', 'value', { expiresOn: inDays(300) });
@@ -65,7 +65,7 @@ describe('what a vault stores with a secret', () => {
       sources: [sourceOf(vault)],
     });
     await using _ = store;
-    // Nobody can listen before open() returns.
+    // Before open() returns, there is no listener yet.
     expect(warned.mock.calls.map(([warning]) => String(warning))).toEqual([
       expect.stringContaining('in 9.5 days'),
     ]);
@@ -87,29 +87,32 @@ describe('what a vault stores with a secret', () => {
 });
 
 describe('a certificate of the vault', () => {
-  it.each(['PEM', 'PFX'])('serves as TLS material through three rotations (%s)', async (format) => {
-    const vault = await startVault();
-    const authority = await createAuthority();
-    const issue = async (commonName: string) => {
-      const { chain, key } = await authority.issue({ commonName, key: 'rsa' });
-      await vault.setCertificate('web', format === 'PEM' ? chain + key : createPfx({ cert: chain, key }));
-    };
-    await issue('shop 0');
-    const { store, log } = await openStore({ web: secret.tls('web') }, sourceOf(vault));
-    const subject = () => store.reveal('web').leaf.subject;
-    expect(subject()).toContain('shop 0');
-    for (const round of [1, 2, 3]) {
-      await issue(`shop ${round}`);
-      await store.refresh();
-      expect(subject()).toContain(`shop ${round}`);
-    }
-    expect(store.get('web').attributes.contentType).toBe(
-      format === 'PEM' ? 'application/x-pem-file' : 'application/x-pkcs12',
-    );
-    expect(log.errors).toEqual([]);
-  });
+  it.each(['PEM', 'PFX'])(
+    'decodes a vault certificate as TLS material in three rotations (%s)',
+    async (format) => {
+      const vault = await startVault();
+      const authority = await createAuthority();
+      const issue = async (commonName: string) => {
+        const { chain, key } = await authority.issue({ commonName, key: 'rsa' });
+        await vault.setCertificate('web', format === 'PEM' ? chain + key : createPfx({ cert: chain, key }));
+      };
+      await issue('shop 0');
+      const { store, log } = await openStore({ web: secret.tls('web') }, sourceOf(vault));
+      const subject = () => store.reveal('web').leaf.subject;
+      expect(subject()).toContain('shop 0');
+      for (const round of [1, 2, 3]) {
+        await issue(`shop ${round}`);
+        await store.refresh();
+        expect(subject()).toContain(`shop ${round}`);
+      }
+      expect(store.get('web').attributes.contentType).toBe(
+        format === 'PEM' ? 'application/x-pem-file' : 'application/x-pkcs12',
+      );
+      expect(log.errors).toEqual([]);
+    },
+  );
 
-  it('is refused when it does not match its key, and the previous one keeps serving', async () => {
+  it('keeps serving the previous certificate while the new one does not match its key', async () => {
     const vault = await startVault();
     const authority = await createAuthority();
     const [good, other] = [await authority.issue(), await authority.issue()];

@@ -15,7 +15,7 @@ async function msOf(work: Promise<unknown>): Promise<number> {
 
 describe('requestTimeoutMs', () => {
   it.each(['hang-before-headers', 'hang-in-body'] as const)(
-    'ends a request that gets no answer, and its connection (%s)',
+    'ends a hanging vault request and its connection after requestTimeoutMs (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
       const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
@@ -33,7 +33,7 @@ describe('requestTimeoutMs', () => {
   );
 
   it.each(['hang-before-headers', 'hang-in-body'] as const)(
-    'ends a token request that gets no answer, and its connection (%s)',
+    'ends a hanging token request and its connection after requestTimeoutMs (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
       const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
@@ -55,7 +55,7 @@ describe('requestTimeoutMs', () => {
     },
   );
 
-  it('bounds a credential that never answers', async () => {
+  it('stops waiting for a credential that never answers', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const credential = { getToken: () => new Promise<never>(() => {}) };
     const source = sourceOf(vault, { credential, requestTimeoutMs: 100, startTimeoutMs: 1_000 });
@@ -63,7 +63,7 @@ describe('requestTimeoutMs', () => {
     expect(await msOf(expect(opening).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' }))).toBeLessThan(2_000);
   });
 
-  it('bounds each page of a list', async () => {
+  it('applies requestTimeoutMs to each page of a list', async () => {
     const secrets = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`key-${index}`, 'value']));
     const vault = await startVault({ secrets, pageSize: 1, emptyPages: 0 });
     const store = await SecretStore.open({
@@ -75,7 +75,7 @@ describe('requestTimeoutMs', () => {
     const sockets = vault.openSockets;
     const requests = requestsOf(vault);
     const refreshing = store.refresh();
-    await waitFor(() => requests.at('list') === 3);
+    await waitFor(() => requests.at('list') >= 3);
     slow();
     vault.fail({ kind: 'hang-before-headers' });
     expect(await msOf(refreshing)).toBeLessThan(600);
@@ -86,11 +86,11 @@ describe('requestTimeoutMs', () => {
   });
 });
 
-describe('the bound of a refresh', () => {
+describe('refreshTimeoutMs', () => {
   const secrets = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key-${index}`, 'value']));
   const names = Object.fromEntries(Object.keys(secrets).map((name) => [name, name]));
 
-  it('ends the refresh, names the option and sends nothing more', async () => {
+  it('ends a refresh after refreshTimeoutMs, names the option, and sends no more requests', async () => {
     const vault = await startVault({ secrets });
     await settled();
     const { store, log } = await openStore(names, sourceOf(vault, { refreshTimeoutMs: 300, concurrency: 2 }));
@@ -106,12 +106,12 @@ describe('the bound of a refresh', () => {
     ]);
     const sent = requests.all.length;
     expect(sent).toBeLessThan(8);
-    // The next request would be the retry, which comes within a second.
+    // The next request is the retry, which comes within a second.
     await new Promise((resolve) => setImmediate(resolve));
     expect(requests.all.length).toBe(sent);
   });
 
-  it('includes the close of the store', async () => {
+  it('ends a hanging refresh when the store closes', async () => {
     const vault = await startVault({ secrets });
     const { store } = await openStore(names, sourceOf(vault));
     vault.fail({ kind: 'hang-before-headers' });
@@ -123,8 +123,8 @@ describe('the bound of a refresh', () => {
   });
 });
 
-describe('a vault that gets too many requests', () => {
-  it('is left alone, even by refresh(), and asked again when the pause is over', async () => {
+describe('a throttled vault', () => {
+  it('sends a throttled vault no request until Retry-After, even for refresh(), and then reads it again', async () => {
     const vault = await startVault({ secrets: { key: 'value-0', other: 'value' } });
     const { store, log } = await openStore({ ...NAMES, other: 'other' }, sourceOf(vault));
     for (const round of [1, 2, 3]) {
@@ -146,18 +146,18 @@ describe('a vault that gets too many requests', () => {
     expect(log.changes.map(({ trigger }) => trigger)).toEqual(['retry', 'retry', 'retry']);
   });
 
-  it('may ask for a longer pause than it gets', async () => {
+  it('waits about a minute at most, even if Retry-After is longer', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const { store } = await openStore(NAMES, sourceOf(vault));
     vault.fail({ kind: 'throttled', times: 1, retryAfterSeconds: 3_600 });
     await store.refresh();
     const seconds = Number(/(\d+) s$/.exec(store.report().sources[0]?.note ?? '')?.[1]);
-    // A minute plus at most the first step of the backoff, because every process was told the same.
+    // A minute plus at most the first step of the backoff, so that processes do not all return at once.
     expect(seconds).toBeGreaterThanOrEqual(59);
     expect(seconds).toBeLessThanOrEqual(62);
   });
 
-  it('is left alone after a 429 for a page of a list', async () => {
+  it('sends a throttled vault no request after a 429 for a page of a list', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const store = await SecretStore.open({ sources: [sourceOf(vault, { list: true })] });
     await using _ = store;
@@ -169,7 +169,7 @@ describe('a vault that gets too many requests', () => {
     expect(requests.all).toEqual(['list 429']);
   });
 
-  it('delays the first refresh until it answers', async () => {
+  it('opens a store once a throttled vault answers again', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     vault.fail({ kind: 'throttled', times: 2, retryAfterSeconds: 1 });
     const requests = requestsOf(vault);
@@ -179,7 +179,7 @@ describe('a vault that gets too many requests', () => {
     expect(requests.all).toEqual(['key 401', 'token 200', 'key 429', 'key 429', 'key 200']);
   });
 
-  it('does not hold back another vault', async () => {
+  it('keeps reading another vault while one is throttled', async () => {
     const [one, two] = [
       await startVault({ secrets: { key: 'a' } }),
       await startVault({ name: 'second', secrets: { other: 'b' } }),

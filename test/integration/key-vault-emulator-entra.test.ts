@@ -7,7 +7,7 @@ import { ask, clientOf, credentialOf, failureOf, startVault, tokenFor } from '..
 const SECRETS = { a: 'value' };
 const SCOPE = 'https://vault.azure.net/.default';
 
-describe('Entra', () => {
+describe('Entra ID of the emulator', () => {
   it.each<[string, ProjectedToken, number]>([
     ['of another subject', { subject: 'system:serviceaccount:default:other' }, 700213],
     ['whose subject differs in case', { subject: 'system:serviceaccount:default:App' }, 7002138],
@@ -16,7 +16,7 @@ describe('Entra', () => {
     ['that is expired', { expiresInMs: -60_000 }, 700024],
     ['that the cluster did not sign', { forged: true }, 700027],
     ['that is malformed', { content: 'garbage' }, 50027],
-  ])('refuses a federated token %s', async (_, token, number) => {
+  ])('refuses a federated token %s, as Entra ID does', async (_, token, number) => {
     const vault = await startVault({ secrets: SECRETS });
     await vault.projectToken(token);
     const error = await credentialOf(vault)
@@ -30,7 +30,7 @@ describe('Entra', () => {
     expect((await clientOf(vault).getSecret('a')).value).toBe('value');
   });
 
-  it('reports refusals in the form that the service uses', async () => {
+  it('refuses an unknown application in the format of Entra ID', async () => {
     const vault = await startVault();
     const url = `https://login.microsoftonline.com/${vault.workloadIdentity.tenantId}/oauth2/v2.0/token`;
     const form = new URLSearchParams({
@@ -59,13 +59,13 @@ describe('Entra', () => {
   it.each([
     ['application', { clientId: '00000000-0000-4000-8000-00000000000f' }, /AADSTS700016/],
     ['tenant', { tenantId: '00000000-0000-4000-8000-00000000000f' }, /AADSTS90002/],
-  ])('does not know another %s', async (_, other, message) => {
+  ])('refuses another %s than that of the emulator', async (_, other, message) => {
     const { agent, workloadIdentity } = await startVault();
     const credential = new WorkloadIdentityCredential({ ...workloadIdentity, ...other, agent });
     await expect(credential.getToken(SCOPE)).rejects.toThrow(message);
   });
 
-  it('accepts only the client secret that it has', async () => {
+  it('accepts only the client secret in its options', async () => {
     const vault = await startVault({ secrets: SECRETS, clientSecret: 'right' });
     const { agent, workloadIdentity: identity } = vault;
     const by = (secret: string) =>
@@ -76,7 +76,7 @@ describe('Entra', () => {
     await expect(by('wrong').getToken(SCOPE)).rejects.toThrow(/AADSTS7000215/);
   });
 
-  it('answers discovery', async () => {
+  it('answers the discovery requests of Entra ID', async () => {
     const vault = await startVault();
     const base = 'https://login.microsoftonline.com';
     const instance = `${base}/common/discovery/instance?api-version=1.1&authorization_endpoint=`;
@@ -93,7 +93,7 @@ describe('Entra', () => {
   });
 });
 
-describe('the vault', () => {
+describe('the vault of the emulator', () => {
   afterEach(() => void vi.useRealTimers());
 
   const refusal = async (vault: Awaited<ReturnType<typeof startVault>>, token: string) => {
@@ -108,7 +108,7 @@ describe('the vault', () => {
     error: { code: 'Unauthorized', message: expect.stringContaining(message) },
   });
 
-  it('refuses tokens for another resource or of another tenant, and malformed ones', async () => {
+  it('refuses vault tokens for another resource, tokens of another tenant, and malformed ones', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const stranger = await startVault();
     const management = await tokenFor(vault, 'https://management.azure.com');
@@ -117,7 +117,7 @@ describe('the vault', () => {
     expect(await refusal(vault, 'garbage')).toEqual(refusedWith('Error validating token'));
   });
 
-  it('refuses an expired token, which the client replaces in time', async () => {
+  it('refuses an expired vault token, which the client replaces in time', async () => {
     const vault = await startVault({ secrets: SECRETS, tokenLifetimeMs: 600_000 });
     const client = clientOf(vault);
     await client.getSecret('a');
@@ -127,7 +127,7 @@ describe('the vault', () => {
     expect((await client.getSecret('a')).value).toBe('value');
   });
 
-  it('refuses revoked tokens and accepts later ones', async () => {
+  it('refuses revoked vault tokens and accepts later ones', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('a');
@@ -142,7 +142,7 @@ describe('projectToken()', () => {
     [{ expiresInMs: '1' }, 'OPTION_INVALID'],
     [{ forged: 1 }, 'OPTION_INVALID'],
     [{ subjekt: 'a' }, 'OPTION_UNKNOWN'],
-  ])('refuses %o', async (token, code) => {
+  ])('refuses to project the token %o', async (token, code) => {
     const vault = await startVault();
     await expect(vault.projectToken(token as ProjectedToken)).rejects.toMatchObject({ code });
   });

@@ -6,7 +6,7 @@ import { waitFor } from '../support/wait-for';
 const SECRETS = { 'api-key': 'the-first-value', other: 'the-other-value' };
 const forbidden = (inner: string) => ({ name: 'RestError', code: 'Forbidden', status: 403, inner });
 
-describe('a fault at the vault', () => {
+describe('a fault of the emulated vault', () => {
   it.each<[KeyVaultFault, object]>([
     [{ kind: 'unauthorized' }, { name: 'RestError', code: 'Unauthorized', status: 401 }],
     [{ kind: 'rbac' }, forbidden('ForbiddenByRbac')],
@@ -26,7 +26,7 @@ describe('a fault at the vault', () => {
     ],
     [{ kind: 'bad-json' }, { name: 'RestError', code: 'PARSE_ERROR', status: 200 }],
     [{ kind: 'reset' }, { name: 'RestError', code: 'ECONNRESET', status: undefined }],
-  ])('makes the real client fail as the service does, until it is lifted (%o)', async (fault, failure) => {
+  ])('makes the real client fail like the service until the fault is lifted (%o)', async (fault, failure) => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     const lift = vault.fail(fault);
@@ -36,22 +36,25 @@ describe('a fault at the vault', () => {
     expect((await client.getSecret('api-key')).value).toBe('the-first-value');
   });
 
-  it.each(['hang-before-headers', 'hang-in-body'] as const)('never ends by itself (%s)', async (kind) => {
-    const vault = await startVault({ secrets: SECRETS });
-    const client = clientOf(vault);
-    await client.getSecret('api-key');
-    vault.fail({ kind, times: 1 });
-    const before = vault.requests.length;
-    const giveUp = new AbortController();
-    const failure = failureOf(client.getSecret('api-key', { abortSignal: giveUp.signal }));
-    await waitFor(() => vault.requests.length > before);
-    if (kind === 'hang-in-body') await waitFor(() => vault.requests.at(-1)?.status === 200);
-    expect((await client.getSecret('api-key')).value).toBe('the-first-value');
-    giveUp.abort();
-    expect(await failure).toMatchObject({ name: 'AbortError' });
-  });
+  it.each(['hang-before-headers', 'hang-in-body'] as const)(
+    'keeps one request hanging and answers the next (%s)',
+    async (kind) => {
+      const vault = await startVault({ secrets: SECRETS });
+      const client = clientOf(vault);
+      await client.getSecret('api-key');
+      vault.fail({ kind, times: 1 });
+      const before = vault.requests.length;
+      const giveUp = new AbortController();
+      const failure = failureOf(client.getSecret('api-key', { abortSignal: giveUp.signal }));
+      await waitFor(() => vault.requests.length > before);
+      if (kind === 'hang-in-body') await waitFor(() => vault.requests.at(-1)?.status === 200);
+      expect((await client.getSecret('api-key')).value).toBe('the-first-value');
+      giveUp.abort();
+      expect(await failure).toMatchObject({ name: 'AbortError' });
+    },
+  );
 
-  it('delays the right answer (slow)', async () => {
+  it('delays answers with the fault "slow"', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -61,7 +64,7 @@ describe('a fault at the vault', () => {
     expect(performance.now() - start).toBeGreaterThan(195);
   });
 
-  it('can be limited to some requests and some secrets, and the newest one applies', async () => {
+  it('limits a fault to some requests and secrets, and applies the newest fault', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     vault.fail({ kind: 'rbac', names: ['API-KEY'] });
@@ -76,14 +79,14 @@ describe('a fault at the vault', () => {
     expect(listed).toEqual(['api-key', 'other']);
   });
 
-  it('affects lists too, whose errors lose their inner code in the client', async () => {
+  it('applies faults to lists, whose errors lose their inner code in the client', async () => {
     const vault = await startVault({ secrets: SECRETS });
     vault.fail({ kind: 'rbac' });
     const list = clientOf(vault).listPropertiesOfSecrets();
     expect(await failureOf(list.next())).toEqual({ name: 'RestError', code: 'Forbidden', status: 403 });
   });
 
-  it('can send Retry-After (throttled)', async () => {
+  it('sends Retry-After with the fault "throttled"', async () => {
     const vault = await startVault({ secrets: SECRETS });
     vault.fail({ kind: 'throttled', retryAfterSeconds: 7 });
     const error = await clientOf(vault)
@@ -93,14 +96,14 @@ describe('a fault at the vault', () => {
   });
 });
 
-describe('a fault at Entra', () => {
+describe('a fault of emulated Entra ID', () => {
   it.each<[KeyVaultFault, RegExp]>([
     [{ kind: 'throttled' }, /AADSTS90055/],
     [{ kind: 'unavailable' }, /AADSTS90033/],
     [{ kind: 'empty-body' }, /network_error/],
     [{ kind: 'bad-json' }, /network_error/],
     [{ kind: 'reset' }, /network_error/],
-  ])('keeps the client from getting a token until it is lifted (%o)', async (fault, message) => {
+  ])('keeps the real client from getting a token until the fault is lifted (%o)', async (fault, message) => {
     const vault = await startVault({ secrets: SECRETS });
     const lift = vault.fail({ ...fault, at: 'entra' });
     const error = await clientOf(vault)
@@ -111,11 +114,11 @@ describe('a fault at Entra', () => {
       message: expect.stringMatching(message),
     });
     lift();
-    // The first client refuses on its own for a minute after a 429 or a 5xx.
+    // After a 429 or a 5xx, the first client sends no request for a minute.
     expect((await clientOf(vault).getSecret('api-key')).value).toBe('the-first-value');
   });
 
-  it('does not affect clients that already have a token', async () => {
+  it('leaves clients alone that have a token when Entra ID fails', async () => {
     const vault = await startVault({ secrets: SECRETS });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -133,7 +136,7 @@ describe('fail()', () => {
     [{ kind: 'throttled', retryAfterMs: 2 }, 'OPTION_UNKNOWN'],
     [{ kind: 'unavailable', status: 99 }, 'OPTION_INVALID'],
     [{ kind: 'rbac', names: 'a' }, 'OPTION_INVALID'],
-  ])('refuses %o', async (fault, code) => {
+  ])('refuses the invalid fault %o', async (fault, code) => {
     const vault = await startVault();
     expect(() => vault.fail(fault as KeyVaultFault)).toThrow(expect.objectContaining({ code }));
   });

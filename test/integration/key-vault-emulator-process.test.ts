@@ -16,14 +16,14 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
   return (await promisify(execFile)(process.execPath, args, options)).stdout.trim();
 }
 
-describe('the emulator', () => {
-  it('serves unmodified clients of another process that only have its environment', async () => {
+describe('the process and the network of the emulator', () => {
+  it('serves unmodified clients of another process through environment variables alone', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'first' } });
     expect(await run([join(SUPPORT, 'key-vault-child.mjs')], vault.environment)).toBe('read');
     expect(vault.requests.map(({ status }) => status)).toEqual([401, 200, 200]);
   });
 
-  it('connects to no other host', async () => {
+  it('refuses connections to any other host', async () => {
     const vault = await startVault();
     const refused = ask(vault, 'https://example.com/');
     await expect(refused).rejects.toMatchObject({
@@ -39,7 +39,7 @@ describe('the emulator', () => {
     expect(status).toBe(403);
   });
 
-  it('is trusted only through its own authority and under its own names', async () => {
+  it('presents certificates of its own authority and for its own names only', async () => {
     const vault = await startVault();
     const stranger = await startVault({ name: 'stranger' });
     const verdict = (servername: string, ca: string) =>
@@ -58,12 +58,12 @@ describe('the emulator', () => {
     expect(await verdict('emulator.vault.azure.net', stranger.ca)).not.toBe('trusted');
   });
 
-  it('writes the token and the authority for the user alone', async () => {
+  it('writes its token file for the user alone', async () => {
     const { workloadIdentity } = await startVault();
     expect(statSync(workloadIdentity.tokenFilePath).mode & 0o777).toBe(0o600);
   });
 
-  it('keeps values and tokens out of its request log', async () => {
+  it('keeps values and tokens out of the request log of the emulator', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'the-first-value' } });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -75,7 +75,7 @@ describe('the emulator', () => {
     expect(log).not.toContain(token.split('.')[2]);
   });
 
-  it('leaves nothing behind when it closes, even with requests that hang', async () => {
+  it('closes all connections and removes its files when the emulator closes, even with hanging requests', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'first' } });
     const client = clientOf(vault);
     await client.getSecret('api-key');
@@ -93,7 +93,7 @@ describe('the emulator', () => {
     await vault.close();
   });
 
-  it('does not keep a process alive that forgets to close it', async () => {
+  it('lets a process exit that never closes the emulator', async () => {
     // The test removes what such a process leaves in the temporary directory.
     const TMPDIR = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(TMPDIR, { recursive: true }));

@@ -7,9 +7,9 @@ import { createPfx } from '../support/pfx';
 
 const VERSION = 'api-version=2025-07-01';
 
-// The lengths come from recordings of the service, with the names that were used there.
-describe('answers, compared with recordings of the service', () => {
-  it('challenge a request without a token', async () => {
+// The content lengths come from recordings of the service, and so do some of the names.
+describe('the answers of the emulator, compared with recordings of the service', () => {
+  it('challenges a request without a token', async () => {
     const vault = await startVault({ secrets: { 'api-key': 'first' } });
     const { status, headers, body } = await ask(vault, `${vault.vaultUrl}/secrets/api-key/?${VERSION}`);
     expect(status).toBe(401);
@@ -34,7 +34,7 @@ describe('answers, compared with recordings of the service', () => {
     });
   });
 
-  it('show a version with times in whole seconds, and omit what it does not have', async () => {
+  it('returns a version with times in whole seconds, without attributes that it lacks', async () => {
     const vault = await startVault();
     const version = await vault.set('plain', 'value');
     const token = await tokenFor(vault);
@@ -57,7 +57,7 @@ describe('answers, compared with recordings of the service', () => {
     );
   });
 
-  it('refuse a disabled secret, and report a missing one', async () => {
+  it('answers 403 for a disabled secret and 404 for a missing one', async () => {
     const vault = await startVault();
     await vault.set('off', 'value', { enabled: false });
     const token = await tokenFor(vault);
@@ -76,7 +76,7 @@ describe('answers, compared with recordings of the service', () => {
     });
   });
 
-  it('page with a port in the link and empty pages in between', async () => {
+  it('pages lists with a port in the link and with empty pages', async () => {
     const vault = await startVault({ secrets: { c: '3', a: '1', b: '2' }, pageSize: 2 });
     const token = await tokenFor(vault);
     const pages: { names: string[]; link: string | null }[] = [];
@@ -102,7 +102,7 @@ describe('answers, compared with recordings of the service', () => {
     expect(many).toMatchObject({ status: 400, body: { error: { code: 'BadParameter' } } });
   });
 
-  it('require an api-version, and allow reads only', async () => {
+  it('requires an api-version, and allows reads only', async () => {
     const vault = await startVault({ secrets: { a: '1' } });
     const token = await tokenFor(vault);
     const statusOf = async (query: string, method = 'GET') =>
@@ -115,8 +115,8 @@ describe('answers, compared with recordings of the service', () => {
   });
 });
 
-describe('the real client', () => {
-  it('reads every version that was set, and the current one by its name in any letter case', async () => {
+describe('the Azure client with the emulator', () => {
+  it('returns every version to the real client, and the current one for a name in any letter case', async () => {
     const vault = await startVault();
     const client = clientOf(vault);
     const versions: string[] = [];
@@ -136,7 +136,7 @@ describe('the real client', () => {
     });
   });
 
-  it('requests a token once, after one challenge', async () => {
+  it('challenges the real client once, which requests one token', async () => {
     const vault = await startVault({ secrets: { a: '1' } });
     const client = clientOf(vault);
     for (let round = 0; round < 3; round += 1) await client.getSecret('a');
@@ -150,7 +150,7 @@ describe('the real client', () => {
     expect(vault.requests[0]).toMatchObject({ path: '/secrets/a/', at: expect.any(Date) });
   });
 
-  it('lists all secrets but the deleted ones, across pages', async () => {
+  it('lists all secrets except deleted ones, across pages', async () => {
     const names = Array.from({ length: 60 }, (_, index) => `secret-${String(index).padStart(2, '0')}`);
     const vault = await startVault({ secrets: Object.fromEntries(names.map((name) => [name, 'value'])) });
     await vault.delete('secret-30');
@@ -174,7 +174,7 @@ describe('the real client', () => {
     expect(listed).toHaveLength(30);
   });
 
-  it('sees attributes and tags, and is served outside their dates too', async () => {
+  it('returns attributes and tags, and values outside their dates', async () => {
     const vault = await startVault();
     const attributes = {
       contentType: 'text/plain',
@@ -186,7 +186,7 @@ describe('the real client', () => {
     expect(await clientOf(vault).getSecret('a')).toMatchObject({ value: 'value', properties: attributes });
   });
 
-  it('is refused while a version is disabled or its secret deleted, and finds that version again afterwards', async () => {
+  it('refuses disabled and deleted secrets, and returns the same version once they are back', async () => {
     const vault = await startVault();
     const client = clientOf(vault);
     const version = await vault.set('a', 'value');
@@ -205,7 +205,7 @@ describe('the real client', () => {
     expect((await client.getSecret('a')).properties.version).toBe(version);
   });
 
-  it('reads certificates as secrets: PEM as text, PFX as base64', async () => {
+  it('returns certificates as secrets: PEM as text, PFX as base64', async () => {
     const vault = await startVault();
     const { chain, key } = await (await createAuthority()).issue({
       notAfter: new Date('2099-01-01T00:00:00Z'),
@@ -232,7 +232,7 @@ describe('the real client', () => {
     createSecureContext({ pfx: Buffer.from(value, 'base64'), passphrase: '' });
   });
 
-  it('is throttled when it exceeds the rate limit', async () => {
+  it('throttles the real client above the rate limit', async () => {
     const vault = await startVault({ secrets: { a: '1' }, rateLimit: { perTenSeconds: 2 } });
     const client = clientOf(vault);
     await client.getSecret('a');
@@ -245,7 +245,7 @@ describe('the real client', () => {
   });
 });
 
-describe('the emulator', () => {
+describe('the arguments of the emulator', () => {
   it.each([
     ['a value above the limit', 'OPTION_INVALID', 'a', 'x'.repeat(25 * 1024 + 1), {}],
     ['a name that the service refuses', 'NAME_INVALID', 'a_b', 'x', {}],
@@ -258,12 +258,12 @@ describe('the emulator', () => {
     ],
     ['an unknown attribute', 'OPTION_UNKNOWN', 'a', 'x', { expires: new Date() }],
     ['a date as text', 'OPTION_INVALID', 'a', 'x', { expiresOn: '2030-01-01' }],
-  ])('refuses %s', async (_, code, name, value, attributes) => {
+  ])('refuses to set a secret with %s', async (_, code, name, value, attributes) => {
     const vault = await startVault();
     await expect(vault.set(name, value, attributes as object)).rejects.toMatchObject({ code });
   });
 
-  it('refuses to change a missing secret', async () => {
+  it('refuses to change a missing secret, and an invalid certificate', async () => {
     const vault = await startVault();
     await expect(vault.update('a', {})).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
     await expect(vault.delete('a')).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
@@ -282,7 +282,7 @@ describe('the emulator', () => {
     [{ rateLimit: { perSecond: 1 } }, 'OPTION_UNKNOWN'],
     ['a name', 'OPTION_INVALID'],
     [null, 'OPTION_INVALID'],
-  ])('does not start with %o', async (options, code) => {
+  ])('refuses to start the emulator with %o', async (options, code) => {
     await expect(startVault(options as KeyVaultEmulatorOptions)).rejects.toMatchObject({ code });
   });
 });

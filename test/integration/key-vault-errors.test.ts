@@ -7,14 +7,14 @@ import { startVault } from '../support/key-vault-clients';
 import { expectNothingSecret, openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
 import { waitFor } from '../support/wait-for';
 
-const FIRST = 'value-that-nobody-may-see';
-const SECOND = 'value-that-nobody-may-see-either';
+const FIRST = 'leak-marker-value';
+const SECOND = 'leak-marker-value-either';
 const NAMES = { key: 'key', other: 'other' };
 const values = { key: FIRST, other: SECOND };
 
 type Row = [fault: KeyVaultFault, code: SecretsErrorCode, what: string, next: string];
 
-const OF_THE_VAULT: Row[] = [
+const VAULT_FAULTS: Row[] = [
   [
     { kind: 'unauthorized' },
     'VAULT_UNAUTHORIZED',
@@ -43,7 +43,7 @@ const OF_THE_VAULT: Row[] = [
   [{ kind: 'unavailable' }, 'VAULT_UNAVAILABLE', 'answered with status 503', 'retries'],
   [{ kind: 'unavailable', status: 500 }, 'VAULT_UNAVAILABLE', 'answered with status 500', 'retries'],
   [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'retries'],
-  // The client loses the status.
+  // The Azure client loses the status.
   [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'TypeError', 'retries'],
   [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'that is not JSON', 'whether a proxy answers'],
   [{ kind: 'reset' }, 'VAULT_UNAVAILABLE', 'ECONNRESET', 'retries'],
@@ -51,11 +51,11 @@ const OF_THE_VAULT: Row[] = [
   [{ kind: 'hang-in-body' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'retries'],
 ];
 
-/** Retried after a minute, not after a second. */
-const BY_HAND: SecretsErrorCode[] = ['VAULT_UNAUTHORIZED', 'VAULT_DENIED', 'VAULT_FIREWALL'];
+/** The store retries these after a minute, not after a second. */
+const RETRIED_LATE: SecretsErrorCode[] = ['VAULT_UNAUTHORIZED', 'VAULT_DENIED', 'VAULT_FIREWALL'];
 
 describe('a vault that fails', () => {
-  it.each(OF_THE_VAULT)(
+  it.each(VAULT_FAULTS)(
     'reports %o as %s and keeps serving the last good value',
     async (fault, code, what, next) => {
       const vault = await startVault({ secrets: values });
@@ -74,14 +74,14 @@ describe('a vault that fails', () => {
       expectNothingSecret(vault, [FIRST, SECOND], said);
 
       lift();
-      if (BY_HAND.includes(code)) await store.refresh();
+      if (RETRIED_LATE.includes(code)) await store.refresh();
       await waitFor(() => store.reveal('key') === SECOND);
       expect(log.recovered.map((error) => error.code)).toEqual([code]);
       expectNothingSecret(vault, [FIRST, SECOND], said);
     },
   );
 
-  it('reports one problem of the vault when every request fails, and one of the secret when only its request does', async () => {
+  it('reports a problem of the vault when all its requests fail, and of a secret when only that one fails', async () => {
     const vault = await startVault({ secrets: values });
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     const lift = vault.fail({ kind: 'rbac' });
@@ -100,7 +100,7 @@ describe('a vault that fails', () => {
     expect(log.codes()).toEqual(['VAULT_DENIED', 'VAULT_DENIED']);
   });
 
-  it('says that the identity may not list, which is a permission of its own', async () => {
+  it('names the missing list permission when the identity may not list', async () => {
     const vault = await startVault({ secrets: values });
     vault.fail({ kind: 'policy' });
     const opening = SecretStore.open({ sources: [sourceOf(vault, { list: true })] });
@@ -112,7 +112,7 @@ describe('a vault that fails', () => {
   });
 });
 
-describe('a secret that is denied or disabled', () => {
+describe('a denied or disabled secret', () => {
   it.each([
     [{ kind: 'rbac' }, 'VAULT_DENIED', 'role'],
     [{ kind: 'policy' }, 'VAULT_DENIED', 'set-policy'],
@@ -122,7 +122,7 @@ describe('a secret that is denied or disabled', () => {
       'az keyvault secret set-attributes --vault-name emulator --name key --enabled true',
     ],
   ] as const)(
-    'never comes from another source, neither at first nor later (%o)',
+    'does not take a denied or disabled secret from the next source (%o)',
     async (fault, code, next) => {
       const vault = await startVault({ secrets: values });
       const below = memory({ key: 'of memory', other: 'of memory' });
@@ -137,12 +137,12 @@ describe('a secret that is denied or disabled', () => {
       await vault.set('other', 'rotated');
       await store.refresh();
       expect(log.codes()).toEqual([code]);
-      // Both or neither: the refused secret may be the other half of a pair.
+      // The other secret waits too, because both may form a pair.
       expect([store.reveal('key'), store.reveal('other')]).toEqual([FIRST, SECOND]);
     },
   );
 
-  it('is reported again when the reason changes', async () => {
+  it('reports a refused secret again when the reason changes', async () => {
     const vault = await startVault({ secrets: values });
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     const lift = vault.fail({ kind: 'rbac', names: ['key'] });
@@ -154,8 +154,8 @@ describe('a secret that is denied or disabled', () => {
   });
 });
 
-describe('a vault that cannot be reached', () => {
-  it('says what to check when its name does not resolve', async () => {
+describe('an unreachable vault', () => {
+  it('says what to check when the name of the vault does not resolve', async () => {
     const vault = await startVault();
     const unknown = Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' });
     const agent = new Agent({ lookup: (_, __, found) => found(unknown, '', 4) });
@@ -166,7 +166,7 @@ describe('a vault that cannot be reached', () => {
     });
   });
 
-  it('never falls through to the next source, even if that one has the value', async () => {
+  it('rejects open while the vault is unavailable, even if the next source has the values', async () => {
     const vault = await startVault({ secrets: values });
     vault.fail({ kind: 'unavailable' });
     const requests = requestsOf(vault);

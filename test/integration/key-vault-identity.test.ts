@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { credentialOf, startVault } from '../support/key-vault-clients';
 import { expectNothingSecret, openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
 
-const VALUE = 'value-that-nobody-may-see';
+const VALUE = 'leak-marker-value';
 const NAMES = { key: 'key' };
 
 type Row = [token: ProjectedToken, code: SecretsErrorCode, what: string, next: string];
@@ -52,7 +52,7 @@ const REFUSED: Row[] = [
   ],
 ];
 
-describe('a workload identity that gets no token', () => {
+describe('a workload identity without a token', () => {
   it.each(REFUSED)('reports %o as %s, with the command that fixes it', async (token, code, what, next) => {
     const vault = await startVault({ secrets: { key: VALUE } });
     await vault.projectToken(token);
@@ -62,7 +62,7 @@ describe('a workload identity that gets no token', () => {
     expect(error.next).toContain(next);
     expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], error);
 
-    // The content that was read before is not kept.
+    // The source reads the token file again.
     await vault.projectToken();
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     await vault.projectToken(token);
@@ -75,9 +75,9 @@ describe('a workload identity that gets no token', () => {
     expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], [log, store.report()]);
   });
 
-  it('says when its token file does not exist', async () => {
+  it('reports a missing token file with its path', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
-    const tokenFilePath = `${vault.workloadIdentity.tokenFilePath}-of-nobody`;
+    const tokenFilePath = `${vault.workloadIdentity.tokenFilePath}-missing`;
     const workloadIdentity = { ...vault.workloadIdentity, tokenFilePath };
     expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
       code: 'IDENTITY_TOKEN_FILE',
@@ -85,7 +85,7 @@ describe('a workload identity that gets no token', () => {
     });
   });
 
-  it('names the client that Entra ID does not know', async () => {
+  it('names the client that is unknown to Entra ID', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     const clientId = '00000000-0000-4000-8000-00000000000f';
     const workloadIdentity = { ...vault.workloadIdentity, clientId };
@@ -97,7 +97,7 @@ describe('a workload identity that gets no token', () => {
     expect(error.what).toContain(`client ${clientId} in the tenant ${vault.workloadIdentity.tenantId}`);
   });
 
-  it('names the tenant of the vault when it differs from its own', async () => {
+  it('names the tenant of the vault when the identity belongs to another', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     const workloadIdentity = { ...vault.workloadIdentity, tenantId: '00000000-0000-4000-8000-00000000000e' };
     expect(await refusal(NAMES, sourceOf(vault, { workloadIdentity }))).toMatchObject({
@@ -106,7 +106,7 @@ describe('a workload identity that gets no token', () => {
     });
   });
 
-  it('names the variables that the webhook did not set', async () => {
+  it('names the environment variable that the workload identity lacks', async () => {
     const vault = await startVault();
     const { AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE } = vault.environment;
     stub({ AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID: undefined });
@@ -121,8 +121,8 @@ describe('a workload identity that gets no token', () => {
   });
 });
 
-describe('an identity', () => {
-  it('comes from the environment by default', async () => {
+describe('the identity of keyVault', () => {
+  it('takes the workload identity from the environment by default', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = vault.environment;
     stub({ AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE });
@@ -130,7 +130,7 @@ describe('an identity', () => {
     expect(store.reveal('key')).toBe('value');
   });
 
-  it('may be any credential of @azure/identity, or your own', async () => {
+  it('accepts credentials of @azure/identity and custom ones, and requests one token', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const theirs = credentialOf(vault);
     const asked = vi.fn();
@@ -150,7 +150,7 @@ describe('an identity', () => {
     expect(asked.mock.calls.map(([scope]) => scope)).toEqual([['https://vault.azure.net/.default']]);
   });
 
-  it('is reported by the kind of its error, not by the message', async () => {
+  it('reports the error of a credential by its name, without its message', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
     class OwnError extends Error {
       override readonly name = 'OwnError';
@@ -166,8 +166,8 @@ describe('an identity', () => {
   });
 });
 
-describe('a token', () => {
-  it('is requested once, however many secrets and refreshes there are', async () => {
+describe('the tokens of keyVault', () => {
+  it('requests one token for many secrets and refreshes', async () => {
     const secrets = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`key-${index}`, 'value']));
     const vault = await startVault({ secrets });
     const requests = requestsOf(vault);
@@ -179,7 +179,7 @@ describe('a token', () => {
     expect(requests.at('token')).toBe(1);
   });
 
-  it('is dropped when the vault refuses it, and the refresh continues with a new one', async () => {
+  it('replaces a refused token and continues the refresh', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     const { store, log } = await openStore(NAMES, sourceOf(vault));
     for (const round of [1, 2, 3]) {
@@ -193,7 +193,7 @@ describe('a token', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('is replaced with the current token file of the pod', async () => {
+  it('reads the token file of the pod again for each new token', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     await vault.projectToken({ subject: 'system:serviceaccount:other:app' });
     const { tokenFilePath } = vault.workloadIdentity;

@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait-for';
 
 const NAMES = { key: 'key' };
 
-/** The unhandled rejections until the test ends. */
+/** Records unhandled rejections until the test ends. */
 function unhandled(): readonly unknown[] {
   const reasons: unknown[] = [];
   const listener = (reason: unknown) => reasons.push(reason);
@@ -20,7 +20,7 @@ function unhandled(): readonly unknown[] {
 }
 
 describe('an outage of Entra ID', () => {
-  it('costs no value and no process when it lasts half an hour and all tokens expire', async () => {
+  it('keeps serving the last value through half an hour without Entra ID, and recovers within 17 s', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' }, tokenLifetimeMs: 600_000 });
     const rejections = unhandled();
     const { pass, watched } = simulateTime();
@@ -31,10 +31,13 @@ describe('an outage of Entra ID', () => {
     const requests = requestsOf(vault);
     await vault.set('key', 'value-1');
     await pass(120);
-    expect(store.reveal('key'), 'the token is still good').toBe('value-1');
+    expect(store.reveal('key'), 'the token is still valid').toBe('value-1');
     await pass(240);
-    expect(requests.at('token 503'), 'it is requested before it expires').toBeGreaterThan(0);
-    expect(log.errors, 'which does no harm when it fails').toEqual([]);
+    expect(
+      requests.at('token 503'),
+      'the source requests a new token before the old one expires',
+    ).toBeGreaterThan(0);
+    expect(log.errors, 'a failed early request is no error').toEqual([]);
 
     await pass(200);
     await vault.set('key', 'value-2');
@@ -44,7 +47,7 @@ describe('an outage of Entra ID', () => {
       { code: 'IDENTITY_FAILED', what: 'Entra ID issued no token: AADSTS90033' },
     ]);
     expect(store.health().status).toBe('stale');
-    // Full jitter over 16 s is every 8 s.
+    // Full jitter over 16 s means a request every 8 s on average.
     expect(requests.at('token 503')).toBeGreaterThan(60);
     expect(requests.at('token 503')).toBeLessThan(300);
 
@@ -56,7 +59,7 @@ describe('an outage of Entra ID', () => {
     expect(rejections).toEqual([]);
   });
 
-  it('does not keep a process from starting when it hits one request', async () => {
+  it('opens a store although one request to Entra ID fails', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ at: 'entra', kind, times: 1 });
@@ -67,7 +70,7 @@ describe('an outage of Entra ID', () => {
 });
 
 describe('an outage of the vault', () => {
-  it('costs no value when it lasts an hour, and is over within seconds of its end', async () => {
+  it('keeps serving the last value through an outage of an hour, and recovers within 17 s', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     const rejections = unhandled();
     const { pass, watched } = simulateTime();
@@ -85,7 +88,7 @@ describe('an outage of the vault', () => {
     expect(rejections).toEqual([]);
   });
 
-  it('does not keep a process from starting when it is short', async () => {
+  it('opens a store although two requests to the vault fail', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ kind, times: 2 });
@@ -96,7 +99,7 @@ describe('an outage of the vault', () => {
   });
 
   it.each(['unavailable', 'hang-before-headers', 'reset'] as const)(
-    'delays the start up to its bound and is then reported (%s)',
+    'rejects open after startTimeoutMs while the vault fails (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
       vault.fail({ kind });
@@ -110,7 +113,7 @@ describe('an outage of the vault', () => {
     },
   );
 
-  it('does not block the start when the mount has all that is required, and the rest comes later', async () => {
+  it('opens a store without the vault when the mount has all required secrets, and adds the others later', async () => {
     const vault = await startVault({ secrets: { later: 'of the vault' } });
     await using mount = await createTestMount({ key: 'of the mount' });
     const lift = vault.fail({ kind: 'unavailable' });
@@ -126,7 +129,7 @@ describe('an outage of the vault', () => {
   });
 
   it.each(['unavailable', 'hang-before-headers'] as const)(
-    'neither stops nor delays the rotations of the mount (%s)',
+    'keeps following the mount while the vault fails (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { vaulted: 'v-0' } });
       await using mount = await createTestMount({ mounted: 'm-0' });
@@ -146,7 +149,7 @@ describe('an outage of the vault', () => {
     },
   );
 
-  it('rejects the open of a store without declared names', async () => {
+  it('rejects open in discovery while the vault fails', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     vault.fail({ kind: 'unavailable' });
     const source = sourceOf(vault, { list: true, startTimeoutMs: 300 });

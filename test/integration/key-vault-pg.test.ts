@@ -41,8 +41,8 @@ async function poolOf(role: string) {
   return { vault, secrets, pool };
 }
 
-describe('a pool whose user name is a tag of its password in a vault', () => {
-  it('follows versions that alternate between two roles, and fails no query', async () => {
+describe('a pool whose user name is a tag of its password in the vault', () => {
+  it('fails no query while vault versions alternate between two roles', async () => {
     const roles = [await harness.role('first'), await harness.role('first')] as const;
     const { vault, secrets, pool } = await poolOf(roles[0]);
     const log = record(secrets);
@@ -50,7 +50,7 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     await waitFor(() => load.done > 200);
     for (const round of [1, 2, 3, 4]) {
       const [user, old] = round % 2 === 1 ? [roles[1], roles[0]] : roles;
-      // Rotation with dual credentials changes the password of the idle role first.
+      // A rotation between two roles changes the password of the idle role first.
       await harness.alter(user, `password 'round-${round}'`);
       await vault.set('db', `round-${round}`, { tags: { user } });
       await waitFor(async () => (await harness.backends(old)) === 0 && pool.rotation.staleCount === 0);
@@ -62,7 +62,7 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('follows a change of the tag alone when both roles have the same password', async () => {
+  it('switches the role when only the tag of the password changes', async () => {
     const roles = [await harness.role('first'), await harness.role('first')] as const;
     const { vault, pool } = await poolOf(roles[0]);
     const load = startLoad(5, () => pool.query('select pg_sleep(0.003)'));
@@ -73,7 +73,7 @@ describe('a pool whose user name is a tag of its password in a vault', () => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('waits for the vault when the database is ahead of it', async () => {
+  it('queues queries until the vault has the password that the database already requires', async () => {
     const role = await harness.role('first');
     const { vault, pool } = await poolOf(role);
     pool.rotation.on('refused', () => {});

@@ -12,8 +12,8 @@ const many = (count: number) =>
 const declare = (names: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.keys(names).map((name) => [name, name]));
 
-describe('a refresh of a vault', () => {
-  it('asks once for each secret, and finds three rotations', async () => {
+describe('the refreshes of a vault', () => {
+  it('reads each secret of a vault once at first, and follows three rotations of a pair', async () => {
     const vault = await startVault({ secrets: { user: 'u-0', password: 'p-0' } });
     await settled();
     const { store, log } = await openStore({ user: 'user', password: 'password' }, sourceOf(vault));
@@ -33,7 +33,7 @@ describe('a refresh of a vault', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('sends one request for each secret and calls no listener when nothing changed', async () => {
+  it('sends one request per secret and calls no listener when the vault did not change', async () => {
     const secrets = many(20);
     const vault = await startVault({ secrets });
     await settled();
@@ -53,7 +53,7 @@ describe('a refresh of a vault', () => {
     expect(store.generation).toBe(generation);
   });
 
-  it('repeats by itself after each interval', async () => {
+  it('refreshes a vault every refreshIntervalMs', async () => {
     const vault = await startVault({ secrets: { key: 'v-0' } });
     const { store, log } = await openStore({ key: 'key' }, sourceOf(vault, { refreshIntervalMs: 1_000 }));
     for (const round of [1, 2, 3]) {
@@ -63,7 +63,7 @@ describe('a refresh of a vault', () => {
     expect(log.changes.map(({ trigger }) => trigger)).toEqual(['poll', 'poll', 'poll']);
   });
 
-  it('bounds the number of requests in flight', async () => {
+  it('sends at most as many requests at once as concurrency allows', async () => {
     const secrets = many(20);
     const vault = await startVault({ secrets });
     await settled();
@@ -78,7 +78,7 @@ describe('a refresh of a vault', () => {
     expect(most).toBe(4);
   });
 
-  it('answers "unchanged" when nothing changed, and reads everything when that is asked for', async () => {
+  it('answers "unchanged" for an unchanged vault only when since is given', async () => {
     const vault = await startVault({ secrets: { key: 'v-0' } });
     const source = sourceOf(vault);
     const ask = (since: string | undefined) =>
@@ -100,8 +100,8 @@ describe('a refresh of a vault', () => {
   });
 });
 
-describe('names', () => {
-  it('may be pinned to a version, next to the newest one', async () => {
+describe('the names of secrets in a vault', () => {
+  it('serves a pinned version of a secret together with the newest one', async () => {
     const vault = await startVault();
     const first = await vault.set('key', 'old');
     await vault.set('key', 'new');
@@ -120,7 +120,7 @@ describe('names', () => {
     expect([store.reveal('current'), store.reveal('pinned')]).toEqual(['newest', 'old']);
   });
 
-  it('are mapped to names that a vault allows, and count as missing when that is impossible', async () => {
+  it('maps names to names that a vault allows, and treats impossible names as missing', async () => {
     const vault = await startVault({ secrets: { 'tls-crt': 'c', 'db-primary-password': 'p' } });
     const long = 'x'.repeat(200);
     const secrets = {
@@ -133,7 +133,7 @@ describe('names', () => {
     expect(store.reveal('long')).toBeUndefined();
   });
 
-  it('come from several vaults in the order of the sources', async () => {
+  it('reads several vaults in the order of the sources', async () => {
     const own = await startVault({ name: 'shop', secrets: { key: 'of the shop' } });
     const shared = await startVault({
       name: 'shared',
@@ -150,7 +150,7 @@ describe('names', () => {
     expect([store.reveal('key'), store.reveal('only')]).toEqual(['rotated', 'rotated too']);
   });
 
-  it('are discovered only with the option `list`, across all pages', async () => {
+  it('discovers the secrets of all pages, but only with list: true', async () => {
     const secrets = many(7);
     const vault = await startVault({ secrets, pageSize: 3, emptyPages: 2 });
     await vault.set('off', 'value', { enabled: false });
@@ -169,7 +169,7 @@ describe('names', () => {
     expect(requestsOf(quiet).at('list')).toBe(0);
   });
 
-  it('are reported with similar names when they are missing and the vault may be listed', async () => {
+  it('suggests similar names for a missing secret when the vault may be listed', async () => {
     const vault = await startVault({ secrets: { 'database-password': 'p' } });
     const open = (list: boolean) =>
       SecretStore.open({ secrets: { a: 'databse-password' }, sources: [sourceOf(vault, { list })] });
@@ -183,8 +183,8 @@ describe('names', () => {
   });
 });
 
-describe('a secret that the vault does not have', () => {
-  it('may come from the next source, and moves up once the vault has it', async () => {
+describe('a secret that is missing in the vault', () => {
+  it('takes a missing secret from the next source until the vault has it', async () => {
     const vault = await startVault();
     const { store, log } = await openStore({ key: 'key' }, sourceOf(vault), memory({ key: 'of memory' }));
     expect(store.get('key')).toMatchObject({ source: 'memory' });
@@ -203,7 +203,7 @@ describe('a secret that the vault does not have', () => {
     expect(log.recovered.map(({ code }) => code)).toEqual(['SECRET_VANISHED']);
   });
 
-  it('is requested only when the mount does not have it either', async () => {
+  it('requests only those secrets from the vault that the mount is missing', async () => {
     const vault = await startVault({ secrets: { 'in-vault': 'of the vault' } });
     await using mount = await createTestMount({ 'in-mount': 'of the mount' });
     const secrets = { mounted: 'in-mount', vaulted: 'in-vault' };
@@ -218,7 +218,7 @@ describe('a secret that the vault does not have', () => {
   });
 });
 
-/** Opens a store with everything that the vault lists. */
+/** Opens a store in discovery. */
 async function discover(source: ReturnType<typeof sourceOf>) {
   const store = await SecretStore.open({ sources: [source] });
   return { store, log: record(store) };

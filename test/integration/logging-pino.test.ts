@@ -35,8 +35,8 @@ const masking = (secrets: Pick<SecretStore, 'redact'>): LoggerOptions => ({
   hooks: { streamWrite: (line) => secrets.redact(line) },
 });
 
-/** Says every value that ever served, the old ones after each rotation again. */
-async function sayAll(logger: Logger): Promise<number> {
+/** Logs the current value and the earlier ones after each rotation. Returns the number of lines. */
+async function logAll(logger: Logger): Promise<number> {
   let lines = 0;
   for (let round = 0; round <= ROTATIONS; round += 1) {
     if (round > 0) await stage.rotate();
@@ -53,10 +53,10 @@ async function sayAll(logger: Logger): Promise<number> {
   return lines;
 }
 
-describe('pino that writes through redact', () => {
-  it('writes no value, whatever it is asked to log, and every line is JSON', async () => {
+describe('pino with redact in streamWrite', () => {
+  it('writes lines of pino as JSON without values', async () => {
     const logger = pino(masking(stage.secrets), pino.destination({ dest: file, sync: true }));
-    const count = await sayAll(logger);
+    const count = await logAll(logger);
     const written = readFileSync(file, 'utf8');
     stage.assertMasked(written);
     const lines = parsedLines(written);
@@ -68,17 +68,17 @@ describe('pino that writes through redact', () => {
     });
   });
 
-  it('hands no value to a transport in its worker thread', async () => {
+  it('sends no value to the worker thread of a pino transport', async () => {
     const transport = pino.transport({ target: 'pino/file', options: { destination: file } });
     onTestFinished(() => transport.end());
-    const count = await sayAll(pino(masking(stage.secrets), transport));
+    const count = await logAll(pino(masking(stage.secrets), transport));
     await waitFor(() => readFileSync(file, 'utf8').split('\n').length === count + 1);
     const written = readFileSync(file, 'utf8');
     stage.assertMasked(written);
     expect(parsedLines(written)).toHaveLength(count);
   });
 
-  it('writes no value of a request where it is the logger of Fastify', async () => {
+  it('writes no value of a request as the logger of Fastify', async () => {
     const stream = pino.destination({ dest: file, sync: true });
     const app = fastify({ logger: { ...masking(stage.secrets), stream } });
     app.get('/', (request) => {

@@ -44,8 +44,8 @@ function loggerOf(...formats: Logform.Format[]): Logger {
   });
 }
 
-/** Says every value that ever served, the old ones after each rotation again. */
-async function sayAll(logger: Logger): Promise<number> {
+/** Logs the current value and the earlier ones after each rotation. Returns the number of lines. */
+async function logAll(logger: Logger): Promise<number> {
   let lines = 0;
   for (let round = 0; round <= ROTATIONS; round += 1) {
     if (round > 0) await stage.rotate();
@@ -61,10 +61,10 @@ async function sayAll(logger: Logger): Promise<number> {
   return lines;
 }
 
-describe('winston that redacts last', () => {
-  it('writes no value with json, errors and splat, and every line is JSON', async () => {
+describe('winston with redact as its last format', () => {
+  it('writes lines of winston as JSON without values, with json, errors and splat', async () => {
     const { errors, json, splat, timestamp } = winston.format;
-    const count = await sayAll(loggerOf(errors({ stack: true }), splat(), timestamp(), json()));
+    const count = await logAll(loggerOf(errors({ stack: true }), splat(), timestamp(), json()));
     stage.assertMasked(written);
     const lines = parsedLines(written);
     expect(lines).toHaveLength(count);
@@ -74,9 +74,9 @@ describe('winston that redacts last', () => {
     });
   });
 
-  it('writes no value with printf', async () => {
+  it('writes no value with the winston format printf', async () => {
     const { errors, printf, splat } = winston.format;
-    await sayAll(
+    await logAll(
       loggerOf(
         errors({ stack: true }),
         splat(),
@@ -88,8 +88,8 @@ describe('winston that redacts last', () => {
     stage.assertMasked(written);
   });
 
-  it('writes no value where it prints objects as Node does', async () => {
-    await sayAll(loggerOf(winston.format.prettyPrint({ depth: 9 })));
+  it('writes no value with the winston format prettyPrint', async () => {
+    await logAll(loggerOf(winston.format.prettyPrint({ depth: 9 })));
     stage.assertMasked(written);
   });
 });

@@ -24,7 +24,7 @@ const openToken = (mount: TestMount) =>
 
 describe.skipIf(!canDropPrivileges).each(LAYOUTS)('a %s mount without read permission', (layout) => {
   it.each([0o700, 0o744])(
-    'names the mode, the owner and the user when open fails (mode %o)',
+    'names mode, owner and user when open cannot read the mount (mode %o)',
     async (mode) => {
       const mount = await mountFor({ token: MARKER }, layout);
       chmodSync(mount.path, process.geteuid?.() === 0 ? mode : 0);
@@ -39,7 +39,7 @@ describe.skipIf(!canDropPrivileges).each(LAYOUTS)('a %s mount without read permi
     },
   );
 
-  it('names the unreadable file, its mode and the user when open fails', async () => {
+  it('names the file, its mode and the user when open cannot read a file', async () => {
     const mount = await mountFor({ token: MARKER }, layout);
     chmodSync(join(mount.path, 'token'), 0o200);
     const error = await openToken(mount).then(String, (reason) => reason);
@@ -51,9 +51,9 @@ describe.skipIf(!canDropPrivileges).each(LAYOUTS)('a %s mount without read permi
     expect(error.message).toContain('filePermission');
   });
 
-  it('keeps the values of a running store, reports the failure once, and recovers with the permission', async () => {
+  it('keeps its values while a mount or a file is unreadable, reports that once, and recovers', async () => {
     const mount = await mountFor({ token: 'n0', user: 'n0' }, layout);
-    // Without its watch, whose refreshes would run with all permissions.
+    // Without the watch, whose refreshes would run as root.
     const { watch: _, ...source } = mountedFiles(mount.path);
     await using store = await SecretStore.open({
       secrets: { token: 'token', user: 'user' },
@@ -78,7 +78,7 @@ describe.skipIf(!canDropPrivileges).each(LAYOUTS)('a %s mount without read permi
     expect(store.health().status).toBe('ok');
   });
 
-  it('holds back only the files of a directory that cannot be entered', async () => {
+  it('serves the other files when one directory of the mount is unreadable', async () => {
     const mount = await mountFor({ token: 'n0', 'private/key': MARKER }, layout);
     chmodSync(join(mount.path, 'private'), 0o000);
     const { watch: _, ...source } = mountedFiles(mount.path);

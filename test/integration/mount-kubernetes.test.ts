@@ -18,7 +18,7 @@ import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
-// So slow that a test can only pass because of the watch.
+// Polls every ten minutes, so that a test passes only through the watch.
 const NO_POLL = { pollIntervalMs: 600_000 };
 const PAIR = { user: 'db-user', password: 'db-password' } as const;
 
@@ -26,15 +26,15 @@ function openPair(path: string) {
   return SecretStore.open({ secrets: PAIR, sources: [mountedFiles(path, NO_POLL)] });
 }
 
-/** In memory, as the volumes of the kubelet are, where the system has such a directory. */
+/** Makes a directory in memory, like the volumes of the kubelet, if the system has /dev/shm. */
 function memoryDirectory(): string {
   const base = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hot-secrets-'));
   onTestFinished(() => rmSync(base, { recursive: true, force: true }));
   return join(base, 'mount');
 }
 
-describe('a Kubernetes mount that another process writes', () => {
-  it('reports each rotation as one change', async () => {
+describe('a Kubernetes mount of another process', () => {
+  it('reports each rotation of a pair as one change', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -59,7 +59,7 @@ describe('a Kubernetes mount that another process writes', () => {
     }
   });
 
-  it('never serves a torn pair while the writer swaps without pause', async () => {
+  it('serves no torn pair while the writer swaps without pause', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'n0', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -78,7 +78,7 @@ describe('a Kubernetes mount that another process writes', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('follows the rotations of a nested alias', async () => {
+  it('follows rotations of a file in a subfolder', async () => {
     const name = 'db/primary/password';
     await using writer = await startMountWriter({ content: { [name]: 'n0', other: 'same' } });
     await using store = await SecretStore.open({
@@ -91,7 +91,7 @@ describe('a Kubernetes mount that another process writes', () => {
     }
   });
 
-  it('emits no change when an update writes the same bytes again', async () => {
+  it('emits no change when a rotation writes the same bytes', async () => {
     await using writer = await startMountWriter({ content: { 'db-user': 'same', 'db-password': 'n0' } });
     await using store = await openPair(writer.path);
     const log = record(store);
@@ -123,9 +123,9 @@ describe('a Kubernetes mount that another process writes', () => {
 
 describe('a mount whose ..data alternates between two directories', () => {
   it.each([
-    { how: 'rewrites the files of the inactive directory in place', recreate: false },
-    { how: 'recreates the inactive directory', recreate: true },
-  ])('never serves a torn pair while a writer that $how swaps without pause', async ({ recreate }) => {
+    ['rewrites the files of the inactive directory in place', false],
+    ['recreates the inactive directory', true],
+  ])('serves no torn pair while a writer that %s swaps without pause', async (_how, recreate) => {
     const path = memoryDirectory();
     const content = { 'db-user': 'n0', 'db-password': 'n0' };
     await using writer = await startMountWriter({ content, path, layout: 'alternating', recreate });
@@ -149,7 +149,7 @@ describe('a mount whose ..data alternates between two directories', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('finds every rotation when two swaps lead back to the same directory', async () => {
+  it('finds the last value when two swaps lead back to the same directory', async () => {
     const content = { 'db-user': 'n0', 'db-password': 'n0' };
     await using writer = await startMountWriter({ content, layout: 'alternating' });
     await using store = await openPair(writer.path);
@@ -160,8 +160,8 @@ describe('a mount whose ..data alternates between two directories', () => {
   });
 });
 
-describe('a mount whose ..data is removed before it is recreated, as on Windows nodes', () => {
-  it('waits for the new ..data without reporting an error', async () => {
+describe('a mount without ..data for a moment, as on Windows nodes', () => {
+  it('waits for a ..data that is missing for a moment, without an error', async () => {
     await using mount = await createTestMount({ 'db-user': 'n0', 'db-password': 'n0' });
     await using store = await openPair(mount.path);
     const log = record(store);
@@ -183,7 +183,7 @@ describe('a mount whose ..data is removed before it is recreated, as on Windows 
     expect(log.codes()).toEqual([]);
   });
 
-  it('reports a ..data that stays missing, and follows it again when it is back', async () => {
+  it('reports a ..data that stays missing, and follows rotations once it is back', async () => {
     await using mount = await createTestMount({ 'db-user': 'n0', 'db-password': 'n0' });
     await using store = await openPair(mount.path);
     const log = record(store);

@@ -24,8 +24,8 @@ async function expectRotations(mount: TestMount, current: () => string, prefix: 
   }
 }
 
-describe.each(LAYOUTS)('a %s mount that is deleted', (layout) => {
-  it('keeps its values, is reported missing once, and rotates again each time it is back', async () => {
+describe.each(LAYOUTS)('a deleted %s mount', (layout) => {
+  it('keeps the values of a deleted mount, reports it once, and follows rotations once it is back', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -47,7 +47,7 @@ describe.each(LAYOUTS)('a %s mount that is deleted', (layout) => {
     expect(store.health().status).toBe('ok');
   });
 
-  it('rotates again when it is recreated before the next refresh, under the same inode', async () => {
+  it('follows rotations of a mount that is deleted and recreated at once', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -61,8 +61,8 @@ describe.each(LAYOUTS)('a %s mount that is deleted', (layout) => {
   });
 });
 
-describe('a mount that changes its layout while it is watched', () => {
-  it('follows every change of layout and the rotations after it', async () => {
+describe('a mount whose layout changes', () => {
+  it('follows rotations after every change of the layout', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -78,7 +78,7 @@ describe('a mount that changes its layout while it is watched', () => {
 });
 
 describe('a mount that appears late', () => {
-  it.each(LAYOUTS)('delays open until it appears (%s)', async (layout) => {
+  it.each(LAYOUTS)('opens a store once a late %s mount appears', async (layout) => {
     const path = join(temporaryDirectory(), 'not/there/yet');
     const opening = SecretStore.open({
       secrets: { token: 'token' },
@@ -94,7 +94,7 @@ describe('a mount that appears late', () => {
     }
   });
 
-  it('makes open fail with MOUNT_MISSING after waitForMountMs', async () => {
+  it('rejects open with MOUNT_MISSING after waitForMountMs', async () => {
     const path = join(temporaryDirectory(), 'never');
     const before = Date.now();
     const opening = SecretStore.open({ sources: [mountedFiles(path, { waitForMountMs: 200 })] });
@@ -102,25 +102,28 @@ describe('a mount that appears late', () => {
     expect(Date.now() - before).toBeGreaterThanOrEqual(195);
   });
 
-  it.each(LAYOUTS)('takes over from the environment when it appears at run time (%s)', async (layout) => {
-    const path = join(temporaryDirectory(), 'not/there/yet');
-    await using store = await SecretStore.open({
-      secrets: { token: 'token', other: 'other' },
-      sources: [
-        mountedFiles(path, { ...NO_POLL, optional: true }),
-        environment({ TOKEN: 'from-env', OTHER: 'only-env' }),
-      ],
-    });
-    const log = record(store);
-    expect([store.reveal('token'), store.get('token').source]).toEqual(['from-env', 'environment']);
-    expect(store.report().sources[0]?.note).toContain('does not exist');
+  it.each(LAYOUTS)(
+    'replaces the environment by a late %s mount, without an event for equal values',
+    async (layout) => {
+      const path = join(temporaryDirectory(), 'not/there/yet');
+      await using store = await SecretStore.open({
+        secrets: { token: 'token', other: 'other' },
+        sources: [
+          mountedFiles(path, { ...NO_POLL, optional: true }),
+          environment({ TOKEN: 'from-env', OTHER: 'only-env' }),
+        ],
+      });
+      const log = record(store);
+      expect([store.reveal('token'), store.get('token').source]).toEqual(['from-env', 'environment']);
+      expect(store.report().sources[0]?.note).toContain('does not exist');
 
-    await using mount = await createTestMount({ token: 'from-env' }, { path, layout });
-    await waitFor(() => store.get('token').source === 'mounted-files');
-    expect(log.changes, 'the same bytes from a better source are not a rotation').toEqual([]);
-    await expectRotations(mount, () => store.reveal('token'), 'n');
-    expect([store.reveal('other'), store.get('other').source]).toEqual(['only-env', 'environment']);
-    expect(store.report().sources[0]?.note).toBeUndefined();
-    expect(log.codes()).toEqual([]);
-  });
+      await using mount = await createTestMount({ token: 'from-env' }, { path, layout });
+      await waitFor(() => store.get('token').source === 'mounted-files');
+      expect(log.changes, 'the same bytes from an earlier source are not a rotation').toEqual([]);
+      await expectRotations(mount, () => store.reveal('token'), 'n');
+      expect([store.reveal('other'), store.get('other').source]).toEqual(['only-env', 'environment']);
+      expect(store.report().sources[0]?.note).toBeUndefined();
+      expect(log.codes()).toEqual([]);
+    },
+  );
 });

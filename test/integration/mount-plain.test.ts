@@ -12,9 +12,9 @@ const NO_POLL = { pollIntervalMs: 600_000 };
 
 describe('a plain directory', () => {
   it.each([
-    { how: 'written in place', rename: false },
-    { how: 'replaced by rename', rename: true },
-  ])('finds each rotation of files that are $how', async ({ rename }) => {
+    ['written in place', false],
+    ['replaced by rename', true],
+  ])('finds each rotation of plain files that are %s', async (_how, rename) => {
     await using mount = await createTestMount(
       { user: 'n0', 'db/primary/password': 'n0' },
       { layout: 'plain' },
@@ -34,20 +34,20 @@ describe('a plain directory', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('finds a change that comes right after the refresh for the previous one', async () => {
+  it('finds a change right after the refresh of the previous one', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
       sources: [mountedFiles(mount.path, NO_POLL)],
     });
     for (let number = 1; number <= 25; number += 1) {
-      // Without a pause: watchers that throttle lose the second of two changes within 50 ms.
+      // A watcher that throttles would lose the second of two changes within 50 ms.
       await mount.rotate({ token: `n${number}` });
       await waitFor(() => store.reveal('token') === `n${number}`, { timeoutMs: 5000 });
     }
   });
 
-  it('follows another process that rewrites every file in place', async () => {
+  it('finds the last values of another process that rewrites every file in place', async () => {
     await using writer = await startMountWriter({ content: { user: 'n0', password: 'n0' }, layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { user: 'user', password: 'password' },
@@ -62,7 +62,7 @@ describe('a plain directory', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('treats a file that is briefly empty as a write in progress', async () => {
+  it('waits for the new value of a file that is empty for a moment, without an error', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -81,7 +81,7 @@ describe('a plain directory', () => {
     expect(log.codes()).toEqual([]);
   });
 
-  it('never serves half of a file that is written in small steps', async () => {
+  it('serves no part of a file that is written in small steps', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },
@@ -105,7 +105,7 @@ describe('a plain directory', () => {
     expect([...seen].sort()).toEqual(['n0', 'n1', 'n2', whole]);
   });
 
-  it('reports a file that stays empty, and keeps its last value', async () => {
+  it('keeps the last value of a file that stays empty, reports it, and recovers', async () => {
     await using mount = await createTestMount({ token: 'n0' }, { layout: 'plain' });
     await using store = await SecretStore.open({
       secrets: { token: 'token' },

@@ -9,7 +9,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 const CHILD = fileURLToPath(new URL('../support/subpath-child.ts', import.meta.url));
 
-/** Binding needs a private mount namespace: Linux, root, and a container that permits it. */
+/** Whether this process may bind a file: that needs Linux, root, and a container that permits mounts. */
 function canBind(): boolean {
   try {
     execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
@@ -19,14 +19,11 @@ function canBind(): boolean {
   }
 }
 
-describe.skipIf(!canBind())('a file that is bound into the container by subPath', () => {
+describe.skipIf(!canBind())('a subPath mount', () => {
   it.each([
-    { when: 'before the first rotation', after: 'true' },
-    {
-      when: 'after it, when its target was deleted',
-      after: 'rm -r "$1/$(readlink "$1/..data")"',
-    },
-  ])('is served with a warning that it never rotates: $when', async ({ after }) => {
+    ['before the first rotation', 'true'],
+    ['after the first rotation deleted its target', 'rm -r "$1/$(readlink "$1/..data")"'],
+  ])('serves a subPath mount with a warning that it never rotates (%s)', async (_when, after) => {
     await using mount = await createTestMount({ token: 'frozen' });
     const target = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(target, { recursive: true }));

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { waitFor } from '../support/wait-for';
 
 describe.each(['kubernetes', 'plain'] as const)('values of every kind from a %s mount', (layout) => {
-  it('stay whole after each rotation, and unchanged in older snapshots', async () => {
+  it('keeps values of every kind intact through rotations and in older snapshots', async () => {
     const raw = (round: number) => Uint8Array.from({ length: 256 }, (_, index) => (index + round) % 256);
     const content = (round: number) => ({
       text: `text-${round}\n`,

@@ -45,7 +45,7 @@ function closingMemory(first: string) {
   return { source, close };
 }
 
-/** Starts an application, and resolves with the code of its failure. */
+/** Starts an application. Resolves with the code of its failure. */
 const failureOf = (metadata: ModuleMetadata) =>
   createNest('express', metadata)
     .then((app) => app.init())
@@ -55,7 +55,7 @@ const failureOf = (metadata: ModuleMetadata) =>
     );
 
 describe('SecretsModule at start-up', () => {
-  it('opens the store first, and fails with the error of open', async () => {
+  it('fails to start with the error of open when a secret is missing', async () => {
     const imports = [
       SecretsModule.forRoot({ secrets: { key: 'api-key' }, sources: [memory(pairOf('first'))] }),
     ];
@@ -63,7 +63,7 @@ describe('SecretsModule at start-up', () => {
     await expect(started).rejects.toMatchObject({ code: 'SECRET_MISSING', secret: 'key' });
   });
 
-  it('fails for an injected name that the store does not know, and suggests a known one', async () => {
+  it('fails to start for an injected name that is unknown, and suggests a known one', async () => {
     @Injectable()
     class Misspelt {
       constructor(@InjectSecret('pasword') readonly password: SecretHandle) {}
@@ -89,21 +89,21 @@ describe('SecretsModule at start-up', () => {
     ['an invalid name', 'OPTION_INVALID', { as: 'my secrets' }],
     ['no store', 'OPTION_INVALID', { store: undefined }],
     ['a store and names', 'OPTION_INVALID', { secrets: pairDefinitions }],
-  ])('fails for %s (%s)', async (_what, code, ...modules) => {
+  ])('fails to start with %s (%s)', async (_what, code, ...modules) => {
     const { store } = await openPair('first');
     const imports = modules.map((options) => SecretsModule.forRoot({ store, ...options } as never));
     expect(await failureOf({ imports })).toBe(code);
     expect(isClosed(store)).toBe(false);
   });
 
-  it('fails on Fastify when a plugin already uses the name', async () => {
+  it('fails to start on Fastify when a plugin already uses the name', async () => {
     const { store } = await openPair('first');
     const app = await createNest('fastify', { imports: [SecretsModule.forRoot({ store, as: 'billing' })] });
     app.getHttpAdapter().getInstance().decorateRequest('billing', null);
     await expect(app.init()).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
-  it('closes the store that it opened when an option is wrong', async () => {
+  it('closes the store that it opened when another option is invalid', async () => {
     const { source, close } = closingMemory('first');
     const imports = [
       SecretsModule.forRoot({ secrets: pairDefinitions, sources: [source], endpoints: {} as never }),
@@ -112,14 +112,14 @@ describe('SecretsModule at start-up', () => {
     expect(close).toHaveBeenCalledTimes(1);
   });
 
-  it.each([null, 'secrets', 7])('refuses %j instead of options', (options) => {
+  it.each([null, 'secrets', 7])('refuses %j instead of the options of SecretsModule', (options) => {
     const refused = expect.objectContaining({ code: 'OPTION_INVALID' });
     expect(() => SecretsModule.forRoot(options as never)).toThrow(refused);
     expect(() => SecretsModule.forRootAsync(options as never)).toThrow(refused);
     expect(() => SecretsModule.forRootAsync({ useFactory: options as never })).toThrow(refused);
   });
 
-  it('takes options from a factory, which receives what other modules export', async () => {
+  it('takes options from a factory with providers of other modules', async () => {
     @Module({ providers: [{ provide: 'prefix', useValue: 'late' }], exports: ['prefix'] })
     class ConfigModule {}
     const app = await createNest('express', {
@@ -140,7 +140,7 @@ describe('SecretsModule at start-up', () => {
     expect(await failureOf({ imports: [named] })).toBe('OPTION_UNKNOWN');
   });
 
-  it('finds the names of factories and of classes that are declared after the module', async () => {
+  it('injects secrets into factories and into classes declared after the module', async () => {
     const { store } = await openPair('first');
     const root = SecretsModule.forRoot({ store });
     @Injectable()
@@ -157,7 +157,7 @@ describe('SecretsModule at start-up', () => {
     expect(app.get('made')).toBe('first-password');
   });
 
-  it('provides the names of lazily loaded classes with forFeature', async () => {
+  it('injects secrets into lazily loaded classes with forFeature', async () => {
     const { store, rotate } = await openPair('first');
     const app = await createNest('express', { imports: [SecretsModule.forRoot({ store })] });
     @Injectable()
@@ -197,8 +197,8 @@ describe('SecretsModule at start-up', () => {
   });
 });
 
-describe.each(platforms)('an application on %s that closes', (platform) => {
-  it('closes its store after the last request and after the shutdown hooks of its classes', async () => {
+describe.each(platforms)('the end of an application on %s', (platform) => {
+  it('closes the store after the last request and all shutdown hooks', async () => {
     const { source, close } = closingMemory('first');
     const [hasRead, mayEnd] = [deferred(), deferred()];
     const steps: string[] = [];
@@ -250,11 +250,11 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
     expect(close).toHaveBeenCalledTimes(1);
   });
 
-  it('closes its store when a signal ends the application', async () => {
+  it('closes the store when a signal ends the application', async () => {
     const { store } = await openPair('first');
     const { app } = await startNest(platform, { imports: [SecretsModule.forRoot({ store })] });
     app.enableShutdownHooks(['SIGUSR2']);
-    // Nest sends the signal again when it is done, which would end this process.
+    // Nest sends the signal again at the end, which would end this process.
     const again = vi.fn();
     process.on('SIGUSR2', again);
     onTestFinished(() => void process.off('SIGUSR2', again));
@@ -262,7 +262,7 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
     await waitFor(() => isClosed(store) && again.mock.calls.length === 2);
   });
 
-  it('leaves the store open with closeStore: false', async () => {
+  it('leaves the store open when the application closes with closeStore: false', async () => {
     const { store } = await openPair('first');
     const { app } = await startNest(platform, {
       imports: [SecretsModule.forRoot({ store, closeStore: false })],
@@ -272,8 +272,8 @@ describe.each(platforms)('an application on %s that closes', (platform) => {
   });
 });
 
-describe('an application without HTTP', () => {
-  it('injects the store, and closes it', async () => {
+describe('a Nest application without HTTP', () => {
+  it('injects secrets and closes the store in an application without HTTP', async () => {
     const { store, rotate } = await openPair('first');
     @Injectable()
     class Worker {
@@ -294,7 +294,7 @@ describe('an application without HTTP', () => {
 });
 
 describe('onRotate of SecretsModule', () => {
-  it('runs after each rotation, and only causes an error event when it throws or never ends', async () => {
+  it('calls onRotate after each rotation, and reports when it throws or never ends', async () => {
     const { store, rotate } = await openPair('first');
     const log = record(store);
     const seen: string[] = [];
@@ -318,7 +318,7 @@ describe('onRotate of SecretsModule', () => {
     await app.close();
   });
 
-  it('does not keep the application from closing while it runs', async () => {
+  it('aborts the signal of a running onRotate when the application closes', async () => {
     const { store, rotate } = await openPair('first');
     const started = deferred<AbortSignal>();
     const onRotate = async (_event: unknown, { signal }: RotationContext<Pair>) => {

@@ -48,7 +48,7 @@ class Payments {
 describe.each(platforms)('SecretsModule on %s', (platform) => {
   const wildcard = platform === 'express' ? '*path' : '*';
 
-  it('gives each request one generation while another process keeps swapping the mount', async () => {
+  it('gives each request one generation while another process swaps the mount', async () => {
     @Controller()
     class PairController {
       @Get('pair')
@@ -74,7 +74,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     await waitFor(() => load.done > 600 && seen.size > 20, { timeoutMs: 25_000 });
     await swapping.stop();
     expect((await load.stop()).failures).toEqual([]);
-    // What was injected before all of these rotations is up to date.
+    // A handle injected before all rotations returns the current value.
     const { store, password } = app.get(Payments);
     await store.refresh();
     expect(password.reveal()).toBe(store.reveal('user'));
@@ -82,7 +82,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     await app.close();
   });
 
-  it('takes the snapshot when a secret is first read, and keeps it throughout', async () => {
+  it('takes the snapshot of a request at its first read, and keeps it until the request ends', async () => {
     const { store, rotate } = await openPair('first');
     const [arrived, mayRead, hasRead, mayEnd] = [deferred(), deferred(), deferred(), deferred()];
     @Controller()
@@ -117,7 +117,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     });
   });
 
-  it('shows middleware, guards, interceptors and handlers the same snapshot, whatever rotates between them', async () => {
+  it('gives middleware, guards, interceptors and handlers one snapshot while secrets rotate', async () => {
     const { store, rotate } = await openPair('value');
     let round = 0;
     const seen: unknown[] = [];
@@ -167,19 +167,19 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
   });
 
   it.each([
-    {
-      title: 'of a URI',
-      versioning: { type: VersioningType.URI },
-      paths: ['/api', '/api/v1/one', '/api/v2/wild/a/b', '/outside/c', '/v1/old'],
-    },
-    {
-      title: 'of a header',
-      versioning: { type: VersioningType.HEADER, header: 'x-version' },
-      paths: ['/api', '/api/one', '/api/wild/a/b', '/outside/c', '/old'],
-    },
+    [
+      'in the URI',
+      { type: VersioningType.URI },
+      ['/api', '/api/v1/one', '/api/v2/wild/a/b', '/outside/c', '/v1/old'],
+    ],
+    [
+      'in a header',
+      { type: VersioningType.HEADER, header: 'x-version' },
+      ['/api', '/api/one', '/api/wild/a/b', '/outside/c', '/old'],
+    ],
   ] as const)(
-    'reaches all routes below a global prefix and outside of it, of all versions $title',
-    async ({ versioning, paths }) => {
+    'gives snapshots to all routes with and without a global prefix, with versions %s',
+    async (_title, versioning, paths) => {
       const { store } = await openPair('first');
       const answer = (snapshot: Snapshot<Pair>) => ({ user: snapshot.reveal('user') });
       @Controller({ version: VERSION_NEUTRAL })
@@ -228,7 +228,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     },
   );
 
-  it('responds with 503 to a request that first reads a secret after the store was closed, and serves all others', async () => {
+  it('responds with 503 to requests that first read a secret after the store has closed, and serves all others', async () => {
     const { store } = await openPair('first');
     @Controller()
     class ReadController {
@@ -251,7 +251,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     expect(await ask(`${url}/plain`)).toEqual({ status: 200, body: { plain: true } });
   });
 
-  it('separates two stores by name', async () => {
+  it('gives each request snapshots of two stores under two names', async () => {
     const [shop, billing] = [await openPair('shop'), await openPair('billing')];
     @Controller()
     class BothController {
@@ -286,7 +286,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     }
   });
 
-  it('serves the endpoints at one path, whatever the global prefix, and asks the authorizer', async () => {
+  it('serves the endpoints outside the global prefix, with authorization', async () => {
     const { store, rotate } = await openPair('first');
     const { url } = await startNest(
       platform,
@@ -311,7 +311,7 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
     expect((await at('/live')).status).toBe(200);
   });
 
-  it('does not wait for the body of a request to an endpoint', async () => {
+  it('answers a request to an endpoint before its body has arrived', async () => {
     const { store } = await openPair('first');
     const { url } = await startNest(platform, {
       imports: [SecretsModule.forRoot({ store, endpoints: { authorize, basePath: '/ops' } })],
@@ -326,15 +326,15 @@ describe.each(platforms)('SecretsModule on %s', (platform) => {
       expect(await answered).toMatchObject({ status, headers: { connection: 'close' } });
       asked.destroy();
     }
-    // A body that Nest parses for Express before any module sees the request is refused there, and asks for nothing.
+    // On Express, Nest parses the body first, and refuses one that is too large.
     const body = JSON.stringify({ long: 'x'.repeat(200_000) });
     const post = { method: 'POST', headers: { ...authorized, 'content-type': 'application/json' }, body };
     expect((await ask(`${url}/ops/reload`, post)).status).toBe(platform === 'express' ? 413 : 200);
   });
 });
 
-describe('an injected handle', () => {
-  it('reveals no value when it is printed, serialized or inspected', async () => {
+describe('the handle of InjectSecret', () => {
+  it('prints, serializes and inspects a handle without its value', async () => {
     const { store } = await openPair('leak-marker');
     const { app } = await startNest('express', {
       imports: [SecretsModule.forRoot({ store })],
@@ -356,7 +356,7 @@ describe('an injected handle', () => {
     expect(JSON.stringify({ password })).toBe('{"password":"[secret password]"}');
   });
 
-  it('reports rotations through watch until that is stopped', async () => {
+  it('reports rotations to a watch of a handle until it stops', async () => {
     const { store, rotate } = await openPair('first');
     const { app } = await startNest('express', {
       imports: [SecretsModule.forRoot({ store })],
@@ -383,7 +383,7 @@ describe('an injected handle', () => {
 
 describe('RequestSecrets without HTTP', () => {
   class Resolver {
-    // As @nestjs/graphql and @nestjs/microservices call it.
+    // @nestjs/graphql and @nestjs/microservices call it.
     resolve(@RequestSecrets() snapshot: Snapshot<Pair>) {
       return snapshot.reveal('user');
     }
@@ -422,7 +422,7 @@ describe('RequestSecrets without HTTP', () => {
     return { handler, request: await seen.promise };
   }
 
-  it('finds the request of a GraphQL context', async () => {
+  it('returns the snapshot of the request in a GraphQL context', async () => {
     const { handler, request } = await handlerOf('graphql');
     expect(await handler({}, {}, { req: request }, {})).toBe('first-user');
     expect(await handler({}, {}, { reply: { request } }, {})).toBe('first-user');
@@ -430,7 +430,7 @@ describe('RequestSecrets without HTTP', () => {
     await expect(handler({}, {})).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
-  it('throws an error that says what to do without a request', async () => {
+  it('suggests InjectSecrets when a context has no request', async () => {
     const { handler, request } = await handlerOf('rpc');
     await expect(handler(request, {})).rejects.toMatchObject({
       code: 'OPTION_INVALID',

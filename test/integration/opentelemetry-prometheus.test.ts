@@ -14,7 +14,7 @@ import { waitFor } from '../support/wait-for';
 const DAY_MS = 86_400_000;
 const BAD = 'leak-marker-bad';
 
-/** A service with a certificate, an agent and a client, as Prometheus sees it. */
+/** Starts a service with a certificate, an agent and a client, which Prometheus can scrape. */
 async function service() {
   const authority = await createAuthority();
   const keys: string[] = [];
@@ -85,7 +85,7 @@ async function service() {
   };
 }
 
-it('shows Prometheus rotations, a rejection, a failure and its end, and the days until a certificate expires', async () => {
+it('exposes rotations, rejections, errors, recovery and the days until expiry to Prometheus, without values', async () => {
   const { mount, secrets, client, pair, keys, scrape, value } = await service();
   for (const round of [1, 2, 3]) {
     await mount.rotate({ password: `leak-marker-${round}` });
@@ -121,7 +121,7 @@ it('shows Prometheus rotations, a rejection, a failure and its end, and the days
   for (const hidden of ['leak-marker', ...keys]) expect(page).not.toContain(hidden);
 });
 
-it('publishes exactly the metrics that the tables of docs/telemetry.md name, scraped under the names given there', async () => {
+it('publishes exactly the metrics of docs/telemetry.md, under the documented names of a scrape', async () => {
   const { mount, secrets, client, scrape, collect } = await service();
   await mount.rotate({ password: BAD });
   await waitFor(async () => (await scrape()).includes('rejections_total{'));

@@ -12,7 +12,7 @@ import { createPfx } from '../support/pfx';
 import { type PgHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
-/** Long enough for the server to change its certificate, short enough to wait for. */
+/** Long enough for the server to change its certificate. */
 const GRACE_MS = 2000;
 
 let clients: Authority;
@@ -30,14 +30,14 @@ afterAll(() => harness.server.stop());
 
 const PASSPHRASE = 'fictitious passphrase';
 
-/** What the mount holds of a certificate. */
+/** The files of a certificate in the mount. */
 function files({ chain: cert, key }: Issued, format: 'PEM' | 'PFX' = 'PEM'): Record<string, string | Buffer> {
   if (format === 'PEM') return { 'client.crt': cert, 'client.key': key };
   return { 'client.pfx': createPfx({ cert, key, password: PASSPHRASE }), 'client.password': PASSPHRASE };
 }
 
-/** A role, its first certificate, and what follows the files of both. */
-async function certified(format: 'PEM' | 'PFX' = 'PEM') {
+/** A role with its first certificate, and a store that follows the files. */
+async function certifiedRole(format: 'PEM' | 'PFX' = 'PEM') {
   const role = await harness.role('unused');
   const first = await clients.issue({ commonName: role });
   const mount = await createTestMount({ ...files(first, format), 'ca.crt': servers.cert });
@@ -71,7 +71,7 @@ async function certified(format: 'PEM' | 'PFX' = 'PEM') {
   return { role, first, mount, secrets, pool };
 }
 
-/** Waits until all connections of a role, as many as the pool may have, have shown this certificate. */
+/** Waits until the role has eight connections, all with this certificate. */
 async function shownByAll(role: string, { cert }: Issued): Promise<void> {
   const serial = BigInt(`0x${new X509Certificate(cert).serialNumber}`).toString();
   await waitFor(async () => {
@@ -80,7 +80,7 @@ async function shownByAll(role: string, { cert }: Issued): Promise<void> {
   });
 }
 
-/** The serials of the certificates that a role's connections have shown, as the server saw them. */
+/** The serial numbers of the certificates of a role's connections, as the server sees them. */
 async function serials(role: string): Promise<string[]> {
   const sql = `select client_serial::text as serial from pg_stat_ssl
     join pg_stat_activity using (pid) where usename = $1`;
@@ -89,9 +89,9 @@ async function serials(role: string): Promise<string[]> {
 
 const QUERY = 'select pg_sleep(0.003)';
 
-describe('a client certificate', () => {
-  it('rotates under load without a failed query, and the server sees the new one on every connection', async () => {
-    const { role, mount, pool: make } = await certified();
+describe('the client certificate of a pool', () => {
+  it('fails no query while client certificates rotate under load, and uses each on every connection', async () => {
+    const { role, mount, pool: make } = await certifiedRole();
     const pool = make();
     const load = startLoad(16, () => pool.query(QUERY));
     await waitFor(() => load.done > 100);
@@ -106,21 +106,17 @@ describe('a client certificate', () => {
     expect(harness.refused(role)).toBe(0);
   });
 
-  const strangers = async (role: string) => (await createAuthority('Clients')).issue({ commonName: role });
-  const nobodys = () => clients.issue({ commonName: 'nobody' });
+  const fromUnknownAuthority = async (role: string) =>
+    (await createAuthority('Clients')).issue({ commonName: role });
+  const forAnotherRole = () => clients.issue({ commonName: 'another' });
   it.each([
-    [
-      'when it is from an authority that the server does not trust',
-      strangers,
-      'CREDENTIAL_REFUSED',
-      'TLS alert 48',
-    ],
-    ['when it is for another name than the role', nobodys, 'CREDENTIAL_REFUSED', '28000'],
+    ['of an unknown authority', fromUnknownAuthority, 'CREDENTIAL_REFUSED', 'TLS alert 48'],
+    ['for another role', forAnotherRole, 'CREDENTIAL_REFUSED', '28000'],
   ])(
-    'is never used %s, is reported once, and gives way to the right one',
-    async (_kind, issue, code, says) => {
-      const { role, mount, pool: make } = await certified();
-      // New connections all the time: they go on with the old certificate.
+    'keeps the old client certificate while the new one is %s, reports it once, and then uses a valid one',
+    async (_kind, issue, code, detail) => {
+      const { role, mount, pool: make } = await certifiedRole();
+      // The pool opens connections all the time, which use the old certificate.
       const pool = make({ maxUses: 20 }, { retryBaseMs: 10, retryMaxMs: 20 });
       const rejected: { generation: number; error: unknown }[] = [];
       pool.rotation.on('rejected', ({ generation, error }) => rejected.push({ generation, error }));
@@ -135,7 +131,7 @@ describe('a client certificate', () => {
       const reached = load.done + 200;
       await waitFor(() => load.done > reached);
       expect(rejected).toMatchObject([{ generation: 2, error: { code } }]);
-      expect(`${rejected[0]?.error}`).toContain(says);
+      expect(`${rejected[0]?.error}`).toContain(detail);
       expect(inspect(rejected, { depth: 12, showHidden: true }).includes(lineOf(refused.key))).toBe(false);
 
       const right = await clients.issue({ commonName: role });
@@ -147,8 +143,8 @@ describe('a client certificate', () => {
     },
   );
 
-  it('costs a busy, churning pool no query when the server refuses it before the new one is there', async () => {
-    const { role, mount, pool: make } = await certified();
+  it('fails no query of a busy pool when the server refuses the certificate before the new one is in the mount', async () => {
+    const { role, mount, pool: make } = await certifiedRole();
     const pool = make({ maxUses: 5 });
     const refused: string[] = [];
     pool.rotation.on('refused', ({ error }) => refused.push(error.message));
@@ -169,8 +165,8 @@ describe('a client certificate', () => {
     for (const message of refused) expect(message).toContain('TLS alert 48');
   });
 
-  it('never reaches the server with the key of another one', async () => {
-    const { role, mount, secrets, pool: make } = await certified();
+  it('keeps the old client certificate while the new one does not match its key', async () => {
+    const { role, mount, secrets, pool: make } = await certifiedRole();
     const errors: unknown[] = [];
     secrets.on('error', (error) => errors.push(error.code));
     const pool = make();
@@ -184,9 +180,9 @@ describe('a client certificate', () => {
   });
 });
 
-describe("the server's authority", () => {
-  it('rotates under load: both are trusted while the server changes, then only the new one', async () => {
-    const { role, mount, pool: make } = await certified();
+describe('the authority of the server of a pool', () => {
+  it('fails no query while the authority rotates: trusts both in the grace window, and then only the new one', async () => {
+    const { role, mount, pool: make } = await certifiedRole();
     const pool = make({ maxUses: 20 });
     const load = startLoad(16, () => pool.query(QUERY));
     await waitFor(() => load.done > 100);
@@ -212,8 +208,8 @@ describe("the server's authority", () => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('retires connections that trusted the old one when its grace ends, and keeps the newer ones', async () => {
-    const { mount, pool: make } = await certified();
+  it('retires connections that trusted the old authority when its grace window ends, and keeps newer ones', async () => {
+    const { mount, pool: make } = await certifiedRole();
     const pool = make({ max: 3 }, { drainTimeoutMs: 200 });
     const drained: unknown[] = [];
     pool.rotation.on('drained', ({ generation, forced }) => drained.push([generation, forced]));
@@ -230,7 +226,7 @@ describe("the server's authority", () => {
     expect(pool.rotation.staleCount).toBe(0);
     const alone = await backends();
     for (const pid of alone) expect(overlapping).not.toContain(pid);
-    // Longer than the deadline of the old ones.
+    // Longer than drainTimeoutMs of the old connections.
     await pool.query('select pg_sleep(0.5)');
     expect(new Set(await backends())).toEqual(new Set(alone));
     expect(drained).toEqual([
@@ -239,8 +235,8 @@ describe("the server's authority", () => {
     ]);
   });
 
-  it('retries a login that trusted the old one when it changes meanwhile', async () => {
-    const { role, mount, secrets } = await certified();
+  it('retries a login whose authority rotates while it waits', async () => {
+    const { role, mount, secrets } = await certifiedRole();
     await using proxy = await startHoldingProxy(harness.server);
     const { host, port, database } = harness.server;
     const pool = createPool(secrets, (s) => ({
@@ -251,7 +247,7 @@ describe("the server's authority", () => {
     proxy.hold();
     const query = pool.query('select 1 as n');
     await waitFor(() => proxy.held === 1);
-    const next = await createAuthority('Servers of late');
+    const next = await createAuthority('Servers, new');
     const { chain: cert, key } = await next.issue();
     await harness.server.renewCertificates({ cert, key, ca: clients.cert });
     await mount.rotate({ 'ca.crt': next.cert });
@@ -262,34 +258,37 @@ describe("the server's authority", () => {
   });
 });
 
-describe('the private parts of a certificate', () => {
-  it.each(['PEM', 'PFX'] as const)('stay out of everything that a pool prints (%s)', async (format) => {
-    const { role, first, mount, pool: make } = await certified(format);
-    const pool = make();
-    const expectHidden = async ({ key }: Issued) => {
-      const client = await pool.connect();
-      for (const shown of [pool, pool.options, pool.rotation, client]) {
-        const text = inspect(shown, { depth: 20, getters: true, maxStringLength: null });
-        // Not the texts themselves: a failure must not print what it found.
-        expect([text.includes(lineOf(key)), text.includes(PASSPHRASE)]).toEqual([false, false]);
+describe('the private key of a pool', () => {
+  it.each(['PEM', 'PFX'] as const)(
+    'keeps private keys and passphrases out of everything that a pool prints (%s)',
+    async (format) => {
+      const { role, first, mount, pool: make } = await certifiedRole(format);
+      const pool = make();
+      const expectHidden = async ({ key }: Issued) => {
+        const client = await pool.connect();
+        for (const shown of [pool, pool.options, pool.rotation, client]) {
+          const text = inspect(shown, { depth: 20, getters: true, maxStringLength: null });
+          // Compares booleans, so that a failure does not print the key.
+          expect([text.includes(lineOf(key)), text.includes(PASSPHRASE)]).toEqual([false, false]);
+        }
+        expect(Object.keys(pool.options.ssl as object)).toEqual(
+          expect.arrayContaining(['ca', 'secureContext']),
+        );
+        expect(pool.options.ssl).not.toHaveProperty('pfx');
+        client.release();
+      };
+      await expectHidden(first);
+      for (const round of [1, 2, 3]) {
+        const next = await clients.issue({ commonName: role });
+        await mount.rotate(files(next, format));
+        await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
+        await expectHidden(next);
       }
-      expect(Object.keys(pool.options.ssl as object)).toEqual(
-        expect.arrayContaining(['ca', 'secureContext']),
-      );
-      expect(pool.options.ssl).not.toHaveProperty('pfx');
-      client.release();
-    };
-    await expectHidden(first);
-    for (const round of [1, 2, 3]) {
-      const next = await clients.issue({ commonName: role });
-      await mount.rotate(files(next, format));
-      await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
-      await expectHidden(next);
-    }
-  });
+    },
+  );
 });
 
-/** A line of a key that nothing else has. */
+/** A line that only this key has. */
 function lineOf(pem: string): string {
   return pem.split('\n')[1] ?? '';
 }

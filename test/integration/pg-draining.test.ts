@@ -22,8 +22,8 @@ afterEach(() => {
 const kill = (role: string) =>
   harness.server.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
 
-describe('an old connection', () => {
-  it('is closed at drainTimeoutMs when it stays checked out', async () => {
+describe('the old connections of a pool', () => {
+  it('closes old connections at drainTimeoutMs that stay checked out', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 150 });
@@ -48,7 +48,7 @@ describe('an old connection', () => {
     await pool.query('select 1');
   });
 
-  it('is given to no caller when it is idle at the deadline', async () => {
+  it('gives no caller an old connection after drainTimeoutMs', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 5 }, { drainTimeoutMs: 60, retireOverMs: 600_000 });
@@ -66,13 +66,13 @@ describe('an old connection', () => {
     const reached = load.done + 20;
     await waitFor(() => load.done > reached);
     const { failures } = await load.stop();
-    // The query that ran at the deadline is what the deadline is about.
+    // The deadline may end one running query.
     expect(failures.length).toBeLessThanOrEqual(1);
     await Promise.all(Array.from({ length: 5 }, () => pool.query('select 1')));
     expect(pool.rotation.staleCount).toBe(0);
   });
 
-  it('is abandoned when it still logs in at the deadline, and its caller gets the new credential', async () => {
+  it('abandons an old login at drainTimeoutMs, and serves its caller with the new credential', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { mount, secrets } = await poolHarness(harness, role, 'first');
@@ -89,7 +89,7 @@ describe('an old connection', () => {
     expect([proxy.held, pool.totalCount, pool.rotation.staleCount]).toEqual([0, 1, 0]);
   });
 
-  it('is counted and left alone while it holds a LISTEN', async () => {
+  it('keeps and counts an old connection that has executed LISTEN', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { drainTimeoutMs: 50 });
@@ -112,7 +112,7 @@ describe('an old connection', () => {
     await waitFor(() => pool.rotation.staleCount === 0);
   });
 
-  it('holds up no drain when it begins to listen after the rotation', async () => {
+  it('completes the drain when an old connection executes LISTEN after the swap', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
@@ -128,7 +128,7 @@ describe('an old connection', () => {
     client.release();
   });
 
-  it('is closed at listenDrainTimeoutMs while it holds a LISTEN', async () => {
+  it('closes a listening old connection at listenDrainTimeoutMs', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { listenDrainTimeoutMs: 100 });
@@ -144,7 +144,7 @@ describe('an old connection', () => {
     busy.release();
   });
 
-  it('dies without an error event when it is idle', async () => {
+  it('emits no error when the server ends an idle old connection, but one for a current connection', async () => {
     const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
     const { mount, pool: make } = await poolHarness(harness, old, 'of-old');
     const pool = make({}, { retireOverMs: 600_000 });

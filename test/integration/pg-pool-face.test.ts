@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => harness.server.stop());
 
-describe('a pool that follows its secrets', () => {
-  it('is a pg.Pool, in promises and in callbacks', async () => {
+describe('the pool of createPool()', () => {
+  it('returns a pg.Pool with promises and callbacks', async () => {
     const role = await harness.role('first');
     const pool = (await poolHarness(harness, role, 'first')).pool();
     expect(pool).toBeInstanceOf(pg.Pool);
@@ -49,7 +49,7 @@ describe('a pool that follows its secrets', () => {
     expect(pool.ended).toBe(true);
   });
 
-  it('streams through pg-cursor', async () => {
+  it('streams rows through pg-cursor', async () => {
     const role = await harness.role('first');
     const pool = (await poolHarness(harness, role, 'first')).pool();
     const client = await pool.connect();
@@ -60,7 +60,7 @@ describe('a pool that follows its secrets', () => {
     client.release();
   });
 
-  it('emits the events of a pool, and counts like one', async () => {
+  it('emits the events and has the counts of a pg.Pool', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 3 });
@@ -84,7 +84,7 @@ describe('a pool that follows its secrets', () => {
     expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([0, 0, 0]);
   });
 
-  it('shows the current user in its options, and its password nowhere', async () => {
+  it('shows the current user in pool.options, and prints no password', async () => {
     const [first, second] = [await harness.role('fictitious-a'), await harness.role('fictitious-b')];
     const { mount, pool: make } = await poolHarness(harness, first, 'fictitious-a');
     const pool = make();
@@ -101,7 +101,7 @@ describe('a pool that follows its secrets', () => {
     client.release();
   });
 
-  it("passes the server's errors through unchanged", async () => {
+  it('rejects with the errors of the server unchanged', async () => {
     const role = await harness.role('first');
     const pool = (await poolHarness(harness, role, 'first')).pool();
     const error = await pool.query('selec 1').catch((thrown: unknown) => thrown);
@@ -109,11 +109,11 @@ describe('a pool that follows its secrets', () => {
     expect(error).toMatchObject({ code: '42601', position: '1' });
   });
 
-  it('passes on login errors that are not refusals', async () => {
+  it('rejects at once with login errors that are not refusals', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     await expect(make({ database: 'missing' }).query('select 1')).rejects.toMatchObject({ code: '3D000' });
-    // Thrown in connect() itself, where pg loses a place of the pool for each.
+    // pg throws this in connect(), and loses a slot of the pool each time.
     const impossible = make({ port: 99_999, max: 1 });
     for (let call = 0; call < 3; call += 1) {
       await expect(impossible.query('select 1')).rejects.toMatchObject({ code: 'ERR_SOCKET_BAD_PORT' });
@@ -121,7 +121,7 @@ describe('a pool that follows its secrets', () => {
     await impossible.end();
   });
 
-  it('opens no connection when another secret rotates', async () => {
+  it('opens no connection when a secret rotates that the pool does not use', async () => {
     const role = await harness.role('first');
     const { mount, secrets, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
@@ -137,7 +137,7 @@ describe('a pool that follows its secrets', () => {
     expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0, listeningCount: 0 });
   });
 
-  it('reports the death of an idle connection as pg does', async () => {
+  it('emits an error when the server ends an idle connection, as pg does', async () => {
     const role = await harness.role('first');
     const pool = (await poolHarness(harness, role, 'first')).pool();
     await pool.query('select 1');
@@ -149,7 +149,7 @@ describe('a pool that follows its secrets', () => {
     await pool.query('select 1');
   });
 
-  it('lets a process exit that never ends it, with allowExitOnIdle', async () => {
+  it('lets a process exit that never ends its pool, with allowExitOnIdle', async () => {
     const role = await harness.role('first');
     const { mount } = await poolHarness(harness, role, 'first');
     const { host, port, database } = harness.server;
@@ -167,8 +167,8 @@ describe('a pool that follows its secrets', () => {
   });
 });
 
-describe('createPool()', () => {
-  it('passes the failure of an onConnect hook on, whatever its code', async () => {
+describe('the arguments of createPool()', () => {
+  it('rejects with the error of onConnect, even if it has the code of a refusal', async () => {
     const role = await harness.role('first');
     const failure = Object.assign(new Error('hook'), { code: '28P01' });
     const onConnect = () => Promise.reject(failure);
@@ -177,7 +177,7 @@ describe('createPool()', () => {
     expect([pool.totalCount, pool.waitingCount]).toEqual([0, 0]);
   });
 
-  it('uses the pg module that it is given', async () => {
+  it('uses the given pg module', async () => {
     const role = await harness.role('first');
     class OwnPool extends pg.Pool {}
     const pool = (await poolHarness(harness, role, 'first')).pool(
@@ -188,7 +188,7 @@ describe('createPool()', () => {
     await pool.query('select 1');
   });
 
-  it('refuses a pool that lacks the internals it needs', async () => {
+  it('refuses a pg module whose Pool lacks needed internals', async () => {
     const { pool: make } = await poolHarness(harness, await harness.role('first'), 'first');
     class OtherPool {}
     expect(() => make({}, { pg: { Pool: OtherPool, Client: pg.Client } as never })).toThrow(
@@ -196,7 +196,7 @@ describe('createPool()', () => {
     );
   });
 
-  it('checks its options', async () => {
+  it('refuses unknown and invalid options of createPool', async () => {
     const { secrets } = await poolHarness(harness, await harness.role('first'), 'first');
     expect(() => createPool(secrets, () => ({}), { authFailureWait: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "authFailureWaitMs"?' }),
@@ -206,7 +206,7 @@ describe('createPool()', () => {
     );
   });
 
-  it('takes the default for an option that is undefined', async () => {
+  it('accepts undefined options of createPool as their defaults', async () => {
     const { secrets } = await poolHarness(harness, await harness.role('first'), 'first');
     const none = { name: undefined, verifyTimeoutMs: undefined, retireOverMs: undefined, pg: undefined };
     const pool = createPool(

@@ -13,20 +13,20 @@ beforeAll(async () => {
 });
 afterAll(() => harness.server.stop());
 
-/** How a call that must fail did, and after how long. */
+/** The error of a call that must fail, and how long the call took. */
 async function failure(call: Promise<unknown>): Promise<{ code: unknown; message: string; ms: number }> {
   const startedAt = performance.now();
   const error = await call.then(
     () => {
-      throw new Error('It did not fail.');
+      throw new Error('The call did not fail.');
     },
     (thrown: { code?: unknown; message: string }) => thrown,
   );
   return { code: error.code, message: error.message, ms: performance.now() - startedAt };
 }
 
-describe('while the server refuses the credential', () => {
-  it('makes a caller wait for authFailureWaitMs, then fails with the refusal', async () => {
+describe('a pool whose credential is refused', () => {
+  it('rejects callers with the refusal after authFailureWaitMs, and later callers at once', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ max: 5 }, { authFailureWaitMs: 400 });
@@ -39,14 +39,14 @@ describe('while the server refuses the credential', () => {
     }
     expect(harness.refused(role)).toBeLessThanOrEqual(2);
 
-    // Refused for long, and no connection is left that could serve: nothing to wait for.
+    // After a long refusal without an open connection, there is nothing to wait for.
     const late = await failure(pool.query('select 1'));
     expect(late.code).toBe('28P01');
     expect(late.ms).toBeLessThan(SLACK_MS);
     expect(pool.waitingCount).toBe(0);
   });
 
-  it('limits the wait even if the only open connection is a listener that is never released', async () => {
+  it('rejects callers after authFailureWaitMs while the only open connection stays checked out', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { authFailureWaitMs: 300 });
@@ -62,11 +62,11 @@ describe('while the server refuses the credential', () => {
     }
     expect((await listener.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
     listener.release();
-    // Who is checked in serves.
+    // The released connection serves the next caller.
     expect((await pool.query('select 2 as n')).rows).toEqual([{ n: 2 }]);
   });
 
-  it('bounds the wait by connectionTimeoutMillis where that is shorter', async () => {
+  it('rejects callers after connectionTimeoutMillis when that is shorter than authFailureWaitMs', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'mistyped');
     const pool = make({ connectionTimeoutMillis: 300 }, { authFailureWaitMs: 20_000 });
@@ -78,22 +78,24 @@ describe('while the server refuses the credential', () => {
     }
   });
 
-  it('tells the error listeners of the store, with the name of the pool and no process warning', async () => {
+  it('reports a refusal to the store with the name of the pool, without a process warning', async () => {
     const role = await harness.role('first');
     const { secrets, pool: make } = await poolHarness(harness, role, 'mistyped');
-    const told: SecretsError[] = [];
+    const reported: SecretsError[] = [];
     Object.defineProperty(observedOf(secrets), 'tellError', {
-      value: (error: SecretsError) => told.push(error) > 0,
+      value: (error: SecretsError) => reported.push(error) > 0,
     });
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => warn.mockRestore());
     const pool = make({}, { name: 'orders', authFailureWaitMs: 100 });
     await failure(pool.query('select 1'));
-    expect(told.map(({ code, resource }) => [code, resource])).toEqual([['CREDENTIAL_REFUSED', 'orders']]);
+    expect(reported.map(({ code, resource }) => [code, resource])).toEqual([
+      ['CREDENTIAL_REFUSED', 'orders'],
+    ]);
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('recovers when the server takes the same credential again', async () => {
+  it('serves waiting callers once the server accepts the same credential again', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make();
@@ -110,7 +112,7 @@ describe('while the server refuses the credential', () => {
     await pool.query('select 1');
   });
 
-  it('recovers also after a test login that was never answered', async () => {
+  it('serves waiting callers after a test login without an answer', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');
@@ -128,8 +130,8 @@ describe('while the server refuses the credential', () => {
   });
 });
 
-describe('while the server does not answer', () => {
-  it('lets no caller wait for the timeout of another', async () => {
+describe('a pool whose server does not answer', () => {
+  it('starts a login for each caller while the server does not answer', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');
@@ -141,7 +143,7 @@ describe('while the server does not answer', () => {
     expect(await queries).toHaveLength(10);
   });
 
-  it('tells every waiting caller that the server is down', async () => {
+  it('rejects every waiting caller with ECONNREFUSED while the server is down', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: 1, max: 3 });

@@ -11,8 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => harness.server.stop());
 
-describe('a rotation', () => {
-  it('fails no query between two roles under load, and closes old connections', async () => {
+describe('a rotation of the credential of a pool', () => {
+  it('fails no query while two roles alternate under load, and closes old connections', async () => {
     const roles = [await harness.role('of-a'), await harness.role('of-b')] as const;
     const { mount, pool: make } = await poolHarness(harness, roles[0], 'of-a');
     const pool = make({ max: 10 }, { retireOverMs: 200 });
@@ -31,7 +31,7 @@ describe('a rotation', () => {
     expect(roles.map(harness.refused)).toEqual([0, 0]);
   });
 
-  it('costs a busy, churning pool no query and few logins when the file comes late', async () => {
+  it('fails no query of a busy pool and tries few logins while the server is ahead of the file', async () => {
     const role = await harness.role('round-0');
     const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 10, maxUses: 5 });
@@ -44,7 +44,7 @@ describe('a rotation', () => {
       const before = harness.refused(role);
       await harness.alter(role, `password 'round-${round}'`);
       await waitFor(() => pool.waitingCount >= 100 && harness.refused(role) > before);
-      // The file comes only after the pool has probed the old password again.
+      // The file changes only after the pool has tried the old password again.
       const refused = harness.refused(role);
       await waitFor(() => harness.refused(role) > refused);
       await mount.rotate({ password: `round-${round}` });
@@ -57,7 +57,7 @@ describe('a rotation', () => {
     for (const count of refusals) expect(count).toBeLessThanOrEqual(10);
   });
 
-  it('costs a cold burst no query and few logins when the file comes late', async () => {
+  it('fails no query of a burst without connections and tries few logins while the server is ahead of the file', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 20 });
@@ -82,7 +82,7 @@ describe('a rotation', () => {
     expect(accepted).toEqual([{ name: 'pool', generation: 2, waitedMs: expect.any(Number) }]);
   });
 
-  it('waits for the server when the file comes early, and swaps as soon as the server refuses the old one', async () => {
+  it('keeps the old password while the file is ahead, and swaps once the server refuses the old one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ max: 4, maxUses: 3 }, { retryBaseMs: 600_000, retryMaxMs: 600_000 });
@@ -101,7 +101,7 @@ describe('a rotation', () => {
     expect(rejected).toEqual(['CREDENTIAL_REFUSED']);
   });
 
-  it('keeps the old password while the server refuses the new one, reports it once, and then uses the right one', async () => {
+  it('keeps the old password while the server refuses the new one, reports it once, and then uses a valid one', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({}, { retryBaseMs: 10, retryMaxMs: 20 });
@@ -120,7 +120,7 @@ describe('a rotation', () => {
     expect(rejected).toHaveLength(1);
   });
 
-  it('retires a connection that was logging in at the swap, after its caller has used it', async () => {
+  it('retires a connection that logs in during the swap, after its caller has used it', async () => {
     const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
     await using proxy = await startHoldingProxy(harness.server);
     const { mount, secrets } = await poolHarness(harness, old, 'of-old');
@@ -136,7 +136,7 @@ describe('a rotation', () => {
     expect((await pool.query('select current_user as me')).rows).toEqual([{ me: young }]);
   });
 
-  it('retries a refused login of the replaced credential with the new one', async () => {
+  it('retries a refused login of the old credential with the new one', async () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { mount, secrets } = await poolHarness(harness, role, 'first');
@@ -155,7 +155,7 @@ describe('a rotation', () => {
     expect(refused).toEqual([]);
   });
 
-  it('leaves a transaction alone, and retires its connection on release', async () => {
+  it('lets a transaction finish on its old connection, and retires that on release', async () => {
     const role = await harness.role('first');
     await harness.server.query(`create table kept_${role} (n int); grant all on kept_${role} to ${role}`);
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
@@ -178,7 +178,7 @@ describe('a rotation', () => {
     expect((await pool.query(`select n from kept_${role} order by n`)).rows).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it('follows a connectionString alone, and lets settings next to it win', async () => {
+  it('follows rotations in a connectionString, and prefers separate settings to it', async () => {
     const [first, second] = [await harness.role('p@ss 1'), await harness.role('p@ss 2')];
     const { mount, secrets } = await poolHarness(harness, first, 'p@ss 1');
     const { host, port, database } = harness.server;
@@ -189,22 +189,22 @@ describe('a rotation', () => {
       (s) => ({ connectionString: url(s.reveal('user'), s.reveal('password')) }),
       { retireOverMs: 50 },
     );
-    const beside = createPool(
+    const mixed = createPool(
       secrets,
       (s) => ({
-        connectionString: url('nobody', 'of nobody'),
+        connectionString: url('nobody', 'unused'),
         user: s.reveal('user'),
         password: s.reveal('password'),
       }),
       { retireOverMs: 50 },
     );
-    onTestFinished(() => void Promise.all([alone.end(), beside.end()]));
+    onTestFinished(() => void Promise.all([alone.end(), mixed.end()]));
     const who = `select current_user as me, current_setting('application_name') as app`;
-    for (const pool of [alone, beside]) {
+    for (const pool of [alone, mixed]) {
       expect((await pool.query(who)).rows).toEqual([{ me: first, app: 'strung' }]);
     }
     await mount.rotate({ user: second, password: 'p@ss 2' });
-    for (const pool of [alone, beside]) {
+    for (const pool of [alone, mixed]) {
       await waitFor(() => pool.rotation.generation === 2 && pool.rotation.staleCount === 0);
       expect((await pool.query(who)).rows).toEqual([{ me: second, app: 'strung' }]);
       expect(JSON.stringify(pool.options)).not.toContain('p@ss');

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness.server.stop());
 
-/** Rotates in one of the ways of the field; when it returns, server and file agree. */
+/** Rotates in one of four orders. Resolves when the server and the file agree. */
 async function rotate(
   mount: PoolHarness['mount'],
   roles: readonly string[],
@@ -45,7 +45,7 @@ async function rotate(
   }
 }
 
-/** What an application does with a pool. */
+/** Uses a pool like an application. */
 async function act(pool: HotPool, random: () => number): Promise<void> {
   const kind = random();
   if (kind < 0.6) {
@@ -63,7 +63,7 @@ async function act(pool: HotPool, random: () => number): Promise<void> {
   }
 }
 
-it(`fails no query, whatever rotates when (seed ${SEED})`, async () => {
+it(`fails no query under random rotations and use (seed ${SEED})`, async () => {
   const random = seededRandom(SEED);
   const roles = [await harness.role('round-0'), await harness.role('round-0'), await harness.role('round-0')];
   const { mount, pool: make } = await poolHarness(harness, roles[0] as string, 'round-0');
@@ -78,18 +78,18 @@ it(`fails no query, whatever rotates when (seed ${SEED})`, async () => {
   }
   const failures: unknown[] = [];
   const ended = new Set<HotPool>();
-  let asked = 0;
-  let answered = 0;
+  let started = 0;
+  let settled = 0;
   const callers = pools.flatMap((pool) =>
     Array.from({ length: 15 }, async () => {
       while (!ended.has(pool)) {
-        asked += 1;
+        started += 1;
         try {
           await act(pool, random);
         } catch (error) {
           if (!ended.has(pool)) failures.push(error);
         }
-        answered += 1;
+        settled += 1;
         if (random() < 0.02) await sleep(random() * 200);
       }
     }),
@@ -105,15 +105,15 @@ it(`fails no query, whatever rotates when (seed ${SEED})`, async () => {
   const refused = roles.reduce((sum, role) => sum + harness.refused(role), 0);
   await waitFor(() => new Set(pools.map(({ rotation }) => rotation.generation)).size === 1);
 
-  // The end comes in the middle of a rotation, too.
+  // The pools end during a rotation.
   const last = rotate(mount, roles, rounds + 1, random);
   await sleep(random() * 200);
   for (const pool of pools) ended.add(pool);
   await Promise.all(pools.map((pool) => pool.end()));
   await Promise.all([last, ...callers]);
   expect(failures).toEqual([]);
-  expect(answered).toBe(asked);
-  // Three pools, each with a test login or two and the logins that were under way.
+  expect(settled).toBe(started);
+  // Three pools, each with one or two test logins and its running logins.
   expect(refused).toBeLessThanOrEqual(rounds * 12);
   expect(pools.map(({ totalCount, waitingCount }) => [totalCount, waitingCount])).toEqual([
     [0, 0],

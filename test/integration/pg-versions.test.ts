@@ -19,8 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => harness.server.stop());
 
-describe.each(versions)('with pg %s', (_version, module) => {
-  it('fails nothing through rotations, a late file and the end of the pool', async () => {
+describe.each(versions)('a pool with pg %s', (_version, module) => {
+  it('fails no query while passwords rotate and the server is ahead of the file, and ends cleanly', async () => {
     const role = await harness.role('round-0');
     const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
     const pool = make({ max: 4, maxUses: 20 }, { pg: module });
@@ -32,7 +32,7 @@ describe.each(versions)('with pg %s', (_version, module) => {
     for (const round of [1, 2, 3]) {
       const refused = harness.refused(role);
       await harness.alter(role, `password 'round-${round}'`);
-      // The file comes when the server has refused the old one; the last time it comes at once.
+      // The file changes after the server has refused the old password, in the last round at once.
       if (round < 3) await waitFor(() => harness.refused(role) > refused);
       await mount.rotate({ password: `round-${round}` });
       await waitFor(() => pool.rotation.generation === round + 1 && pool.rotation.staleCount === 0);
@@ -48,7 +48,7 @@ describe.each(versions)('with pg %s', (_version, module) => {
     await waitFor(async () => (await harness.backends(role)) === 0);
   });
 
-  it('closes at its deadline what is never released, idle or listening', async () => {
+  it('closes busy, idle and listening old connections at their deadlines', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
     const deadlines = { drainTimeoutMs: 100, listenDrainTimeoutMs: 100, retireOverMs: 600_000 };

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
+
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -22,17 +22,8 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-async function refuses(port: number, withinMs: number): Promise<boolean> {
-  const deadline = Date.now() + withinMs;
-  while (Date.now() < deadline) {
-    if (!(await accepts(port))) return true;
-    await sleep(50);
-  }
-  return false;
-}
-
-describe('the PostgreSQL of the tests', () => {
-  it('checks passwords', async () => {
+describe('the test server of startPostgres()', () => {
+  it('accepts the right password and refuses a wrong one', async () => {
     await using server = await startPostgres({ maxConnections: 17 });
     await server.query(`create role app login password 'right'`);
     const { host, port, database } = server;
@@ -46,11 +37,11 @@ describe('the PostgreSQL of the tests', () => {
     await expect(wrong.connect()).rejects.toMatchObject({ code: '28P01' });
   });
 
-  it('reports its log and stops more than once', async () => {
+  it('passes on its log, and may be stopped again', async () => {
     const lines: string[] = [];
     const server = await startPostgres({ onLog: (line) => lines.push(line) });
     await expect(server.query('select nonsense')).rejects.toMatchObject({ code: '42703' });
-    // The log comes through a pipe of its own, before or after the answer.
+    // The log arrives through a separate pipe, before or after the answer.
     await waitFor(() => lines.join('\n').includes('nonsense'));
 
     await Promise.all([server.stop(), server.stop()]);
@@ -58,7 +49,7 @@ describe('the PostgreSQL of the tests', () => {
     expect(await accepts(server.port)).toBe(false);
   });
 
-  it('dies with the process that started it, also when that is killed', async () => {
+  it('stops PostgreSQL when the process that started it is killed', async () => {
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -68,6 +59,6 @@ describe('the PostgreSQL of the tests', () => {
     expect(await accepts(port)).toBe(true);
 
     child.kill('SIGKILL');
-    expect(await refuses(port, 10_000)).toBe(true);
+    await waitFor(async () => !(await accepts(port)));
   });
 });

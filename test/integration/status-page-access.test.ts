@@ -13,14 +13,14 @@ import {
   serverOf,
 } from '../support/status-stage';
 
-describe.skipIf(isWithoutBrowser())('the status page', () => {
+describe.skipIf(isWithoutBrowser())('the access to the status page', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();
   });
   afterAll(() => browser?.close());
 
-  it('says that its process is gone, and continues with the next one', async () => {
+  it('shows in the status page that its process has ended, and continues with the next one', async () => {
     const first = await open({ 'api-key': 'first-value' }, 'first');
     const server = serverOf(statusHandler(first.store, LIVE));
     const port = await listen(server);
@@ -52,7 +52,7 @@ describe.skipIf(isWithoutBrowser())('the status page', () => {
     expect(await shownText(page.locator('.live'))).toMatch(/^Live/);
   });
 
-  it('authorizes itself with a password, and says when that becomes invalid', async () => {
+  it('polls with the Basic password of the status page, and shows when that is rotated', async () => {
     const { source, store } = await open({ password: 'first-password' });
     const url = await addressOf(statusHandler(store, { ...LIVE, authorize: basicAuth(store, 'password') }));
     const httpCredentials = { username: 'ops', password: 'first-password' };
@@ -67,7 +67,7 @@ describe.skipIf(isWithoutBrowser())('the status page', () => {
     expect(await page.getByRole('button', { name: 'Reload' }).isVisible()).toBe(true);
   });
 
-  it('authorizes itself with a secret in its URL, sends it nowhere else, and recovers when it becomes valid again', async () => {
+  it('polls with the secret in the URL of the status page, and continues once that is valid again', async () => {
     const { source, store } = await open({ code: 'first code+&' });
     const url = await addressOf(statusHandler(store, { ...LIVE, authorize: querySecret(store, 'code') }));
     const { page, troubles, requests } = await visit(
@@ -84,7 +84,7 @@ describe.skipIf(isWithoutBrowser())('the status page', () => {
     await eventually(() => notice.isVisible()).toBe(false);
   });
 
-  it('sends no requests while its tab is hidden', async () => {
+  it('sends no requests while the tab of the status page is hidden', async () => {
     const { store } = await open({ 'api-key': 'first-value' });
     const url = await addressOf(statusHandler(store, LIVE));
     const { page, requests } = await visit(browser, url, { before: (page) => page.clock.install() });
@@ -104,7 +104,7 @@ describe.skipIf(isWithoutBrowser())('the status page', () => {
     expect(requests.length).toBeGreaterThan(before);
   });
 
-  it('says when several replicas respond', async () => {
+  it('shows in the status page that several replicas respond', async () => {
     const { store } = await open({ 'api-key': 'first-value' });
     const handler = statusHandler(store, LIVE);
     let answers = 0;

@@ -21,7 +21,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
   });
   afterAll(() => browser?.close());
 
-  it('shows the current state and then each change, without a reload', async () => {
+  it('updates the status page with each change, without a reload', async () => {
     await using mount = await createTestMount({ user: 'first-user', password: 'first-value', port: '5432' });
     await using store = await SecretStore.open({
       name: 'shop',
@@ -91,7 +91,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     expect(troubles).toEqual([]);
   });
 
-  it('keeps selection, focus, scroll and open rows among 300 secrets', async () => {
+  it('keeps selection, focus, scroll position and open rows while 300 secrets update', async () => {
     const { source, store } = await open(crowd());
     const { page, troubles } = await visit(browser, await addressOf(statusHandler(store, LIVE)));
     await page.getByRole('button', { name: 'team-3/credential-150', exact: true }).click();
@@ -120,7 +120,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     expect(troubles).toEqual([]);
   });
 
-  it('filters 300 secrets by the text of their rows', async () => {
+  it('filters 300 secrets by the text of their rows, also as it changes', async () => {
     const { source, store } = await open(crowd());
     source.set({ 'team-1/credential-8': '', 'team-2/credential-9': '' });
     await store.refresh();
@@ -142,7 +142,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
   });
 
   it.each(['light', 'dark'] as const)(
-    'fits a phone and stays readable with every kind of problem (%s)',
+    'fits all screen widths with WCAG AA contrast and many problems (%s)',
     async (colorScheme) => {
       const scene = await shop({ troubled: true });
       onTestFinished(() => void scene.close());
@@ -160,7 +160,7 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
     },
   );
 
-  it('shows names that contain markup as text', async () => {
+  it('shows markup in names as text', async () => {
     const evil = '<img src=x onerror="globalThis.isHacked=true"></script>';
     const authority = await createAuthority();
     const { chain, key } = await authority.issue({

@@ -22,10 +22,10 @@ beforeAll(async () => {
 });
 afterAll(() => harness.server.stop());
 
-/** Every message from now on, of every channel that the page lists. `caller` is asked for, as it has to be, at once. */
+/** Records the messages of all channels. Reads `caller` at once, because it is only available then. */
 function listenToAll(): Map<string, Record<string, unknown>[]> {
-  const heard = new Map<string, Record<string, unknown>[]>(channelNames.map((name) => [name, []]));
-  for (const [name, messages] of heard) {
+  const received = new Map<string, Record<string, unknown>[]>(channelNames.map((name) => [name, []]));
+  for (const [name, messages] of received) {
     const listener = (message: unknown) => {
       const { caller } = message as { readonly caller?: string };
       messages.push({ ...(message as object), ...(caller === undefined ? {} : { caller }) });
@@ -33,10 +33,10 @@ function listenToAll(): Map<string, Record<string, unknown>[]> {
     subscribe(name, listener);
     onTestFinished(() => void unsubscribe(name, listener));
   }
-  return heard;
+  return received;
 }
 
-/** A store with a pool, whose user may also be changed on the server alone. */
+/** Starts a service with a store and a pool. `alter` changes the password on the server alone. */
 async function service() {
   const { host, port, database } = harness.server;
   const role = await harness.role('leak-marker-0');
@@ -78,23 +78,23 @@ async function service() {
       await harness.alter(role, `password '${password}'`);
       await mount.rotate({ password });
     },
-    /** A certificate that has few days left comes. */
-    renewBadly: () => mount.rotate({ web: ending as string }),
+    /** Rotates to a certificate that expires in five days. */
+    rotateToExpiring: () => mount.rotate({ web: ending as string }),
     hidden: ['leak-marker', ...linesOf(`${first}${ending}`.replace(CERTIFICATES, ''))],
   };
 }
 
-it('publishes to every channel of docs/telemetry.md, with the payload given there and without a value', async () => {
+it('publishes to every channel of docs/telemetry.md with the documented payload and without values', async () => {
   const rows = docsTable('telemetry.md', 'channel').map(([name, , payload]) => ({
     name: codeIn(name)[0] ?? '',
-    // What is explained in brackets is no key.
+    // Explanations in brackets contain no keys.
     keys: codeIn(payload?.replace(/\([^)]*\)/g, '')),
   }));
   expect(rows.map(({ name }) => name)).toEqual(channelNames);
 
-  const heard = listenToAll();
-  const count = (name: string) => heard.get(name)?.length ?? 0;
-  const { mount, secrets, pool, alter, rotate, renewBadly, hidden } = await service();
+  const received = listenToAll();
+  const count = (name: string) => received.get(name)?.length ?? 0;
+  const { mount, secrets, pool, alter, rotate, rotateToExpiring, hidden } = await service();
   const token = rotating(secrets, {
     build: (s) => s.reveal('token').length,
     dispose() {
@@ -109,7 +109,7 @@ it('publishes to every channel of docs/telemetry.md, with the payload given ther
     await waitFor(() => pool.rotation.generation === 1 + round);
     expect((await pool.query('select 1')).rowCount).toBe(1);
   }
-  // A file that is ahead of the server, then a server that is ahead of the file.
+  // First the file is ahead of the server, then the server is ahead of the file.
   await mount.rotate({ password: 'leak-marker-4' });
   await waitFor(() => count('hot-secrets:rotation:rejected') > 0);
   await alter('leak-marker-4');
@@ -126,15 +126,15 @@ it('publishes to every channel of docs/telemetry.md, with the payload given ther
   await waitFor(() => count('hot-secrets:store:error') > 0);
   await mount.rotate({ token: 'leak-marker-next' });
   await waitFor(() => count('hot-secrets:rotation:error') > 0);
-  await renewBadly();
+  await rotateToExpiring();
   await waitFor(() => count('hot-secrets:store:expiring') > 0);
   await waitFor(() => count('hot-secrets:rotation:drain') >= 5);
   await pool.end();
   await secrets.close();
 
-  const storeId = heard.get('hot-secrets:store:open')?.[0]?.storeId;
+  const storeId = received.get('hot-secrets:store:open')?.[0]?.storeId;
   for (const { name, keys } of rows) {
-    const messages = heard.get(name) ?? [];
+    const messages = received.get(name) ?? [];
     expect(messages.length, name).toBeGreaterThan(0);
     const ofResource = /:(rotation|credential):/.test(name) ? ['resource', 'kind', 'resourceId'] : [];
     for (const message of messages) {
@@ -142,12 +142,12 @@ it('publishes to every channel of docs/telemetry.md, with the payload given ther
       expect(message, name).toMatchObject({ store: 'shop', storeId });
     }
   }
-  expect(heard.get('hot-secrets:secret:access')?.[0]?.caller).toContain('telemetry-pg.test.ts:');
-  const shown = inspect([...heard], { depth: 20, showHidden: true, getters: true, maxArrayLength: null });
+  expect(received.get('hot-secrets:secret:access')?.[0]?.caller).toContain('telemetry-pg.test.ts:');
+  const shown = inspect([...received], { depth: 20, showHidden: true, getters: true, maxArrayLength: null });
   for (const value of hidden) expect(shown).not.toContain(value);
 });
 
-it('shows in metrics how connections of a pool drain, and how its credential is refused and accepted again', async () => {
+it('counts draining connections of a pool and its refused credential in metrics, without values', async () => {
   const { mount, secrets, pool, alter, rotate } = await service();
   const { meterProvider, tracerProvider, series, spans, metrics } = telemetry();
   instrumentSecrets(secrets, { meterProvider, tracerProvider, access: true });

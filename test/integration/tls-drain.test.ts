@@ -16,18 +16,18 @@ import { waitFor } from '../support/wait-for';
 
 const LONG_MS = 60_000;
 const SHORT_MS = 100;
-// No other timer has it.
+// No other timer has this duration.
 const UNUSUAL_MS = 54_321;
 
-/** A server that follows its pair, with what it tells. */
+/** An attached server, with the events of its context. */
 async function harness(server: Server, options: AttachOptions) {
   const base = await tlsHarness();
   const context = attachSecureContext(server, base.secrets, (s) => s.reveal('web'), options);
-  const said: [string, unknown][] = [];
+  const events: [string, unknown][] = [];
   for (const event of ['swapped', 'drained', 'rejected', 'error'] as const) {
-    context.on(event, (payload) => said.push([event, payload]));
+    context.on(event, (payload) => events.push([event, payload]));
   }
-  const of = (event: string) => said.filter(([name]) => name === event).map(([, payload]) => payload);
+  const of = (event: string) => events.filter(([name]) => name === event).map(([, payload]) => payload);
   const port = await listen(server);
   let round = 1;
   return {
@@ -36,7 +36,7 @@ async function harness(server: Server, options: AttachOptions) {
     port,
     ca: base.authority.cert,
     of,
-    /** Puts the next pair into the mount, and waits until it is served. Returns its common name. */
+    /** Rotates to the next pair, and waits for the swap. Resolves with its common name. */
     async next() {
       round += 1;
       await base.rotate('web', `web-${round}`);
@@ -52,7 +52,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** An HTTP/1 request over an agent. */
+/** Sends an HTTP/1 request with an agent. */
 async function ask(port: number, agent: Agent): Promise<Answer> {
   const request = httpsRequest({ port, agent, path: '/' }).end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -63,13 +63,13 @@ async function ask(port: number, agent: Agent): Promise<Answer> {
 }
 
 function agentOf(ca: string, maxSockets = 1): Agent {
-  // Without sessions: a resumed one shows no certificate.
+  // Without sessions, because a resumed one has no certificate.
   const agent = new Agent({ keepAlive: true, maxSockets, ca, maxCachedSessions: 0 });
   onTestFinished(() => agent.destroy());
   return agent;
 }
 
-/** One client of HTTP/2, which opens a session when it has none that takes requests. */
+/** An HTTP/2 client. It opens a new session when the old one accepts no more requests. */
 function client(port: number, ca: string) {
   let session: ClientHttp2Session | undefined;
   const names = new Set<string>();
@@ -88,7 +88,7 @@ function client(port: number, ca: string) {
       let body = '';
       for await (const chunk of stream.setEncoding('utf8')) body += chunk;
       if (headers[':status'] !== 200) throw new Error(`status ${headers[':status']}`);
-      // How Node tells of a stream that was cut off.
+      // Node reports a reset stream this way.
       if (stream.rstCode !== 0) throw new Error(`reset with ${stream.rstCode}`);
       return body;
     },
@@ -97,8 +97,8 @@ function client(port: number, ca: string) {
 
 const hello: RequestListener = (_request, response) => response.end('hello');
 
-describe('with drainTimeoutMs, HTTP/1 clients', () => {
-  it('lose no request in five rotations without a pause, and all reach the new certificate', async () => {
+describe('the drain of HTTP/1 connections', () => {
+  it('fails no HTTP/1 request in five rotations, and moves all clients to each certificate', async () => {
     const { port, ca, next, context, of } = await harness(createHttpsServer(hello), {
       drainTimeoutMs: LONG_MS,
     });
@@ -125,7 +125,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     expect(of('drained')).toEqual(Array(5).fill(expect.objectContaining({ forced: false })));
   });
 
-  it('are left alone while they are idle, and reach the new certificate after their next request', async () => {
+  it('keeps idle HTTP/1 connections open until the response to their next request', async () => {
     const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     const agent = agentOf(ca);
     let current = 'web-1';
@@ -140,7 +140,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     expect((await ask(port, agent)).commonName).toBe(current);
   });
 
-  it('get pending responses, whether they began or not', async () => {
+  it('completes pending HTTP/1 responses before it closes their connections', async () => {
     const answers: ServerResponse[] = [];
     const server = createHttpsServer((_request, response) => void answers.push(response));
     const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
@@ -166,7 +166,7 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
     }
   });
 
-  it('count as stale when their handshake was under way at the swap', async () => {
+  it('drains HTTP/1 connections whose handshake runs during the swap', async () => {
     const { port, ca, next, context } = await harness(createHttpsServer(hello), { drainTimeoutMs: LONG_MS });
     for (const round of [1, 2, 3]) {
       const early = await connectWithoutHandshake(port);
@@ -187,8 +187,8 @@ describe('with drainTimeoutMs, HTTP/1 clients', () => {
   });
 });
 
-describe('with drainTimeoutMs, HTTP/2 clients', () => {
-  it('lose no request in five rotations without a pause, and keep an open stream', async () => {
+describe('the drain of HTTP/2 sessions', () => {
+  it('fails no HTTP/2 request in five rotations, and completes open streams', async () => {
     const streams: ServerHttp2Stream[] = [];
     const server = createSecureServer({}, (request, response) => {
       if (request.url !== '/slow') return response.end('hello');
@@ -231,7 +231,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect(of('error')).toEqual([]);
   });
 
-  it('get a GOAWAY halfway to the deadline when they stay idle, and no force is reported', async () => {
+  it('ends idle HTTP/2 sessions before the deadline without force', async () => {
     const server = createSecureServer({}, (_request, response) => response.end('hello'));
     const { port, ca, next, of, context } = await harness(server, { drainTimeoutMs: 2000 });
     const own = client(port, ca);
@@ -246,10 +246,10 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect([...own.names]).toEqual(['web-1', 'web-2', 'web-3']);
   });
 
-  it('get a GOAWAY while HTTP/1 clients of the same server get Connection: close', async () => {
+  it('drains HTTP/2 sessions and HTTP/1 connections of one server', async () => {
     const server = createSecureServer({ allowHTTP1: true });
     const { port, ca, next, context } = await harness(server, { drainTimeoutMs: LONG_MS });
-    // Later than the attachment, as an application is set up after its server.
+    // After the attachment, as an application often adds its handler late.
     server.on('request', (_request, response) => response.end('hello'));
     const [young, agent] = [client(port, ca), agentOf(ca)];
     for (const _round of [1, 2, 3]) {
@@ -263,7 +263,7 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
     expect([...young.names]).toEqual(['web-1', 'web-2', 'web-3']);
   });
 
-  it('get streams from a server that listens for nothing else', async () => {
+  it('drains HTTP/2 sessions of a server with a stream listener alone', async () => {
     const server = createSecureServer();
     server.on('stream', (stream) => {
       stream.respond({ ':status': 200 });
@@ -283,10 +283,10 @@ describe('with drainTimeoutMs, HTTP/2 clients', () => {
   });
 });
 
-describe('at drainTimeoutMs', () => {
+describe('drainTimeoutMs of an attached context', () => {
   const echo = (socket: TLSSocket) => socket.pipe(socket);
 
-  it('closes and reports every connection that is left, and touches no new one', async () => {
+  it('closes and reports all old connections at drainTimeoutMs, and keeps new ones open', async () => {
     const { port, ca, next, of, context } = await harness(createTlsServer(echo), {
       drainTimeoutMs: SHORT_MS,
     });
@@ -308,7 +308,7 @@ describe('at drainTimeoutMs', () => {
     }
   });
 
-  it('closes upgraded connections, and not before', async () => {
+  it('keeps upgraded connections open until drainTimeoutMs', async () => {
     const server = createHttpsServer();
     server.on('upgrade', (_request, socket) => {
       socket.on('error', () => {});
@@ -336,7 +336,7 @@ describe('at drainTimeoutMs', () => {
     expect(of('error')).toEqual(Array(3).fill(expect.objectContaining({ code: 'DRAIN_TIMEOUT' })));
   });
 
-  it('cuts off longer requests, of HTTP/1 and HTTP/2', async () => {
+  it('ends HTTP/1 and HTTP/2 requests at drainTimeoutMs that still run', async () => {
     const begun: unknown[] = [];
     const server = createSecureServer({ allowHTTP1: true }, (_request, response) => {
       begun.push(response.write('begun'));
@@ -356,7 +356,7 @@ describe('at drainTimeoutMs', () => {
     }
   });
 
-  it('closes a connection also when the other side does not answer, whatever its owner writes', async () => {
+  it('closes connections at drainTimeoutMs whose peers do not close, even after a late write', async () => {
     const uncaught: unknown[] = [];
     const note = (error: unknown) => uncaught.push(error);
     process.on('uncaughtExceptionMonitor', note);
@@ -379,8 +379,8 @@ describe('at drainTimeoutMs', () => {
   });
 });
 
-describe('without drainTimeoutMs', () => {
-  it('keeps old connections open, and reports when the last one is gone', async () => {
+describe('an attached context without drainTimeoutMs', () => {
+  it('keeps old connections open without drainTimeoutMs, and emits "drained" after the last one', async () => {
     const { port, ca, next, of, context } = await harness(createHttpsServer(hello), {});
     const agents = [agentOf(ca), agentOf(ca)];
     await Promise.all(agents.map((agent) => ask(port, agent)));
@@ -390,7 +390,7 @@ describe('without drainTimeoutMs', () => {
       expect(await ask(port, agent)).toMatchObject({ commonName: 'web-1', connection: 'keep-alive' });
     }
     expect(context.staleCount).toBe(2);
-    // The second pair was shown to nobody.
+    // The second pair has served no connection.
     await waitFor(() => of('drained').length === 1);
     expect(of('drained')).toEqual([expect.objectContaining({ generation: 2, forced: false })]);
     agents[0]?.destroy();
@@ -402,8 +402,8 @@ describe('without drainTimeoutMs', () => {
   });
 });
 
-describe('the connections of a name', () => {
-  it('drain by the drainTimeoutMs of the names', async () => {
+describe('drainTimeoutMs of server names', () => {
+  it('closes old connections of a server name at drainTimeoutMs of the names', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const names = createServerNames(
       secrets,
@@ -415,9 +415,9 @@ describe('the connections of a name', () => {
       connections.push(socket.pipe(socket));
     });
     attachSecureContext(server, secrets, (s) => s.reveal('web'), { names });
-    const said: string[] = [];
-    names.on('drained', ({ name, forced }) => said.push(`${name} ${forced}`));
-    names.on('error', ({ code }) => said.push(code));
+    const events: string[] = [];
+    names.on('drained', ({ name, forced }) => events.push(`${name} ${forced}`));
+    names.on('error', ({ code }) => events.push(code));
     const port = await listen(server);
     const ca = authority.cert;
     const other = await handshake(port, { ca });
@@ -428,7 +428,7 @@ describe('the connections of a name', () => {
       await rotate('api', `api-${round}`);
       await closed;
     }
-    // One whose handshake is under way when its name is deleted has a deadline of its own.
+    // A connection whose handshake runs while its name is deleted has a separate deadline.
     const early = await connectWithoutHandshake(port);
     const last = await handshake(port, { ca, servername: 'api.test' });
     const closed = [once(last.socket.resume(), 'close')];
@@ -437,15 +437,15 @@ describe('the connections of a name', () => {
     const { socket } = await early.secure({ ca });
     closed.push(once(socket.resume(), 'close'));
     await Promise.all(closed);
-    await waitFor(() => said.length === 8);
-    expect(said).toEqual(Array(4).fill(['DRAIN_TIMEOUT', 'api.test true']).flat());
+    await waitFor(() => events.length === 8);
+    expect(events).toEqual(Array(4).fill(['DRAIN_TIMEOUT', 'api.test true']).flat());
     other.socket.end('still here');
     expect(String(await once(other.socket, 'data'))).toBe('still here');
   });
 });
 
-describe('close()', () => {
-  it('waits for nothing during a drain, closes no connection and leaves no timer', async () => {
+describe('close() of an attached context during a drain', () => {
+  it('closes at once during a drain, keeps connections open and clears all timers', async () => {
     const started = vi.spyOn(globalThis, 'setTimeout');
     const cleared = vi.spyOn(globalThis, 'clearTimeout');
     onTestFinished(() => void vi.restoreAllMocks());
@@ -465,7 +465,7 @@ describe('close()', () => {
     const ours = started.mock.calls.flatMap(([, ms], index) =>
       ms === UNUSUAL_MS || ms === UNUSUAL_MS / 2 ? [started.mock.results[index]?.value] : [],
     );
-    // At least the deadline of the drain, its half, and the deadline of the late one.
+    // At least the deadline of the drain, its half, and the deadline of the late connection.
     expect(ours.length).toBeGreaterThanOrEqual(3);
     expect(ours.filter((timer) => !ended.includes(timer))).toEqual([]);
     for (const { socket } of [old, late]) {

@@ -17,7 +17,7 @@ import { waitFor } from '../support/wait-for';
 
 const anyHost = { checkServerIdentity: () => undefined };
 
-/** A server with the name `api.test` and the wildcard `*.wild.test` beside its default. */
+/** A server with a default, the name `api.test` and the wildcard `*.wild.test`. */
 async function harness() {
   const base = await tlsHarness();
   const { secrets, authority } = base;
@@ -33,8 +33,8 @@ async function harness() {
   return { ...base, names, server, context, port, to, ask };
 }
 
-/** Two names whose pairs come from plain texts, which nobody checks before the server does. */
-async function unchecked() {
+/** Two names whose pairs are plain texts, so that only the server validates them. */
+async function namesOfTexts() {
   const authority = await createAuthority();
   const issue = (commonName: string) => authority.issue({ commonName });
   const pair = (name: string, { cert, key }: Issued) => ({ [`${name}.crt`]: cert, [`${name}.key`]: key });
@@ -67,7 +67,7 @@ async function unchecked() {
     secrets,
     (s) => {
       runs.web += 1;
-      // It has to read something; this never changes.
+      // A recipe has to read a secret. This one never changes.
       s.has('fixed');
       return { cert: b.cert, key: b.key };
     },
@@ -79,8 +79,8 @@ async function unchecked() {
   return { issue, pair, source, names, runs, ask };
 }
 
-describe('server names', () => {
-  it('serve the exact name, then its wildcard of one label, then the default, through every rotation', async () => {
+describe('the names of createServerNames()', () => {
+  it('prefers exact names to wildcards of one label, and those to the default, through rotations', async () => {
     const { names, ask, rotate } = await harness();
     const all = (...hosts: string[]) => Promise.all(hosts.map(ask));
     expect(names.names()).toEqual(['*.wild.test', 'api.test']);
@@ -97,7 +97,7 @@ describe('server names', () => {
     }
   });
 
-  it('rotate with the default in one generation', async () => {
+  it('swaps server names and the default in one generation', async () => {
     const { names, context, ask, mount, issue } = await harness();
     const rotated: string[] = [];
     context.on('swapped', () => rotated.push('default'));
@@ -116,32 +116,32 @@ describe('server names', () => {
     }
   });
 
-  it('keep the old pair of a name with a bad new one, and leave the others alone', async () => {
-    const { names, source, pair, issue, ask, runs } = await unchecked();
-    const said: unknown[] = [];
+  it('keeps the old pair of a server name whose new one is invalid, and swaps the others', async () => {
+    const { names, source, pair, issue, ask, runs } = await namesOfTexts();
+    const rejected: unknown[] = [];
     const rotated: string[] = [];
-    names.on('rejected', (event) => said.push(event));
+    names.on('rejected', (event) => rejected.push(event));
     names.on('swapped', ({ name }) => rotated.push(name));
     for (const round of [1, 2, 3]) {
       const [bad, other] = [await issue('bad'), await issue('other')];
       source.set({ 'a.crt': bad.cert, 'a.key': other.key, ...pair('b', await issue(`b-${round + 1}`)) });
       await waitFor(
-        () => said.length === round && rotated.filter((name) => name === 'b.test').length === round,
+        () => rejected.length === round && rotated.filter((name) => name === 'b.test').length === round,
       );
       expect(await ask('a.test')).toBe(`a-${round}`);
       expect(await ask('b.test')).toBe(`b-${round + 1}`);
-      expect(said.at(-1)).toMatchObject({ name: 'a.test', error: { code: 'TLS_OPTIONS_INVALID' } });
-      const shown = inspect([said, names], { depth: 20, showHidden: true });
+      expect(rejected.at(-1)).toMatchObject({ name: 'a.test', error: { code: 'TLS_OPTIONS_INVALID' } });
+      const shown = inspect([rejected, names], { depth: 20, showHidden: true });
       for (const line of [...linesOf(bad.key), ...linesOf(other.key)]) expect(shown).not.toContain(line);
 
       source.set(pair('a', await issue(`a-${round + 1}`)));
       await waitFor(async () => (await ask('a.test')) === `a-${round + 1}`);
     }
-    // Once for each of its own rotations, and never for those of the other or for retries of the other.
+    // Each recipe runs once per rotation of its secrets, never for the other name.
     expect(runs).toMatchObject({ b: 4, web: 1 });
   });
 
-  it('change at run time', async () => {
+  it('adds, replaces and deletes server names at run time', async () => {
     const { names, ask } = await harness();
     for (const round of [1, 2, 3]) {
       names.set(`New-${round}.test`, (s) => s.reveal('api'));
@@ -156,7 +156,7 @@ describe('server names', () => {
     expect(names.names()).toEqual(['*.wild.test', 'api.test']);
   });
 
-  it('follow their secrets also when they were set later or replaced', async () => {
+  it('follows rotations for server names that were set or replaced later', async () => {
     const { names, ask, rotate } = await harness();
     names.set('late.test', (s) => s.reveal('web'));
     names.set('late.test', (s) => s.reveal('api'));
@@ -170,7 +170,7 @@ describe('server names', () => {
     expect(rotated.filter((name) => name === 'late.test')).toHaveLength(3);
   });
 
-  it('refuse impossible names and a first recipe that fails, and change nothing then', async () => {
+  it('refuses invalid server names and recipes, and keeps the names unchanged', async () => {
     const { names, ask, secrets } = await harness();
     const bad = [
       '',
@@ -214,7 +214,7 @@ describe('server names', () => {
     expect(names.names()).toEqual(['*.wild.test', 'api.test']);
   });
 
-  it('check the clients of a name against the ca of its recipe', async () => {
+  it('verifies clients of a server name against the ca of its recipe', async () => {
     const { secrets, authority, issue } = await tlsHarness();
     const { cert, key } = await issue('client');
     const names = createServerNames(secrets, {
@@ -234,7 +234,7 @@ describe('server names', () => {
     expect(authorized).toEqual([true, true, false]);
   });
 
-  it('count the connections of a name that rotated as stale, and only those', async () => {
+  it('counts old connections as stale only for the server name that rotated or was deleted', async () => {
     const { names, context, port, to, rotate } = await harness();
     const rotations = { web: 0, api: 0 };
     context.on('swapped', () => {
@@ -253,7 +253,7 @@ describe('server names', () => {
       old.push(await handshake(port, to('api.test')));
       expect(context.staleCount).toBe(round);
     }
-    // It came before the rotation: what it got is taken for old.
+    // This connection is older than the swap, so it counts as stale.
     await early.secure(to('api.test'));
     await waitFor(() => context.staleCount === 4);
     await rotate('web', 'web-2');
@@ -265,7 +265,7 @@ describe('server names', () => {
     await waitFor(() => context.staleCount === 1);
   });
 
-  it('close with the last server that they are attached to, and keep their pairs', async () => {
+  it('closes server names with their last attached server, which keeps its pairs', async () => {
     const { secrets, names, context, ask, rotate } = await harness();
     const second = createServer({ SNICallback: names.SNICallback });
     const other = attachSecureContext(second, secrets, (s) => s.reveal('web'), { names });

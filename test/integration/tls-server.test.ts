@@ -17,17 +17,17 @@ const makers: Record<string, (options?: TlsOptions) => Server> = {
   tls: (options = {}) => createTlsServer(options, (socket) => socket.pipe(socket)),
 };
 
-/** Everything that the process says while a test runs. */
+/** Records process warnings until the test ends. */
 function warnings(): Error[] {
-  const said: Error[] = [];
-  const note = (warning: Error) => said.push(warning);
-  process.on('warning', note);
-  onTestFinished(() => void process.off('warning', note));
-  return said;
+  const recorded: Error[] = [];
+  const record = (warning: Error) => recorded.push(warning);
+  process.on('warning', record);
+  onTestFinished(() => void process.off('warning', record));
+  return recorded;
 }
 
 describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => {
-  it('shows each new certificate when it was created without one, while old connections live on', async () => {
+  it('presents each new certificate to new connections, and keeps old ones open', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = make();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -48,7 +48,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     await waitFor(() => context.staleCount === 0);
   });
 
-  it('keeps the minVersion and the client ca that it was created with', async () => {
+  it('keeps minVersion and ca of a server through rotations', async () => {
     const { secrets, authority, rotate, issue } = await tlsHarness();
     const server = make({
       minVersion: 'TLSv1.3',
@@ -56,7 +56,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
       requestCert: true,
       rejectUnauthorized: true,
     });
-    // What is undefined is not named.
+    // An undefined option of a recipe does not count.
     attachSecureContext(server, secrets, (s) => ({ ...s.reveal('web'), minVersion: undefined }) as object);
     const port = await listen(server);
     const { cert, key } = await issue('client');
@@ -70,7 +70,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
       await expect(handshake(port, { ...client, maxVersion: 'TLSv1.2' })).rejects.toMatchObject({
         code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
       });
-      // With TLS 1.3 a client learns that it is refused only after its side of the handshake.
+      // With TLS 1.3, the client learns of the refusal after its handshake.
       const refused = await handshake(port, { ca: authority.cert, cert: stranger.cert, key: stranger.key });
       await waitFor(() => refused.socket.destroyed);
       expect(server).toMatchObject({ minVersion: 'TLSv1.3', ca: authority.cert });
@@ -78,7 +78,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
     expect(authorized).not.toContain(false);
   });
 
-  it('prefers the options of the recipe over those that it was created with', async () => {
+  it('prefers the options of the recipe to those of the server', async () => {
     const { secrets, authority } = await tlsHarness();
     const server = make({ minVersion: 'TLSv1.3' });
     attachSecureContext(server, secrets, (s) => ({
@@ -91,7 +91,7 @@ describe.each(Object.entries(makers))('an attached %s server', (_kind, make) => 
   });
 });
 
-it('lets a server change from a pair to a PFX and back', async () => {
+it('swaps between a PFX and a PEM pair', async () => {
   const { authority, issue } = await tlsHarness();
   const issued = await Promise.all(['first', 'second', 'third', 'fourth'].map((name) => issue(name)));
   const pfx = (index: number) => createPfx({ ...(issued[index] as Issued), password: 'p' });
@@ -116,7 +116,7 @@ it('lets a server change from a pair to a PFX and back', async () => {
   }
 });
 
-describe('a bad pair', () => {
+describe('an invalid pair of an attached server', () => {
   const spoilers: Record<string, (good: Issued, other: Issued) => Partial<Issued>> = {
     mismatched: (good, other) => ({ chain: good.chain, key: other.key }),
     'with a truncated key': ({ chain, key }) => ({ chain, key: key.slice(0, key.length / 2) }),
@@ -127,39 +127,39 @@ describe('a bad pair', () => {
   };
 
   it.each(Object.entries(spoilers))(
-    '(%s) leaves the server unchanged and its key unprinted; the next good one is used',
+    'keeps the old pair while the new one is invalid (%s), prints no key, and then uses a valid one',
     async (_how, spoil) => {
       const { secrets, authority, mount, rotate, issue } = await tlsHarness();
       const warned = warnings();
-      // Two ways to the same server: a definition that checks, and plain texts that do not.
+      // One server uses a definition that validates, the other plain texts.
       const texts = await SecretStore.open({
         secrets: { cert: secret.text('web.crt'), key: secret.text('web.key') },
         sources: [mountedFiles(mount.path)],
       });
       onTestFinished(() => texts.close());
       const [checked, plain] = [makers.https?.() as Server, makers.https?.() as Server];
-      const said: unknown[] = [];
+      const events: unknown[] = [];
       const contexts = [
         attachSecureContext(checked, secrets, (s) => s.reveal('web')),
         attachSecureContext(plain, texts, (s) => ({ cert: s.reveal('cert'), key: s.reveal('key') })),
       ];
-      secrets.on('error', (error) => said.push(error));
-      texts.on('error', (error) => said.push(error));
-      for (const context of contexts) context.on('rejected', (event) => said.push(event));
+      secrets.on('error', (error) => events.push(error));
+      texts.on('error', (error) => events.push(error));
+      for (const context of contexts) context.on('rejected', (event) => events.push(event));
       const ports = [await listen(checked), await listen(plain)];
       const ca = authority.cert;
       const both = () => Promise.all(ports.map((port) => served(port, { ca })));
       for (const round of [1, 2, 3]) {
         const before = [checked, plain].map(({ key, cert }: Server & Partial<Issued>) => ({ key, cert }));
         const [bad, other] = [await issue('bad'), await issue('other')];
-        const count = said.length;
+        const count = events.length;
         await mount.rotate(files('web', { chain: bad.chain, key: bad.key, ...spoil(bad, other) }));
-        await waitFor(() => said.length >= count + 2);
+        await waitFor(() => events.length >= count + 2);
         expect(await both()).toEqual([`web-${round}`, `web-${round}`]);
         expect([checked, plain].map(({ key, cert }: Server & Partial<Issued>) => ({ key, cert }))).toEqual(
           before,
         );
-        const shown = inspect([said, warned, contexts], { depth: 20, showHidden: true });
+        const shown = inspect([events, warned, contexts], { depth: 20, showHidden: true });
         for (const line of [...linesOf(bad.key), ...linesOf(other.key)]) expect(shown).not.toContain(line);
 
         await rotate('web', `web-${round + 1}`);
@@ -169,7 +169,7 @@ describe('a bad pair', () => {
     },
   );
 
-  it('is not taken from a definition after it expired', async () => {
+  it('keeps the old pair while the new one has expired', async () => {
     const { secrets, authority, mount, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -189,20 +189,20 @@ describe('a bad pair', () => {
   });
 });
 
-describe('attachSecureContext', () => {
+describe('the arguments of attachSecureContext()', () => {
   it.each([
     ['a server without TLS', 'OPTION_INVALID', createHttpServer() as unknown as Server, {}],
     ['no server', 'OPTION_INVALID', undefined as unknown as Server, {}],
-    ['names of another kind', 'OPTION_INVALID', createTlsServer(), { names: {} as never }],
-    ['a duration that is none', 'OPTION_INVALID', createTlsServer(), { drainTimeoutMs: '1s' as never }],
+    ['other objects as names', 'OPTION_INVALID', createTlsServer(), { names: {} as never }],
+    ['a duration as text', 'OPTION_INVALID', createTlsServer(), { drainTimeoutMs: '1s' as never }],
     ['a misspelt option', 'OPTION_UNKNOWN', createTlsServer(), { drainTimeout: 1 } as never],
-  ])('refuses %s (%s)', async (_what, code, server, options) => {
+  ])('refuses to attach with %s (%s)', async (_what, code, server, options) => {
     const { secrets } = await tlsHarness();
     const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'), options);
     expect(attach).toThrow(expect.objectContaining({ code }));
   });
 
-  it('throws at once for a bad first pair, and leaves the server untouched', async () => {
+  it('refuses to attach with an invalid first pair, and leaves the server unchanged', async () => {
     const { secrets, authority, issue } = await tlsHarness();
     const { cert, key } = await issue('own');
     const server = createTlsServer({ cert, key });
@@ -235,7 +235,7 @@ describe('attachSecureContext', () => {
     expect(await served(port, { ca: authority.cert })).toBe('own');
   });
 
-  it('refuses a second attachment until the first is closed', async () => {
+  it('refuses to attach a server twice until the first attachment is closed', async () => {
     const { secrets } = await tlsHarness();
     const server = createTlsServer();
     const attach = () => attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -246,16 +246,16 @@ describe('attachSecureContext', () => {
   });
 });
 
-describe('close()', () => {
-  it('leaves only the last pair on the server', async () => {
+describe('close() of an attached context', () => {
+  it('keeps the last pair on the server and removes its listeners when the context closes', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = makers.https?.() as Server;
     const listeners = () => server.eventNames().map((event) => [event, server.listenerCount(event)]);
     const before = listeners();
-    const said: unknown[] = [];
+    const events: unknown[] = [];
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'), { drainTimeoutMs: 60_000 });
     for (const event of ['swapped', 'drained', 'rejected', 'error'] as const) {
-      context.on(event, (payload) => said.push(payload));
+      context.on(event, (payload) => events.push(payload));
     }
     const closing = context.close();
     expect(context.close()).toBe(closing);
@@ -266,17 +266,17 @@ describe('close()', () => {
     await rotate('web', 'web-2');
     await waitFor(() => secrets.generation === 2);
     expect(await served(port, { ca: authority.cert })).toBe('web-1');
-    expect(said).toEqual([]);
+    expect(events).toEqual([]);
     expect(context.generation).toBe(1);
   });
 
-  it('leaves the server on the pair that was announced last, even in the middle of a rotation', async () => {
+  it('keeps the old pair on the server when the context closes during a rotation', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createTlsServer((socket) => socket.resume());
     const port = await listen(server);
     for (const round of [2, 3, 4]) {
       const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
-      // After the rotation has heard of the change, and before it has swapped.
+      // The context closes after the change and before the swap.
       const stop = secrets.on('change', () => void context.close());
       await rotate('web', `web-${round}`);
       await waitFor(() => secrets.generation === round);
@@ -287,7 +287,7 @@ describe('close()', () => {
     }
   });
 
-  it('happens by itself when the server closes', async () => {
+  it('closes the context when its server closes', async () => {
     const { secrets, rotate } = await tlsHarness();
     const server = createTlsServer();
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -300,8 +300,8 @@ describe('close()', () => {
   });
 });
 
-describe('a private key', () => {
-  it('is not printed with a request, a socket or the server', async () => {
+describe('the private keys of an attached server', () => {
+  it('keeps private keys and ticket keys out of printed requests, sockets and servers', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const shown: string[] = [];
     const server = createHttpsServer({ ticketKeys: Buffer.alloc(48, 'ticket-key') }, (request, response) => {

@@ -9,14 +9,14 @@ import { waitFor } from '../support/wait-for';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 
-/** Whether a handshake with this session resumes it. */
+/** Whether a handshake resumes the given session. */
 async function isResumed(port: number, options: ConnectionOptions): Promise<boolean> {
   const { socket, resumed } = await handshake(port, options);
   socket.destroy();
   return resumed;
 }
 
-/** A session that is resumed now, so that a refusal later is due to what came between. */
+/** Makes a session, and proves that the server resumes it now. */
 async function session(port: number, options: ConnectionOptions): Promise<Buffer> {
   const first = await handshake(port, options);
   const made = await first.session();
@@ -26,13 +26,13 @@ async function session(port: number, options: ConnectionOptions): Promise<Buffer
 }
 
 const settings: Record<string, TlsOptions> = {
-  'of a server without ticketKeys': {},
-  'of a server with ticketKeys': { ticketKeys: randomBytes(48) },
-  'of a server that knows its clients': { requestCert: true, rejectUnauthorized: false },
+  'without ticketKeys': {},
+  'with ticketKeys': { ticketKeys: randomBytes(48) },
+  'with client certificates': { requestCert: true, rejectUnauthorized: false },
 };
 
-describe.each(versions)('a %s session', (maxVersion) => {
-  it.each(Object.entries(settings))('is not resumed after a rotation (%s)', async (_what, options) => {
+describe.each(versions)('%s sessions of a server', (maxVersion) => {
+  it.each(Object.entries(settings))('resumes no session after a rotation (%s)', async (_what, options) => {
     const { secrets, authority, rotate } = await tlsHarness();
     const server = createServer(options, (socket) => socket.resume());
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
@@ -48,7 +48,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
     }
   });
 
-  it('is not resumed after a rotation of the name that it is for', async () => {
+  it('resumes no session of a server name after it rotates, is deleted or is set', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const names = createServerNames(secrets, { 'api.test': (s) => s.reveal('api') });
     const server = createServer({ SNICallback: names.SNICallback, ticketKeys: randomBytes(48) }, (socket) =>
@@ -82,7 +82,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
     });
   });
 
-  it('is resumed by another process with the same certificate and ticketKeys, before and after a rotation', async () => {
+  it('resumes sessions of another server with the same certificate and ticketKeys, also after rotations', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const ticketKeys = randomBytes(48);
     const [one, other] = await Promise.all(
@@ -101,7 +101,7 @@ describe.each(versions)('a %s session', (maxVersion) => {
     }
   });
 
-  it('is resumed with ticketKeys of the recipe, as long as certificate and keys are the same', async () => {
+  it('resumes sessions with ticketKeys of the recipe until the certificate or the ticketKeys rotate', async () => {
     const { authority, issue } = await tlsHarness();
     const [first, second] = await Promise.all([issue('first'), issue('second')]);
     const pair = ({ cert, key }: typeof first) => ({ cert, key, ticketKeys: randomBytes(48) });
@@ -138,8 +138,8 @@ describe.each(versions)('a %s session', (maxVersion) => {
   });
 });
 
-describe.each(versions)('a %s session of a client', (maxVersion) => {
-  it('is not resumed, and its client is refused, when its authority is no longer trusted', async () => {
+describe.each(versions)('%s sessions of a client with a certificate', (maxVersion) => {
+  it('resumes no session after the client ca rotates, and refuses clients of an authority that is gone', async () => {
     const { authority, issue } = await tlsHarness();
     const [pair, client, next] = await Promise.all([issue('web'), issue('client'), createAuthority()]);
     const source = memory({ cert: pair.cert, key: pair.key, ca: authority.cert });
@@ -175,8 +175,8 @@ describe.each(versions)('a %s session of a client', (maxVersion) => {
   });
 });
 
-describe("a session of the user's own cache", () => {
-  it('is not resumed after a rotation', async () => {
+describe('sessions in a custom cache', () => {
+  it('resumes no session of a custom cache after a rotation', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const cache = new Map<string, Buffer>();
     const server = createServer({ secureOptions: constants.SSL_OP_NO_TICKET }, (socket) => socket.resume());

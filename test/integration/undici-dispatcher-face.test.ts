@@ -23,8 +23,8 @@ async function get(dispatcher: undici.Dispatcher, url: string): Promise<string> 
 
 const closed = expect.objectContaining({ code: expect.stringMatching(/^UND_ERR_(CLOSED|DESTROYED)$/) });
 
-describe('a dispatcher that follows its secrets', () => {
-  it('is a Dispatcher, in promises, callbacks and streams', async () => {
+describe('the dispatcher of createDispatcher()', () => {
+  it('returns a Dispatcher with promises, callbacks and streams', async () => {
     const harness = await startClientHarness();
     const { origin } = harness.server;
     const dispatcher = dispatcherOf(harness);
@@ -46,7 +46,7 @@ describe('a dispatcher that follows its secrets', () => {
     }
   });
 
-  it('works under interceptors', async () => {
+  it('follows rotations under interceptors', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = dispatcherOf(harness);
@@ -60,7 +60,7 @@ describe('a dispatcher that follows its secrets', () => {
     await expect(get(dispatcher, server.origin)).rejects.toEqual(closed);
   });
 
-  it('passes the events of its agents on as its own', async () => {
+  it('emits the events of its agents as a Dispatcher', async () => {
     const harness = await startClientHarness();
     const dispatcher = dispatcherOf(harness);
     const seen: unknown[][] = [];
@@ -84,7 +84,7 @@ describe('a dispatcher that follows its secrets', () => {
     expect((await refused)[2]).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('shows a key nowhere', async () => {
+  it('keeps private keys out of everything that a dispatcher prints', async () => {
     const harness = await startClientHarness();
     const dispatcher = dispatcherOf(harness);
     const things: unknown[] = [dispatcher, dispatcher.rotation];
@@ -105,7 +105,7 @@ describe('a dispatcher that follows its secrets', () => {
     for (const line of lines) expect(shown).not.toContain(line);
   });
 
-  it('takes a connect function, and calls the current one', async () => {
+  it('calls the connect function of the current recipe', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = createDispatcher(secrets, (s) => {
@@ -127,7 +127,7 @@ describe('a dispatcher that follows its secrets', () => {
     }
   });
 
-  it.each(['promise', 'callback'] as const)('closes when its requests are over (%s)', async (form) => {
+  it.each(['promise', 'callback'] as const)('closes a dispatcher after its requests (%s)', async (form) => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = dispatcherOf(harness, { connections: 1 });
@@ -157,7 +157,7 @@ describe('a dispatcher that follows its secrets', () => {
   });
 
   it.each(['promise', 'callback', 'error and callback'] as const)(
-    'is destroyed at once (%s)',
+    'destroys a dispatcher and fails its requests at once (%s)',
     async (form) => {
       const harness = await startClientHarness();
       const { server, secrets } = harness;
@@ -192,14 +192,14 @@ describe('a dispatcher that follows its secrets', () => {
     },
   );
 
-  it('keeps its current material when the store is closed', async () => {
+  it('keeps using its certificate once the store is closed', async () => {
     const harness = await startClientHarness();
     const dispatcher = dispatcherOf(harness);
     await harness.secrets.close();
     expect(await get(dispatcher, harness.server.origin)).toBe(harness.firstSerial);
   });
 
-  it('lets a process exit that never closes it', async () => {
+  it('lets a process exit that never closes its dispatcher', async () => {
     const harness = await startClientHarness();
     const { chain, key } = await harness.authority.issue();
     const child = spawn(process.execPath, ['--import', 'tsx', CHILD], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -213,8 +213,8 @@ describe('a dispatcher that follows its secrets', () => {
   });
 });
 
-describe('createDispatcher()', () => {
-  it('throws at once when its first options cannot serve', async () => {
+describe('the arguments of createDispatcher()', () => {
+  it('refuses to make a dispatcher when the first recipe is unusable', async () => {
     const { secrets, authority } = await startClientHarness();
     const [one, other] = [await authority.issue(), await authority.issue()];
     const made = (recipe: () => unknown) => () =>
@@ -232,7 +232,7 @@ describe('createDispatcher()', () => {
     expect(made(async () => ({}))).toThrow(code('RECIPE_ASYNC'));
   });
 
-  it('uses the undici module that it is given', async () => {
+  it('uses the given undici module', async () => {
     const { secrets } = await startClientHarness();
     class OwnDispatcher extends undici.Dispatcher {}
     const own = { ...undici, Dispatcher: OwnDispatcher as typeof undici.Dispatcher };
@@ -241,7 +241,7 @@ describe('createDispatcher()', () => {
     await dispatcher.close();
   });
 
-  it('refuses a module that lacks the classes it needs', async () => {
+  it('refuses an undici module that lacks needed classes', async () => {
     const { secrets } = await startClientHarness();
     const { Agent, Dispatcher } = undici;
     expect(() => createDispatcher(secrets, () => ({}), { undici: { Agent, Dispatcher } as never })).toThrow(
@@ -249,7 +249,7 @@ describe('createDispatcher()', () => {
     );
   });
 
-  it('checks its options', async () => {
+  it('refuses unknown options of createDispatcher, and accepts undefined ones', async () => {
     const { secrets } = await startClientHarness();
     expect(() => createDispatcher(secrets, () => ({}), { drainTimeout: 1 } as never)).toThrow(
       expect.objectContaining({ code: 'OPTION_UNKNOWN', next: 'Did you mean "drainTimeoutMs"?' }),

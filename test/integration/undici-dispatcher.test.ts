@@ -18,30 +18,30 @@ async function get(dispatcher: Dispatcher, url: string): Promise<string> {
   return (await request(url, { dispatcher })).body.text();
 }
 
-describe('a rotation of the client certificate', () => {
-  it.each([
-    { settings: {}, title: 'as many connections as it takes' },
-    { settings: { connections: 2 }, title: 'a queue before two connections' },
-    { settings: { connections: 1, pipelining: 4 }, title: 'pipelining' },
-    { settings: { pipelining: 0 }, title: 'a connection for each request' },
-    { settings: { connections: 1, pipelining: 0 }, title: 'a queue before one connection at a time' },
-  ])('fails no request under load, and shows the new one ($title)', async ({ settings }) => {
+describe('a rotation of the client certificate of a dispatcher', () => {
+  it.each<[title: string, settings: object]>([
+    ['unlimited connections', {}],
+    ['at most two connections', { connections: 2 }],
+    ['pipelining', { connections: 1, pipelining: 4 }],
+    ['a connection for each request', { pipelining: 0 }],
+    ['one connection at a time', { connections: 1, pipelining: 0 }],
+  ])('fails no request under load, and uses the current certificate (%s)', async (_title, settings) => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
     const dispatcher = dispatcherOf(harness, settings);
     const ways = [
       () => get(dispatcher, server.origin),
       async () => (await undiciFetch(server.origin, { dispatcher })).text(),
-      // Node's own fetch, with a dispatcher of the package.
+      // The fetch of Node, with a dispatcher of the undici package.
       async () => (await fetch(server.origin, { dispatcher } as object)).text(),
     ];
     const serials = [harness.firstSerial];
     const old: string[] = [];
-    let asked = 0;
+    let count = 0;
     const load = startLoad(9, async () => {
-      asked += 1;
+      count += 1;
       const { generation } = dispatcher.rotation;
-      const serial = await (ways[asked % 3] as () => Promise<string>)();
+      const serial = await (ways[count % 3] as () => Promise<string>)();
       if (serials.indexOf(serial) + 1 < generation) old.push(serial);
     });
     await waitFor(() => load.done > 30);
@@ -57,10 +57,10 @@ describe('a rotation of the client certificate', () => {
     expect(old).toEqual([]);
   });
 
-  it('opens no connection with a replaced one, also for requests that were queued before', async () => {
+  it('opens connections with the current certificate only, also for queued requests', async () => {
     const harness = await startClientHarness();
     const { server, secrets } = harness;
-    // Without keep-alive, each request in the queue needs a connection of its own.
+    // Without keep-alive, each queued request needs a new connection.
     const dispatcher = dispatcherOf(harness, { connections: 1, pipelining: 0 });
     const answers = [1, 2, 3, 4].map(() => get(dispatcher, `${server.origin}/held`));
     const serials = [harness.firstSerial];

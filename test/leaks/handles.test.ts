@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest';
 
 const CHILD = join(import.meta.dirname, '../support/open-and-leave.ts');
 
-describe('a process', () => {
+describe('a store that is never closed', () => {
   it.each(['kubernetes', 'plain'] as const)(
-    'ends by itself when it never closes its store (%s)',
+    'lets a process exit while a store on a %s mount is open',
     async (layout) => {
       await using mount = await createTestMount({ one: 'a' }, { layout });
       const run = promisify(execFile)(process.execPath, ['--import', 'tsx', CHILD, mount.path], {

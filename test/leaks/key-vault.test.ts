@@ -13,8 +13,8 @@ import { waitFor } from '../support/wait-for';
 const SUPPORT = join(import.meta.dirname, '../support');
 const many = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`key-${index}`, 'value']));
 
-describe('a process that opens a store without options', () => {
-  it('reads mount, vault and environment in this order, and exits by itself with the store open', async () => {
+describe('SecretStore.open() without options', () => {
+  it('prefers the mount to the vault, and lets a process exit with the store open', async () => {
     const vault = await startVault({ secrets: { both: 'of the vault', vaulted: 'v' }, pageSize: 1 });
     await using mount = await createTestMount({ both: 'of the mount' });
     const run = promisify(execFile)(
@@ -27,8 +27,8 @@ describe('a process that opens a store without options', () => {
   });
 });
 
-describe('a closed store', () => {
-  it('leaves none of its own connections behind', async () => {
+describe('a closed store with a vault', () => {
+  it('closes its connections to the vault when the store closes', async () => {
     const vault = await startVault({ secrets: many });
     const url = `${vault.vaultUrl}:${vault.port}`;
     const child = spawn(
@@ -52,12 +52,12 @@ describe('a closed store', () => {
   });
 
   it.each([
-    ['while nothing happens', undefined],
+    ['while idle', undefined],
     ['while the vault hangs', { kind: 'hang-before-headers' }],
     ['while Entra ID hangs', { kind: 'hang-before-headers', at: 'entra' }],
-    ['after failures', { kind: 'unavailable' }],
-    ['in a pause', { kind: 'throttled', retryAfterSeconds: 30 }],
-  ] as const)('leaves no timer behind and sends nothing more (%s)', async (_, fault) => {
+    ['after a failed refresh', { kind: 'unavailable' }],
+    ['while the vault throttles it', { kind: 'throttled', retryAfterSeconds: 30 }],
+  ] as const)('keeps no timer and sends no request once the store is closed %s', async (_, fault) => {
     const vault = await startVault({ secrets: many });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
     onTestFinished(() => {

@@ -20,7 +20,7 @@ async function collector(): Promise<() => void> {
   return (await import('node:vm')).runInNewContext('gc') as () => void;
 }
 
-async function stage() {
+async function rotatingPair() {
   const source = memory({ cert: pairs[0].cert, key: pairs[0].key });
   const secrets: SecretStore<{ readonly pair: TlsMaterial }> = await SecretStore.open({
     secrets: { pair: secret.tls({ cert: 'cert', key: 'key' }) },
@@ -37,7 +37,7 @@ async function stage() {
   };
 }
 
-function next(rotating: Pick<AttachedContext, 'on'>): Promise<void> {
+function nextSwap(rotating: Pick<AttachedContext, 'on'>): Promise<void> {
   return new Promise((resolve) => {
     const stop = rotating.on('swapped', () => {
       stop();
@@ -46,20 +46,20 @@ function next(rotating: Pick<AttachedContext, 'on'>): Promise<void> {
   });
 }
 
-/** How many of these objects are still there, once what nobody holds is collected. */
+/** Counts the objects that survive a garbage collection. */
 async function alive(objects: readonly WeakRef<object>[]): Promise<number> {
-  // What was awaited in this turn is held until the next.
+  // This turn still holds what it awaited.
   await new Promise((resolve) => setImmediate(resolve));
   collect();
   return objects.filter((object) => object.deref() !== undefined).length;
 }
 
-describe('a server that is attached', () => {
-  it('holds no context of hundreds of rotations, nor of names that were set and deleted', async () => {
-    const { secrets, rotate } = await stage();
+describe('an attached TLS server', () => {
+  it('frees the TLS contexts of old generations and of deleted server names', async () => {
+    const { secrets, rotate } = await rotatingPair();
     const made: WeakRef<object>[] = [];
     const recipe: ContextRecipe<{ readonly pair: TlsMaterial }> = (s) => {
-      // Held by what is served, and by nothing else.
+      // Only a context in use holds this array.
       const cert = [s.reveal('pair').cert as string];
       made.push(new WeakRef(cert));
       return { ...s.reveal('pair'), cert };
@@ -68,20 +68,20 @@ describe('a server that is attached', () => {
     const server = createServer({ SNICallback: names.SNICallback });
     const context = attachSecureContext(server, secrets, recipe, { names });
     for (let round = 0; round < 300; round += 1) {
-      const rotated = Promise.all([next(names), next(context)]);
+      const rotated = Promise.all([nextSwap(names), nextSwap(context)]);
       await rotate();
       names.set(`name-${round}.test`, recipe);
       await rotated;
       names.delete(`name-${round}.test`);
     }
     expect(made.length).toBeGreaterThanOrEqual(900);
-    // What is served, and a few of the last round that are still on their way out.
+    // The contexts in use, and a few of the last round that still drain.
     expect(await alive(made)).toBeLessThan(10);
     await context.close();
   });
 
-  it('has as many listeners as before, once it is closed', async () => {
-    const { secrets, rotate } = await stage();
+  it('removes its listeners from a server when the attached context closes', async () => {
+    const { secrets, rotate } = await rotatingPair();
     const server = createHttpsServer(() => {});
     const count = () => server.eventNames().map((event) => server.listenerCount(event));
     const before = count();
@@ -91,7 +91,7 @@ describe('a server that is attached', () => {
         names,
         drainTimeoutMs: 1000,
       });
-      const rotated = next(context);
+      const rotated = nextSwap(context);
       await rotate();
       await rotated;
       await context.close();

@@ -9,7 +9,7 @@ const FIRST = 'leak-marker-first';
 const SECOND = 'leak-marker-second';
 const BAD = 'leak-marker-bad';
 
-/** Every way in which a value is usually printed or copied. */
+/** Prints and copies a value in all the usual ways. */
 function printed(value: unknown): string {
   const ways = [
     () => inspect(value, { showHidden: true, depth: 20, getters: true }),
@@ -31,8 +31,8 @@ function printed(value: unknown): string {
     .join('\n');
 }
 
-/** What every channel says until the test is over. */
-function channels(): unknown[] {
+/** Collects the messages of all channels until the test ends. */
+function channelMessages(): unknown[] {
   const messages: unknown[] = [];
   const listener = (message: unknown) => messages.push(message);
   for (const name of channelNames) subscribe(name, listener);
@@ -42,9 +42,9 @@ function channels(): unknown[] {
   return messages;
 }
 
-describe('a value', () => {
-  it('leaves its box, snapshot, store, report, events and channels only by reveal', async () => {
-    const messages = channels();
+describe('the values of a store', () => {
+  it('keeps values out of boxes, snapshots, stores, reports, events and channels', async () => {
+    const messages = channelMessages();
     const source = memory({ one: FIRST, two: Buffer.from(FIRST), three: JSON.stringify({ key: FIRST }) });
     await using store = await SecretStore.open({
       secrets: {
@@ -83,7 +83,7 @@ describe('a value', () => {
     expect(`${store.get('one')}`).toBe('[secret one]');
   });
 
-  it('is in no process warning', async () => {
+  it('keeps values out of process warnings', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const source = memory({ one: JSON.stringify(FIRST) });
     await using store = await SecretStore.open({ secrets: { one: secret.json('one') }, sources: [source] });

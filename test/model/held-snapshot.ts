@@ -4,9 +4,9 @@ import { partsOf } from './world';
 
 export type Question = 'has' | 'reveal' | 'get' | 'names';
 
-/** A snapshot that somebody keeps, with every answer that it gave. */
+/** A snapshot that the application keeps, with all its answers so far. */
 export class HeldSnapshot {
-  /** The values that it handed out. */
+  /** The values that it revealed. */
   readonly revealed = new Map<string, Answer>();
   readonly #snapshot: Snapshot;
   readonly #invariants: Invariants;
@@ -15,7 +15,7 @@ export class HeldSnapshot {
     { readonly how: Question; readonly name: string; readonly answer: string }
   >();
   readonly #label: string;
-  /** What it listed from the start. Names that it finds for somebody may be missing in the list. */
+  /** The names that it listed first. The list may lack a name that it finds on demand. */
   readonly #listed: ReadonlySet<string>;
 
   constructor(snapshot: Snapshot, index: number, invariants: Invariants) {
@@ -42,7 +42,7 @@ export class HeldSnapshot {
     this.#invariants.oneGeneration(this.revealed, this.#label);
   }
 
-  /** Asks again whatever was asked before. */
+  /** Repeats every earlier question. */
   reread(): void {
     for (const { name, how } of [...this.#asked.values()]) this.ask(name, how);
   }
@@ -71,7 +71,7 @@ export class HeldSnapshot {
     }
   }
 
-  /** What it answered about one name in several ways is one answer. */
+  /** All answers about one name have to agree. */
   #agrees(name: string): void {
     const answers = [...this.#asked.values()].filter((one) => one.name === name && one.how !== 'names');
     const found = answers.map(({ how, answer }) =>
@@ -79,7 +79,7 @@ export class HeldSnapshot {
     );
     const listed = this.#listed.has(name) ? [true] : [];
     if (new Set([...found, ...listed]).size <= 1) return;
-    const told = answers.map(({ how, answer }) => `${how}: ${answer}`).join(', ');
-    this.#invariants.violated('b', `${this.#label} contradicts itself about "${name}": ${told}`);
+    const summary = answers.map(({ how, answer }) => `${how}: ${answer}`).join(', ');
+    this.#invariants.violated('b', `${this.#label} contradicts itself about "${name}": ${summary}`);
   }
 }

@@ -2,14 +2,14 @@ import { inspect } from 'node:util';
 import { type ChangeEvent, isSecretsError, type SecretStore, type SecretsError } from 'hot-secrets';
 import { MARKER, type Picture, partsOf, type ScriptedSource } from './world';
 
-/** What one name is served with. */
+/** The value that a store serves for one name. */
 export interface Answer {
   readonly source: number;
   readonly parts: readonly { readonly name: string; readonly stamp: number }[];
 }
 export type Answers = ReadonlyMap<string, Answer>;
 
-/** What serves now, by the versions in the report: nothing counts as read by that. */
+/** What a store serves now. It takes the versions from the report, because `reveal` would count as a read. */
 export function answersOf(store: Pick<SecretStore, 'report'>): Map<string, Answer> {
   const served = store.report().secrets.filter(({ source }) => source !== undefined);
   return new Map(
@@ -20,13 +20,13 @@ export function answersOf(store: Pick<SecretStore, 'report'>): Map<string, Answe
   );
 }
 
-/** The invariants, each with the letter that a violation starts with. */
+/** The invariants. A violation starts with the letter of its invariant. */
 export class Invariants {
   readonly violations: string[] = [];
   readonly #sources: readonly ScriptedSource[];
   /** Names that keep their last value when they vanish. */
   readonly #optional: (name: string) => boolean;
-  /** Names that may leave a store: discovered ones that nobody has read. */
+  /** Names that may leave a store: discovered names that nobody has read. */
   readonly #mayLeave: (name: string) => boolean;
   readonly #only: string;
 
@@ -44,19 +44,21 @@ export class Invariants {
     if (this.#only === '' || this.#only.includes(letter)) this.violations.push(`(${letter}) ${what}`);
   }
 
-  /** (a) What is served from one source was in one version of it together. */
+  /** (a) All values from one source belong to one version of it. */
   oneGeneration(answers: Answers, where: string): void {
     for (const { index, name } of this.#sources) {
       const served = [...answers].filter(([, answer]) => answer.source === index);
       const foreign = served.filter(([, { parts }]) => parts.length === 0);
       if (foreign.length > 0) this.violated('a', `${where} serves a value that ${name} never held`);
       if (this.#versions(index, answers).length > 0) continue;
-      const told = served.map(([one, { parts }]) => `${one}@${parts.map(({ stamp }) => stamp).join('+')}`);
-      this.violated('a', `${where} mixes versions of ${name}: ${told.join(', ')}`);
+      const versions = served.map(
+        ([one, { parts }]) => `${one}@${parts.map(({ stamp }) => stamp).join('+')}`,
+      );
+      this.violated('a', `${where} mixes versions of ${name}: ${versions.join(', ')}`);
     }
   }
 
-  /** (c) and (d): one generation forward, with the changes that are visible, and no name moves down. */
+  /** (c) and (d): the event of a generation names its changes, no value gets older, and no name moves down. */
   next(before: Answers, after: Answers, event: ChangeEvent): void {
     const where = `generation ${event.generation}`;
     const kinds = new Map<string, string>();
@@ -69,17 +71,18 @@ export class Invariants {
         .map(([name, kind]) => `${name} ${kind}`)
         .sort()
         .join(', ');
-    const told = list(event.changes.map(({ name, kind }) => [name, kind]));
-    if (told !== list(kinds)) this.violated('c', `${where} tells of ${told}, and changes ${list(kinds)}`);
+    const reported = list(event.changes.map(({ name, kind }) => [name, kind]));
+    if (reported !== list(kinds))
+      this.violated('c', `${where} reports ${reported}, but changes ${list(kinds)}`);
     for (const { name, source } of event.changes) {
       const served = after.get(name) ?? before.get(name);
-      if (source !== `s${served?.source}`) this.violated('c', `${where} tells of "${name}" from ${source}`);
+      if (source !== `s${served?.source}`) this.violated('c', `${where} reports "${name}" from ${source}`);
     }
     this.neverDown(before, after, where);
     this.#goesForward(before, after, where);
   }
 
-  /** (d) A name stays with its source or moves up, and moves up only to a picture that is whole. */
+  /** (d) A name stays with its source or moves up, and moves up only to a complete picture. */
   neverDown(before: Answers, after: Answers, where: string): void {
     for (const [name, { source }] of before) {
       const now = after.get(name);
@@ -88,18 +91,18 @@ export class Invariants {
       if (now === undefined || now.source === source) continue;
       if (now.source > source) this.violated('d', `"${name}" moves down from s${source} to s${now.source}`);
       else if (!this.#whole(now.source, before, after)) {
-        this.violated('d', `"${name}" moves up to s${now.source}, whose picture is not whole`);
+        this.violated('d', `"${name}" moves up to s${now.source}, whose picture is incomplete`);
       }
     }
   }
 
-  /** (i) Nothing that is told, thrown or reported holds a value. */
-  noValue(where: string, told: unknown): void {
-    const printed = inspect(told, { showHidden: true, depth: 10 }) + JSON.stringify(told);
+  /** (i) No event, error or report holds a value. */
+  noValue(where: string, value: unknown): void {
+    const printed = inspect(value, { showHidden: true, depth: 10 }) + JSON.stringify(value);
     if (printed.includes(MARKER)) this.violated('i', `${where} holds a value: ${printed.slice(0, 300)}`);
   }
 
-  /** (g) Runs what must not throw, but for the codes given. */
+  /** (g) Runs a function that may throw only the given codes. */
   harmless<T>(what: string, run: () => T, ...codes: SecretsError['code'][]): T | undefined {
     try {
       return run();
@@ -121,7 +124,7 @@ export class Invariants {
     }
   }
 
-  /** The versions of a source that all its answers can be of. */
+  /** The versions of a source to which all its answers can belong. */
   #versions(index: number, answers: Answers): Picture[] {
     const served = [...answers].filter(([, { source }]) => source === index);
     const history = (this.#sources[index] as ScriptedSource).history;
@@ -137,9 +140,9 @@ export class Invariants {
     );
   }
 
-  /** Whether all that the source has of what was served from it or from below can be handed out. */
+  /** Whether the source has a good value for each name that it, or a source below it, served. */
   #whole(index: number, before: Answers, after: Answers): boolean {
-    // A discovered name that nobody has read may leave instead, and keeps the others from nothing.
+    // A discovered name that nobody has read may leave, so it does not hold up the others.
     const concerned = [...before].filter(([name, { source }]) => source >= index && after.has(name));
     return this.#versions(index, after).some((picture) =>
       concerned.every(([, { parts }]) => {

@@ -21,9 +21,9 @@ interface Subject {
   readonly closed: () => boolean;
 }
 
-/** Follows what a store says and serves, and holds it to the invariants. */
+/** Checks the events and the values of a store against the invariants. */
 export class Observer {
-  /** What the store told so far. */
+  /** The events so far. */
   readonly events: { readonly event: keyof StoreEvents; readonly payload: unknown }[] = [];
   readonly #scene: Scene;
   readonly #store: SecretStore;
@@ -32,9 +32,9 @@ export class Observer {
   readonly #invariants: Invariants;
   readonly #read: Set<string>;
   readonly #closed: () => boolean;
-  /** Names that were asked for: the store may have found them on demand. */
+  /** Names that the application asked for. The store may have found them on demand. */
   readonly #sought = new Set<string>();
-  /** Errors that were told of and not taken back, by secret or source. */
+  /** Errors without a "recovered" event yet, by secret or source. */
   readonly #wrong = new Map<string, SecretsError>();
   #before: Answers;
   #generation: number;
@@ -83,15 +83,15 @@ export class Observer {
   #judge(snapshot: Snapshot, answers: Answers): void {
     this.#invariants.oneGeneration(answers, `generation ${snapshot.generation}`);
     if (snapshot.generation === this.#generation) return;
-    const what = `generation ${snapshot.generation} serves, the last event told of ${this.#generation}`;
+    const what = `generation ${snapshot.generation} serves, but the last event had ${this.#generation}`;
     this.#invariants.violated('c', what);
   }
 
-  /** After every step. */
+  /** Runs after every step. */
   inspect(): void {
     for (const report of ['health', 'report'] as const) {
-      const told = this.#invariants.harmless(`${report}()`, () => this.#store[report]());
-      this.#invariants.noValue(report, JSON.stringify(told));
+      const result = this.#invariants.harmless(`${report}()`, () => this.#store[report]());
+      this.#invariants.noValue(report, JSON.stringify(result));
     }
     if (!this.#closed()) this.#inspectOpen();
   }
@@ -112,7 +112,7 @@ export class Observer {
     for (const name of snapshot.names()) {
       const parts = JSON.stringify(partsOf(this.ask(name)));
       if (parts === JSON.stringify(now.get(name)?.parts)) continue;
-      this.#invariants.violated('a', `"${name}" is ${parts}, and its report is of another version`);
+      this.#invariants.violated('a', `"${name}" is ${parts}, but its report has another version`);
     }
   }
 
@@ -129,7 +129,7 @@ export class Observer {
     }
   }
 
-  /** What the store found on demand, it serves from now on. */
+  /** The store serves from now on what it found on demand. */
   sought(name: string): void {
     this.#sought.add(name);
     if (this.#closed()) return;
@@ -161,7 +161,7 @@ export class Observer {
     }
   }
 
-  /** Nothing is wrong, and nothing that was told of stays open. */
+  /** Health is ok, and every error has its "recovered" event. */
   allIsWell(): void {
     const { status, secrets, sources } = this.#store.health();
     const problems = [
@@ -175,6 +175,6 @@ export class Observer {
   }
 }
 
-/** What an error is about. A source names the part of a pair that it failed at, the store names the pair. */
+/** What an error is about. A source names the failed part of a pair, the store names the pair. */
 const subjectOf = ({ secret: name, source }: SecretsError) =>
   name === undefined ? `source ${source}` : `secret ${name.replace(/^pair.*/, 'pair')}`;

@@ -4,11 +4,11 @@ import { CONDITIONS, type Condition, FAULTS, type Fault, type Pace, type SourceT
 /** The names that sources hold. `pair.a` and `pair.b` are the two parts of one secret. */
 export const NAMES = ['user', 'password', 'config', 'pair.a', 'pair.b', 'token', 'extra'] as const;
 export type Name = (typeof NAMES)[number];
-/** What a store or a snapshot is asked for: also names that nobody has. */
+/** The names to ask a store or a snapshot for. No source has the last one. */
 export const QUESTIONS = [...NAMES, 'pair', 'nowhere'] as const;
 
 export const SCHEMAS = ['at once', 'after some microtasks', 'held', 'too late', 'throws'] as const;
-/** What happens within a read, or within a listener. */
+/** What a read or a listener does to the store. */
 const REACTIONS = ['hints', 'refreshes', 'holds a snapshot', 'asks for a name', 'closes'] as const;
 export type Reaction = (typeof REACTIONS)[number] | 'throws' | 'rejects';
 type EventName = 'change' | 'error' | 'recovered' | 'close';
@@ -72,7 +72,7 @@ export interface Step {
 
 export interface Scene {
   readonly declared: boolean;
-  /** Whether the application reads every secret. What nobody has read may leave a store without declared secrets. */
+  /** Whether the application reads every secret. In discovery, a secret that nobody has read may leave the store. */
   readonly readsAll: boolean;
   readonly sources: readonly { readonly traits: SourceTraits; readonly names: readonly Name[] }[];
   readonly steps: readonly Step[];
@@ -91,7 +91,7 @@ const pace = fc.record({
   pictureAtEnd: fc.boolean(),
 });
 
-/** Each kind with its weight. */
+/** Each kind of operation, with its weight. */
 const OPERATIONS: { readonly [K in Operation['kind']]: readonly [number, fc.Arbitrary<Operation>] } = {
   rotate: [14, of('rotate', { source, names: fc.oneof(fc.constant('all' as const), names) })],
   swap: [8, of('swap', { source, drop: names, add: names })],
@@ -154,7 +154,7 @@ export const scenes = (declared: boolean): fc.Arbitrary<Scene> =>
     steps: fc.array(step, { minLength: 1, maxLength: 100, size: 'max' }),
   });
 
-/** A scene as a person reads it. */
+/** Formats a scene for people. */
 export function describeScene({ declared, readsAll, sources, steps }: Scene): string {
   const yes = (flags: SourceTraits) =>
     Object.entries(flags)
@@ -164,7 +164,7 @@ export function describeScene({ declared, readsAll, sources, steps }: Scene): st
   const lines = sources.map(
     (one, index) => `  s${index}: ${one.names.join(', ') || '-'} (${yes(one.traits)})`,
   );
-  const told = steps.map(({ operation, microtasks, turns }, index) => {
+  const numbered = steps.map(({ operation, microtasks, turns }, index) => {
     const { kind, ...rest } = operation;
     const facts = Object.entries(rest).map(([key, value]) =>
       key === 'source' ? `s${Number(value) % sources.length}` : `${key} ${JSON.stringify(value)}`,
@@ -175,6 +175,6 @@ export function describeScene({ declared, readsAll, sources, steps }: Scene): st
   return [
     `${declared ? 'Declared secrets' : 'Discovery'}${readsAll ? '' : ', not read'}`,
     ...lines,
-    ...told,
+    ...numbered,
   ].join('\n');
 }

@@ -6,14 +6,14 @@ import { NAMES, type Scene } from './operations';
 import { foreign, ScriptedSource, valueText } from './world';
 
 export const REFRESH_TIMEOUT_MS = 400;
-/** Longer than anything in a scene takes that ends by itself. */
+/** Longer than any operation of a scene that ends without help. */
 export const SETTLED_MS = 3_000;
 const PAIR = ['pair.a', 'pair.b'];
 const REQUIRED = ['user', 'password', 'config'];
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Lets simulated time pass in small steps, with everything that waits for it. */
+/** Advances the simulated time in small steps, and lets waiting code run after each. */
 export async function elapse(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 50) {
     await turn();
@@ -28,7 +28,7 @@ export async function pause(microtasks: number, turns: number): Promise<void> {
   for (let count = 0; count < turns; count += 1) await turn();
 }
 
-/** A secret as the store names it, with the names in a source that it is made of. */
+/** A secret of the store, with the names in a source that make it up. */
 export interface Unit {
   readonly parts: readonly string[];
   /** Declared as optional. */
@@ -52,7 +52,7 @@ export function sourcesOf({ declared, sources }: Scene, breach: (what: string) =
   });
 }
 
-/** Makes every value good that is bad or gone, in one version; makes none when nothing is. */
+/** Makes all bad and missing values good in one version. Makes no version if there are none. */
 export function restore(source: ScriptedSource, names: Iterable<string> = source.picture.keys()): void {
   const bad = [...withWholePair(names)].filter((name) => source.picture.get(name)?.condition !== 'good');
   if (bad.length > 0) source.change(Object.fromEntries(bad.map((name) => [name, 'good'])));
@@ -64,7 +64,7 @@ function withWholePair(names: Iterable<string>): Set<string> {
   return all;
 }
 
-/** The schemas of the JSON secrets, which answer as an operation tells them to. */
+/** The schemas of the JSON secrets, whose answers an operation chooses. */
 export class Schemas {
   #answers = 'at once';
   #held: (() => void)[] = [];
@@ -75,7 +75,7 @@ export class Schemas {
     for (const release of this.#held.splice(0)) release();
   }
 
-  /** What a store declares. */
+  /** The declared secrets of a store. */
   definitions() {
     const validate = (value: unknown) => this.#validate(value);
     const schema = { '~standard': { version: 1, vendor: 'model', validate } } as const;

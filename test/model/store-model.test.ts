@@ -14,7 +14,7 @@ beforeEach(() => {
   vi.useFakeTimers({
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
   });
-  // Listeners that fail become warnings where nothing else would tell of them.
+  // The store reports some failed listeners as process warnings only.
   vi.spyOn(process, 'emitWarning').mockImplementation((warning) => void warnings.push(warning));
 });
 
@@ -25,13 +25,13 @@ afterEach(() => {
 });
 
 afterAll(() => {
-  const told = [...counts].map(([kind, count]) => `${kind} ${count}`).join(', ');
-  console.log(`${sum()} operations with seed ${SEED}: ${told}`);
+  const summary = [...counts].map(([kind, count]) => `${kind} ${count}`).join(', ');
+  console.log(`${sum()} operations with seed ${SEED}: ${summary}`);
 });
 
 const sum = () => [...counts.values()].reduce((total, count) => total + count, 0);
 
-/** Runs random scenes until there were enough operations; throws the smallest scene that breaks an invariant. */
+/** Runs random scenes until enough operations ran. Throws with the smallest scene that breaks an invariant. */
 async function explore(declared: boolean, operations: number): Promise<void> {
   const enough = sum() + operations;
   for (let round = 0; sum() < enough; round += 1) {
@@ -60,11 +60,19 @@ async function explore(declared: boolean, operations: number): Promise<void> {
 describe('a store under random operations', () => {
   const timeout = 120_000 + OPERATIONS * 20;
 
-  it('keeps its promises with declared secrets', () => explore(true, OPERATIONS / 2), timeout);
+  it(
+    'keeps every invariant of a store with declared secrets under random operations',
+    () => explore(true, OPERATIONS / 2),
+    timeout,
+  );
 
-  it('keeps its promises in discovery', () => explore(false, OPERATIONS / 2), timeout);
+  it(
+    'keeps every invariant of a store in discovery under random operations',
+    () => explore(false, OPERATIONS / 2),
+    timeout,
+  );
 
-  it('was taken through every kind of operation', () => {
+  it('runs every kind of random operation at least once', () => {
     expect([...counts].filter(([, count]) => count === 0).map(([kind]) => kind)).toEqual([]);
   });
 });

@@ -17,11 +17,11 @@ import {
 } from './stage';
 import { type Condition, foreign, type ScriptedSource } from './world';
 
-/** Steps that still run after the store was closed. */
+/** How many steps run after the store has closed. */
 const MAX_STEPS_AFTER_CLOSE = 12;
 const EVENTS = ['change', 'error', 'recovered', 'close'] as const;
 
-/** One store with scripted sources, taken through the steps of a scene. */
+/** Runs the steps of a scene on a store with scripted sources. */
 export class StoreRun {
   readonly executed: Operation['kind'][] = [];
   readonly #scene: Scene;
@@ -171,8 +171,6 @@ export class StoreRun {
     }
   }
 
-  // What happens to the store.
-
   #hint(source: ScriptedSource, trigger: string): void {
     this.#invariants.harmless('hint()', () => source.listener?.hint(trigger));
   }
@@ -195,7 +193,7 @@ export class StoreRun {
   }
 
   #close(): Promise<void> {
-    // Known before the store tells of it.
+    // Set before the store emits "close".
     this.#closing ??= Promise.resolve();
     const closing = this.#invariants.harmless('close()', () => this.#store.close());
     return Promise.resolve(closing).catch((error) =>
@@ -246,15 +244,11 @@ export class StoreRun {
     return armed === undefined ? undefined : this.#react(armed.reaction, this.#sources[0]!);
   }
 
-  // What the store says.
-
-  // What has to hold once nothing moves.
-
-  /** Refreshing a world that does not change says nothing new, however bad it is. */
+  /** Refreshing unchanged sources emits no event, even if they are broken. */
   async #insist(): Promise<void> {
     this.#steady();
     await elapse(SETTLED_MS);
-    // One to wait with a name that vanished, one to let it go, one to find it in the source below.
+    // The first waits for a name that vanished, the second drops it, the third finds it in the source below.
     for (let count = 0; count < 3; count += 1) await this.#refreshed();
     if (this.#closing !== undefined) return;
     const { length } = this.#observer.events;
@@ -262,11 +256,10 @@ export class StoreRun {
     const more = this.#observer.events
       .slice(length)
       .map(({ event, payload }) => `${event} ${(payload as Error).message ?? ''}`);
-    if (more.length > 0)
-      this.#invariants.violated('h', `a world that stays the same is told of again: ${more.join('; ')}`);
+    if (more.length > 0) this.#invariants.violated('h', `unchanged sources cause events: ${more.join('; ')}`);
   }
 
-  /** With healthy sources, one refresh brings the newest of each, and no problem stays. */
+  /** Once the sources are healthy, the store serves the newest values and has no problems left. */
   async #calm(by: 'refresh' | 'hints'): Promise<void> {
     this.#steady();
     for (const source of this.#sources) {
@@ -278,7 +271,7 @@ export class StoreRun {
     await elapse(SETTLED_MS);
     if (this.#refreshing > 0) this.#invariants.violated('e', `${this.#refreshing} refreshes never settle`);
     const reads = this.#sources.map((source) => source.reads);
-    // A name that only a lower source lists is found there first, and moves up after that.
+    // The store finds a name that only a lower source lists there first, and moves it up in the next refresh.
     const twice = by === 'hints' || !this.#sources.every(({ traits }) => traits.lists);
     for (let count = 0; count < (twice ? 2 : 1); count += 1) {
       if (by === 'refresh') await this.#refreshed();
@@ -287,13 +280,13 @@ export class StoreRun {
     }
     if (this.#closing !== undefined) return;
     for (const [index, { name, reads: now }] of this.#sources.entries()) {
-      if (now === reads[index]) this.#invariants.violated('f', `${name} is not read any more`);
+      if (now === reads[index]) this.#invariants.violated('f', `${name} is no longer read`);
     }
     this.#observer.newestServes();
     this.#observer.allIsWell();
   }
 
-  /** Ends what is under way, and what was prepared. The values stay as they are. */
+  /** Ends running reads and prepared faults. The values stay. */
   #steady(): void {
     for (const source of this.#sources) source.steady();
     this.#reactions.length = 0;
@@ -310,8 +303,8 @@ export class StoreRun {
     for (const source of this.#sources) this.#hint(source, 'watch');
     await this.#refresh();
     await elapse(SETTLED_MS);
-    const told = this.#observer.events.filter(({ event }) => event === 'close').length;
-    if (told !== 1) this.#invariants.violated('g', `${told} events of close`);
+    const closeEvents = this.#observer.events.filter(({ event }) => event === 'close').length;
+    if (closeEvents !== 1) this.#invariants.violated('g', `${closeEvents} events of close`);
     for (const [index, source] of this.#sources.entries()) {
       if (source.closes !== 1)
         this.#invariants.violated('g', `${source.name} is closed ${source.closes} times`);

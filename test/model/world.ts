@@ -9,7 +9,7 @@ import {
   type SourceListener,
 } from 'hot-secrets';
 
-/** Every value contains it, so a leak is visible wherever the value went. */
+/** Part of every value, so that a leak is easy to find. */
 export const MARKER = 'qzvx';
 
 export const CONDITIONS = ['empty', 'not-utf8', 'refused', 'denied'] as const;
@@ -22,7 +22,7 @@ export interface Cell {
 }
 export type Picture = ReadonlyMap<string, Cell>;
 
-/** What a read does instead of answering. All but the first five break the contract of sources. */
+/** What a read does instead of a normal answer. All but the first five break the contract of sources. */
 export const FAULTS = [
   'rejects',
   'hangs',
@@ -44,7 +44,7 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** How long a read takes, and whether it takes its picture at the start or at the end. */
+/** How long a read takes, and whether its picture is that of its start or of its end. */
 export interface Pace {
   readonly microtasks: number;
   readonly ms: number;
@@ -56,9 +56,9 @@ export interface SourceTraits {
   readonly revisions: boolean;
   /** Lists what it holds. */
   readonly lists: boolean;
-  /** Answers for names that nobody asked for, out of the picture that it took. */
+  /** Answers `lookUp` from the picture of its read. */
   readonly looksUp: boolean;
-  /** Hands over tags with the values. */
+  /** Returns tags with the values. */
   readonly tags: boolean;
 }
 
@@ -71,7 +71,7 @@ export function valueText(name: string, source: number, stamp: number): string {
   return `${MARKER}.${name}@s${source}:${stamp}`;
 }
 
-/** What a value, or a version, consists of. */
+/** The parts of a value or of a version. */
 export function partsOf(value: unknown): { readonly name: string; readonly stamp: number }[] {
   const matches = JSON.stringify(value ?? '').matchAll(
     /(user|password|config|pair\.[ab]|token|extra)@s\d:(\d+)/g,
@@ -79,7 +79,7 @@ export function partsOf(value: unknown): { readonly name: string; readonly stamp
   return [...matches].map(([, name, stamp]) => ({ name: name as string, stamp: Number(stamp) }));
 }
 
-/** A source with a history of versions, whose reads do what an operation tells them to. */
+/** A source with a history of versions. Operations decide how its reads behave. */
 export class ScriptedSource implements Source {
   readonly name: string;
   readonly location = '';
@@ -100,7 +100,7 @@ export class ScriptedSource implements Source {
   #faults: Fault[] = [];
   #paces: Pace[] = [];
   #held: (() => void)[] = [];
-  /** Grows with `steady`: a read that began before it hangs no more. */
+  /** `steady` increments it, so that reads that began earlier do not hang. */
   #era = 0;
 
   constructor(
@@ -145,7 +145,7 @@ export class ScriptedSource implements Source {
     for (const release of this.#held.splice(0)) release();
   }
 
-  /** Answers at once from now on. What its values are does not change. */
+  /** Answers at once from now on. Its values stay. */
   steady(): void {
     this.#faults = [];
     this.#paces = [];
@@ -187,7 +187,7 @@ export class ScriptedSource implements Source {
     this.closes += 1;
   }
 
-  /** What is no promise of a result. */
+  /** An answer that is not a promise of a result. */
   #brokenAnswer(fault: Fault): (() => never) | undefined {
     const result = { unchanged: false, readings: new Map(), revision: undefined };
     const throwing = {
@@ -296,7 +296,7 @@ export class ScriptedSource implements Source {
   }
 }
 
-/** An error of another library, which repeats what it failed on. */
+/** An error of another library, whose message repeats a value. */
 export function foreign(): Error {
   return Object.assign(new TypeError(`cannot parse ${MARKER}`), { cause: MARKER, detail: MARKER });
 }

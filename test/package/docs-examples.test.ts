@@ -4,25 +4,6 @@ import ts from 'typescript';
 import { afterAll, expect, it } from 'vitest';
 import { fromRepository, run } from './support/repository';
 
-/** What the excerpts of the README leave out. The pages in `docs` leave out nothing. */
-const README_PREAMBLE: Readonly<Record<string, string>> = {
-  createPool: `import { createPool } from 'hot-secrets/pg';`,
-  createTestMount: `import { createTestMount } from 'hot-secrets/testing';`,
-  ...Object.fromEntries(
-    ['SecretStore', 'environment', 'isSecretsError', 'memory', 'mountedFiles', 'rotating', 'secret'].map(
-      (name) => [name, `import { ${name} } from 'hot-secrets';`],
-    ),
-  ),
-  https: `import * as https from 'node:https';`,
-  secrets: `declare const secrets: import('hot-secrets').SecretStore<{
-    readonly dbUser: string; readonly dbPassword: string; readonly natsUser: string; readonly natsPass: string;
-    readonly apiKey: string; readonly signingKey: Uint8Array; readonly beta: string | undefined;
-    readonly web: import('hot-secrets').TlsMaterial; readonly client: import('hot-secrets').TlsMaterial;
-    readonly ca: import('hot-secrets').TlsTrust;
-  }>;`,
-  pool: `declare const pool: import('hot-secrets/pg').HotPool;`,
-};
-
 const folder = fromRepository('.tmp/docs-examples');
 const pages = ['README.md', ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`)];
 
@@ -103,15 +84,9 @@ function standalone(block: Block, before: readonly Block[]): string {
   const own = new Set([...block.imported, ...block.declared.map(({ name }) => name)]);
   const lacks = (name: string) => used(name, block.text) && !own.has(name);
   const added = new Map<string, string>();
-  if (block.page === 'README.md') {
-    for (const [name, declaration] of Object.entries(README_PREAMBLE)) {
-      if (lacks(name)) added.set(name, declaration.replace(/\s*\n\s*/g, ' '));
-    }
-  } else {
-    for (const { module, declared } of before) {
-      for (const { name, isType } of declared) {
-        if (lacks(name)) added.set(name, `import { ${isType ? 'type ' : ''}${name} } from './${module}';`);
-      }
+  for (const { module, declared } of before) {
+    for (const { name, isType } of declared) {
+      if (lacks(name)) added.set(name, `import { ${isType ? 'type ' : ''}${name} } from './${module}';`);
     }
   }
   const exported = block.declared

@@ -3,7 +3,7 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { fromRepository } from './support/repository';
 
-/** Words that the glossary of CONTRIBUTING.md replaces, as they would occur in names. `lookup` is a word of its own. */
+/** Words in names that the glossary of CONTRIBUTING.md replaces. `lookup` is another word. */
 const BANNED_WORDS = /^(looks?|renew\w*|took|mends?)$/;
 const BANNED_NAMES = /^MOST_|[rR]evealAll|[sS]witchTo|[lL]etsIn|[bB]asicPassword/;
 
@@ -13,7 +13,7 @@ const NOT_A_VERB = new Set(
   secrets values listeners options errors works handles`.split(/\s+/),
 );
 
-/** The same in prose. Each leaves the everyday sense of its word alone. */
+/** The same in prose. Each pattern allows the everyday sense of its word. */
 const BANNED_PHRASES: Readonly<Record<string, RegExp>> = {
   'look, for a refresh': /\b(looks?|looking)\b(?! (up|like|for|as if)\b)|\blooked (at|again)\b/gi,
   'renewal, for a rotation': /\brenew(?!ed certificate\b| a certificate\b| it (where|at)\b)\w*/gi,
@@ -49,10 +49,10 @@ const pages = [
   ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`),
 ];
 
-describe('the names of the package', () => {
+describe('the public names of the package', () => {
   const names = publicNames();
 
-  it('include its exports, options, events, channels and metrics', () => {
+  it('finds exports, options, events, channels and metrics among the public names', () => {
     const some = [
       'createPool',
       'drainTimeoutMs',
@@ -64,14 +64,14 @@ describe('the names of the package', () => {
     expect(names.length).toBeGreaterThan(500);
   });
 
-  it('keep to the glossary', () => {
+  it('keeps to the glossary in public names', () => {
     const wrong = names.filter(
       (name) => BANNED_NAMES.test(name) || wordsOf(name).some((word) => BANNED_WORDS.test(word)),
     );
     expect(wrong).toEqual([]);
   });
 
-  it('call the event of a resource "swapped"', () => {
+  it('calls the event of a swap "swapped"', () => {
     const events = sources.flatMap((file) =>
       membersOf(file, /^(Rotation|Credential|Resource|Attach\w*)Events$/),
     );
@@ -111,7 +111,7 @@ it.each([
   ['lets in who shows a secret', 2],
   ['look up what was looked for: it looks like a path', 0],
   ['renew a certificate, or renew it where it is issued', 0],
-])('tells the replaced words from their everyday sense: %s', (text, count) => {
+])('distinguishes replaced words from their everyday sense: %s', (text, count) => {
   expect(bannedIn('page', text)).toHaveLength(count);
 });
 

@@ -49,12 +49,12 @@ const text = (file: string) => readFileSync(join(root, file), 'utf8');
 const layerOf = (file: string) => (file.split('/', 1)[0] as string).replace(/\.ts$/, '');
 const imports = (file: string) => ts.preProcessFile(text(file)).importedFiles.map(({ fileName }) => fileName);
 
-describe('the sources', () => {
-  it('lie in a known layer', () => {
+describe('the files in src', () => {
+  it('puts every file into a known layer', () => {
     expect(files.filter((file) => !LAYERS.includes(layerOf(file)))).toEqual([]);
   });
 
-  it('import in one direction', () => {
+  it('imports only from the same layer and from earlier ones', () => {
     const wrong = files.flatMap((file) =>
       imports(file)
         .filter((name) => name.startsWith('.'))
@@ -69,7 +69,7 @@ describe('the sources', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('import packages only where they belong', () => {
+  it('imports each package only in its layer', () => {
     const wrong = files.flatMap((file) =>
       imports(file)
         .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
@@ -79,7 +79,7 @@ describe('the sources', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('import optional packages for their types alone', () => {
+  it('imports only types from optional packages', () => {
     const wrong = files.filter((file) =>
       /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
         text(file),
@@ -88,17 +88,17 @@ describe('the sources', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('export by name', () => {
+  it('uses named exports only', () => {
     const wrong = files.filter((file) => /^export (\*|default\b)/m.test(text(file)));
     expect(wrong).toEqual([]);
   });
 
-  it('form no cycle, not even of types', () => {
+  it('contains no import cycle, not even of types', () => {
     const graph = new Map(files.map((file) => [file, imports(file).flatMap((name) => fileOf(file, name))]));
     expect(cycleIn(graph)).toEqual([]);
   });
 
-  it('are few and full: half of them have 75 lines or more', ({ annotate }) => {
+  it('contains 75 lines or more in half of its files', ({ annotate }) => {
     const sizes = files.map((file) => ({ file, lines: text(file).trimEnd().split('\n').length }));
     // No hard limit: whether a long file holds one idea is for a reader to judge.
     for (const { file, lines } of sizes.filter((one) => one.lines > LONG)) {
@@ -109,7 +109,7 @@ describe('the sources', () => {
   });
 });
 
-/** The file that an import of another one means. */
+/** The file that an import resolves to. */
 function fileOf(importer: string, name: string): string[] {
   if (!name.startsWith('.')) return [];
   const path = relative(root, join(root, dirname(importer), name))

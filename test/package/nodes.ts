@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { run, succeed } from './support/repository';
 import { installedConsumer, packedTarball } from './support/tarball';
 
-// The floor of `engines` and the lines that are in use; the binaries come from npm.
+// The lowest version in `engines`, and the release lines in use. The binaries come from npm.
 const VERSIONS = ['20.19.0', '22.23.3', '24.21.0', '26.10.0'];
 const SCRIPTS = ['consumer.mjs', 'consumer.cjs', 'both-copies.mjs'];
 
-/** Runs the packed package with each Node, and prints what came of it. */
+/** Runs the packed package on each Node and prints the results. */
 async function main(): Promise<void> {
   const binaries = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const consumer = await installedConsumer(await packedTarball(), ['pg']);

@@ -60,8 +60,8 @@ const strict = {
   types: ['node'],
 };
 
-describe('what is published', () => {
-  it('is what is meant to be, and nothing else', async () => {
+describe('the tarball', () => {
+  it('publishes the build and the documentation, and nothing else', async () => {
     const listed = (await succeed('tar', ['-tzf', tarball])).trim().split('\n');
     const files = listed.map((file) => file.replace(/^package\//, ''));
     const expected = [
@@ -77,28 +77,28 @@ describe('what is published', () => {
     }
   });
 
-  it('has a built file behind every entry', () => {
+  it('contains the built files of every entry', () => {
     const { exports } = JSON.parse(installed('package.json')) as { exports: Record<string, unknown> };
     const targets = JSON.stringify(exports).match(/\.\/dist\/[\w.-]+/g) ?? [];
     expect(targets.length).toBeGreaterThan(0);
     for (const target of targets) expect(installed(target).length).toBeGreaterThan(0);
   });
 
-  it('maps to its own sources only', () => {
+  it('maps built files to its own sources only', () => {
     for (const file of ENTRIES.flatMap((entry) => [`${entry}.js`, `${entry}.cjs`])) {
       const { sources } = JSON.parse(installed(`dist/${file}.map`)) as { sources: string[] };
       expect(sources.filter((source) => !source.startsWith('../src/'))).toEqual([]);
     }
   });
 
-  it('satisfies publint', async () => {
+  it('passes publint', async () => {
     const bytes = readFileSync(tarball);
     const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
     const { messages, pkg } = await publint({ pack: { tarball: buffer as ArrayBuffer }, strict: true });
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
   });
 
-  it('has correct types for every module resolution', async () => {
+  it('passes "Are the types wrong?" for every module resolution', async () => {
     const attw = fromRepository('node_modules/@arethetypeswrong/cli/dist/index.js');
     const { status, stdout } = await run(process.execPath, [attw, tarball, '--format', 'json', '--no-color']);
     const { problems } = JSON.parse(stdout) as { problems?: unknown };
@@ -107,16 +107,16 @@ describe('what is published', () => {
   });
 });
 
-describe('installed in an empty folder', () => {
-  it('works from ESM', async () => {
+describe('the installed package', () => {
+  it('opens, rotates and closes stores and clients from ESM', async () => {
     expect(await inConsumer('consumer.mjs')).toBe('ok\n');
   });
 
-  it('works from CJS', async () => {
+  it('opens, rotates and closes stores and clients from CJS', async () => {
     expect(await inConsumer('consumer.cjs')).toBe('ok\n');
   });
 
-  it('has an ESM and a CJS copy that know what the other made', async () => {
+  it('recognizes in its ESM copy what its CJS copy made, and the other way round', async () => {
     expect(await inConsumer('both-copies.mjs')).toBe('ok\n');
   });
 
@@ -125,7 +125,7 @@ describe('installed in an empty folder', () => {
     ['CJS with node16', 'types.cts', { module: 'node16', moduleResolution: 'node16' }],
     ['bundler', 'types.ts', { module: 'esnext', moduleResolution: 'bundler' }],
     ['CJS with node10', 'types.ts', { module: 'commonjs', moduleResolution: 'node10' }],
-  ])('has types for %s', async (_title, file, options) => {
+  ])('compiles in a strict consumer: %s', async (_title, file, options) => {
     if (file !== 'types.ts') cpSync(join(consumer, 'types.ts'), join(consumer, file));
     const config = join(consumer, `tsconfig.${options.moduleResolution}.${file}.json`);
     const compilerOptions = { ...strict, ...options };
@@ -133,24 +133,27 @@ describe('installed in an empty folder', () => {
     await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
   });
 
-  it.each(['node16', 'bundler'])('has types that a library can export, with %s', async (moduleResolution) => {
-    const config = join(consumer, `tsconfig.emit.${moduleResolution}.json`);
-    const compilerOptions = {
-      ...strict,
-      module: moduleResolution === 'bundler' ? 'esnext' : moduleResolution,
-      moduleResolution,
-      noEmit: false,
-      declaration: true,
-      emitDeclarationOnly: true,
-      exactOptionalPropertyTypes: true,
-      outDir: `emitted-${moduleResolution}`,
-    };
-    writeFileSync(config, JSON.stringify({ compilerOptions, files: ['types-emit.mts'] }));
-    await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
-  });
+  it.each(['node16', 'bundler'])(
+    'emits declarations for a library that exports stores and pools, with %s',
+    async (moduleResolution) => {
+      const config = join(consumer, `tsconfig.emit.${moduleResolution}.json`);
+      const compilerOptions = {
+        ...strict,
+        module: moduleResolution === 'bundler' ? 'esnext' : moduleResolution,
+        moduleResolution,
+        noEmit: false,
+        declaration: true,
+        emitDeclarationOnly: true,
+        exactOptionalPropertyTypes: true,
+        outDir: `emitted-${moduleResolution}`,
+      };
+      writeFileSync(config, JSON.stringify({ compilerOptions, files: ['types-emit.mts'] }));
+      await inConsumer(fromRepository('node_modules/typescript/bin/tsc'), '-p', config);
+    },
+  );
 
-  // It says for the whole program what requests carry, and so is a program of its own.
-  it('has types for frameworks, whose requests carry what the program registers', async () => {
+  // A registered store applies to a whole program, so this needs a separate one.
+  it('gives the requests of frameworks the types of the registered store', async () => {
     cpSync(join(consumer, 'types-frameworks.ts'), join(consumer, 'types-frameworks.mts'));
     const config = join(consumer, 'tsconfig.frameworks.json');
     const compilerOptions = { ...strict, module: 'node16', moduleResolution: 'node16' };
@@ -165,20 +168,23 @@ describe('installed in an empty folder', () => {
   });
 });
 
-describe.each(['import', 'require'])('loaded with %s', (way) => {
+describe('the packages that a process loads', () => {
   const own = ['eventemitter3', 'hot-secrets'];
 
-  it('loads no peer, and chokidar only for a plain directory', async () => {
-    const printed = await inConsumer('loaded.mjs', way);
-    expect(JSON.parse(printed)).toEqual({
-      imported: own,
-      onKubernetes: own,
-      onPlain: expect.arrayContaining(['chokidar', ...own]),
-    });
-  });
+  it.each(['import', 'require'])(
+    'loads no peer with %s, and chokidar only for a plain directory',
+    async (way) => {
+      const printed = await inConsumer('loaded.mjs', way);
+      expect(JSON.parse(printed)).toEqual({
+        imported: own,
+        onKubernetes: own,
+        onPlain: expect.arrayContaining(['chokidar', ...own]),
+      });
+    },
+  );
 });
 
-describe('without its peers', () => {
+describe('a missing peer', () => {
   let bare: string;
   beforeAll(async () => {
     bare = await installedConsumer(tarball, []);
@@ -195,7 +201,7 @@ describe('without its peers', () => {
       `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);
        const { createPool } = require('hot-secrets/pg'); const { memory, SecretStore } = require('hot-secrets');`,
     ],
-  ])('says which package to install (%s)', async (_way, head) => {
+  ])('says which package to install when a peer is missing (%s)', async (_way, head) => {
     const script = `${head}
       const store = await SecretStore.open({ sources: [memory({ a: 'value' })] });
       try { createPool(store, () => ({})); } catch (error) { console.log(error.code, error.next); }

@@ -1,6 +1,6 @@
 const OTHER = 65_534;
 
-/** Whether permissions can be made to matter here: by another effective user, where this process is root. */
+/** Whether a test can run as a user to whom file permissions apply. */
 export const canDropPrivileges = process.platform !== 'win32';
 
 /** The user that `asOtherUser` runs as. */

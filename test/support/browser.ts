@@ -2,12 +2,12 @@ import { type Browser, type BrowserContextOptions, chromium, type Locator, type 
 import { onTestFinished } from 'vitest';
 import { chromiumPath, NO_CHROMIUM } from './chromium';
 
-/** A page of a real browser, with everything that it complained of and asked for. */
+/** A page of a real browser, with its errors and its requests. */
 export interface Opened {
   readonly page: Page;
-  /** Errors and warnings of the console, exceptions, requests that failed. */
+  /** Console errors and warnings, exceptions, and failed requests. */
   readonly troubles: string[];
-  /** The urls of all requests, without their query. */
+  /** The URLs of all requests, without their query. */
   readonly requests: string[];
 }
 
@@ -17,7 +17,7 @@ export async function launch(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 
-/** Opens a url in a context of its own, which ends with the test. */
+/** Opens a URL in a new browser context, which closes when the test ends. */
 export async function visit(
   browser: Browser,
   url: string,
@@ -40,13 +40,13 @@ export async function visit(
   return { page, troubles, requests };
 }
 
-/** What somebody reads there: not what is hidden. */
+/** The visible text. */
 export function shownText(locator: Locator): Promise<string> {
-  // biome-ignore lint/performance/useDomNodeTextContent: A locator is no node, and the text that is shown is what is meant.
+  // biome-ignore lint/performance/useDomNodeTextContent: A locator is not a node, and hidden text must not count.
   return locator.innerText();
 }
 
-/** The texts whose contrast with their ground is under 4.5, which is what WCAG asks for at level AA. */
+/** The texts whose contrast is below 4.5, the minimum of WCAG level AA. */
 export function faintTexts(page: Page): Promise<unknown> {
   return page.evaluate(`(() => {
     const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);

@@ -1,4 +1,4 @@
-// The library below reads its decorators through this; it has to be there first.
+// @peculiar/x509 needs it to be loaded first.
 import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -16,7 +16,7 @@ export interface IssueOptions {
   readonly notAfter?: Date;
   /** P-256 or RSA with 2048 bits. Default: `'ec'`. */
   readonly key?: 'ec' | 'rsa';
-  /** A P-256 certificate with the given key, as when a certificate is renewed and keeps its key. */
+  /** Issues a P-256 certificate for the key of this one, like a renewal that keeps its key. */
   readonly renews?: Issued;
 }
 
@@ -26,11 +26,11 @@ export interface Issued {
   readonly cert: string;
   /** PEM, PKCS#8. */
   readonly key: string;
-  /** PEM: the leaf and the intermediates up to the root, without that. */
+  /** PEM: the leaf and the intermediates, without the root. */
   readonly chain: string;
 }
 
-/** Somebody who issues certificates. */
+/** A certificate authority. */
 export interface Authority {
   /** PEM. */
   readonly cert: string;
@@ -57,7 +57,7 @@ const RSA = {
 };
 
 /**
- * Makes a root authority. Two of them are strangers to each other, even under the same name.
+ * Makes a root authority. Two authorities never trust each other's certificates, even under the same name.
  *
  * @example
  * ```ts
@@ -101,7 +101,7 @@ async function signAuthority(
   const now = Date.now();
   const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags;
   return sign([{ CN: [commonName] }], keys, parent, {
-    // Longer on both sides than any leaf that a test asks for.
+    // Longer on both sides than any leaf certificate of a test.
     notBefore: new Date(now - 3650 * DAY_MS),
     notAfter: new Date(now + 3650 * DAY_MS),
     extensions: [

@@ -1,15 +1,15 @@
 import { accessSync, constants } from 'node:fs';
 
-const USUAL = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
+const DEFAULT_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
-/** Where Chromium is: `$CHROMIUM_PATH`, else where Debian and Ubuntu put it; `undefined` where there is none. */
+/** The path of Chromium: `$CHROMIUM_PATH`, or where Debian and Ubuntu install it. `undefined` if there is none. */
 export function chromiumPath(): string | undefined {
   const { CHROMIUM_PATH: named } = process.env;
-  return (named ? [named] : USUAL).find(isExecutable);
+  return (named ? [named] : DEFAULT_PATHS).find(isExecutable);
 }
 
 export const NO_CHROMIUM =
-  'There is no Chromium: apt-get install chromium, or set CHROMIUM_PATH to where it is installed.';
+  'Chromium was not found. Run "apt-get install chromium", or set CHROMIUM_PATH to its path.';
 
 function isExecutable(path: string): boolean {
   try {

@@ -19,15 +19,15 @@ export interface ContractClient {
   readonly rotation: ClientRotation;
 }
 
-/** What a contract needs to know of one HTTPS client. */
+/** What the contract needs to know about an HTTPS client. */
 export interface ClientContractHarness<C extends ContractClient> {
-  /** What the client is called by default. */
+  /** The default name of the client. */
   readonly name: string;
-  /** The code of a request whose connection is closed by force. */
+  /** The error code of a request whose connection the client closes at the drain timeout. */
   readonly closedCode: string;
   /**
-   * Makes a client that ends with the test. `keepAlive: false`: a connection for each request, one at a time; TLS sessions
-   * are resumed all the same.
+   * Makes a client, and closes it when the test ends. With `keepAlive: false`, each request opens a connection, one at a
+   * time, which still resumes TLS sessions.
    */
   make<V>(
     secrets: SecretStore<V>,
@@ -39,7 +39,7 @@ export interface ClientContractHarness<C extends ContractClient> {
   get(client: C, url: string): Promise<string>;
 }
 
-/** Every HTTPS client keeps these rules when its secrets rotate. */
+/** The rules that every HTTPS client keeps when its secrets rotate. */
 export function clientContract<C extends ContractClient>(harness: ClientContractHarness<C>): void {
   const { make, get, name, closedCode } = harness;
   const open = (
@@ -49,14 +49,14 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
   ) => make(secrets, pairAndTrust, options, settings);
 
   describe('a rotation of the client certificate', () => {
-    it('resumes no TLS session of an older one', async () => {
+    it('resumes TLS sessions of the current client certificate only', async () => {
       const { server, secrets, firstSerial, rotate } = await startClientHarness();
       const client = open(secrets, {}, { keepAlive: false });
       let serial = firstSerial;
       for (let round = 0; round < 4; round += 1) {
         if (round > 0) serial = await rotate();
         await settled(client, secrets);
-        // Twice, so that the second shows that sessions are resumed at all.
+        // The second request shows that the client does resume sessions.
         for (const _request of [1, 2]) expect(await get(client, server.origin)).toBe(serial);
         expect(server.connections.slice(-2)).toEqual([
           { serial, resumed: false },
@@ -65,7 +65,7 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
       }
     });
 
-    it('lets requests under way finish on their connection, which is closed then', async () => {
+    it('lets running requests finish on their old connection, and then closes it', async () => {
       const { server, secrets, firstSerial, rotate } = await startClientHarness();
       const client = open(secrets);
       const drained: unknown[] = [];
@@ -77,7 +77,7 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
         await waitFor(() => client.rotation.generation === round + 1);
         expect(await get(client, server.origin)).toBe(serial);
       }
-      // The generations in between were idle.
+      // The generations in between had only idle connections.
       await waitFor(() => client.rotation.staleCount === 1 && drained.length === 2);
       server.release();
       expect(await long).toBe(firstSerial);
@@ -87,7 +87,7 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
       expect(client.rotation.staleCount).toBe(0);
     });
 
-    it('keeps the old pair when the new one does not match, reports it once, and then uses a good one', async () => {
+    it('keeps using the old pair while the new one is invalid, reports it once, and then uses a valid one', async () => {
       const { authority, server } = await startClientHarness();
       const first = await authority.issue();
       const pairs = memory({ cert: first.chain, key: first.key });
@@ -126,7 +126,7 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
       }
     });
 
-    it('closes what still uses an older one at the deadline', async () => {
+    it('closes connections with an old client certificate at drainTimeoutMs', async () => {
       const { server, secrets, rotate } = await startClientHarness();
       const client = open(secrets, { drainTimeoutMs: 50 });
       const errors: SecretsError[] = [];
@@ -146,29 +146,29 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
   });
 
   describe('a rotation of the authority', () => {
-    it('trusts both while the old one is in its grace window, then refuses the old one everywhere', async () => {
+    it('trusts both authorities while the old one is in its grace window, and then only the new one', async () => {
       const { server, secrets, source, authority: old } = await startClientHarness({ keepPreviousMs: 1500 });
       const young = await createAuthority('Young Authority');
-      // It keeps the old authority forever.
-      const forgotten = await startMutualTlsServer(await old.issue(), old);
+      // This server keeps its certificate of the old authority.
+      const outdated = await startMutualTlsServer(await old.issue(), old);
       const client = open(secrets);
       const swapped: unknown[] = [];
       client.rotation.on('swapped', (event) => swapped.push(event));
       const load = startLoad(4, () => get(client, server.origin));
-      await get(client, forgotten.origin);
+      await get(client, outdated.origin);
 
       source.set({ 'ca.crt': young.cert });
       await waitFor(() => swapped.length === 1);
       server.show(await young.issue());
       const reached = load.done + 20;
       await waitFor(() => load.done > reached);
-      // Two requests, so that there is a kept-alive connection and a session to forget.
-      for (const _request of [1, 2]) await get(client, forgotten.origin);
+      // After two requests, the client has a kept-alive connection and a session to drop.
+      for (const _request of [1, 2]) await get(client, outdated.origin);
       expect(swapped).toHaveLength(1);
 
       await waitFor(() => swapped.length === 2);
       expect(secrets.generation).toBe(2);
-      await expect(get(client, forgotten.origin)).rejects.toMatchObject({
+      await expect(get(client, outdated.origin)).rejects.toMatchObject({
         code: 'SELF_SIGNED_CERT_IN_CHAIN',
       });
       await get(client, server.origin);

@@ -1,4 +1,4 @@
-/** One value of DER (X.690): its tag, the length, the parts one after the other. */
+/** Encodes a DER value (X.690): tag, length, and the parts in order. */
 export function node(tag: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   const length: number[] = [];
@@ -15,17 +15,17 @@ export function octets(bytes: Buffer): Buffer {
   return node(0x04, bytes);
 }
 
-/** `[0] EXPLICIT`. */
+/** Encodes `[0] EXPLICIT`. */
 export function explicit(content: Buffer): Buffer {
   return node(0xa0, content);
 }
 
-/** For numbers from 0 to 32 767. */
+/** Encodes a number from 0 to 32 767. */
 export function integer(value: number): Buffer {
   return node(0x02, Buffer.from(value < 0x80 ? [value] : [value >> 8, value & 0xff]));
 }
 
-/** From dotted form. */
+/** Encodes an object identifier in dotted form. */
 export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   const bytes = [first * 40 + second];

@@ -1,4 +1,4 @@
-/** A way in which encoders of this and of other languages write a value, by what it is called. */
+/** An encoding of a value, as encoders of this and other languages write it. */
 export type Encode = (value: string) => string;
 
 const inJson: Encode = (value) => JSON.stringify(value).slice(1, -1);
@@ -6,7 +6,7 @@ const inUrl: Encode = (value) => encodeURIComponent(value);
 const asHex = (unit: string) => unit.charCodeAt(0).toString(16).padStart(4, '0');
 const lowerHex = (text: string) => text.replace(/%[0-9A-F]{2}/g, (byte) => byte.toLowerCase());
 
-/** Escapes that leave the value readable for whoever parses the text. */
+/** Encodings from which a parser recovers the value, by name. */
 export const encodings: Readonly<Record<string, Encode>> = {
   'as it is': (value) => value,
   'in JSON': inJson,
@@ -16,26 +16,26 @@ export const encodings: Readonly<Record<string, Encode>> = {
   'in JSON with \\u003C': (value) =>
     inJson(value).replace(/[<>&'+]/g, (unit) => `\\u${asHex(unit).toUpperCase()}`),
   'in JSON of ASCII': (value) => inJson(value).replace(/[^ -~]/g, (unit) => `\\u${asHex(unit)}`),
-  'in JSON of ASCII, in capitals': (value) =>
+  'in JSON of ASCII, in upper case': (value) =>
     inJson(value).replace(/[^ -~]/g, (unit) => `\\u${asHex(unit).toUpperCase()}`),
   'in JSON of ASCII in JSON': (value) =>
     inJson(inJson(value).replace(/[^ -~]/g, (unit) => `\\u${asHex(unit)}`)),
   'in a URL': inUrl,
-  'in a URL, small': (value) => lowerHex(inUrl(value)),
-  'in a URL that keeps its signs': (value) => encodeURI(value),
+  'in a URL, in lower case': (value) => lowerHex(inUrl(value)),
+  'in a URL that keeps reserved characters': (value) => encodeURI(value),
   'in a form': (value) => new URLSearchParams({ '': value }).toString().slice(1),
-  'in a form, small': (value) => lowerHex(new URLSearchParams({ '': value }).toString().slice(1)),
+  'in a form, in lower case': (value) => lowerHex(new URLSearchParams({ '': value }).toString().slice(1)),
   'in a URL in a URL': (value) => inUrl(inUrl(value)),
   'in a URL in JSON': (value) => inJson(inUrl(value)),
   'in JSON in a URL': (value) => inUrl(inJson(value)),
 };
 
-/** Base64 of bytes with the value among them. */
+/** Encodes the value between two other texts in base64. */
 export function base64Around(value: string, before: string, after: string): string {
   return Buffer.from(`${before}${value}${after}`).toString('base64');
 }
 
-/** Tells whether `text` holds `value` in any of these ways, in base64 with anything around it too. */
+/** Whether `text` holds `value` in one of the encodings, or anywhere in base64. */
 export function holds(text: string, value: string): boolean {
   if (Object.values(encodings).some((encode) => text.includes(encode(value)))) return true;
   const bytes = Buffer.from(value).toString('latin1');

@@ -13,45 +13,45 @@ export const EVENT_GRID = '4962773b-9cdb-44cf-a8bf-237846a00ab7';
 export const V1_ISSUER = `https://sts.windows.net/${TENANT}/`;
 export const V2_ISSUER = `https://login.microsoftonline.com/${TENANT}/v2.0`;
 
-// An RSA key takes some tenths of a second, and nothing here depends on fresh ones.
+// Making an RSA key takes some tenths of a second, so the tenants of a file share their keys.
 const pairs: ReturnType<typeof generateKeyPair>[] = [];
 
-/** The n-th key pair of a tenant, shared with those before it. */
+/** The n-th key pair of every tenant without keys of its own. */
 function keyPair(n: number): ReturnType<typeof generateKeyPair> {
   pairs[n] ??= generateKeyPair('RS256');
   return pairs[n];
 }
 
-/** How a token differs from one that Event Grid gets. */
+/** How a token differs from a token of Event Grid. */
 export interface TokenOptions {
-  /** Beside the usual ones, or instead of them; `undefined` leaves one out. */
+  /** Added to the default claims, or replacing them. `undefined` removes a claim. */
   readonly claims?: Record<string, unknown>;
-  /** Seconds from now on. Default: 3 600. */
+  /** Default: 3 600. */
   readonly expiresInS?: number;
   readonly alg?: string;
   readonly kid?: string;
   readonly key?: Key | Uint8Array;
 }
 
-/** The keys of a tenant, served on loopback, and the tokens that are signed with them. */
+/** A tenant that serves its keys on loopback and signs tokens with them. */
 export interface Tenant {
   readonly jwksUrl: string;
-  /** How often the keys were asked for. */
+  /** How often clients fetched the keys. */
   readonly fetches: number;
-  /** What the server does from now on. */
+  /** Sets how the server answers from now on. */
   behave(how: 'serve' | 'fail' | 'hang'): void;
-  /** Adds a key, which signs from now on. Default: RS256, as Entra has. */
+  /** Adds a key, which signs from now on. Default: RS256, as Entra ID uses. */
   rotate(alg?: 'RS256' | 'ES256'): Promise<void>;
   token(options?: TokenOptions): Promise<string>;
 }
 
 export async function startTenant({
   tls,
-  strange = false,
+  hasOwnKeys = false,
 }: {
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Its keys are those of no other tenant. */
-  readonly strange?: boolean;
+  /** Gives the tenant keys that it shares with no other. */
+  readonly hasOwnKeys?: boolean;
 } = {}): Promise<Tenant> {
   const keys: object[] = [];
   const open = new Set<Socket>();
@@ -78,10 +78,10 @@ export async function startTenant({
   });
 
   async function rotate(alg = 'RS256') {
-    const shared = alg === 'RS256' && !strange;
+    const shared = alg === 'RS256' && !hasOwnKeys;
     const { publicKey, privateKey } = await (shared ? keyPair(keys.length) : generateKeyPair(alg));
     const kid = `key-${keys.length + 1}`;
-    // As Entra publishes them: without `alg`.
+    // Entra ID publishes its keys without `alg`.
     keys.push({ ...(await exportJWK(publicKey)), kid, use: 'sig' });
     signing = { key: privateKey, kid };
   }

@@ -6,7 +6,7 @@ const data = {
   Id: 'https://sample-kv.vault.azure.net/secrets/newsecret/ee059b2bb5bc48398a53b168c6cdcb10',
   VaultName: 'sample-kv',
   ObjectType: 'Secret',
-  // Both blanks are in the sample that Microsoft documents.
+  // The documented sample contains both blanks.
   'ObjectName ': 'newsecret',
   Version: ' ee059b2bb5bc48398a53b168c6cdcb10',
   NBF: '1559081980',
@@ -14,7 +14,7 @@ const data = {
 };
 
 /**
- * As documented for the Event Grid schema; the subscription's id is filled in.
+ * The documented sample of the Event Grid schema, with a subscription id.
  * https://learn.microsoft.com/azure/event-grid/event-schema-key-vault
  */
 export const gridSample = {
@@ -28,7 +28,7 @@ export const gridSample = {
   metadataVersion: '1',
 };
 
-/** As documented on the same page for CloudEvents 1.0. */
+/** The documented sample of the CloudEvents 1.0 schema, from the same page. */
 export const cloudSample = {
   id: '00eccf70-95a7-4e7c-8299-2eb17ee9ad64',
   source: VAULT,
@@ -39,7 +39,7 @@ export const cloudSample = {
   specversion: '1.0',
 };
 
-/** As documented in https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema */
+/** The documented sample of https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema */
 export const validationSample = {
   id: '2d1781af-3a4c-4d7c-bd0c-e34b19da4e66',
   topic: '/subscriptions/xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx',
@@ -55,7 +55,7 @@ export const validationSample = {
   dataVersion: '1',
 };
 
-/** A delivery as Event Grid makes it. */
+/** A request as Event Grid sends it. */
 export function delivery(
   body: unknown,
   { contentType = 'application/json; charset=utf-8', headers = {}, url = 'https://shop.example/hooks' } = {},

@@ -3,10 +3,10 @@ import { memory, type Source } from 'hot-secrets';
 /** `ok` answers, `failing` throws, `hanging` never answers. */
 export type SourceMood = 'ok' | 'failing' | 'hanging';
 
-/** From this age of its last good look on, the source counts as stale: many times its interval. */
+/** The source is stale this long after its last successful read: many times its interval. */
 export const FRAGILE_STALENESS_MS = 300;
 
-/** A source that is looked at all the time, and that a test breaks and mends. */
+/** A source that the store reads every 20 ms. A test breaks and repairs it. */
 export function fragileMemory(values: Readonly<Record<string, string>>): Source & { mood: SourceMood } {
   const source = memory(values);
   return {

@@ -22,13 +22,13 @@ export interface Pair {
 
 export type PairStore = SecretStore<Pair>;
 
-/** What a route of a test does with the snapshots of its request, by name. What it returns is sent as JSON. */
+/** A route of a test. It gets the snapshots of its request by name, and returns the JSON to send. */
 export type Route = (snapshots: Readonly<Record<string, Snapshot<Pair>>>) => unknown;
 
 /** A store with the options of its middleware. */
 export type Mounted = readonly [store: PairStore, options?: FrameworkOptions<Pair>];
 
-/** An application that runs. `close` ends it as its framework does. */
+/** A running application. `close` ends it the way its framework does. */
 export interface RunningApp {
   readonly url: string;
   close(): Promise<void>;
@@ -58,7 +58,7 @@ const startExpress =
         Promise.resolve(route(request as never)).then((result) => response.json(result), next);
       });
     }
-    // Express prints the stack of what nobody handles.
+    // Otherwise Express prints the stacks of unhandled errors.
     app.set('env', 'test');
     const server = app.listen(0, '127.0.0.1');
     return running(server, mounted, ofExpress.closeWithServer);

@@ -8,13 +8,13 @@ import {
   TLSSocket,
 } from 'node:tls';
 
-/** What a client got to see. */
+/** What a client sees in a handshake. */
 export interface Handshake {
   readonly error: Error | undefined;
   readonly peer: X509Certificate | undefined;
 }
 
-/** One handshake in memory, between a server with these options and a client that checks what it is shown. */
+/** Runs one handshake in memory between a server with these options and a client that verifies it. */
 export async function handshake(server: SecureContextOptions, client: ConnectionOptions): Promise<Handshake> {
   const [near, far] = duplexPair();
   const serverSocket = new TLSSocket(far, { isServer: true, secureContext: createSecureContext(server) });

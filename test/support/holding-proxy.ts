@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A TCP relay that can hold back what new connections send: a server that does not answer, for as long as a test likes. */
+/** A TCP relay that can hold back what new connections send, like a server that does not answer. */
 export interface HoldingProxy extends AsyncDisposable {
   readonly port: number;
-  /** Connections whose first bytes are held back. */
+  /** Number of held connections. */
   readonly held: number;
-  /** From now on new connections are held; those that are relayed already go on. */
+  /** Holds new connections from now on, and keeps relaying the others. */
   hold(): void;
   release(): void;
 }
@@ -31,7 +31,7 @@ export async function startHoldingProxy(target: { host: string; port: number }):
     client.on('error', () => {});
     client.on('close', () => waiting.delete(client));
     if (!holding) return relay(client);
-    // It has to be read: else nobody notices when the other side goes away.
+    // Without reading, the socket would not notice that the other side closed.
     const held: Buffer[] = [];
     waiting.set(client, held);
     client.on('data', (chunk) => {

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => unknown;
 
-/** Starts a server on loopback, which ends with the test. Resolves with its port. */
+/** Starts a server on loopback, and closes it when the test ends. Resolves with its port. */
 export async function listen(server: Server): Promise<number> {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -25,7 +25,7 @@ export async function serve(listener: Listener): Promise<string> {
   return `http://127.0.0.1:${await listen(createServer(listener))}`;
 }
 
-/** A request whose body a test sends as it likes. */
+/** Opens a POST request whose body the test sends. */
 export function openRequest(url: string, headers: Record<string, string | number>) {
   const asked = request(url, { method: 'POST', headers });
   const answered = new Promise<{ status: number | undefined; headers: IncomingMessage['headers'] }>(
@@ -37,7 +37,7 @@ export function openRequest(url: string, headers: Record<string, string | number
       asked.on('error', reject);
     },
   );
-  // Whether it is waited for is the test's business.
+  // A test may ignore the answer.
   answered.catch(() => {});
   return { asked, answered };
 }

@@ -2,7 +2,7 @@ import { vi } from 'vitest';
 import { SecretsError } from '../../src/errors';
 import { deferred } from './deferred';
 
-/** A store whose refreshes a test ends. */
+/** A store that counts its refreshes, and lets a test end them. */
 export function countingStore() {
   const triggers: (string | undefined)[] = [];
   const ends: (() => void)[] = [];
@@ -33,7 +33,7 @@ export function countingStore() {
   };
 }
 
-/** The process warnings from now on, as text; nothing is printed. */
+/** Records process warnings instead of printing them. */
 export function recordWarnings(): { codes(): string[]; text(): string; [Symbol.dispose](): void } {
   const spy = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   return {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import https, { type Agent, type RequestOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 
-/** One request with Node's client. Resolves with the body; `onHeaders` runs when that begins. */
+/** Sends a request with Node's client. Resolves with the body. `onHeaders` runs when the headers arrive. */
 export function get(
   agent: Agent,
   url: string,
@@ -24,13 +24,13 @@ export function get(
   });
 }
 
-/** A connection that an agent opened: in which generation it was asked for, and the certificate that it showed. */
+/** A connection of an agent: its generation when it was opened, and the certificate that it presented. */
 export interface Dial {
   readonly generation: number;
   readonly serial: string;
 }
 
-/** Notes the connections of an agent whose handshake is over, from now on. */
+/** Records the connections of an agent once their handshake is over. */
 export function noteDials(agent: Agent & { readonly rotation: { readonly generation: number } }): Dial[] {
   const dials: Dial[] = [];
   const dial = agent.createConnection;

@@ -3,7 +3,7 @@ import { memory, SecretStore } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
 import { get } from './https-client';
 
-// Neither the store nor the agent is ever closed here.
+// Never closes the store or the agent.
 const { url, chain, key, ca } = JSON.parse(await text(process.stdin));
 const source = memory({ chain, key });
 const secrets = await SecretStore.open({ secrets: { cert: 'chain', key: 'key' }, sources: [source] });

@@ -9,17 +9,17 @@ import {
 } from 'hot-secrets/testing';
 import { onTestFinished } from 'vitest';
 
-/** Their own retries take seconds. */
+/** The retries of the Azure clients take seconds. */
 const retryOptions = { maxRetries: 0 };
 
-/** An emulator that ends with the test. */
+/** Starts an emulator, and closes it when the test ends. */
 export async function startVault(options?: KeyVaultEmulatorOptions): Promise<KeyVaultEmulator> {
   const vault = await createKeyVaultEmulator(options);
   onTestFinished(() => vault.close());
   return vault;
 }
 
-/** The real client, with every check of its own left on, signed in as the workload. */
+/** The real client, with all its checks, signed in with workload identity. */
 export function clientOf(vault: KeyVaultEmulator): SecretClient {
   return new SecretClient(vault.vaultUrl, credentialOf(vault), { agent: vault.agent, retryOptions });
 }
@@ -42,7 +42,7 @@ export interface RawAnswer {
   readonly body: unknown;
 }
 
-/** One request without a client in between. */
+/** Sends one request without the Azure client. */
 export function ask(
   { agent }: KeyVaultEmulator,
   url: string,
@@ -53,7 +53,7 @@ export function ask(
     'x-ms-client-request-id': 'of-the-client',
   };
   return new Promise((resolve, reject) => {
-    const asked = request(url, { agent, method, headers }, (response) => {
+    const sent = request(url, { agent, method, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => {
@@ -64,16 +64,16 @@ export function ask(
         resolve({ status: response.statusCode, headers: response.headers, body: text && JSON.parse(text) }),
       );
     });
-    asked.on('error', reject);
-    asked.end(body);
+    sent.on('error', reject);
+    sent.end(body);
   });
 }
 
-/** What a failed call says of itself: with the inner code, which alone tells one 403 from another. */
+/** Name, codes and status of the error of a call. Only the inner code tells one 403 from another. */
 export async function failureOf(call: Promise<unknown>): Promise<Record<string, unknown>> {
   const error = await call.then(
     () => {
-      throw new Error('It did not fail.');
+      throw new Error('The call did not fail.');
     },
     (reason) => reason,
   );

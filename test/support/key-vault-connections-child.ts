@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { SecretStore } from 'hot-secrets';
 import { keyVault } from 'hot-secrets/key-vault';
 
-// With connections of the source itself, which no agent of the emulator leads to it.
+// Uses connections of the source itself instead of an agent of the emulator.
 const [vaultUrl = '', token = ''] = process.argv.slice(2);
 const loopback = (_: string, __: object, found: (error: null, addresses: object[]) => void) =>
   found(null, [{ address: '127.0.0.1', family: 4 }]);

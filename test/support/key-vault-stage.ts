@@ -6,30 +6,30 @@ import type { KeyVaultEmulator } from 'hot-secrets/testing';
 import { expect, onTestFinished } from 'vitest';
 import { record } from './store-log';
 
-/** The source under test, with its requests led to the emulator. */
+/** The source under test, which sends its requests to the emulator. */
 export function sourceOf(vault: KeyVaultEmulator, options: Partial<KeyVaultOptions> = {}): Source {
   return keyVault({ ...vault.options, ...options });
 }
 
-/** A store that ends with the test, and all that it says. */
+/** Opens a store with a record of its events, and closes it when the test ends. */
 export async function openStore<D extends Definitions>(secrets: D, ...sources: readonly Source[]) {
   const store = await SecretStore.open({ secrets, sources });
   onTestFinished(() => store.close());
   return { store, log: record(store) };
 }
 
-/** What an open was refused with. */
+/** The error with which `open` rejects. */
 export async function refusal(secrets: Definitions, ...sources: readonly Source[]) {
   return SecretStore.open({ secrets, sources }).then(
     async (store) => {
       await store.close();
-      throw new Error('It opened.');
+      throw new Error('The store opened.');
     },
     (error) => error,
   );
 }
 
-/** The requests since this was called, as `token 200`, `api-key 401` or `list 200`. */
+/** The requests since this call, as `token 200`, `api-key 401` or `list 200`. */
 export function requestsOf(vault: KeyVaultEmulator): { readonly all: string[]; at(what: string): number } {
   const before = vault.requests.length;
   const own = () =>
@@ -46,14 +46,14 @@ export function requestsOf(vault: KeyVaultEmulator): { readonly all: string[]; a
   };
 }
 
-/** That nothing which was said holds a value, a token or the assertion of the pod. */
+/** Expects that `said` holds no value, no token and no part of the pod's assertion. */
 export function expectNothingSecret(vault: KeyVaultEmulator, values: readonly string[], said: unknown): void {
   const shown = inspect(said, { showHidden: true, depth: 20, getters: true, maxStringLength: null });
   const text = `${shown}\n${JSON.stringify(said)}`;
   for (const value of values) expect(text).not.toContain(value);
   const assertion = readFileSync(vault.workloadIdentity.tokenFilePath, 'utf8').split('.');
   for (const part of assertion) if (part.length > 8) expect(text).not.toContain(part);
-  // How every JWT begins.
+  // Every JWT begins with it.
   expect(text).not.toContain('eyJ');
 }
 

@@ -1,10 +1,10 @@
-/** What became of a load. */
+/** The result of a load. */
 export interface LoadResult {
   readonly done: number;
   readonly failures: readonly unknown[];
 }
 
-/** Runs `work` in so many loops until `stop` is called; a failure is noted and the loop goes on. */
+/** Runs `work` in parallel loops until `stop` is called. Records failures and continues. */
 export function startLoad(
   workers: number,
   work: () => Promise<unknown>,
@@ -19,7 +19,7 @@ export function startLoad(
         done += 1;
       } catch (error) {
         failures.push(error);
-        // A failure that comes at once must not keep the loop from everything else.
+        // An immediate failure must not block the event loop.
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     }

@@ -5,17 +5,17 @@ import { base64Around, encodings, holds } from './encodings';
 const PREVIOUS = 8;
 const FIRST_PIN = 73_914_260;
 
-/** A store whose values rotate, what programs say of them, and the look at what was written. */
+/** A store whose values rotate, and a check of what a logger wrote. */
 export interface LoggingStage {
   readonly secrets: Secrets<{ readonly token: string }>;
   rotate(): Promise<void>;
-  /** The value that serves, then those that served before. */
+  /** The current value, followed by earlier ones. */
   values(): readonly string[];
-  /** Fails where `written` holds one of the values that served, in any form. */
+  /** Fails if `written` holds a current or earlier value in any encoding. */
   assertMasked(written: string): void;
 }
 
-/** Opens the store, with a text, a number in JSON and a short value. */
+/** Opens a store with a text, a number in JSON and a short value. */
 export async function openLoggingStage(): Promise<LoggingStage> {
   let round = 0;
   const served: string[] = [];
@@ -51,7 +51,7 @@ export async function openLoggingStage(): Promise<LoggingStage> {
   };
 }
 
-/** A value in all the places where programs put one: nested, in headers, URLs and bodies. */
+/** A request with the value wherever programs put one: nested, in headers, in URLs and in bodies. */
 export function requestWith(value: string): object {
   return {
     headers: {
@@ -64,12 +64,12 @@ export function requestWith(value: string): object {
   };
 }
 
-/** The numbers and the short values of the rounds so far. */
+/** The numbers and the short values of the first rounds. */
 export function facts(rounds: number): object[] {
   return Array.from({ length: rounds }, (_, round) => ({ pin: FIRST_PIN + round, login: `l${round}` }));
 }
 
-/** Every line of what a logger wrote, which must be JSON. */
+/** Parses every line of a log as JSON. */
 export function parsedLines(written: string): Record<string, unknown>[] {
   return written
     .trimEnd()

@@ -1,4 +1,4 @@
-// Owns one mount and writes it as the Secrets Store CSI driver does. Plain JavaScript: it starts without a loader.
+// Owns one mount and writes it as the Secrets Store CSI driver does. Plain JavaScript starts without a loader.
 import {
   chmodSync,
   existsSync,
@@ -29,7 +29,7 @@ function writeFile(target, value) {
   writeFileSync(target, value, { mode: 0o644 });
 }
 
-/** Writes the next generation; answers the monotonic time right after it became visible. */
+/** Writes the next generation. Returns the monotonic time right after it became visible. */
 function swap(next) {
   const previous = files;
   files = next;
@@ -59,7 +59,7 @@ function swap(next) {
   return at;
 }
 
-/** Rewrites whichever of two fixed directories is not served, then points `..data` at it. */
+/** Rewrites the inactive one of two fixed directories, then points `..data` at it. */
 function swapAlternating(next) {
   const data = join(path, '..data');
   const inactive = existsSync(data) && readlinkSync(data) === '..a' ? '..b' : '..a';
@@ -74,7 +74,7 @@ const numbered = ({ names, prefix }, number) =>
   Object.fromEntries(names.map((name) => [name, `${prefix}${number}`]));
 
 async function pause(gapMs) {
-  // Also without a pause: a message that says stop has to come through.
+  // Without a pause too, the stop message has to get through.
   if (gapMs > 0) await setTimeout(gapMs);
   else await setImmediate();
 }
@@ -131,5 +131,5 @@ process.on('message', async ({ id, command, ...options }) => {
   }
 });
 process.on('disconnect', end);
-// An interrupt typed at a terminal reaches this process too; the mount goes when the parent does.
+// Ctrl+C in a terminal reaches this process too. It removes the mount only when the parent ends.
 process.on('SIGINT', () => {});

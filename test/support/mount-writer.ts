@@ -17,7 +17,7 @@ export interface MountWriterOptions {
   readonly path?: string;
 }
 
-/** What numbered swaps write: each name gets `prefix` and the number of the swap, from 1. */
+/** The values of numbered swaps: each name gets `prefix` and the number of the swap, from 1. */
 export interface SwapPattern {
   readonly names: readonly string[];
   /** Default: `value-`. */
@@ -26,17 +26,17 @@ export interface SwapPattern {
   readonly gapMs?: number;
 }
 
-/** A mount that another process writes. Times are `process.hrtime.bigint()`, right after the rename of `..data`. */
+/** A mount that another process writes. It returns `process.hrtime.bigint()` right after the rename of `..data`. */
 export interface MountWriter {
   readonly path: string;
-  /** Merges values into the content; one swap, also when nothing changes. */
+  /** Merges values into the content with one swap, even if nothing changes. */
   rotate(values: Readonly<Record<string, string | Uint8Array>>): Promise<bigint>;
   remove(...names: string[]): Promise<bigint>;
   /** Swaps `times` times, each after the previous one. */
   swapTimes(times: number, pattern: SwapPattern): Promise<bigint[]>;
   /** Swaps until `stop` is called, which resolves with the number of swaps: the number of the last content. */
   swapUntilStopped(pattern: SwapPattern): { stop(): Promise<number> };
-  /** Ends the process and removes the mount. May be called again. It also ends when this process dies. */
+  /** Ends the process and removes the mount. May be called twice. The process also ends when this one dies. */
   end(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -44,8 +44,8 @@ export interface MountWriter {
 const CHILD = fileURLToPath(new URL('./mount-writer-child.mjs', import.meta.url));
 
 /**
- * Starts a process that owns a mount and writes it as the Secrets Store CSI driver does: work of this process cannot
- * delay a swap, and a swap cannot block this process.
+ * Starts a process that owns a mount and writes it as the Secrets Store CSI driver does. Work in this process does not
+ * delay a swap, and a swap does not block this process.
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ interface Waiting {
 }
 
 function startChild() {
-  // `advanced` carries bigint and bytes. No flags of ours: a loader would only slow the start.
+  // `advanced` transfers bigint and bytes. Without the flags of this process, no loader slows the start.
   const child = fork(CHILD, [], { execArgv: [], serialization: 'advanced' });
   const waiting = new Map<number, Waiting>();
   let calls = 0;

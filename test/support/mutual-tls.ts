@@ -7,9 +7,9 @@ import type { TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import type { Authority, Issued } from './certificates';
 
-/** What the server saw of one connection. */
+/** A connection as the server sees it. */
 export interface SeenConnection {
-  /** Serial number of the certificate that the client showed. */
+  /** Serial number of the client's certificate. */
   readonly serial: string;
   readonly resumed: boolean;
 }
@@ -20,16 +20,16 @@ export interface MutualTlsServer {
   readonly origin: string;
   /** In the order of their handshakes. */
   readonly connections: readonly SeenConnection[];
-  /** Connections that are open, handshake or not. */
+  /** Open connections, including those without a finished handshake. */
   readonly openCount: number;
   /** Requests to `/held` that wait for `release`. */
   readonly heldCount: number;
   release(): void;
-  /** Shows this certificate from now on. */
+  /** Presents this certificate from now on. */
   show(issued: Issued): void;
 }
 
-/** `clients`: who issues the certificates that are let in. It ends with the test. */
+/** Starts a server that accepts client certificates of the authority `clients`, and closes it when the test ends. */
 export async function startMutualTlsServer(
   issued: Issued,
   clients: Authority,
@@ -49,7 +49,7 @@ export async function startMutualTlsServer(
       return response.once('close', () => held.delete(answer));
     },
   );
-  // Whoever closes an idle connection in a test, it is not the server.
+  // The server must not close idle connections during a test.
   server.keepAliveTimeout = 300_000;
   server.on('connection', (socket: Socket) => {
     open.add(socket);
@@ -57,7 +57,7 @@ export async function startMutualTlsServer(
   });
   server.on('secureConnection', (socket) => {
     connections.push({ serial: socket.getPeerCertificate().serialNumber, resumed: socket.isSessionReused() });
-    // A client that is destroyed resets its connection.
+    // A destroyed client resets its connection.
     socket.on('error', () => {});
   });
   server.on('upgrade', (_request, socket) => {

@@ -19,7 +19,7 @@ export type PairStore = SecretStore<Pair>;
 
 export const pairOf = (name: string) => ({ user: `${name}-user`, password: `${name}-password` });
 
-/** A store of a pair, and what rotates it. */
+/** Opens a store with a user and a password, and a function that rotates them. */
 export async function openPair(first: string) {
   const source = silentMemory(pairOf(first));
   const store: PairStore = await SecretStore.open({ secrets: pairDefinitions, sources: [source] });
@@ -44,7 +44,7 @@ export const isClosed = (store: SecretStore<Pair>) => {
   }
 };
 
-/** An application that does not listen yet. It ends with the test. */
+/** Creates an application that does not listen yet, and closes it when the test ends. */
 export async function createNest(platform: Platform, metadata: ModuleMetadata): Promise<INestApplication> {
   const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(rootModule(metadata), adapter, { logger: false, abortOnError: false });
@@ -52,7 +52,7 @@ export async function createNest(platform: Platform, metadata: ModuleMetadata): 
   return app;
 }
 
-/** An application that listens. `prepare`: what a service does before that. */
+/** Starts an application. `prepare` runs before it listens. */
 export async function startNest(
   platform: Platform,
   metadata: ModuleMetadata,

@@ -1,5 +1,5 @@
 import { mountedFiles, SecretStore } from '../../src/index';
 
-/** Opens the mount of the first argument and leaves it open. */
+// Opens a store on the mount of the first argument, and never closes it.
 const [path = ''] = process.argv.slice(2);
 SecretStore.open({ sources: [mountedFiles(path)] }).then(() => console.log('opened'));

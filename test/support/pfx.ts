@@ -9,22 +9,22 @@ import {
 import { createRequire } from 'node:module';
 import { explicit, integer, node, octets, oid, sequence } from './der';
 
-/** What goes into a PKCS#12 file, and how it is protected. */
+/** The contents of a PKCS#12 file, and its encryption. */
 export interface PfxContents {
   /** PEM: the leaf, then its chain. */
   readonly cert: string;
   /** PEM, EC or RSA. */
   readonly key: string;
-  /** Default: `''`, as files from Key Vault have it. */
+  /** Default: `''`, as in files from Key Vault. */
   readonly password?: string;
   /**
-   * `'aes256'` as OpenSSL 3 and Windows write it today, `'3des'` as older ones do, `'rc2-40'` as the oldest: its
-   * certificates are under a cipher that Node refuses. Default: `'aes256'`.
+   * `'aes256'` is what OpenSSL 3 and Windows write today, `'3des'` what older versions write. `'rc2-40'` encrypts the
+   * certificates with a cipher that Node refuses. Default: `'aes256'`.
    */
   readonly encryption?: 'aes256' | '3des' | 'rc2-40';
 }
 
-/** The parts of node-forge that are used here: it comes without types. */
+/** The used parts of node-forge, which has no types. */
 interface Forge {
   readonly md: Record<Digest, { create(): object }>;
   readonly rc2: {
@@ -182,7 +182,7 @@ function macData(safe: Buffer, password: string, digest: Digest): Buffer {
   );
 }
 
-/** Says which certificate the key belongs to. */
+/** The attribute that links the key to its certificate. */
 function keyId(certificate: Buffer | undefined): Buffer[] {
   if (certificate === undefined) return [];
   const id = createHash('sha1').update(certificate).digest();

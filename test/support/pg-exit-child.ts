@@ -1,7 +1,7 @@
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createPool } from 'hot-secrets/pg';
 
-// Neither the store nor the pool is ever closed here.
+// Never closes the store or the pool.
 const [path = '', server = '{}'] = process.argv.slice(2);
 const secrets = await SecretStore.open({
   secrets: { user: 'user', password: 'password' },

@@ -5,19 +5,19 @@ import type { PoolConfig } from 'pg';
 import { onTestFinished } from 'vitest';
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres';
 
-/** One server for a test file, with what it wrote to its log. */
+/** One server for a test file, with its log. */
 export interface PgHarness {
   readonly server: PostgresServer;
-  /** Lines of the server's log that match. */
+  /** Counts the lines of the server's log that match. */
   logged(pattern: RegExp): number;
-  /** Logins of a role that the server refused. */
+  /** Counts the refused logins of a role. */
   refused(role: string): number;
-  /** Connections of a role, as the server sees them. */
+  /** Counts the connections of a role on the server. */
   backends(role: string): Promise<number>;
-  /** Makes a role that may log in, under a name of its own. */
+  /** Creates a role with login and a unique name. */
   role(password: string): Promise<string>;
   alter(role: string, clause: string): Promise<void>;
-  /** Logins that the server took, of any role of the tests, since it started. */
+  /** Counts the accepted logins of a role. */
   accepted(role: string): number;
 }
 
@@ -27,7 +27,7 @@ export async function startPgHarness(options: PostgresOptions = {}): Promise<PgH
   const log: string[] = [];
   const server = await startPostgres({
     ...options,
-    // It notices a client that went away also while it runs a query.
+    // The server notices a closed client even while it runs a query.
     settings: { log_connections: 'on', client_connection_check_interval: '50', ...options.settings },
     onLog: (line) => log.push(line),
   });
@@ -55,7 +55,7 @@ export async function startPgHarness(options: PostgresOptions = {}): Promise<PgH
   };
 }
 
-/** The secrets of one pool, in a mount of their own, followed by a store. */
+/** The secrets of one pool in a mount, with the store that follows it. */
 export interface PoolHarness {
   readonly mount: TestMount;
   readonly secrets: SecretStore<{ readonly user: string; readonly password: string; readonly other: string }>;
@@ -83,7 +83,7 @@ export async function poolHarness(harness: PgHarness, user: string, password: st
         { retireOverMs: 100, ...options },
       );
       onTestFinished(() => {
-        // Whatever a test left checked out must not outlive it.
+        // Ends the pool even if a client is still checked out.
         void pool.end();
       });
       return pool;
@@ -91,7 +91,7 @@ export async function poolHarness(harness: PgHarness, user: string, password: st
   };
 }
 
-/** A pool whose first connections go through the proxy, and those after the first rotation straight to the server. */
+/** A pool that connects through the proxy, and directly to the server after the first rotation. */
 export function poolThroughProxyAtFirst(
   harness: PgHarness,
   secrets: PoolHarness['secrets'],

@@ -1,15 +1,15 @@
 import pg from 'pg';
 
-// Public methods of pg that its types leave out.
+// Public methods of pg that are missing in its types.
 type AdminClient = pg.Client & { ref(): void; unref(): void };
 
-/** Runs statements over one connection, which holds no process between them and is made anew when it was lost. */
+/** Runs statements over one connection. It reconnects after a loss, and keeps no process alive while idle. */
 export function administrator(config: pg.ClientConfig) {
   let connected: Promise<AdminClient> | undefined;
   let running = 0;
   const connect = async () => {
     const client = new pg.Client(config) as AdminClient;
-    // The server may be stopped under an idle connection.
+    // The server may stop while the connection is idle.
     client.on('error', () => {
       connected = undefined;
     });
@@ -34,7 +34,7 @@ export function administrator(config: pg.ClientConfig) {
     },
     async end() {
       const client = await connected?.catch(() => undefined);
-      // Who waits for the end is to get there: unreferenced, it would let the process go first.
+      // Keeps the process alive until the connection has ended.
       client?.ref();
       await client?.end().catch(() => {});
     },

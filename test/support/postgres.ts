@@ -10,7 +10,7 @@ import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard'
 import { locatePostgres } from './postgres-binaries/locate';
 import { waitFor } from './wait-for';
 
-/** What a server shows and trusts, as PEM text. With `ca`, clients may present certificates of those authorities. */
+/** The certificate and the authorities of a server, as PEM. With `ca`, clients may present certificates. */
 export interface PostgresCertificates {
   readonly cert: string;
   readonly key: string;
@@ -20,7 +20,7 @@ export interface PostgresCertificates {
 /** Options of `startPostgres`. */
 export interface PostgresOptions {
   readonly ssl?: PostgresCertificates;
-  /** Lines of `pg_hba.conf` that go before those of `initdb`: passwords for everybody. */
+  /** Lines of `pg_hba.conf` before the default ones, which require a password from everybody. */
   readonly hba?: readonly string[];
   /** Default: 100. */
   readonly maxConnections?: number;
@@ -30,7 +30,7 @@ export interface PostgresOptions {
   readonly onLog?: (line: string) => void;
 }
 
-/** A PostgreSQL server of its own, on a loopback port. It dies with this process, also when that is killed. */
+/** A PostgreSQL server on a loopback port. It ends with this process, even if this process is killed. */
 export interface PostgresServer {
   readonly host: string;
   readonly port: number;
@@ -42,9 +42,9 @@ export interface PostgresServer {
     sql: string,
     values?: unknown[],
   ): Promise<pg.QueryResult<Row>>;
-  /** Shows and trusts something else from now on; resolves when the next connection finds it so. */
+  /** Replaces the certificates. Resolves when new connections use them. */
   renewCertificates(ssl: PostgresCertificates): Promise<void>;
-  /** Stops the server and removes its data. May be called again. */
+  /** Stops the server and removes its data. May be called twice. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -86,7 +86,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         const before = reloads;
         certificateFiles(directory, ssl, runAs);
         await presented.query('select pg_reload_conf()');
-        // The process that says so is the one that takes connections: it does nothing else before it has reloaded.
+        // The process that logs this accepts connections too, and reloads before it accepts the next one.
         await waitFor(() => reloads > before, { what: 'the server to reload' });
       },
     };
@@ -141,7 +141,7 @@ async function initialise(bin: string, directory: string, password: string, runA
   rmSync(passwordFile);
 }
 
-/** The first line that fits a connection decides. */
+/** Adds lines before the default ones: the first line that matches a connection decides. */
 function allow(directory: string, lines: readonly string[]): void {
   const path = join(directory, 'data', 'pg_hba.conf');
   writeFileSync(path, [...lines, readFileSync(path, 'utf8')].join('\n'));
@@ -215,14 +215,14 @@ function certificateFiles(
   };
 }
 
-// A package below a home directory may be out of reach for the user that the server runs as.
+// The user of the server may have no access to a package below a home directory.
 function usableBinaries(directory: string, runAs: RunAs | undefined): string {
   const { root, bin } = locatePostgres();
   const trial = spawnSync(join(bin, 'postgres'), ['--version'], { ...runAs, cwd: '/', stdio: 'ignore' });
   if (trial.status === 0 || runAs === undefined) return bin;
   const copy = join(directory, 'native');
   cpSync(root, copy, { recursive: true, verbatimSymlinks: true });
-  // Also what lies in it, so that the guard may remove it.
+  // Every entry changes its owner, so that the guard can remove it.
   for (const entry of readdirSync(copy, { recursive: true }) as string[]) own(join(copy, entry), runAs);
   own(copy, runAs);
   return join(copy, 'bin');

@@ -1,4 +1,4 @@
-// Reads its source only after a signal, and reports each change to its parent.
+// Refreshes only after a signal, and reports each change to its parent.
 import { setInterval } from 'node:timers';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { reloadOnSignal, SecretStore } from 'hot-secrets';
@@ -9,7 +9,7 @@ const store = await SecretStore.open({ secrets: { token: 'token' }, sources: [so
 if (isMainThread) {
   const stop = reloadOnSignal(store, 'SIGHUP', { minIntervalMs: 0 });
   let round = 0;
-  // As with a sidecar, each rotation precedes the signal that announces it.
+  // Like a sidecar, it writes each rotation before the signal for it.
   const prepare = () => {
     round += 1;
     source.set({ token: `value-${round}` });

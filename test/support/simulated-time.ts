@@ -4,12 +4,12 @@ import { onTestFinished, vi } from 'vitest';
 const realSetTimeout = setTimeout;
 const realNow = performance.now.bind(performance);
 
-/** Longer than a read takes that waits for nothing but sockets and files. */
+/** Longer than a read that waits for sockets and files only. */
 const MAX_REAL_MS = 2_000;
 
 /**
- * Replaces the clock and the timers of this process for the rest of the test, while sockets and files stay real: time
- * passes a second at a time, and each time as long as the reads of the watched sources need. Open the store after it.
+ * Replaces the clock and the timers of this process until the test ends. Sockets and files stay real: after each second,
+ * `pass` waits for the reads of the watched sources. Open the store after this call.
  */
 export function simulateTime() {
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: Date.now() });

@@ -14,10 +14,10 @@ import { publish } from '../../src/observe/channels';
 import { type Observed, observedOf, type ResourceState } from '../../src/observe/observed';
 import { createAuthority } from './certificates';
 
-/** A status page with something on it. */
+/** A status page with content. */
 export interface Scene {
   readonly page: ReturnType<typeof statusHandler>;
-  /** Rotates something. */
+  /** Rotates some of its secrets. */
   rotate?(): Promise<unknown>;
   close(): Promise<unknown>;
 }
@@ -26,7 +26,7 @@ const DAY_MS = 86_400_000;
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
 const options = { authorize: () => true, refreshMs: 500 };
 
-/** A vault that is out of reach once `fails` is set. */
+/** A vault that is unavailable while `fails` is true. */
 function vault(values: Record<string, string>) {
   const held = memory(values);
   const source = {
@@ -45,7 +45,7 @@ function vault(values: Record<string, string>) {
   return source;
 }
 
-/** A service with a dozen secrets, after some rotations; `troubled`: with most of what can go wrong. */
+/** A service with a dozen secrets after some rotations. `troubled` adds most of the possible problems. */
 export async function shop({ troubled = false } = {}): Promise<Scene> {
   const authority = await createAuthority('Shop Internal CA');
   const pairs = async (webDays: number, clientDays: number) => {
@@ -106,7 +106,7 @@ export async function shop({ troubled = false } = {}): Promise<Scene> {
   await rotate({ 'smtp-password': 'second-smtp' });
   kv.set({ 'search-api-key': 'second-search' });
   await rotate({ 'webhook-code': 'second-code' });
-  follow(observedOf(store), troubled);
+  addResources(observedOf(store), troubled);
   if (troubled) {
     await rotate({ 'smtp-password': 'third-broken', ...(await pairs(2.4, -0.1)) });
     await rotate({ 'payments/api-key': '' });
@@ -120,8 +120,8 @@ export async function shop({ troubled = false } = {}): Promise<Scene> {
   };
 }
 
-/** What would need servers. */
-function follow({ store, storeId, resources }: Observed, troubled: boolean): void {
+/** Adds resources that would need servers. */
+function addResources({ store, storeId, resources }: Observed, troubled: boolean): void {
   const rest: ResourceState = {
     kind: 'pg',
     name: 'orders-db',
@@ -165,7 +165,7 @@ function follow({ store, storeId, resources }: Observed, troubled: boolean): voi
   publish('hot-secrets:rotation:drain', () => ({ ...ours, generation: 1, forced: false, durationMs: 912 }));
 }
 
-/** Many secrets, a few of them wrong. */
+/** A store with many secrets, two of them empty. */
 export async function crowd(): Promise<Scene> {
   const teams = ['billing', 'catalog', 'checkout', 'identity', 'search', 'shipping'];
   const names = Array.from({ length: 300 }, (_, index) => `${teams[index % 6]}/credential-${index + 1}`);

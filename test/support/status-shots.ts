@@ -1,4 +1,4 @@
-/** Takes screenshots of the status page: `npx tsx test/support/status-shots.ts <folder>`. */
+// Takes screenshots of the status page: `npx tsx test/support/status-shots.ts <folder>`.
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

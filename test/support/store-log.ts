@@ -1,7 +1,7 @@
 import type { ChangeEvent, SecretsError } from '../../src/index';
 import type { SecretStore } from '../../src/store/types';
 
-/** Everything a store said since `record`. */
+/** The events of a store since `record`. */
 export interface StoreLog {
   readonly changes: ChangeEvent[];
   readonly errors: SecretsError[];

@@ -1,6 +1,6 @@
 import { mountedFiles, SecretStore } from '../../src/index';
 
-// Opens a store on a directory into which a file was bound, and tells what it was warned of.
+// Opens a store on a directory with a bind-mounted file, and prints its warnings and problems.
 const codes: (string | undefined)[] = [];
 process.on('warning', (warning) => codes.push((warning as NodeJS.ErrnoException).code));
 const store = await SecretStore.open({

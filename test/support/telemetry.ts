@@ -18,7 +18,7 @@ import { onTestFinished } from 'vitest';
 export interface Series {
   readonly name: string;
   readonly attributes: Attributes;
-  /** Of a histogram, how many values it holds. */
+  /** For a histogram, the number of its values. */
   readonly value: number;
 }
 
@@ -27,7 +27,7 @@ class Reader extends MetricReader {
   protected async onShutdown(): Promise<void> {}
 }
 
-/** The SDKs of a test, not registered globally, with what they were told. */
+/** Metric and trace SDKs for one test, not registered globally, with what they recorded. */
 export function telemetry() {
   const reader = new Reader();
   const meterProvider = new MeterProvider({ readers: [reader] });
@@ -65,7 +65,7 @@ export function telemetry() {
   };
 }
 
-/** The value of the one series whose attributes are among others these; `undefined` where there is none. */
+/** The value of the only series that has these attributes, among others; `undefined` if there is none. */
 export function valueIn(series: readonly Series[], attributes: Attributes = {}): number | undefined {
   const found = series.filter((one) =>
     Object.entries(attributes).every(([name, value]) => one.attributes[name] === value),
@@ -74,7 +74,7 @@ export function valueIn(series: readonly Series[], attributes: Attributes = {}):
   return found[0]?.value;
 }
 
-/** Contexts that follow asynchronous work, as the SDK for Node has them, until the test is over. */
+/** Propagates contexts through asynchronous work until the test ends, as the SDK for Node does. */
 export function asyncContexts(): void {
   const storage = new AsyncLocalStorage<Context>();
   const manager: ContextManager = {

@@ -9,21 +9,21 @@ export interface ClientValues {
   readonly ca: TlsTrust;
 }
 
-/** A server that demands client certificates, and a store that holds one for it. */
+/** A server that demands client certificates, and a store that holds one. */
 export interface ClientHarness {
   readonly authority: Authority;
   readonly server: MutualTlsServer;
   readonly source: MemorySource;
   readonly secrets: SecretStore<ClientValues>;
-  /** Rotates the client certificate, and returns the serial number of the new one when the store has it. */
+  /** Rotates the client certificate. Resolves with the new serial number when the store has it. */
   rotate(): Promise<string>;
-  /** Puts this pair in. */
+  /** Rotates to this pair. */
   put(pair: Pick<Issued, 'key'> & { readonly chain: string }): Promise<void>;
   /** Serial number of the first certificate. */
   readonly firstSerial: string;
 }
 
-/** `keepPreviousMs`: how long an authority that was replaced is still trusted. */
+/** `keepPreviousMs` is how long clients trust a replaced authority. */
 export async function startClientHarness({ keepPreviousMs = 0 } = {}): Promise<ClientHarness> {
   const authority = await createAuthority();
   const server = await startMutualTlsServer(await authority.issue(), authority);
@@ -56,7 +56,7 @@ export async function startClientHarness({ keepPreviousMs = 0 } = {}): Promise<C
   };
 }
 
-/** The options of a client in the tests: its pair, and whom it trusts. */
+/** The options of a test client: its pair and its authorities. */
 export function pairAndTrust(s: {
   reveal(name: 'client'): TlsMaterial;
   revealWithPrevious(name: 'ca'): readonly TlsTrust[];
@@ -64,7 +64,7 @@ export function pairAndTrust(s: {
   return { ...s.reveal('client'), ca: s.revealWithPrevious('ca').flatMap(({ ca }) => ca) };
 }
 
-/** Waits until a client serves the store's generation, and no connection of an older one is left. */
+/** Waits until a client uses the generation of the store, and has no older connections. */
 export async function settled(
   { rotation }: { readonly rotation: { readonly generation: number; readonly staleCount: number } },
   secrets: { readonly generation: number },

@@ -6,18 +6,18 @@ import { createTestMount, type TestMount } from 'hot-secrets/testing';
 import { onTestFinished } from 'vitest';
 import { type Authority, createAuthority, type Issued } from './certificates';
 
-/** The files of a pair, as a mount has them. */
+/** The files of a pair in a mount. */
 export const files = (prefix: string, { chain, key }: Pick<Issued, 'chain' | 'key'>) => ({
   [`${prefix}.crt`]: chain,
   [`${prefix}.key`]: key,
 });
 
-/** The pairs of one server in a mount of their own, followed by a store. */
+/** The pairs of one server in a mount, with the store that follows it. */
 export interface TlsHarness {
   readonly authority: Authority;
   readonly mount: TestMount;
   readonly secrets: SecretStore<{ readonly web: TlsMaterial; readonly api: TlsMaterial }>;
-  /** A pair whose certificate says `commonName`. */
+  /** Issues a pair with this common name. */
   issue(commonName: string, hosts?: readonly string[]): Promise<Issued>;
   /** Issues a pair and puts it into the mount. */
   rotate(name: 'web' | 'api', commonName: string): Promise<Issued>;
@@ -55,7 +55,7 @@ export async function tlsHarness(): Promise<TlsHarness> {
   };
 }
 
-/** Lets a server listen until the test is over. Returns its port. */
+/** Starts a server, and closes it when the test ends. Resolves with its port. */
 export async function listen(server: Server): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -72,18 +72,18 @@ export async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** What a client saw in a handshake. */
+/** A finished handshake, as the client sees it. */
 export interface Handshake {
   readonly socket: TLSSocket;
   /** The common name of the server's certificate. */
   readonly commonName: string;
   readonly protocol: string | null;
   readonly resumed: boolean;
-  /** Resolves with the newest session: TLS 1.3 has one only after the handshake. */
+  /** Resolves with the newest session, which TLS 1.3 sends after the handshake. */
   session(): Promise<Buffer>;
 }
 
-/** Connects, and rejects as the handshake does. The socket is closed with the test, if not before. */
+/** Connects, and rejects if the handshake fails. Closes the socket when the test ends. */
 export async function handshake(port: number, options: ConnectionOptions): Promise<Handshake> {
   const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ...options });
   const sessions: Buffer[] = [];
@@ -93,7 +93,7 @@ export async function handshake(port: number, options: ConnectionOptions): Promi
   onTestFinished(() => void socket.destroy());
   return {
     socket,
-    // A resumed session shows no certificate.
+    // A resumed session has no certificate.
     commonName: String(socket.getPeerCertificate()?.subject?.CN),
     protocol: socket.getProtocol(),
     resumed: socket.isSessionReused(),
@@ -111,7 +111,7 @@ export async function served(port: number, options: ConnectionOptions): Promise<
   return commonName;
 }
 
-/** A TCP connection that has not said a word of TLS yet; `secure` begins its handshake. */
+/** Opens a TCP connection. `secure` begins its TLS handshake. */
 export async function connectWithoutHandshake(
   port: number,
 ): Promise<{ secure(options: ConnectionOptions): Promise<Handshake>; destroy(): void }> {
@@ -124,7 +124,7 @@ export async function connectWithoutHandshake(
   };
 }
 
-/** The lines of a key, none of which may be seen anywhere. */
+/** The lines of a key, none of which may be printed. */
 export function linesOf(pem: string): string[] {
   return pem.split('\n').filter((line) => line.length > 20 && !line.startsWith('-----'));
 }

@@ -9,7 +9,7 @@ interface TokenOptions {
   readonly token: string;
 }
 
-/** What one generation connects with: a token, and kept-alive connections of its own. */
+/** The token and the kept-alive connections of one generation. */
 class TokenConnector {
   readonly sockets = new OpenSockets();
   readonly #agent = new Agent({ keepAlive: true });
@@ -19,29 +19,29 @@ class TokenConnector {
     this.#options = options;
   }
 
-  /** Asks for a path; resolves with the body, rejects with `CREDENTIAL_REFUSED` for a 401. */
+  /** Requests a path. Resolves with the body, and rejects with `CREDENTIAL_REFUSED` for a 401. */
   get(path: string, signal?: AbortSignal): Promise<string> {
     const { port, token } = this.#options;
     return new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${token}` };
-      const asked = request({ port, path, headers, agent: this.#agent, signal }, async (response) => {
+      const sent = request({ port, path, headers, agent: this.#agent, signal }, async (response) => {
         const body = await bodyOf(response);
         if (response.statusCode !== 401) return resolve(body);
         return reject(new SecretsError('CREDENTIAL_REFUSED', 'the server refuses the token'));
       });
-      asked.on('socket', (socket: Socket) => this.sockets.has(socket) || this.sockets.add(socket));
-      asked.on('error', reject).end();
+      sent.on('socket', (socket: Socket) => this.sockets.has(socket) || this.sockets.add(socket));
+      sent.on('error', reject).end();
     });
   }
 
-  /** Idle connections close now, busy ones after their request. */
+  /** Closes idle connections now, and busy ones after their request. */
   retire(): void {
     Object.assign(this.#agent, { keepAlive: false });
     for (const socket of Object.values(this.#agent.freeSockets).flat()) socket?.destroy();
   }
 }
 
-/** The smallest adapter: an HTTP client with a token, whose rotation is all of `RotatingClient`. */
+/** The smallest adapter: an HTTP client with a token. `RotatingClient` does all of its rotation. */
 export function createTokenClient<V>(
   store: SecretStore<V>,
   recipe: (snapshot: Snapshot<V>) => TokenOptions,
@@ -58,7 +58,7 @@ export function createTokenClient<V>(
     verify: (connector, signal) => connector.get('/', signal),
   });
   client.follow({
-    // Requests use `client.current`: nothing has to be told.
+    // Requests use `client.current`, so there is nothing to do.
     swap: () => {},
     openCount: ({ sockets }) => sockets.size,
     drained: (connector, signal) => {

@@ -3,7 +3,7 @@ import { memory, SecretStore } from 'hot-secrets';
 import { createDispatcher } from 'hot-secrets/undici';
 import { request } from 'undici';
 
-// Neither the store nor the dispatcher is ever closed here.
+// Never closes the store or the dispatcher.
 const { url, chain, key, ca } = JSON.parse(await text(process.stdin));
 const source = memory({ chain, key });
 const secrets = await SecretStore.open({ secrets: { cert: 'chain', key: 'key' }, sources: [source] });

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface WaitForOptions {
   /** Default: 10 000. */
   readonly timeoutMs?: number;
-  /** Shown when the wait was in vain. */
+  /** What the error of a timeout names. */
   readonly what?: string;
 }
 
-/** Waits until `condition` returns something truthy, and returns that. A throw counts as "not yet". */
+/** Waits until `condition` returns a truthy value, and returns it. An error counts as "not yet". */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 10_000, what = 'the condition' }: WaitForOptions = {},

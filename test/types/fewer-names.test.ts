@@ -6,8 +6,8 @@ interface Credential {
   readonly password: string;
 }
 
-describe('a store of more names', () => {
-  it('fits where fewer are asked for, and not the other way round', async () => {
+describe('a store type with more names', () => {
+  it('accepts a store that has more names than the type, and refuses one that has fewer', async () => {
     await using store = await SecretStore.open({
       secrets: { user: 'user', password: 'password', other: 'other' },
       sources: [memory({ user: 'u', password: 'p', other: 'o' })],

@@ -31,8 +31,8 @@ const open = () =>
     sources: [memory(values)],
   });
 
-describe('an authorizer over a secret', () => {
-  it('accepts a name whose value is text or bytes', async () => {
+describe('the types of authorizers', () => {
+  it('accepts text and bytes as the secret of an authorizer', async () => {
     await using store = await open();
     expectTypeOf(basicAuth(store, 'ops')).toEqualTypeOf<Authorizer>();
     expectTypeOf(querySecret(store, 'ops', { header: 'x-code' })).toEqualTypeOf<Authorizer>();
@@ -40,7 +40,7 @@ describe('an authorizer over a secret', () => {
     querySecret(store, 'text');
   });
 
-  it('refuses optional, JSON and TLS secrets, and unknown names', async () => {
+  it('refuses optional, JSON and TLS secrets and unknown names for an authorizer', async () => {
     await using store = await open();
     void (() => {
       // @ts-expect-error A JSON secret without a schema has an unknown value.
@@ -60,14 +60,14 @@ describe('an authorizer over a secret', () => {
     });
   });
 
-  it('accepts every name of a store without declared names', async () => {
+  it('accepts any name for an authorizer in discovery', async () => {
     await using store = await SecretStore.open({ sources: [memory(values)] });
     expectTypeOf(basicAuth(store, 'ops')).toEqualTypeOf<Authorizer>();
   });
 });
 
-describe('an endpoint', () => {
-  it('accepts any store, and requires an authorizer', async () => {
+describe('the types of endpoints', () => {
+  it('accepts any store for an endpoint, and requires an authorizer', async () => {
     await using store = await open();
     const authorize = querySecret(store, 'ops');
     expectTypeOf(eventGridHandler(store, { authorize })).toEqualTypeOf<HttpHandler>();

@@ -9,7 +9,7 @@ declare const secrets: SecretStore<{
   readonly port: number;
 }>;
 
-test('types the recipe of createAgent by the names of the store, and returns an https.Agent', () => {
+test('gives the recipe of createAgent the types of the store, and returns an https.Agent', () => {
   const make = () =>
     createAgent(secrets, (s) => ({
       ...s.reveal('client'),

@@ -18,7 +18,7 @@ interface Values {
 declare const store: SecretStore<Values>;
 const secrets = { user: 'user', key: secret.bytes('key') };
 
-test('accepts a store or the options of one in forRoot, and types the hook by it', () => {
+test('accepts a store or its options in forRoot, and gives onRotate its types', () => {
   const given = () =>
     SecretsModule.forRoot({
       store,
@@ -46,7 +46,7 @@ test('accepts a store or the options of one in forRoot, and types the hook by it
     SecretsModule.forRoot({
       onRotate: (_event, { snapshot }) => expectTypeOf(snapshot.reveal('any')).toEqualTypeOf<string>(),
     });
-  // @ts-expect-error A store and what opens one.
+  // @ts-expect-error A store together with options of a new one.
   () => SecretsModule.forRoot({ store, secrets });
   // @ts-expect-error A misspelt option.
   () => SecretsModule.forRoot({ store, isglobal: true });
@@ -54,7 +54,7 @@ test('accepts a store or the options of one in forRoot, and types the hook by it
   () => SecretsModule.forRoot({ store, endpoints: {} });
 });
 
-test('accepts the same from the factory of forRootAsync', () => {
+test('accepts a store or its options from the factory of forRootAsync', () => {
   const late = () =>
     SecretsModule.forRootAsync({
       as: 'billing',
@@ -69,7 +69,7 @@ test('accepts the same from the factory of forRootAsync', () => {
   () => SecretsModule.forRootAsync({ useFactory: () => 'store' });
 });
 
-test('allows the decorators on parameters and properties', () => {
+test('allows InjectSecret, InjectSecrets and RequestSecrets on parameters and properties', () => {
   class Service {
     @InjectSecret('key') readonly key!: SecretHandle<Uint8Array>;
     constructor(
@@ -95,7 +95,7 @@ test('allows the decorators on parameters and properties', () => {
   expectTypeOf(optional).returns.toEqualTypeOf<Secret<string> | undefined>();
 });
 
-test('makes indicators for @nestjs/terminus', () => {
+test('returns health indicators that fit @nestjs/terminus', () => {
   const indicator = () => healthIndicator(store, 'vault', { stale: 'fail' });
   expectTypeOf<ReturnType<typeof indicator>>().toExtend<HealthIndicatorFunction>();
 });

@@ -5,7 +5,7 @@ import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly user: string; readonly port: number }>;
 
-test('types the recipe of createPool by the names of the store, and returns a pool', () => {
+test('gives the recipe of createPool the types of the store, and returns a pg.Pool', () => {
   const make = () => createPool(secrets, (s) => ({ user: s.reveal('user'), port: s.reveal('port') }));
   expectTypeOf(make).returns.toEqualTypeOf<HotPool>();
   expectTypeOf<HotPool>().toExtend<Pool>();

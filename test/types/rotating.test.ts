@@ -3,7 +3,7 @@ import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly token: string; readonly beta: string | undefined }>;
 
-test('gives a rotating resource the type that build returns', () => {
+test('gives the resource of rotating() the type that build returns', () => {
   const make = () =>
     rotating(secrets, {
       build: async (s, signal) => {
@@ -23,7 +23,7 @@ test('gives a rotating resource the type that build returns', () => {
   expectTypeOf(use).returns.toEqualTypeOf<Promise<number>>();
 });
 
-test('checks names, options and events', () => {
+test('refuses unknown names, options and events in rotating()', () => {
   // @ts-expect-error A name that the store does not have.
   () => rotating(secrets, { build: (s) => s.reveal('tokn') });
   // @ts-expect-error A misspelt option.

@@ -6,7 +6,7 @@ import * as z from 'zod';
 const values = { user: 'u', key: 'k', zod: '{"a":1}', valibot: '{"a":1}', any: '1' };
 
 describe('the types of a store', () => {
-  it('come from its definitions', async () => {
+  it('infers the types of secrets from their definitions', async () => {
     await using store = await SecretStore.open({
       secrets: {
         user: 'user',
@@ -33,12 +33,13 @@ describe('the types of a store', () => {
     void (() => store.reveal('usr'));
   });
 
-  it('make JSON read-only to its depth, and leave dates, bytes and functions as they are', () => {
+  it('makes JSON values read-only at every depth, except dates, bytes and functions', () => {
     interface Given {
       list: { host: string }[];
       pair: [string, number];
       at: Date;
       bytes: Uint8Array;
+      call: () => string[];
       any: unknown;
       maybe?: { x: 1 };
     }
@@ -47,13 +48,14 @@ describe('the types of a store', () => {
       readonly pair: readonly [string, number];
       readonly at: Date;
       readonly bytes: Uint8Array;
+      readonly call: () => string[];
       readonly any: unknown;
       readonly maybe?: { readonly x: 1 };
     }
     expectTypeOf<DeepReadonly<Given>>().toEqualTypeOf<Kept>();
   });
 
-  it('reach the events, the names and the error codes', async () => {
+  it('types the events, the names and the error codes of a store', async () => {
     await using store = await SecretStore.open({
       secrets: { user: 'user', key: secret.bytes('key') },
       sources: [memory(values)],
@@ -81,7 +83,7 @@ describe('the types of a store', () => {
     if (value instanceof SecretStore) expectTypeOf(value.name).toEqualTypeOf<string>();
   });
 
-  it('are strings under any name without declared secrets', async () => {
+  it('types every secret as a string in discovery', async () => {
     await using store = await SecretStore.open({ sources: [memory(values)] });
     expectTypeOf(store.reveal('user')).toEqualTypeOf<string>();
   });

@@ -19,7 +19,7 @@ declare const secrets: SecretStore<Values>;
 declare const others: SecretStore<{ readonly api: TlsMaterial }>;
 declare const servers: { tls: Server; https: HttpsServer; http2: Http2SecureServer; http: HttpServer };
 
-test('types the recipe of attachSecureContext by the names of the store', () => {
+test('gives the recipe of attachSecureContext the types of the store', () => {
   const attach = () => attachSecureContext(servers.tls, secrets, (s) => s.reveal('web'));
   expectTypeOf(attach).returns.toEqualTypeOf<AttachedContext>();
   () => attachSecureContext(servers.https, secrets, (s) => ({ ...s.reveal('web'), minVersion: 'TLSv1.3' }));
@@ -36,7 +36,7 @@ test('types the recipe of attachSecureContext by the names of the store', () => 
   () => attachSecureContext(servers.tls, secrets, (s) => s.reveal('web'), { drainTimeout: 1 });
 });
 
-test('accepts server names of another store', () => {
+test('accepts the server names of another store in attachSecureContext', () => {
   const make = () => createServerNames(secrets, { 'api.example.com': (s) => s.reveal('web') });
   expectTypeOf(make).returns.toEqualTypeOf<ServerNames<Values>>();
   () => {
@@ -51,7 +51,7 @@ test('accepts server names of another store', () => {
   () => createServerNames(secrets, {}, { drainTimeout: 1 });
 });
 
-test('types the events of attachments and names', () => {
+test('types the events of attached contexts and of server names', () => {
   const listen = (source: AttachedContext | ServerNames<Values>) => {
     source.on('swapped', (event) => expectTypeOf(event.name).toEqualTypeOf<string>());
     source.on('rejected', (event) => expectTypeOf(event.error).toEqualTypeOf<SecretsError>());

@@ -5,7 +5,7 @@ import { expectTypeOf, test } from 'vitest';
 
 declare const secrets: SecretStore<{ readonly client: TlsMaterial; readonly ca: TlsTrust }>;
 
-test('types the recipe of createDispatcher by the names of the store, and returns a Dispatcher', () => {
+test('gives the recipe of createDispatcher the types of the store, and returns a Dispatcher', () => {
   const make = () =>
     createDispatcher(
       secrets,
@@ -27,7 +27,7 @@ test('types the recipe of createDispatcher by the names of the store, and return
   () => createDispatcher(secrets, () => ({}), { drainTimeout: 1 });
 });
 
-test('closes a dispatcher with promises and callbacks', () => {
+test('types close and destroy of a dispatcher, with promises and with callbacks', () => {
   const end = (dispatcher: HotDispatcher) => {
     expectTypeOf(dispatcher.close()).toEqualTypeOf<Promise<void>>();
     expectTypeOf(dispatcher.destroy(new Error('enough'))).toEqualTypeOf<Promise<void>>();

@@ -1,4 +1,4 @@
-// One process with the ESM and the CJS copy of the package: what one makes, the other must know.
+// One process loads the ESM and the CJS copy of the package: each has to recognize what the other makes.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import * as esm from 'hot-secrets';

@@ -10,16 +10,23 @@ register('./loaded-hook.mjs', { parentURL: import.meta.url, data: { port: port2 
 
 const load = process.argv[2] === 'require' ? async (name) => require(name) : (name) => import(name);
 
+let markers = 0;
+
 async function packages() {
-  // The hook reports from another thread.
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  // The hook reports from another thread, in order: after this module, it has reported all earlier ones.
+  const marker = `data:text/javascript,/*${markers++}*/`;
+  await import(marker);
+  for (const deadline = Date.now() + 10_000; !urls.has(marker); ) {
+    if (Date.now() > deadline) throw new Error('the hook reported no module within 10 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   const paths = [...urls, ...Object.keys(require.cache)];
   const names = paths.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
   return [...new Set(names.filter((name) => name !== undefined))].sort();
 }
 
 const { SecretStore, mountedFiles } = await load('hot-secrets');
-// All but those of NestJS, whose decorators are needed while a module loads.
+// All entries but nestjs, whose decorators need the peer while a module loads.
 const entries = ['https', 'key-vault', 'pg', 'tls', 'undici', 'http', 'opentelemetry'];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();

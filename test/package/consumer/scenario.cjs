@@ -5,11 +5,11 @@ const { once } = require('node:events');
 const http = require('node:http');
 const { createServer, get } = require('node:https');
 
-/** What a service does with the package: open, read, rotate, see the change, make a pool, close. */
+/** What a service does with the package: open, read, rotate, observe the change, create a pool, close. */
 exports.scenario = async function scenario(copy, peer) {
-  // A store keeps no process alive: somebody has to, while this one waits for its events.
+  // A store does not keep a process alive. This timer does while the scenario waits for events.
   const alive = setTimeout(() => {
-    throw new Error('a rotation was not seen within 20 s');
+    throw new Error('no rotation arrived within 20 s');
   }, 20_000);
   await followRotations(copy, peer);
   await rotatingWithMemory(copy.main);
@@ -78,7 +78,7 @@ async function rotatingWithMemory({ SecretStore, memory, rotating }) {
   await store.close();
 }
 
-/** A server that demands client certificates, and a client: both follow the same pair. */
+/** A server that demands client certificates, and a client. Both follow the same pair. */
 async function followCertificates({ main, tls, https }) {
   const { ca, pairs } = require('./pairs.json');
   const source = main.memory({ 'tls.crt': pairs[0].chain, 'tls.key': pairs[0].key, 'ca.crt': ca });
@@ -115,7 +115,7 @@ async function followCertificates({ main, tls, https }) {
   await store.close();
 }
 
-/** A service of `node:http` with the one line of a framework: snapshots, endpoints, a signal. */
+/** A `node:http` service with the middleware of a framework: snapshots, endpoints, a signal. */
 async function serveRequests({ main, express, endpoints }) {
   const source = main.memory({ user: 'value-0', password: 'value-0', ops: 'ops-value' });
   const { watch: _watch, ...silent } = source;

@@ -1,4 +1,4 @@
-// What a library writes: it exports what it opened, and its options may be `undefined`.
+// A library that exports its stores and clients, and passes options that may be `undefined`.
 import { mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
 import { createPool } from 'hot-secrets/pg';

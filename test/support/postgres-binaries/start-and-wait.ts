@@ -1,6 +1,6 @@
 import { startPostgres } from '../postgres';
 
-// Started by a test, which kills it.
+// A test starts and kills this process.
 const server = await startPostgres();
 process.stdout.write(`${JSON.stringify({ port: server.port })}\n`);
 setInterval(() => {}, 60_000);
