@@ -1,5 +1,4 @@
-import { setImmediate } from 'node:timers';
-import { detached, unrefTimer } from '../internal/time';
+import { detached, inAnotherTurn, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
 import { type Resolution, resolve } from './resolve';
@@ -7,9 +6,6 @@ import type { SourceReader, SourceReading } from './source-reader';
 
 /** How long what has been read waits for the other sources of its refresh, so that they make one generation. */
 export const PATIENCE_MS = 250;
-
-// Held here, so that the fake timers of a test that is loaded later do not stop refreshes.
-const inAnotherTurn = setImmediate;
 
 let refreshes = 0;
 
