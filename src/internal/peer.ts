@@ -1,13 +1,15 @@
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { SecretsError } from '../errors';
+import { builtin } from './builtins';
 import { errorCode } from './describe-error';
 
 let required: NodeJS.Require | undefined;
 
 /** Runs on first use, because bundlers may leave `import.meta.url` undefined. Peers then resolve from the working directory. */
 function requireHere(): NodeJS.Require {
-  required ??= createRequire((import.meta.url as string | undefined) ?? join(process.cwd(), 'index.js'));
+  required ??= builtin('module').createRequire(
+    (import.meta.url as string | undefined) ?? join(process.cwd(), 'index.js'),
+  );
   return required;
 }
 
@@ -18,7 +20,7 @@ function requireHere(): NodeJS.Require {
 export function loadPeer<T>(name: string, from?: string): T {
   try {
     const here = requireHere();
-    const load = from === undefined ? here : createRequire(here.resolve(from));
+    const load = from === undefined ? here : builtin('module').createRequire(here.resolve(from));
     return load(name) as T;
   } catch (error) {
     if (!isMissing(error, name) && !isMissing(error, from)) throw error;

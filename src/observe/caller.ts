@@ -1,5 +1,5 @@
 import { dirname, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { builtin } from '../internal/builtins';
 
 const FRAMES = 16;
 // Matches paths and URLs, which excludes frames of Node (`node:…`) and of native code.
@@ -63,7 +63,7 @@ function ownFolder(): string | undefined {
 
 function pathOf(location: string): string {
   try {
-    return location.startsWith('file:') ? fileURLToPath(location) : location;
+    return location.startsWith('file:') ? builtin('url').fileURLToPath(location) : location;
   } catch {
     return location;
   }

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util';
+import { inspectCustom } from '../internal/builtins';
 import { callerOutside } from '../observe/caller';
 import { accessChannel, type OfStore, type SecretAccessed } from '../observe/channels';
 import type { SecretAttributes } from './attributes';
@@ -82,7 +82,7 @@ class Box<T> implements Secret<T> {
     return this.toString();
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     return this.toString();
   }
 }

@@ -1,5 +1,4 @@
-import { setImmediate } from 'node:timers';
-import { detached, unrefTimer } from '../internal/time';
+import { detached, inAnotherTurn, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
 import { type Resolution, resolve } from './resolve';
@@ -7,9 +6,6 @@ import type { SourceReader, SourceReading } from './source-reader';
 
 /** How long a refresh waits for slow sources before it makes a generation of the others, in milliseconds. */
 export const PATIENCE_MS = 250;
-
-// Captured at load time: fake timers that a test installs later must not stop refreshes.
-const inAnotherTurn = setImmediate;
 
 let refreshes = 0;
 

@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Definition } from '../definitions/definition';
 import { secret } from '../definitions/secret';
 import { isSecretsError, SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import { isThenable } from '../internal/events';
 import { bounded } from '../internal/time';
@@ -152,7 +152,11 @@ async function decode(
   const attributes = found.find((one) => one.attributes !== undefined)?.attributes ?? NO_ATTRIBUTES;
   const digest = [...digests, ...tagDigest(attributes)].join('.');
   const same = current?.digest === digest;
-  if (same && current.source === reader && isDeepStrictEqual(current.secret.attributes, attributes)) {
+  if (
+    same &&
+    current.source === reader &&
+    builtin('util').isDeepStrictEqual(current.secret.attributes, attributes)
+  ) {
     return { kind: 'kept' };
   }
   const origin = found.map((answer) => answer.origin).join(', ');

@@ -1,13 +1,7 @@
-import { X509Certificate } from 'node:crypto';
-import { duplexPair } from 'node:stream';
-import {
-  connect,
-  createSecureContext,
-  type DetailedPeerCertificate,
-  type SecureContext,
-  TLSSocket,
-} from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import type { DetailedPeerCertificate, SecureContext } from 'node:tls';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { bounded } from '../../internal/time';
 import { readLegacyPfx } from './legacy-pfx';
@@ -32,7 +26,10 @@ export async function openPfx(
 ): Promise<OpenedPfx> {
   let context: SecureContext;
   try {
-    context = createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
+    context = builtin('tls').createSecureContext({
+      pfx,
+      ...(passphrase === undefined ? {} : { passphrase }),
+    });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
       return { pem: readLegacyPfx(alias, pfx, passphrase) };
@@ -75,7 +72,8 @@ function pfxInvalid(alias: string): SecretsError {
  * a handshake in memory, which also rejects a pair that cannot serve.
  */
 async function shownBy(context: SecureContext, alias: string): Promise<X509Certificate[]> {
-  const [near, far] = duplexPair();
+  const { connect, TLSSocket } = builtin('tls');
+  const [near, far] = builtin('stream').duplexPair();
   const server = new TLSSocket(far, { isServer: true, secureContext: context });
   const client = connect({ socket: near, rejectUnauthorized: false });
   try {
@@ -94,6 +92,7 @@ async function shownBy(context: SecureContext, alias: string): Promise<X509Certi
 }
 
 function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
+  const { X509Certificate } = builtin('crypto');
   const chain = [new X509Certificate(leaf.raw)];
   // The last certificate is its own issuer, or has no issuer.
   for (

@@ -6,6 +6,8 @@ import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
 import { openPfx } from './pfx';
 import { readPrivateKey } from './private-key';
 
+export { describeMaterial, describeTrust } from './material';
+
 /** The stored values of one pair. */
 export interface StoredPair {
   /** The name of the pair in errors. */
