@@ -10,7 +10,7 @@ import {
 import { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
 import { bounded } from '../../internal/time';
-import { readLegacyPfx } from './legacy-pfx';
+import { type NodeForgeModule, readLegacyPfx } from './legacy-pfx';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
 /** A PFX that OpenSSL opens, or the PEM that was read from one that it refuses. */
@@ -29,13 +29,14 @@ export async function openPfx(
   alias: string,
   pfx: Buffer,
   passphrase: string | undefined,
+  nodeForge?: NodeForgeModule,
 ): Promise<OpenedPfx> {
   let context: SecureContext;
   try {
     context = createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
-      return { pem: readLegacyPfx(alias, pfx, passphrase) };
+      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge) };
     }
     throw pfxProblem(alias, error as Error, passphrase);
   }

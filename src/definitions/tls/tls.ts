@@ -11,6 +11,7 @@ import {
 import { type Lookup, type LookupOptions, lookup } from '../../secret/lookup';
 import { assertNotEmpty, decodeUtf8, withoutNewline } from '../decode';
 import { type Definition, define, definitionOptions, lookupOptions, whereOf } from '../definition';
+import type { NodeForgeModule } from './legacy-pfx';
 import { describeMaterial, describeTrust, type TlsMaterial, type TlsTrust } from './material';
 import { readMaterial, readTrust } from './read-material';
 
@@ -36,6 +37,10 @@ export interface TlsOptions extends TrustOptions {
   readonly expired?: 'reject' | 'warn' | undefined;
   /** Names that the certificate should cover; if not, a warning (`CERTIFICATE_HOST_MISMATCH`). Default: not checked. */
   readonly hostNames?: readonly string[] | undefined;
+  /**
+   * The `node-forge` package to use instead of the installed one, for a PFX with the encryption of Windows before 2022.
+   */
+  readonly nodeForge?: NodeForgeModule | undefined;
 }
 
 /** Options of a pair in one stored value. */
@@ -52,6 +57,7 @@ const pairOptions = {
   expired: oneOf('reject', 'warn'),
   hostNames,
   keepPreviousMs,
+  nodeForge: passed<NodeForgeModule>(),
 };
 
 export function tls(alias: string, options?: TlsBundleOptions): Definition<TlsMaterial>;
@@ -119,6 +125,7 @@ function material(
             ? undefined
             : withoutNewline(decodeUtf8(passphrase.name, bytesOf(passphrase))),
         expired: options.expired,
+        nodeForge: options.nodeForge,
       });
     },
     ...describeMaterial(first.name, options.hostNames),

@@ -12,7 +12,7 @@ import { OUTAGE, throttled, vaultError } from './vault-errors';
  * Reads the secrets of an Azure Key Vault directly: one request for each, with the credential of the pod. Needs the packages
  * `@azure/keyvault-secrets` and, unless a credential is given, `@azure/identity`; they are loaded when the store opens.
  *
- * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that fixes it; `PEER_MISSING`; `OPTION_INVALID` and
+ * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that fixes it; `PEER_MISSING`, `PEER_UNSUPPORTED`; `OPTION_INVALID` and
  * `OPTION_UNKNOWN`. Only a secret that the vault does not have may come from the next source. A denied or disabled secret
  * never does, nor does any secret while the vault does not answer.
  *
