@@ -15,9 +15,12 @@ export default defineConfig({
     koa: 'src/frameworks/koa.ts',
     hono: 'src/frameworks/hono.ts',
     nestjs: 'src/frameworks/nestjs/index.ts',
+    // No entry of users: what Node takes for `#nestjs-common`, of which package.json says more.
+    'nestjs-common': 'src/frameworks/nestjs/common.ts',
     testing: 'src/testing/index.ts',
   },
   format: ['esm', 'cjs'],
+  external: ['#nestjs-common'],
   target: 'node20',
   platform: 'node',
   dts: true,
