@@ -6,7 +6,7 @@ import { installedConsumer, packedTarball } from './support/tarball';
 
 // The floor of `engines` and the lines that are in use; the binaries come from npm.
 const VERSIONS = ['20.19.0', '22.23.3', '24.21.0', '26.10.0'];
-const SCRIPTS = ['consumer.mjs', 'consumer.cjs', 'both-copies.mjs'];
+const SCRIPTS = ['consumer.mjs', 'consumer.cjs', 'both-copies.mjs', 'permission.mjs'];
 
 /** Runs the packed package with each Node, and prints what came of it. */
 async function main(): Promise<void> {

@@ -120,6 +120,10 @@ describe('installed in an empty folder', () => {
     expect(await inConsumer('both-copies.mjs')).toBe('ok\n');
   });
 
+  it('needs no flag of the permission model for secrets of the environment, and names the flag that a mount needs', async () => {
+    expect(await inConsumer('permission.mjs')).toBe('ok\n');
+  });
+
   it.each([
     ['ESM with node16', 'types.mts', { module: 'node16', moduleResolution: 'node16' }],
     ['CJS with node16', 'types.cts', { module: 'node16', moduleResolution: 'node16' }],
@@ -201,7 +205,7 @@ describe('without its peers', () => {
       try { createPool(store, () => ({})); } catch (error) { console.log(error.code, error.next); }
       await store.close();`;
     const printed = await succeed(process.execPath, ['--input-type=module', '--eval', script], { cwd: bare });
-    expect(printed.trim()).toBe('PEER_MISSING Run: npm install pg');
+    expect(printed.trim()).toBe('PEER_MISSING Run: npm install "pg@>=8.11"');
   });
 });
 
