@@ -1,4 +1,5 @@
-import { createRequire } from 'node:module';
+// webpack replaces a named import of createRequire, and calls of it.
+import Module from 'node:module';
 import { dirname, join } from 'node:path';
 import { SecretsError } from '../errors';
 import { errorCode } from './describe-error';
@@ -81,7 +82,7 @@ function bases(): string[] {
 
 const workingBase = () => join(process.cwd(), 'index.js');
 const ownBase = () => ownFile() ?? workingBase();
-const requireFrom = createRequire;
+const requireFrom = (base: string) => Module.createRequire(base);
 
 function load(name: PeerName): object {
   for (const base of bases()) {
