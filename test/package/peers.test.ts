@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PEERS } from '../../src/internal/peer';
+import { programs } from './bundlers/programs';
 import { fromRepository, succeed } from './support/repository';
 import { installedConsumer, packedTarball } from './support/tarball';
 
@@ -167,4 +168,12 @@ it('refuses no version of an optional package at its installation', () => {
   expect(new Set(Object.values(peerDependencies))).toEqual(new Set(['*']));
   expect(Object.keys(peerDependenciesMeta)).toEqual(Object.keys(peerDependencies));
   expect(Object.keys(peerDependencies)).toEqual(expect.arrayContaining(Object.keys(PEERS)));
+});
+
+it('has a program for each entry, which test:bundlers bundles', () => {
+  const { exports } = JSON.parse(readFileSync(fromRepository('package.json'), 'utf8')) as { exports: object };
+  const entries = Object.keys(exports)
+    .filter((path) => path !== './package.json')
+    .map((path) => path.slice(2) || 'index');
+  expect(Object.keys(programs).sort()).toEqual(entries.sort());
 });

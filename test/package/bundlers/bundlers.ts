@@ -63,15 +63,12 @@ const webpack: Bundler = {
     const stats = await new Promise((done, failed) => webpack({
       mode: 'production', target: 'node20', entry: ${json(input)}, devtool: false,
       output: { path: ${json(out)}, filename: 'main.cjs' },
-      externals: ${json(Object.fromEntries(external.map((name) => [name, ESM_ONLY.has(name) ? `import ${name}` : `commonjs ${name}`])))},
+      externals: ${json(Object.fromEntries(external.map((name) => [name, `commonjs ${name}`])))},
       plugins: [new webpack.optimize.LimitChunkCountPlugin({ maxChunks: 1 })],
       ignoreWarnings: [() => true],
     }, (error, result) => (error ? failed(error) : done(result))));
     if (stats.hasErrors()) throw new Error(stats.toString({ all: false, errors: true }));`,
 };
-
-/** External packages of which some versions are ES modules alone. */
-const ESM_ONLY = new Set<string>();
 
 const ncc: Bundler = {
   packages: ['@vercel/ncc@^0.38'],

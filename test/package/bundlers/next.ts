@@ -21,6 +21,8 @@ const START_MS = 60_000;
  * output, which is copied away from its node_modules.
  */
 export async function runNext({ tarball, peers, entries, pairs, record }: Next): Promise<void> {
+  // Nest is a server of its own, and runs in no route.
+  const routes = entries.filter((entry) => entry !== 'nestjs');
   const project = mkdtempSync(join(tmpdir(), 'hot-secrets-next-'));
   try {
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'app', private: true }));
@@ -29,7 +31,7 @@ export async function runNext({ tarball, peers, entries, pairs, record }: Next):
     writeFileSync(join(project, 'next.config.mjs'), CONFIG);
     mkdirSync(join(project, 'app'), { recursive: true });
     writeFileSync(join(project, 'app/layout.js'), LAYOUT);
-    for (const entry of entries) {
+    for (const entry of routes) {
       const folder = join(project, 'app', entry);
       mkdirSync(folder, { recursive: true });
       writeFileSync(
@@ -51,9 +53,10 @@ export async function runNext({ tarball, peers, entries, pairs, record }: Next):
       try {
         if (built === undefined) cpSync(join(project, '.next/standalone'), copy, { recursive: true });
         const server = built ?? (await start(copy));
-        for (const entry of entries) {
+        if (server instanceof Error) console.log(server.message);
+        for (const entry of routes) {
           await record(entry, `next ${mode} standalone`, async () => {
-            if (server instanceof Error) throw server;
+            if (server instanceof Error) throw new Error('see above');
             return (await fetch(`${server.url}/${entry}`)).text();
           });
         }

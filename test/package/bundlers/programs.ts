@@ -3,6 +3,8 @@ interface Program {
   readonly imports?: string;
   /** Peers that the entry loads: bundled and passed as options, or external and loaded by the package. */
   readonly peers?: readonly string[];
+  /** What a peer imports without needing it, and bundlers do not find. */
+  readonly notInstalled?: readonly string[];
   /** Statements; `passed` is true where peers are bundled. `entry`, `store`, `pairs` and `missing` are known. */
   readonly body: string;
 }
@@ -10,7 +12,7 @@ interface Program {
 const EMULATOR = `
   const emulator = await testing.createKeyVaultEmulator({ secrets: { token: 'of-the-vault' }, ...(passed ? { jose, nodeForge } : {}) });`;
 
-/** One program for each entry of package.json; a test of the script itself holds that. */
+/** One program for each entry of package.json. */
 export const programs: Readonly<Record<string, Program>> = {
   index: {
     imports: `import { createTestMount } from 'hot-secrets/testing'; import nodeForge from 'node-forge';`,
@@ -112,6 +114,7 @@ import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose fro
   nestjs: {
     imports: `import { Module } from '@nestjs/common';`,
     peers: ['@nestjs/common'],
+    notInstalled: ['class-transformer', 'class-validator'],
     body: `
   const root = entry.SecretsModule.forRoot({ store });
   class App {}
@@ -167,5 +170,8 @@ export async function main() {
 `;
 }
 
-/** What the program of an entry must run with, and what a bundler leaves out where it is external. */
-export const peersOf = (name: string): readonly string[] => programs[name]?.peers ?? [];
+/** What a bundler leaves out of the program of an entry. */
+export function externalsOf(name: string, passed: boolean): readonly string[] {
+  const { peers = [], notInstalled = [] } = programs[name] as Program;
+  return passed ? notInstalled : [...peers, ...notInstalled];
+}
