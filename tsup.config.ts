@@ -17,6 +17,8 @@ const entry = {
   koa: 'src/frameworks/koa.ts',
   hono: 'src/frameworks/hono.ts',
   nestjs: 'src/frameworks/nestjs/index.ts',
+  // No entry of users: the file that Node takes for `#nestjs-common`. package.json has the conditions.
+  'nestjs-common': 'src/frameworks/nestjs/common.ts',
   testing: 'src/testing/index.ts',
 };
 /** What is imported with `import()`. Left out of here, it would cut the main entry into more files. */
@@ -54,6 +56,7 @@ const requireOwnFiles: NonNullable<Options['plugins']>[number] = {
 
 const common: Options = {
   entry,
+  external: ['#nestjs-common'],
   target: 'node20',
   platform: 'node',
   // One copy of shared code per format: without it every CJS entry gets its own classes.

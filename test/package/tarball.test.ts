@@ -151,6 +151,10 @@ describe('the installed package', () => {
     expect(await inConsumer('both-copies.mjs')).toBe('ok\n');
   });
 
+  it('needs no flag of the permission model for secrets of the environment, and names the flag that a mount needs', async () => {
+    expect(await inConsumer('permission.mjs')).toBe('ok\n');
+  });
+
   it.each([
     ['ESM with node16', 'types.mts', { module: 'node16', moduleResolution: 'node16' }],
     ['CJS with node16', 'types.cts', { module: 'node16', moduleResolution: 'node16' }],
@@ -238,7 +242,7 @@ describe('a missing peer', () => {
       try { createPool(store, () => ({})); } catch (error) { console.log(error.code, error.next); }
       await store.close();`;
     const printed = await succeed(process.execPath, ['--input-type=module', '--eval', script], { cwd: bare });
-    expect(printed.trim()).toBe('PEER_MISSING Run: npm install pg');
+    expect(printed.trim()).toBe('PEER_MISSING Run: npm install "pg@>=8.11"');
   });
 });
 

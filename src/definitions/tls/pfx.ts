@@ -4,7 +4,7 @@ import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { bounded } from '../../internal/time';
-import { readLegacyPfx } from './legacy-pfx';
+import { type NodeForgeModule, readLegacyPfx } from './legacy-pfx';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
 /** A PFX that OpenSSL accepts, or the PEM text of a PFX that it refuses. */
@@ -23,6 +23,7 @@ export async function openPfx(
   alias: string,
   pfx: Buffer,
   passphrase: string | undefined,
+  nodeForge?: NodeForgeModule,
 ): Promise<OpenedPfx> {
   let context: SecureContext;
   try {
@@ -32,7 +33,7 @@ export async function openPfx(
     });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
-      return { pem: readLegacyPfx(alias, pfx, passphrase) };
+      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge) };
     }
     throw pfxProblem(alias, error as Error, passphrase);
   }

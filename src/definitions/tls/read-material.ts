@@ -1,6 +1,7 @@
 import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import { assertValidNow, orderChain } from './certificates';
+import type { NodeForgeModule } from './legacy-pfx';
 import { remember, type TlsMaterial, type TlsTrust } from './material';
 import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
 import { openPfx } from './pfx';
@@ -17,6 +18,7 @@ export interface StoredPair {
   readonly ca: string[] | undefined;
   readonly passphrase: string | undefined;
   readonly expired: 'reject' | 'warn';
+  readonly nodeForge: NodeForgeModule | undefined;
 }
 
 /**
@@ -54,8 +56,8 @@ function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts
 }
 
 async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
-  const { alias, ca, passphrase, expired } = stored;
-  const opened = await openPfx(alias, pfx, passphrase);
+  const { alias, ca, passphrase, expired, nodeForge } = stored;
+  const opened = await openPfx(alias, pfx, passphrase, nodeForge);
   if ('pem' in opened) return fromPem(stored, parseTlsParts(alias, Buffer.from(opened.pem)));
   assertValidNow(alias, opened.leaf, expired);
   const trusted = ca === undefined ? {} : { ca };

@@ -18,6 +18,7 @@ import {
   type ValueTraits,
   whereOf,
 } from '../definition';
+import type { NodeForgeModule } from './legacy-pfx';
 import type { TlsMaterial, TlsTrust } from './material';
 
 /** One stored value: its alias, or an object with its alias and its names in the sources. */
@@ -42,6 +43,10 @@ export interface TlsOptions extends TrustOptions {
   readonly expired?: 'reject' | 'warn' | undefined;
   /** Host names to check the certificate against. A mismatch is a warning (`CERTIFICATE_HOST_MISMATCH`). Default: none. */
   readonly hostNames?: readonly string[] | undefined;
+  /**
+   * The `node-forge` package to use instead of the installed one, for a PFX with the encryption of Windows before 2022.
+   */
+  readonly nodeForge?: NodeForgeModule | undefined;
 }
 
 /** Options of a pair that is stored as one value. */
@@ -58,6 +63,7 @@ const pairOptions = {
   expired: oneOf('reject', 'warn'),
   hostNames,
   keepPreviousMs,
+  nodeForge: passed<NodeForgeModule>(),
 };
 
 type Reader = typeof import('./read-material');
@@ -154,6 +160,7 @@ function material(
             ? undefined
             : withoutNewline(decodeUtf8(passphrase.name, bytesOf(passphrase))),
         expired: options.expired,
+        nodeForge: options.nodeForge,
       });
     },
     ({ describeMaterial }) => describeMaterial(first.name, options.hostNames),

@@ -121,9 +121,19 @@ function failure(name: string, path: string, error: unknown): FileReading {
     transient: true,
     error: new SecretsError('FILE_UNREADABLE', `${path} cannot be read: ${code}${permissions(path)}`, {
       secret: name,
-      next: 'Check the filePermission of the object, the securityContext of the pod and the node.',
+      next:
+        code === DENIED
+          ? allowRead(path)
+          : 'Check the filePermission of the object, the securityContext of the pod and the node.',
     }),
   };
+}
+
+/** The code with which Node's permission model (`--permission`) denies access. */
+export const DENIED = 'ERR_ACCESS_DENIED';
+
+export function allowRead(path: string): string {
+  return `Start Node with --allow-fs-read=${path} too.`;
 }
 
 /** Describes the facts behind a permission error: mode and owner of a path, and the user of this process. */
