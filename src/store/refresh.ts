@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers';
 import { detached, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
+import type { Lookup } from '../secret/lookup';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
 import { type Resolution, resolve } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
@@ -95,15 +96,17 @@ export class Refresher {
   }
 
   /** A name never moves down, so sources below the one that serves it are not asked: in a vault each name is a request. */
-  #wantedFrom(reader: SourceReader) {
+  #wantedFrom(reader: SourceReader): Lookup[] {
     const { catalog } = this.#host;
     const { entries } = this.#host.current();
-    return [...catalog.definitions].flatMap(([name, { lookups }]) => {
+    const wanted: Lookup[] = [];
+    for (const [name, { lookups }] of catalog.definitions) {
       const entry = entries.get(name);
       // Discovery lists what has no value yet.
-      const wanted = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
-      return wanted ? lookups : [];
-    });
+      const asked = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
+      if (asked) wanted.push(...lookups);
+    }
+    return wanted;
   }
 
   /** Makes a generation of what is ready, after the one that is being made. */
@@ -147,10 +150,10 @@ export class Refresher {
       if (open.length === 0) break;
       const { entries } = this.#host.current();
       const evidence = { owner, views, readings, now, timeoutMs };
-      const resolved = open.map(async ([name, definition]) => {
-        resolutions.set(name, await resolve(name, definition, entries.get(name), evidence));
-      });
-      await Promise.all(resolved);
+      const resolved = await Promise.all(
+        open.map(([name, definition]) => resolve(name, definition, entries.get(name), evidence)),
+      );
+      for (const [index, [name]] of open.entries()) resolutions.set(name, resolved[index] as Resolution);
     }
     if (signal.aborted) return;
     const inOrder = new Map(

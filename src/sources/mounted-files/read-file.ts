@@ -81,13 +81,13 @@ function readDescriptor(view: MountView, name: string, path: string, descriptor:
       next: 'Raise maxFileBytes of mountedFiles if the file really is a secret.',
     });
   }
-  // One byte more than expected, to notice a file that grows while it is read.
+  // One byte more than expected, to notice a file that grows while it is read: without it, the file ends as expected.
   const buffer = Buffer.alloc(stat.size + 1);
   let length = 0;
   for (;;) {
     const count = readSync(descriptor, buffer, length, buffer.length - length, null);
     length += count;
-    if (count === 0 || length === buffer.length) break;
+    if (count === 0 || length >= stat.size) break;
   }
   const mark = `${stat.ino}:${length === stat.size ? stat.size : 'moving'}:${stat.mtimeMs}:${stat.ctimeMs}`;
   return {
