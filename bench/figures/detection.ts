@@ -72,12 +72,12 @@ export async function detection({ size, scratch }: FigureOptions): Promise<Figur
   return {
     checks: [
       atMost(
-        1.5,
+        1,
         `${MANY} secrets, rename to change event, against fs.watch and await readFile, medians`,
         seenMs(store) / seenMs(readFile),
       ),
       atMost(
-        2,
+        2.5,
         `${MANY} secrets, processor time up to the change event, against fs.watch and readFileSync, medians`,
         median(store.processorMs) / median(readFileSync.processorMs),
       ),

@@ -1,7 +1,7 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { errorCode } from '../../internal/describe-error';
 import type { ReadRequest } from '../source';
-import { type FileReading, type MountView, readSecretFile } from './read-file';
+import { type FileReading, type MountView, ReadMemory, readSecretFile } from './read-file';
 
 /** What one read found in a mount. `readings` is undefined where nothing has changed since `request.since`. */
 export interface MountReading {
@@ -15,12 +15,13 @@ export const MAX_DEPTH = 8;
 /** Reads the files that a request names and, with `list`, every file that can be listed; each file once. */
 export function readFiles(view: MountView, { lookups, list }: ReadRequest): Map<string, FileReading> {
   const readings = new Map<string, FileReading>();
+  const memory = new ReadMemory();
   if (list) {
-    for (const file of listFiles(view.base)) readings.set(file, readSecretFile(view, file, file));
+    for (const file of listFiles(view.base)) readings.set(file, readSecretFile(view, memory, file, file));
   }
   for (const { name, file } of lookups) {
     const listed = name === file && readings.has(name);
-    if (!listed) readings.set(name, readSecretFile(view, name, file));
+    if (!listed) readings.set(name, readSecretFile(view, memory, name, file));
   }
   return readings;
 }
