@@ -7,6 +7,7 @@ import type { Source } from '../../src/sources/source';
 import { mountedFiles, SecretStore } from '../support/built';
 import { definitionsOf, manySecrets } from '../support/content';
 import { pinApart } from '../support/pin';
+import { processorMsSince } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 import { type StampingWriter, startStampingWriter } from '../support/stamping-writer';
 import { median, quantile } from '../support/statistics';
@@ -262,9 +263,4 @@ function byHand(read: (files: readonly string[]) => void | Promise<void>): Obser
       stop: () => watcher.close(),
     };
   };
-}
-
-function processorMsSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
 }
