@@ -51,8 +51,11 @@ class Box<T> implements Secret<T> {
     this.attributes = label.attributes;
     this.#value = value;
     this.#owner = owner;
-    Object.defineProperty(this, BRAND, { value: true });
     Object.freeze(this);
+  }
+
+  get [BRAND](): true {
+    return true;
   }
 
   /** A new `Date` each time, so that a caller cannot change it for others. */

@@ -102,7 +102,6 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   }
 
   async function readOnce(request: ReadRequest): Promise<MountReading> {
-    if (!exists(root)) return readAbsent(request);
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request);
       if (reading !== undefined) {
@@ -110,9 +109,10 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
         hasBeenRead = true;
         return reading;
       }
-      if (layout !== 'kubernetes') break;
+      if (layout !== 'kubernetes' || !exists(root)) break;
       await delay(RETRY_DELAY_MS, request.signal);
     }
+    if (!exists(root)) return readAbsent(request);
     const problem = mountProblem(root);
     if (problem !== undefined) {
       if (problem.code === 'MOUNT_MISSING') return readAbsent(request);
