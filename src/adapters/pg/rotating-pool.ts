@@ -208,7 +208,7 @@ export function createRotatingPool(
       // A login with a replaced credential is retried with its successor, regardless of the cause.
       if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
       // The pool notes the outcome after this call; then another lane may be free.
-      queueMicrotask(() => this.#pump());
+      void Promise.resolve().then(() => this.#pump());
     }
 
     /** Tries the current credential outside the pool. */
