@@ -2,17 +2,19 @@ import type { Pool, PoolConfig } from 'pg';
 import { Events, type Listenable } from '../../internal/events';
 import { ms, passed } from '../../internal/options';
 import { loadPeer } from '../../internal/peer';
+import type { Typed } from '../../internal/typed';
 import { warnOfListener } from '../../internal/warnings';
 import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
+import type { BasicPool, BasicPoolConfig } from './basic-types';
 import { credentialOf, probe, refusal } from './credential';
 import type { PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
 
 /** Turns one generation into the options of a pool. Synchronous; the pool depends on the secrets that it reads. */
-export type PoolRecipe<V> = Recipe<V, PoolConfig>;
+export type PoolRecipe<V> = Recipe<V, Typed<PoolConfig, BasicPoolConfig>>;
 
 /** Durations are milliseconds. */
 export interface CreatePoolOptions {
@@ -55,8 +57,10 @@ export interface PoolRotation extends Listenable<PoolRotationEvents> {
   readonly listeningCount: number;
 }
 
-/** A `pg.Pool` that follows the rotation of its credential. */
-export type HotPool = Pool & { readonly rotation: PoolRotation };
+/**
+ * A `pg.Pool` that follows the rotation of its credential. Without `@types/pg` its common part is typed, as `BasicPool`.
+ */
+export type HotPool = Typed<Pool, BasicPool> & { readonly rotation: PoolRotation };
 
 /** Settings of pg, which are often taken for options of `createPool`. */
 const IN_RECIPE = [

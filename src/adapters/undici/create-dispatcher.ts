@@ -2,6 +2,7 @@ import type { Agent, Dispatcher } from 'undici';
 import { SecretsError } from '../../errors';
 import { passed } from '../../internal/options';
 import { loadPeer } from '../../internal/peer';
+import type { Typed, TypesMissing } from '../../internal/typed';
 import {
   type ClientRotation,
   type ClientRotationOptions,
@@ -22,8 +23,12 @@ export interface CreateDispatcherOptions extends ClientRotationOptions {
 }
 
 /** A `Dispatcher` that follows the rotation of its certificates. */
-export type HotDispatcher = Dispatcher &
-  Pick<Agent, 'closed' | 'destroyed'> & { readonly rotation: ClientRotation };
+export type HotDispatcher = Typed<
+  Dispatcher & Pick<Agent, 'closed' | 'destroyed'>,
+  TypesMissing<'undici'>
+> & {
+  readonly rotation: ClientRotation;
+};
 
 const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2', 'keepAliveTimeout'];
 
