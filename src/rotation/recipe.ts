@@ -52,7 +52,8 @@ export function runRecipe<V, Options extends object>(
 
 /**
  * The error for a recipe or builder that does not depend on its snapshot: one that reads nothing from it would never be
- * run again, and one that reads the store could mix two generations. `builder`: what messages call it.
+ * run again, and one that reads the store could mix two generations. `builder`: what messages call it. A read in a callback
+ * that runs later looks like none.
  */
 export function misreadError<V>(
   tracked: TrackedSnapshot<V>,
@@ -63,15 +64,15 @@ export function misreadError<V>(
   const [fromStore] = storeReads;
   if (fromStore !== undefined) {
     const what = `the ${builder} of the ${resource} read the secret "${fromStore}" from the store, not from its snapshot`;
-    const facts = { secret: fromStore, resource, next: READ_THE_ARGUMENT };
-    return new SecretsError('RECIPE_READS_NOTHING', what, facts);
+    const next = `Read it from the argument: (s) => … s.reveal('${fromStore}') …`;
+    return new SecretsError('RECIPE_READS_STORE', what, { secret: fromStore, resource, next });
   }
   if (readsAll || reads.size > 0) return undefined;
-  const what = `the ${builder} of the ${resource} read no secret from its snapshot`;
-  return new SecretsError('RECIPE_READS_NOTHING', what, { resource, next: READ_THE_ARGUMENT });
+  const what = `the ${builder} of the ${resource} read no secret from its snapshot, so nothing would make it rotate`;
+  const next =
+    "Read secrets from its argument while it runs: (s) => … s.reveal('…') … A read within a callback that is called later, such as password: () => s.reveal('…'), does not count.";
+  return new SecretsError('RECIPE_READS_NOTHING', what, { resource, next });
 }
-
-const READ_THE_ARGUMENT = `Read secrets from its argument while it runs: (s) => ({ password: s.reveal('dbPassword') }).`;
 
 /** @throws `OPTION_INVALID` where something else than a store was passed, and says what to pass. */
 export function assertStore(where: string, store: unknown): void {

@@ -1,17 +1,29 @@
 import { SecretsError } from '../errors';
-import { kindOf, ms, readOptions, text } from '../internal/options';
+import { closestNames, kindOf, ms, readOptions, text } from '../internal/options';
 import { assertStore } from './recipe';
 import { ENGINE_DEFAULTS, Rotation } from './rotation';
 import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
 
 const WHERE = 'rotating';
+const STEPS = ['build', 'verify', 'drain', 'dispose'] as const;
+
+const OPTIONS = {
+  name: text('resource'),
+  buildTimeoutMs: ms(ENGINE_DEFAULTS.buildTimeoutMs),
+  verifyTimeoutMs: ms(ENGINE_DEFAULTS.verifyTimeoutMs),
+  drainTimeoutMs: ms(ENGINE_DEFAULTS.drainTimeoutMs),
+  retryBaseMs: ms(ENGINE_DEFAULTS.retryBaseMs),
+  retryMaxMs: ms(ENGINE_DEFAULTS.retryMaxMs),
+  readyTimeoutMs: ms(ENGINE_DEFAULTS.readyTimeoutMs),
+};
 
 /**
  * Keeps one resource built from the current secrets: a client, a connection, a signer. When a secret that `build` read
  * rotates, a new one is built and verified while the old one serves; then they are swapped, and the old one is drained and
  * disposed. A newer rotation supersedes a running one; a failed one is retried with backoff.
  *
- * Errors: `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING` in `rejected` events, and `ready`
+ * Errors: `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING`,
+ * `RECIPE_READS_STORE` in `rejected` events, and `ready`
  * rejects with them; `DRAIN_TIMEOUT` and `DISPOSE_FAILED` in `error` events; `ROTATION_NOT_READY` and `ROTATION_CLOSED`
  * thrown; `OPTION_UNKNOWN`, `OPTION_INVALID` thrown.
  *
@@ -33,19 +45,7 @@ export function rotating<R, V>(
 ): Rotating<R> {
   assertStore(WHERE, store);
   assertLifecycle(lifecycle);
-  return new Rotation(
-    store,
-    lifecycle,
-    readOptions(WHERE, options, {
-      name: text('resource'),
-      buildTimeoutMs: ms(ENGINE_DEFAULTS.buildTimeoutMs),
-      verifyTimeoutMs: ms(ENGINE_DEFAULTS.verifyTimeoutMs),
-      drainTimeoutMs: ms(ENGINE_DEFAULTS.drainTimeoutMs),
-      retryBaseMs: ms(ENGINE_DEFAULTS.retryBaseMs),
-      retryMaxMs: ms(ENGINE_DEFAULTS.retryMaxMs),
-      readyTimeoutMs: ms(ENGINE_DEFAULTS.readyTimeoutMs),
-    }),
-  );
+  return new Rotation(store, lifecycle, readOptions(WHERE, options, OPTIONS));
 }
 
 function assertLifecycle(lifecycle: Partial<Lifecycle<unknown, never>> | null | undefined): void {
@@ -54,10 +54,37 @@ function assertLifecycle(lifecycle: Partial<Lifecycle<unknown, never>> | null | 
     const what = `${WHERE} needs a lifecycle, an object with a build function, not ${kindOf(lifecycle)}`;
     throw new SecretsError('OPTION_INVALID', what, { next });
   }
-  for (const step of ['build', 'verify', 'drain', 'dispose'] as const) {
+  assertStepNames(lifecycle);
+  for (const step of STEPS) {
     const given = lifecycle[step];
     if (typeof given === 'function' || (given === undefined && step !== 'build')) continue;
     const what = `${WHERE}: \`${step}\` of the lifecycle must be a function, not ${kindOf(given)}`;
     throw new SecretsError('OPTION_INVALID', what, { next });
+  }
+}
+
+/** A misspelt step would silently never run. An instance of a class may have methods of its own, unless they look like a step. */
+function assertStepNames(lifecycle: object): void {
+  const prototype: object | null = Object.getPrototypeOf(lifecycle);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  const names = [...Object.keys(lifecycle), ...(isPlain ? [] : Object.getOwnPropertyNames(prototype))];
+  for (const name of names) {
+    if (name === 'constructor' || (STEPS as readonly string[]).includes(name)) continue;
+    if (isPlain && name in OPTIONS) {
+      throw new SecretsError(
+        'OPTION_INVALID',
+        `${WHERE}: \`${name}\` is an option, not a part of the lifecycle`,
+        {
+          next: `Pass it as the third argument: ${WHERE}(secrets, { build, … }, { ${name}: … }).`,
+        },
+      );
+    }
+    const [closest] = closestNames(name, STEPS);
+    const isFunction = typeof (lifecycle as Record<string, unknown>)[name] === 'function';
+    const isMisspelt = closest !== undefined && !(closest in lifecycle);
+    if (!isMisspelt && !(isPlain && isFunction)) continue;
+    throw new SecretsError('OPTION_UNKNOWN', `the lifecycle of ${WHERE} has no function "${name}"`, {
+      next: isMisspelt ? `Did you mean "${closest}"?` : `The functions are: ${STEPS.join(', ')}.`,
+    });
   }
 }

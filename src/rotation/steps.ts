@@ -10,7 +10,7 @@ const DISPOSE_TIMEOUT_MS = 30_000;
 
 /**
  * Builds within the bound. `late` gets a resource that is never used: it came too late, or its builder read no secret.
- * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`.
+ * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`.
  */
 export async function build<R, V>(
   lifecycle: Lifecycle<R, V>,

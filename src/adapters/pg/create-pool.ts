@@ -12,6 +12,7 @@ import type { BasicPool, BasicPoolConfig } from './basic-types';
 import { credentialOf, probe, refusal } from './credential';
 import type { PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
+import { assertSpelling } from './settings';
 
 /** Turns one generation into the options of a pool. Synchronous; the pool depends on the secrets that it reads. */
 export type PoolRecipe<V> = Recipe<V, Typed<PoolConfig, BasicPoolConfig>>;
@@ -80,8 +81,8 @@ const IN_RECIPE = [
  * Client certificates and authorities are a part of the credential: `ssl` is checked, and made into a context, so that the
  * pool prints no key.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * `TLS_OPTIONS_INVALID`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN` (also for a misspelt setting), `OPTION_INVALID`.
  * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers that wait when the pool ends:
  * `POOL_CLOSED`.
  *
@@ -115,7 +116,10 @@ export function createPool<V>(
     returns: 'a pg.Pool',
     options: settings,
     refusals: true,
-    connect: (config: PoolConfig) => credentialOf(name, config),
+    connect(config: PoolConfig) {
+      assertSpelling(name, config);
+      return credentialOf(name, config);
+    },
     verify: (credential, signal) => probe(pg.Client, name, credential, signal),
   });
   const happenings = new Events<PoolEvents>(warnOfListener);

@@ -43,7 +43,7 @@ const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2',
  *
  * Options: `undici`, `name` (default `dispatcher`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `TLS_OPTIONS_INVALID`, which are in `rejected` events later; and `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
  * `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
  *

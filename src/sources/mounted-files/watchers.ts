@@ -41,7 +41,7 @@ export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, una
   let closed = false;
   const hints = gather(() => {
     // Before the hint: what is written into a new directory until then is read because of it.
-    tree?.renew();
+    tree?.rescan();
     if (!closed) hint();
   });
 
@@ -50,7 +50,7 @@ export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, una
     if (closed) return;
     if (chokidar === undefined) {
       tree = new DirectoryTree(directory, hints.soon, fail);
-      tree.renew();
+      tree.rescan();
       if (closed) return;
       ready();
       hints.soon();
@@ -107,7 +107,7 @@ class DirectoryTree {
   }
 
   /** Watches what is there now. A directory that was made anew has the old path, and maybe the old inode: all are replaced. */
-  renew(): void {
+  rescan(): void {
     const replaced = this.#watchers;
     const watchers: FSWatcher[] = [];
     this.#watchers = watchers;
