@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 
 // Held when the package loads: the fake timers of a test replace clocks and timers, and files do not wait for those.
 const start = setTimeout;
 const stop = clearTimeout;
+const inAnotherTurn = setImmediate;
 const wallClock = Date.now;
 const monotonic = performance.now.bind(performance);
 
@@ -28,6 +29,13 @@ export function realDelay(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = start(done, ms);
     signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** Resolves in another turn of the event loop. */
+export function realTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    inAnotherTurn(resolve);
   });
 }
 
