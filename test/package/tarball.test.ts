@@ -150,9 +150,13 @@ describe('installed in an empty folder', () => {
     expect(await inConsumer('both-copies.mjs')).toBe('ok\n');
   });
 
-  it.each(RESOLUTIONS)('has types in every entry, for %s', async (_title, extension, options) => {
-    expect(await check(consumer, ['types', 'types-entries'], extension, options)).toEqual([]);
-  });
+  it.each(RESOLUTIONS)(
+    'has types in every entry, for %s',
+    { timeout: 3 * MINUTES },
+    async (_title, extension, options) => {
+      expect(await check(consumer, ['types', 'types-entries'], extension, options)).toEqual([]);
+    },
+  );
 
   it.each(['node16', 'bundler'])('has types that a library can export, with %s', async (moduleResolution) => {
     const config = join(consumer, `tsconfig.emit.${moduleResolution}.json`);
@@ -171,7 +175,9 @@ describe('installed in an empty folder', () => {
   });
 
   // It says for the whole program what requests carry, and so is a program of its own.
-  it('has types for frameworks, whose requests carry what the program registers', async () => {
+  it('has types for frameworks, whose requests carry what the program registers', {
+    timeout: 3 * MINUTES,
+  }, async () => {
     const options = { module: 'node16', moduleResolution: 'node16' };
     expect(await check(consumer, ['types-frameworks'], 'mts', options)).toEqual([]);
   });
@@ -216,10 +222,14 @@ describe('without its peers', () => {
     expect(printed.trim()).toBe('PEER_MISSING Run: npm install pg');
   });
 
-  it.each(RESOLUTIONS)('has types that are never `any`, for %s', async (_title, extension, options) => {
-    const lenient = { ...options, skipLibCheck: true };
-    expect(await check(bare, ['types-bare'], extension, lenient)).toEqual([]);
-  });
+  it.each(RESOLUTIONS)(
+    'has types that are never `any`, for %s',
+    { timeout: 3 * MINUTES },
+    async (_title, extension, options) => {
+      const lenient = { ...options, skipLibCheck: true };
+      expect(await check(bare, ['types-bare'], extension, lenient)).toEqual([]);
+    },
+  );
 });
 
 function installed(file: string): string {
