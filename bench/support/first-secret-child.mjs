@@ -1,4 +1,5 @@
-// Prints the milliseconds from the start of this process to its first secret. argv: `bare` or `store`, and the vault.
+// Prints the milliseconds from the start of this process to its first secret. Arguments: `bare` or `store`, and the
+// vault's URL.
 const [side, vaultUrl] = process.argv.slice(2);
 
 if (side === 'bare') {
