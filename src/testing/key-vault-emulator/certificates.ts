@@ -47,7 +47,7 @@ function madeOnce<T>(made: Map<string, Promise<T>>, role: string, make: () => Pr
   return known;
 }
 
-/** The part of node-forge that this file uses. */
+/** The part of node-forge that is used. */
 interface Forge {
   readonly md: { readonly sha256: { create(): object } };
   readonly pki: {
