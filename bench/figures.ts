@@ -1,6 +1,6 @@
 import type { Figure } from './support/result';
 
-/** Every figure by its name on the command line, in the order of the table; loaded only in its own process. */
+/** All figures by their names on the command line, in the order of the table. Each is loaded only in its own process. */
 export const figures = {
   reveal: async () => (await import('./figures/reveal')).reveal,
   audit: async () => (await import('./figures/audit')).audit,

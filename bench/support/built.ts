@@ -1,4 +1,4 @@
-// The built package, as users get it; a path that is no literal, so that types need no build.
+// The built package, as users get it. The path is not a literal, so that type checking needs no build.
 const dist = new URL('../../dist/', import.meta.url);
 
 async function load<T>(file: string): Promise<T> {
