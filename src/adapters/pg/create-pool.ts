@@ -7,8 +7,8 @@ import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
-import { credentialOf, probe, refusal } from './credential';
-import type { PgModule } from './pg-internals';
+import { type Credential, credentialOf, probe, probeFailure, refusal } from './credential';
+import { assertJavaScript, isTooMany, type PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
 
 /** Turns a snapshot into the options of a pool. Synchronous; the pool follows the secrets that it reads. */
@@ -104,6 +104,17 @@ export function createPool<V>(
   const settings = clientOptions('createPool', options, 'pool', own, IN_RECIPE);
   const { name } = settings;
   const pg = settings.pg ?? loadPeer<PgModule>('pg');
+  assertJavaScript(pg);
+  const verify = async (credential: Credential, signal: AbortSignal) => {
+    try {
+      await probe(pg, credential, signal).catch((error: unknown) => {
+        if (!isTooMany(error)) throw error;
+        return pool.withRoom(signal, () => probe(pg, credential, signal));
+      });
+    } catch (error) {
+      throw probeFailure(name, error);
+    }
+  };
   const client = new RotatingClient('createPool', {
     kind: 'pg',
     store,
@@ -112,7 +123,7 @@ export function createPool<V>(
     options: settings,
     refusals: true,
     connect: (config: PoolConfig) => credentialOf(name, config),
-    verify: (credential, signal) => probe(pg.Client, name, credential, signal),
+    verify,
   });
   const happenings = new Events<PoolEvents>(warnOfListener);
   const pool = createRotatingPool(pg, client.current, settings, happenings);
