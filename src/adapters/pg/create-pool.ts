@@ -106,13 +106,17 @@ export function createPool<V>(
   const pg = settings.pg ?? loadPeer<PgModule>('pg');
   assertJavaScript(pg);
   const verify = async (credential: Credential, signal: AbortSignal) => {
+    let returnPlace: (() => void) | undefined;
     try {
-      await probe(pg, credential, signal).catch((error: unknown) => {
-        if (!isTooMany(error)) throw error;
-        return pool.withRoom(signal, () => probe(pg, credential, signal));
+      await probe(pg, credential, signal).catch(async (error: unknown) => {
+        if (isTooMany(error)) returnPlace = await pool.makeRoom(signal);
+        if (returnPlace === undefined) throw error;
+        await probe(pg, credential, signal);
       });
     } catch (error) {
       throw probeFailure(name, error);
+    } finally {
+      returnPlace?.();
     }
   };
   const client = new RotatingClient('createPool', {

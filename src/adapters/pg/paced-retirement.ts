@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { backoffMs, deadline, unrefTimer } from '../../internal/time';
 import { abortLogin, type PoolInternals } from './pg-internals';
+import type { StampedClient } from './stamped-client';
 
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 2000;
@@ -86,24 +87,29 @@ export class PacedRetirement {
     }
   }
 
-  /** Closes a connection and keeps its place free while `work` runs; then replaces the connection. */
-  async withRoom<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  /**
+   * Closes a connection and keeps its place free until the returned function is called, which replaces the connection.
+   * Resolves with `undefined` when all are in use for too long.
+   */
+  async makeRoom(signal: AbortSignal): Promise<(() => void) | undefined> {
+    const bound = deadline(signal, this.#options.loginTimeoutMs / 2);
     let closed = false;
     this.#lent += 1;
-    try {
-      await this.#close(
-        () => true,
-        signal,
-        async (client) => {
-          closed = true;
-          await ended(client, signal);
-        },
-      );
-      return await work();
-    } finally {
+    await this.#close(
+      () => true,
+      bound.signal,
+      async (client) => {
+        closed = true;
+        await ended(client, signal);
+      },
+    );
+    bound.release();
+    if (!closed) this.#lent -= 1;
+    if (!closed) return undefined;
+    return () => {
       this.#lent -= 1;
-      if (closed) void this.#replace();
-    }
+      void this.#replace();
+    };
   }
 
   get #hasRoom(): boolean {
@@ -141,7 +147,7 @@ export class PacedRetirement {
   }
 
   /**
-   * Closes one connection: an idle one, or else the next that is released. Resolves when `then` has, which starts before the
+   * Closes one connection: the idle one with the oldest credential, or else the next that is released. Resolves when `then` has, which starts before the
    * pool serves another caller; also when no candidate is left.
    */
   #close(
@@ -155,7 +161,10 @@ export class PacedRetirement {
         this.#chosen.set(client, () => {
           then(client).finally(resolve);
         });
-      const idle = pool._idle.find(({ client }) => accepts(client))?.client;
+      const [idle] = pool._idle
+        .map(({ client }) => client)
+        .filter(accepts)
+        .sort((one, other) => ageOf(one) - ageOf(other));
       if (idle !== undefined) {
         choose(idle);
         pool._remove(idle);
@@ -236,6 +245,8 @@ export class PacedRetirement {
     });
   }
 }
+
+const ageOf = (client: Client) => (client as StampedClient).credentialId;
 
 const retryDelay = (attempt: number) => RETRY_BASE_MS + backoffMs(attempt, RETRY_BASE_MS, RETRY_MAX_MS);
 

@@ -51,8 +51,8 @@ export interface RotatingPool extends Pool {
   stale(): StampedClient[];
   /** Resolves when no connection of a credential remains, except those that hold a LISTEN. */
   drained(credential: Credential, signal: AbortSignal): Promise<void>;
-  /** Closes a connection and keeps its place free while `work` runs, for a server at its limit of connections. */
-  withRoom<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /** Gives the place of a connection to a login outside of the pool, for a server at its limit: see `PacedRetirement`. */
+  makeRoom(signal: AbortSignal): Promise<(() => void) | undefined>;
   /** Closes the remaining connections of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
@@ -151,8 +151,8 @@ export function createRotatingPool(
       this.#gate.open();
     }
 
-    withRoom<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-      return this.#retirement.withRoom(signal, work);
+    makeRoom(signal: AbortSignal): Promise<(() => void) | undefined> {
+      return this.#retirement.makeRoom(signal);
     }
 
     stale(): StampedClient[] {

@@ -71,7 +71,8 @@ export function stampedClientClass(
     }
 
     #commandCompleted(tag: string): void {
-      if (tag !== 'LISTEN' && tag !== 'UNLISTEN') return;
+      if (tag === 'DISCARD ALL') this.#channels.clear();
+      else if (tag !== 'LISTEN' && tag !== 'UNLISTEN') return;
       for (const [, end, channel = ''] of statements(queryOf(this))) {
         if (end === undefined) this.#channels.add(channel);
         else if (channel === '*') this.#channels.clear();
