@@ -153,14 +153,15 @@ describe('a pool on a bad day', () => {
 
   it('retires the oldest connections while rotations come faster than one step of retirement', async () => {
     const { pool: make, rotate } = await stage();
-    const pool = make({ max: 2, idleTimeoutMillis: 0 }, { retireOverMs: 800 });
+    const pool = make({ max: 2, idleTimeoutMillis: 0 }, { retireOverMs: 2_000 });
     const clients = await Promise.all([pool.connect(), pool.connect()]);
     for (const client of clients) client.release();
     let ended = 0;
     for (const client of clients) client.once('end', () => (ended += 1));
     for (let round = 0; ended < 2 && round < 60; round += 1) {
+      const start = performance.now();
       await rotate(`password-${round}`);
-      await waitFor(() => pool.rotation.generation === round + 2);
+      await waitFor(() => pool.rotation.generation === round + 2 && performance.now() - start > 300);
     }
     expect(ended).toBe(2);
   });
@@ -179,7 +180,7 @@ describe('a pool on a bad day', () => {
     client.release();
     await pool.query('select 1');
     expect(uncaught).toEqual([]);
-    expect(await harness.backends(role)).toBe(1);
+    await waitFor(async () => (await harness.backends(role)) === 1);
   });
 
   it('never makes a caller wait longer than connectionTimeoutMillis, refused logins included', async () => {
