@@ -145,6 +145,7 @@ export function createRotatingPool(
       // the process: its user hears of it from the next query.
       for (const client of this.stale())
         if (client.listenerCount('error') === 0) client.on('error', () => {});
+      this.#hideStaleErrors();
       this.#retirement.start();
       this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
       // The probe verified it, so waiting callers may log in.
@@ -209,17 +210,6 @@ export function createRotatingPool(
       super.newClient(item);
     }
 
-    /** Hides the error of an idle connection with an old credential, which is being replaced anyway. */
-    override emit(event: string | symbol, ...args: unknown[]): boolean {
-      if (event === 'error' && this.#isStale(args[1] as Client)) return true;
-      return super.emit(event, ...args);
-    }
-
-    override connect(callback?: PendingItem['callback']): unknown {
-      if (this.#ended.started) this.ending = true;
-      return super.connect(callback);
-    }
-
     /**
      * Ends the pool as pg does, with four differences: callers in the queue are served first; those that cannot be served
      * get `POOL_CLOSED` instead of waiting forever; a client that is still checked out at `drainTimeoutMs` is closed; and
@@ -235,6 +225,7 @@ export function createRotatingPool(
         for (const stop of this.#timers) stop();
         const cancel = unrefTimer(settings.drainTimeoutMs, () => this.#abandon());
         if (hopeless) this.#rejectQueue();
+        this.#serveBeforeTheEnd();
         const ending = super.end();
         this.#serveQueue();
         return ending.finally(cancel);
@@ -243,26 +234,42 @@ export function createRotatingPool(
       return ended;
     }
 
-    /** Ends the pool once the queue is empty. */
-    override _pulseQueue(): void {
-      if (this.ending && !this.ended && this._pendingQueue.length > 0) this.#serveQueue();
-      else super._pulseQueue();
-    }
-
-    override _release(client: Client, idleListener: unknown, error: unknown): void {
-      const serves = this.ending && this._pendingQueue.length > 0;
-      if (serves) this.ending = false;
-      super._release(client, idleListener, error);
-      if (!serves) return;
-      this.ending = true;
-      this._pulseQueue();
-    }
-
     // — internals —
 
     #isStale(client: Client | undefined): boolean {
       const id = (client as StampedClient | undefined)?.credentialId;
       return id !== undefined && id !== this.#credential.id;
+    }
+
+    /**
+     * Hides the errors of idle connections with an old credential, which are being replaced anyway. Only while there are
+     * such connections, because every query emits events.
+     */
+    #hideStaleErrors(): void {
+      if (this.stale().length === 0) Reflect.deleteProperty(this, 'emit');
+      else if (!Object.hasOwn(this, 'emit')) {
+        this.emit = (event, ...args) =>
+          event === 'error' && this.#isStale(args[1] as Client) ? true : super.emit(event, ...args);
+      }
+    }
+
+    /** Makes the pool serve its queue before it ends. Only from `end()` on, because every query runs these steps. */
+    #serveBeforeTheEnd(): void {
+      this.connect = (callback) => {
+        this.ending = true;
+        return super.connect(callback);
+      };
+      this._pulseQueue = () => {
+        if (this.ending && !this.ended && this._pendingQueue.length > 0) this.#serveQueue();
+        else super._pulseQueue();
+      };
+      this._release = (...args) => {
+        const serves = this.ending && this._pendingQueue.length > 0;
+        this.ending = !serves;
+        super._release(...args);
+        this.ending = true;
+        if (serves) this._pulseQueue();
+      };
     }
 
     /** Serves as many callers of an ending pool as it has clients and places for. */
@@ -366,6 +373,7 @@ export function createRotatingPool(
     }
 
     #changed(): void {
+      this.#hideStaleErrors();
       for (const check of [...this.#watchers]) check();
     }
 
