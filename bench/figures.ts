@@ -16,6 +16,7 @@ export const figures = {
   'tls-bad-pairs': async () => (await import('./figures/tls-bad-pairs')).tlsBadPairs,
   'tls-served': async () => (await import('./figures/tls-served')).tlsServed,
   'tls-memory': async () => (await import('./figures/tls-memory')).tlsMemory,
+  'pool-faults': async () => (await import('./figures/pool-faults')).poolFaults,
   middleware: async () => (await import('./figures/middleware')).middleware,
   generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,

@@ -9,8 +9,8 @@ import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
 import type { BasicPool, BasicPoolConfig } from './basic-types';
-import { credentialOf, probe, refusal } from './credential';
-import type { PgModule } from './pg-internals';
+import { type Credential, credentialOf, probe, probeFailure, refusal } from './credential';
+import { assertJavaScript, isTooMany, type PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
 import { assertSpelling } from './settings';
 
@@ -109,6 +109,21 @@ export function createPool<V>(
   const settings = clientOptions('createPool', options, 'pool', own, IN_RECIPE);
   const { name } = settings;
   const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
+  assertJavaScript(pg);
+  const verify = async (credential: Credential, signal: AbortSignal) => {
+    let returnPlace: (() => void) | undefined;
+    try {
+      await probe(pg, credential, signal).catch(async (error: unknown) => {
+        if (isTooMany(error)) returnPlace = await pool.makeRoom(signal);
+        if (returnPlace === undefined) throw error;
+        await probe(pg, credential, signal);
+      });
+    } catch (error) {
+      throw probeFailure(name, error);
+    } finally {
+      returnPlace?.();
+    }
+  };
   const client = new RotatingClient('createPool', {
     kind: 'pg',
     store,
@@ -120,7 +135,7 @@ export function createPool<V>(
       assertSpelling(name, config);
       return credentialOf(pg.Client, name, config);
     },
-    verify: (credential, signal) => probe(pg.Client, name, credential, signal),
+    verify,
   });
   const happenings = new Events<PoolEvents>(warnOfListener);
   const pool = createRotatingPool(pg, client.current, settings, happenings);
