@@ -45,6 +45,8 @@ export const errorCodes = {
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',
   VALUE_REFUSED: 'The schema of a secret refused its value.',
+  VALUE_NOT_YET_VALID: 'A value is not valid yet, by its date in the source.',
+  VALUE_EXPIRED: 'A value has expired, by its date in the source.',
   VALUE_EXPIRING: 'A certificate or another value expires soon.',
   // certificates and keys
   CERTIFICATE_MISSING: 'A TLS secret has no certificate.',

@@ -19,11 +19,16 @@ const textOptions = { ...definitionOptions, trim: oneOf('newline', 'none') };
 const bytesOptions = { ...definitionOptions, encoding: oneOf('raw', 'base64', 'base64url') };
 
 function text(alias: string, options?: TextOptions): Definition<string> {
-  const { trim, keepPreviousMs } = readOptions(whereOf('text', alias), options, textOptions);
+  const { trim, keepPreviousMs, expiryThresholdsDays } = readOptions(
+    whereOf('text', alias),
+    options,
+    textOptions,
+  );
   return define({
     kind: 'text',
     lookups: [lookup(alias, options)],
     keepPreviousMs,
+    expiryThresholdsDays,
     decode([stored]) {
       const value = decodeUtf8(alias, stored as Uint8Array);
       const trimmed = trim === 'newline' ? withoutNewline(value) : value;
@@ -34,11 +39,16 @@ function text(alias: string, options?: TextOptions): Definition<string> {
 }
 
 function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
-  const { encoding, keepPreviousMs } = readOptions(whereOf('bytes', alias), options, bytesOptions);
+  const { encoding, keepPreviousMs, expiryThresholdsDays } = readOptions(
+    whereOf('bytes', alias),
+    options,
+    bytesOptions,
+  );
   return define({
     kind: 'bytes',
     lookups: [lookup(alias, options)],
     keepPreviousMs,
+    expiryThresholdsDays,
     decode([given]) {
       const stored = given as Uint8Array;
       assertNotEmpty(alias, stored.length);
@@ -61,11 +71,12 @@ function json(
 ): Definition<unknown> {
   const where = whereOf('json', alias);
   if (schema !== undefined) assertSchema(where, schema);
-  const { keepPreviousMs } = readOptions(where, options, definitionOptions);
+  const { keepPreviousMs, expiryThresholdsDays } = readOptions(where, options, definitionOptions);
   return define({
     kind: 'json',
     lookups: [lookup(alias, options)],
     keepPreviousMs,
+    expiryThresholdsDays,
     decode([stored]) {
       const source = decodeUtf8(alias, stored as Uint8Array);
       assertNotEmpty(alias, source.trim().length);

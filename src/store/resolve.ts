@@ -35,8 +35,11 @@ export interface SourceView {
 export interface Problem {
   readonly error: SecretsError;
   readonly source: SourceReader;
-  /** `read`: the whole source cannot be read. `failed`: this name cannot be read. `invalid`: its value cannot be used. */
-  readonly kind: 'read' | 'failed' | 'vanished' | 'invalid';
+  /**
+   * `read`: the whole source cannot be read. `failed`: this name cannot be read. `invalid`: its value cannot be used.
+   * `early`: its value is not valid yet.
+   */
+  readonly kind: 'read' | 'failed' | 'vanished' | 'invalid' | 'early';
   /** Distinguishes one bad value from the next. */
   readonly cause: string;
 }
@@ -163,6 +166,7 @@ async function decode(
     const value = isThenable(decoded)
       ? await bounded(Promise.resolve(decoded), timeoutMs, () => decodingTimedOut(name, timeoutMs))
       : decoded;
+    assertBegun(name, found);
     const version = found.map((one, part) => one.version ?? digests[part]?.slice(0, 16)).join('.');
     const box = seal(
       {
@@ -186,8 +190,24 @@ async function decode(
       source,
       next: known.next,
     });
-    return problem(located, reader, 'invalid', digest);
+    return problem(located, reader, isEarly(located) ? 'early' : 'invalid', digest);
   }
+}
+
+/** @throws `VALUE_NOT_YET_VALID` if the source says that a value must not be used yet. */
+function assertBegun(name: string, found: readonly FoundReading[]): void {
+  const starts = found.map(({ attributes }) => attributes?.notBefore?.getTime() ?? 0);
+  const start = Math.max(...starts);
+  if (start <= Date.now()) return;
+  const what = `the value of "${name}" is not valid before ${new Date(start).toISOString()}`;
+  throw new SecretsError('VALUE_NOT_YET_VALID', what, {
+    secret: name,
+    next: 'It is used from then on. To use it now, change its activation date in the source.',
+  });
+}
+
+function isEarly(error: unknown): boolean {
+  return isSecretsError(error, 'VALUE_NOT_YET_VALID', 'CERTIFICATE_NOT_YET_VALID');
 }
 
 /** Tags may hold half of a credential, such as a user name that alternates. */
@@ -228,6 +248,7 @@ export function lookUp(
     const answer = view.lookUp?.(wanted);
     if (answer === undefined || answer.status === 'missing') continue;
     if (answer.status === 'failed') throw answer.error;
+    assertBegun(name, [answer]);
     const { bytes, origin, attributes = NO_ATTRIBUTES } = answer;
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);

@@ -82,7 +82,12 @@ function expiriesOfCa(ca: readonly string[]): Expiry[] {
 }
 
 function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {
-  return { what, subject: subjectOf(certificate), expiresAt: new Date(certificate.validTo) };
+  return {
+    what,
+    subject: subjectOf(certificate),
+    validFrom: new Date(certificate.validFrom),
+    expiresAt: new Date(certificate.validTo),
+  };
 }
 
 function unrelatedCertificates(alias: string, count: number): SecretsError {

@@ -27,6 +27,8 @@ export interface TlsPair {
 export interface TrustOptions {
   /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. Default: 0. */
   readonly keepPreviousMs?: number | undefined;
+  /** Days before expiry at which `expiring` events announce it; `[]` for never. Default: the thresholds of the store. */
+  readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
 export interface TlsOptions extends TrustOptions {
@@ -46,12 +48,13 @@ const hostNames: Option<readonly string[]> = (given = [], reject) =>
     ? given
     : reject('a list of host names');
 
-const { keepPreviousMs } = definitionOptions;
+const { keepPreviousMs, expiryThresholdsDays } = definitionOptions;
 const pairOptions = {
   passphrase: passed<TlsPart>(),
   expired: oneOf('reject', 'warn'),
   hostNames,
   keepPreviousMs,
+  expiryThresholdsDays,
 };
 
 export function tls(alias: string, options?: TlsBundleOptions): Definition<TlsMaterial>;
@@ -88,7 +91,7 @@ function trust(where: string, ca: TlsPart, options: TrustOptions | undefined): D
   return define<TlsTrust>({
     kind: 'tls',
     lookups: [place],
-    ...readOptions(where, options, { keepPreviousMs }),
+    ...readOptions(where, options, { keepPreviousMs, expiryThresholdsDays }),
     decode: ([stored]) => readTrust(place.name, stored as Uint8Array),
     ...describeTrust,
   });
@@ -107,6 +110,7 @@ function material(
     kind: 'tls',
     lookups,
     keepPreviousMs: options.keepPreviousMs,
+    expiryThresholdsDays: options.expiryThresholdsDays,
     decode(stored) {
       const bytesOf = (one: Lookup) => stored[lookups.indexOf(one)] as Uint8Array;
       for (const [index, { name }] of lookups.entries()) assertNotEmpty(name, stored[index]?.length ?? 0);
