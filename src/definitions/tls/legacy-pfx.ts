@@ -1,12 +1,13 @@
 import { SecretsError } from '../../errors';
 import { loadPeer } from '../../internal/peer';
+import { isReadByForge, legacyCiphersOf } from './legacy-ciphers';
 import { pemOf } from './parts';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
 /** The part of node-forge that this file uses. */
 interface Forge {
   readonly asn1: {
-    fromDer(bytes: string): Asn1;
+    fromDer(bytes: string, options: { readonly parseAllBytes: boolean }): Asn1;
     toDer(asn1: Asn1): { getBytes(): string };
   };
   readonly pki: {
@@ -38,19 +39,27 @@ interface Bag {
 }
 
 /**
- * Reads a PFX with the encryption of Windows before 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, with the optional
- * package node-forge. Returns its certificates and key as one PEM text.
+ * Reads a PFX that OpenSSL 3 refuses, with the optional package node-forge: encrypted with RC2-40 (as by Windows before 2022),
+ * or without a MAC. Returns its certificates and key as one PEM text.
  * @throws `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
-export function readLegacyPfx(alias: string, pfx: Buffer, passphrase: string | undefined): string {
-  const forge = loadForge(alias);
+export function readLegacyPfx(
+  alias: string,
+  pfx: Buffer,
+  passphrase: string | undefined,
+  hasMac: boolean,
+): string {
+  const ciphers = legacyCiphersOf(pfx);
+  if (!isReadByForge(ciphers)) throw unsupported(alias, ciphers, false);
+  const forge = loadForge(alias, ciphers);
   try {
-    const asn1 = forge.asn1.fromDer(pfx.toString('latin1'));
+    const asn1 = forge.asn1.fromDer(pfx.toString('latin1'), { parseAllBytes: false });
     // Without a passphrase, forge needs an empty string, because the key derivation includes it.
     const { safeContents } = forge.pkcs12.pkcs12FromAsn1(asn1, false, passphrase ?? '');
     return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOfBag(forge, bag))).join('');
   } catch {
-    // The passphrase must be wrong: OpenSSL could parse the file before it refused the cipher.
+    // OpenSSL checked the passphrase with the MAC, before it refused the cipher.
+    if (hasMac) throw unsupported(alias, ciphers, false);
     throw passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
   }
 }
@@ -66,16 +75,20 @@ function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Ba
   return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
 }
 
-function loadForge(alias: string): Forge {
+function loadForge(alias: string, ciphers: readonly string[]): Forge {
   try {
     return loadPeer<Forge>('node-forge');
   } catch {
-    const what = `the PFX of "${alias}" is encrypted with RC2-40, which OpenSSL 3 refuses`;
-    throw new SecretsError('PFX_UNSUPPORTED', what, {
-      secret: alias,
-      next:
-        'Run: npm install node-forge. Or export it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ' +
-        'openssl pkcs12 -export -in ALL.pem -out NEW',
-    });
+    throw unsupported(alias, ciphers, true);
   }
+}
+
+function unsupported(alias: string, ciphers: readonly string[], withForge: boolean): SecretsError {
+  const why = ciphers.length === 0 ? 'has no MAC' : `uses ${ciphers.join(' and ')},`;
+  return new SecretsError('PFX_UNSUPPORTED', `the PFX of "${alias}" ${why} which OpenSSL 3 refuses`, {
+    secret: alias,
+    next:
+      `${withForge ? 'Run: npm install node-forge. Or export' : 'Export'} it again: ` +
+      'openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && openssl pkcs12 -export -in ALL.pem -out NEW',
+  });
 }

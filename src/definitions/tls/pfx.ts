@@ -35,8 +35,9 @@ export async function openPfx(
     context = createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
-      return { pem: readLegacyPfx(alias, pfx, passphrase) };
+      return { pem: readLegacyPfx(alias, pfx, passphrase, true) };
     }
+    if (/mac absent/i.test(String(error))) return { pem: readLegacyPfx(alias, pfx, passphrase, false) };
     throw pfxProblem(alias, error as Error, passphrase);
   }
   const [leaf, ...issuers] = await shownBy(context, alias);
