@@ -11,6 +11,12 @@ export interface Definition<T> extends ValueTraits<T> {
   /** The stored values of the secret, which must come from one source. Text, bytes and JSON have one. */
   readonly lookups: readonly Lookup[];
   readonly required: boolean;
+  /** Lookups that other definitions may share, such as the authorities of several pairs. */
+  readonly shareable?: readonly Lookup[] | undefined;
+  /** Lookups that a source may lack: `decode` then gets no bytes for them. Once they had a value, it must stay. */
+  readonly optionalParts?: readonly Lookup[] | undefined;
+  /** True if a blank value means that there is none. It counts for optional definitions. */
+  readonly blankIsAbsent?: boolean | undefined;
   /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. */
   readonly keepPreviousMs: number;
   /** Days before expiry at which `expiring` events announce it. Default: the thresholds of the store. */
@@ -27,6 +33,8 @@ export interface ValueTraits<T> {
   warnings?(value: Exclude<T, undefined>): readonly SecretsError[];
   /** Returns the parts of the value that expire, with new `Date` objects on each call. */
   expiries?(value: Exclude<T, undefined>): readonly Expiry[];
+  /** Returns true if a value that is stored differently means the same, so that it is no rotation. */
+  isSame?(value: Exclude<T, undefined>, other: Exclude<T, undefined>): boolean;
   /** Returns the parts of the value that `redact` masks. Default: all parts. */
   sensitive?(value: Exclude<T, undefined>): unknown;
 }

@@ -4,9 +4,11 @@ import {
   discovered,
   type Entry,
   type Finding,
+  isBlank,
   type Problem,
   type Resolution,
   type SourceView,
+  type ViewedAnswer,
 } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
 import type { SecretChange } from './types';
@@ -92,9 +94,10 @@ export function nextViews(
       if (reading === undefined) return [reader, before];
       const { answers, lookUp, failure } = reading;
       if (answers === undefined) return [reader, { ...before, failure }];
-      const statuses = [...answers].map(([name, answer]) => {
+      const statuses = [...answers].map(([name, answer]): [string, ViewedAnswer] => {
         const { status } = answer;
-        return [name, answer.status === 'missing' ? { status, looked: answer.looked } : { status }] as const;
+        if (answer.status === 'missing') return [name, { status, looked: answer.looked }];
+        return [name, { status, blank: answer.status === 'found' && isBlank(answer.bytes) }];
       });
       return [reader, { answers: new Map(statuses), lookUp, failure, lacking: before.lacking }];
     }),

@@ -98,12 +98,15 @@ export class Refresher {
   #wantedFrom(reader: SourceReader) {
     const { catalog } = this.#host;
     const { entries } = this.#host.current();
-    return [...catalog.definitions].flatMap(([name, { lookups }]) => {
+    const wanted = [...catalog.definitions].flatMap(([name, { lookups }]) => {
       const entry = entries.get(name);
       // Discovery lists names that have no value yet.
-      const wanted = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
-      return wanted ? lookups : [];
+      const isWanted =
+        entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
+      return isWanted ? lookups : [];
     });
+    // Definitions may share a part.
+    return [...new Map(wanted.map((lookup) => [lookup.name, lookup])).values()];
   }
 
   /** Makes a generation of the readings that are ready, after the generation in progress. */

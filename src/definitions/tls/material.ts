@@ -44,6 +44,7 @@ export function remember(material: TlsMaterial, facts: Facts): TlsMaterial {
 }
 
 export const describeTrust: ValueTraits<TlsTrust> = {
+  isSame: ({ ca }, other) => isSameSet(ca, other.ca),
   expiries: ({ ca }) => expiriesOfCa(ca),
   // Certificates are public, so `redact` leaves them readable.
   sensitive: () => [],
@@ -67,14 +68,23 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
         ...expiriesOfCa(material.ca ?? []),
       ];
     },
-    // Include single lines, because logs split a key at its line breaks.
-    sensitive: ({ key = '', pfx, passphrase }) => [
-      key,
-      ...key.split('\n').filter((line) => !line.startsWith('-----')),
-      pfx,
-      passphrase,
-    ],
+    isSame: (one, other) =>
+      one.pfx === undefined &&
+      one.cert === other.cert &&
+      one.key === other.key &&
+      isSameSet(one.ca ?? [], other.ca ?? []),
+    sensitive: ({ key = '', pfx, passphrase }) => [...keyForms(key), pfx, passphrase],
   };
+}
+
+/** Returns a key as logs may hold it: whole, or split at its line breaks. */
+export function keyForms(key: string): string[] {
+  return [key, ...key.split('\n').filter((line) => !line.startsWith('-----'))];
+}
+
+/** Kubernetes shuffles the certificates of a trust bundle when it writes them. */
+function isSameSet(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && new Set([...one, ...other]).size === new Set(one).size;
 }
 
 function expiriesOfCa(ca: readonly string[]): Expiry[] {

@@ -79,7 +79,7 @@ export function passphraseMissing(alias: string, what: string): SecretsError {
     `the ${what} of "${alias}" is encrypted, but no passphrase is declared`,
     {
       secret: alias,
-      next: "Declare the secret with its passphrase: secret.tls(…, { passphrase: 'name' }).",
+      next: "Declare the secret with its passphrase: { passphrase: 'name' }.",
     },
   );
 }

@@ -210,7 +210,8 @@ describe('a passphrase', () => {
 
 describe('a file of another kind', () => {
   const block = (label: string) => `-----BEGIN ${label}-----\nMIIB\n-----END ${label}-----\n`;
-  const request = () => sequence(sequence(integer(0), sequence(node(0x31)), sequence()), sequence());
+  const request = () =>
+    sequence(sequence(integer(0), sequence(node(0x31)), sequence(iv(100))), sequence(iv(100)));
   it.each([
     ['a Java keystore (JKS)', 'keytool', () => Buffer.from('feedfeed0000000200000001', 'hex')],
     [
