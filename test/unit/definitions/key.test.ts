@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { inspect } from 'node:util';
-import { memory, SecretStore, secret } from 'hot-secrets';
+import { memory, SecretStore, type StandardSchema, secret } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
 import { record } from '../../support/store-log';
 
@@ -95,14 +95,12 @@ describe('secret.key', () => {
 });
 
 /** A Standard Schema of URLs. */
-const urls = {
+const urls: StandardSchema<URL> = {
   '~standard': {
-    version: 1 as const,
+    version: 1,
     vendor: 'test',
     validate: (value: unknown) =>
-      URL.canParse(String(value))
-        ? { value: new URL(String(value)) }
-        : { issues: [{ message: String(value) }] },
+      URL.canParse(String(value)) ? { value: new URL(String(value)) } : { issues: [{ path: [] }] },
   },
 };
 const base64 = (text: string) => Buffer.from(text).toString('base64');
