@@ -82,8 +82,8 @@ export const errorCodes = {
   ROTATION_NOT_READY: 'A rotating resource was used before it was ready.',
   ROTATION_CLOSED: 'A rotating resource was used after close().',
   // adapters
-  PEER_MISSING: 'An optional package is not installed.',
-  PEER_UNSUPPORTED: 'The installed version of a package does not work with the adapter.',
+  PEER_MISSING: 'An optional package is not installed, or a bundler left it out.',
+  PEER_UNSUPPORTED: 'An optional package is too old, or lacks what is used of it.',
   CREDENTIAL_REFUSED: 'The server refuses the current credential; new connections wait for a newer one.',
   TLS_OPTIONS_INVALID: 'TLS options cannot be used: no pair, a mismatch, or a setting that OpenSSL refuses.',
   POOL_CLOSED: 'A pool was ended while a caller waited for a connection.',

@@ -7,8 +7,8 @@ export {
   type TextOptions,
 } from './definitions/secret';
 export type { DeepReadonly, StandardSchema } from './definitions/standard-schema';
-export type { KeyMaterial, KeyOptions } from './definitions/tls/key';
-export type { TlsMaterial, TlsTrust } from './definitions/tls/material';
+export type { KeyOptions } from './definitions/tls/key';
+export type { KeyMaterial, TlsMaterial, TlsTrust } from './definitions/tls/material';
 export type {
   OptionalTlsPart,
   TlsBundleOptions,

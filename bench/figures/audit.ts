@@ -2,8 +2,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { allocatedPerCall } from '../support/allocation';
 import { auditAccess, memory, SecretStore } from '../support/built';
 import { definitionsOf, manySecrets } from '../support/content';
+import { processorTimed } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
-import { alternate, median, medianRatio, timed } from '../support/statistics';
+import { alternate, median, medianRatio } from '../support/statistics';
 
 const CALLS_PER_ROUND = 200_000;
 const CALLS_WITH_CALLERS = 2_000;
@@ -35,20 +36,20 @@ export async function audit({ size }: FigureOptions): Promise<FigureResult> {
   for (let warmUp = 0; warmUp < 20; warmUp += 1) readStore(CALLS_PER_ROUND) + readUnaudited(CALLS_PER_ROUND);
 
   const sides = {
-    audited: () => timed(() => readStore(CALLS_PER_ROUND)),
-    unaudited: () => timed(() => readUnaudited(CALLS_PER_ROUND)),
+    audited: () => processorTimed(() => readStore(CALLS_PER_ROUND)),
+    unaudited: () => processorTimed(() => readUnaudited(CALLS_PER_ROUND)),
   };
   const times = await alternate(ROUNDS[size], sides);
   const bytes = allocatedPerCall(readStore, ALLOCATION_CALLS[size]);
 
-  const counting = await withAudit(store, size, {}, () => timed(() => readStore(CALLS_PER_ROUND)));
+  const counting = await withAudit(store, size, {}, () => processorTimed(() => readStore(CALLS_PER_ROUND)));
   const withCallers = await withAudit(store, size, { callers: true }, () =>
-    timed(() => readStore(CALLS_WITH_CALLERS)),
+    processorTimed(() => readStore(CALLS_WITH_CALLERS)),
   );
   const ignoring = () => {};
   subscribe(CHANNEL, ignoring);
   const heard = await alternate(ROUNDS_OF_AUDITS[size], {
-    ignored: () => timed(() => readStore(CALLS_PER_ROUND)),
+    ignored: () => processorTimed(() => readStore(CALLS_PER_ROUND)),
   });
   unsubscribe(CHANNEL, ignoring);
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pino, { type Logger } from 'pino';
 import { memory, SecretStore, secret } from '../support/built';
+import { processorTimed } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 import { alternate, median, medianRatio, timed } from '../support/statistics';
 
@@ -52,9 +53,9 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
     const line = JSON.stringify(LINES[kind]);
     const calls = Math.ceil(CHARACTERS_PER_ROUND / line.length);
     const sides = {
-      with: () => timed(() => logAll(masking, kind, calls)),
-      without: () => timed(() => logAll(plain, kind, calls)),
-      alone: () => timed(() => redactAll(redacted, line, calls)),
+      with: () => processorTimed(() => logAll(masking, kind, calls)),
+      without: () => processorTimed(() => logAll(plain, kind, calls)),
+      alone: () => processorTimed(() => redactAll(redacted, line, calls)),
     };
     await alternate(WARM_UP, sides);
     const times = await alternate(ROUNDS[size], sides);

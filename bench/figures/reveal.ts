@@ -1,8 +1,9 @@
 import { allocatedPerCall } from '../support/allocation';
 import { memory, SecretStore } from '../support/built';
 import { definitionsOf, manySecrets } from '../support/content';
+import { processorTimed } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
-import { alternate, median, medianRatio, timed } from '../support/statistics';
+import { alternate, median, medianRatio } from '../support/statistics';
 
 const CALLS_PER_ROUND = 200_000;
 const ROUNDS = { full: 301, short: 61 };
@@ -29,9 +30,9 @@ export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
   for (let warmUp = 0; warmUp < 20; warmUp += 1) readStore(CALLS_PER_ROUND) + readMap(CALLS_PER_ROUND);
 
   const times = await alternate(ROUNDS[size], {
-    reveal: () => timed(() => readStore(CALLS_PER_ROUND)),
-    map: () => timed(() => readMap(CALLS_PER_ROUND)),
-    loop: () => timed(() => emptyLoop(names, CALLS_PER_ROUND)),
+    reveal: () => processorTimed(() => readStore(CALLS_PER_ROUND)),
+    map: () => processorTimed(() => readMap(CALLS_PER_ROUND)),
+    loop: () => processorTimed(() => emptyLoop(names, CALLS_PER_ROUND)),
   });
   const nanoseconds = (values: readonly number[]) => (median(values) * 1e6) / CALLS_PER_ROUND;
 

@@ -1,7 +1,7 @@
 import { SecretsError } from '../errors';
 import { errorCode } from '../internal/describe-error';
-import { callback, ms, type Option, readOptions } from '../internal/options';
-import { assertPeer, type Jose, loadJose } from '../internal/peer';
+import { callback, ms, type Option, passed, readOptions } from '../internal/options';
+import { assertPeer, type Jose, type ModuleWith, peerJose } from '../internal/peer';
 import { SayOnce } from '../internal/warnings';
 import type { Authorizer } from './types';
 
@@ -24,7 +24,14 @@ export interface BearerTokenOptions {
   readonly jwksUrl?: string | undefined;
   /** Fetches the keys: for a proxy or a private authority. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
+  /** The `jose` package to use instead of the installed one: `import * as jose from 'jose'`. */
+  readonly jose?: JoseModule | undefined;
 }
+
+/** What is needed of the `jose` package. */
+export type JoseModule = ModuleWith<(typeof USES)[number]>;
+
+const USES = ['createRemoteJWKSet', 'customFetch', 'jwtVerify'] as const;
 
 const WHERE = 'bearerToken';
 const AUTHORITY = 'https://login.microsoftonline.com';
@@ -53,7 +60,7 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
  * A valid token with the wrong audience, issuer or application also causes a process warning, once: usually an option is
  * wrong. While the keys cannot be fetched the response is 503, not a refusal.
  *
- * Throws `PEER_MISSING`, `OPTION_INVALID`, `OPTION_UNKNOWN`.
+ * Throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_INVALID`, `OPTION_UNKNOWN`.
  *
  * @example
  * ```ts
@@ -72,11 +79,19 @@ export function bearerToken(options: BearerTokenOptions): Authorizer {
     clockToleranceMs: ms(300_000),
     jwksUrl: optional(httpsUrl),
     fetch: callback<typeof globalThis.fetch>(),
+    jose: passed<JoseModule>(),
   });
-  const { tenantId, audience, issuer = issuersOf(tenantId), appIds = [EVENT_GRID_APP_ID], fetch } = read;
+  const {
+    tenantId,
+    audience,
+    issuer = issuersOf(tenantId),
+    appIds = [EVENT_GRID_APP_ID],
+    fetch,
+    jose,
+  } = read;
   const { jwksUrl = new URL(`${AUTHORITY}/${tenantId}/discovery/v2.0/keys`), clockToleranceMs } = read;
   const applications = new Set(appIds.map((id) => id.toLowerCase()));
-  assertPeer('jose');
+  if (jose === undefined) assertPeer('jose');
 
   const warnings = new SayOnce();
   let keys: ReturnType<Jose['createRemoteJWKSet']> | undefined;
@@ -84,7 +99,7 @@ export function bearerToken(options: BearerTokenOptions): Authorizer {
   return async ({ headers }) => {
     const token = /^bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1];
     if (token === undefined) return false;
-    const { createRemoteJWKSet, customFetch, jwtVerify } = await loadJose();
+    const { createRemoteJWKSet, customFetch, jwtVerify } = await peerJose(USES, jose);
     keys ??= createRemoteJWKSet(jwksUrl, fetch === undefined ? {} : { [customFetch]: fetch });
     const clockTolerance = clockToleranceMs / 1000;
     const checks = { issuer, audience, algorithms: ['RS256'], requiredClaims: ['exp'], clockTolerance };

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -65,8 +65,8 @@ describe('the tarball', () => {
     const listed = (await succeed('tar', ['-tzf', tarball])).trim().split('\n');
     const files = listed.map((file) => file.replace(/^package\//, ''));
     const expected = [
-      new RegExp(`^dist/(${ENTRIES.join('|')}|[\\w-]+-[\\w-]{6,})\\.(js|cjs)(\\.map)?$`),
-      new RegExp(`^dist/(${ENTRIES.join('|')}|[\\w-]+-[\\w-]{6,})\\.d\\.(ts|cts)$`),
+      new RegExp(`^dist/(cjs/)?(${ENTRIES.join('|')}|[\\w-]+-[\\w-]{6,})(\\.js|\\.d\\.ts)$`),
+      /^dist\/cjs\/package\.json$/,
       /^docs\/[a-z-]+\.md$/,
       /^(CHANGELOG|README|SECURITY)\.md$/,
       /^(LICENSE|package\.json)$/,
@@ -79,16 +79,47 @@ describe('the tarball', () => {
 
   it('contains the built files of every entry', () => {
     const { exports } = JSON.parse(installed('package.json')) as { exports: Record<string, unknown> };
-    const targets = JSON.stringify(exports).match(/\.\/dist\/[\w.-]+/g) ?? [];
+    const targets = JSON.stringify(exports).match(/\.\/dist\/[\w./-]+/g) ?? [];
     expect(targets.length).toBeGreaterThan(0);
     for (const target of targets) expect(installed(target).length).toBeGreaterThan(0);
   });
 
-  it('maps built files to its own sources only', () => {
-    for (const file of ENTRIES.flatMap((entry) => [`${entry}.js`, `${entry}.cjs`])) {
-      const { sources } = JSON.parse(installed(`dist/${file}.map`)) as { sources: string[] };
-      expect(sources.filter((source) => !source.startsWith('../src/'))).toEqual([]);
+  it('takes at most 350 kB packed and 1.5 MB unpacked', async () => {
+    expect(statSync(tarball).size).toBeLessThanOrEqual(350_000);
+    const sizes = (await succeed('tar', ['-tvzf', tarball])).trim().split('\n');
+    const unpacked = sizes.reduce((sum, line) => sum + Number(/\s(\d+)\s+\d{4}-/.exec(line)?.[1]), 0);
+    expect(unpacked).toBeGreaterThan(500_000);
+    expect(unpacked).toBeLessThanOrEqual(1_500_000);
+  });
+
+  it('contains readable code: names as in the sources, and one statement per line', () => {
+    for (const folder of ['dist', 'dist/cjs']) {
+      const { code } = mainFile(folder);
+      expect(code).toContain('LiveStore = class');
+      expect(code.length / code.split('\n').length).toBeLessThan(60);
     }
+  });
+
+  it('loads one file behind the main entry, and the code of certificates, redaction and Key Vault later', () => {
+    for (const folder of ['dist', 'dist/cjs']) {
+      const { code, files } = mainFile(folder);
+      expect(files).toHaveLength(1);
+      expect(
+        code
+          .match(/["']\.\/[\w-]+(?=-\w{8}\.js["'])/g)
+          ?.map((file) => file.slice(3))
+          .sort(),
+      ).toEqual(['key-vault', 'read-material', 'redactor']);
+      expect(code).not.toMatch(/(from|require\()\s*["'](node:)?(crypto|tls|net|https?|worker_threads)["']/);
+    }
+  });
+
+  it('loads its own files with require in CJS, because some test runners do not support import()', () => {
+    expect(mainFile('dist/cjs').code).not.toMatch(/import\(["']\./);
+  });
+
+  it('declares no workspaces, which are for the tests', () => {
+    expect(JSON.parse(installed('package.json'))).not.toHaveProperty('workspaces');
   });
 
   it('passes publint', async () => {
@@ -118,6 +149,10 @@ describe('the installed package', () => {
 
   it('recognizes in its ESM copy what its CJS copy made, and the other way round', async () => {
     expect(await inConsumer('both-copies.mjs')).toBe('ok\n');
+  });
+
+  it('needs no flag of the permission model for secrets of the environment, and names the flag that a mount needs', async () => {
+    expect(await inConsumer('permission.mjs')).toBe('ok\n');
   });
 
   it.each([
@@ -207,9 +242,17 @@ describe('a missing peer', () => {
       try { createPool(store, () => ({})); } catch (error) { console.log(error.code, error.next); }
       await store.close();`;
     const printed = await succeed(process.execPath, ['--input-type=module', '--eval', script], { cwd: bare });
-    expect(printed.trim()).toBe('PEER_MISSING Run: npm install pg');
+    expect(printed.trim()).toBe('PEER_MISSING Run: npm install "pg@>=8.11"');
   });
 });
+
+/** The files that the main entry imports, and the code of the first. */
+function mainFile(folder: string): { files: string[]; code: string } {
+  const entry = installed(`${folder}/index.js`);
+  const imports = entry.matchAll(/(?:from|require\()\s*['"]\.\/([\w-]+\.js)['"]/g);
+  const files = [...new Set(Array.from(imports, ([, file]) => file as string))];
+  return { files, code: installed(`${folder}/${files[0]}`) };
+}
 
 function installed(file: string): string {
   return readFileSync(join(consumer, 'node_modules/hot-secrets', file), 'utf8');

@@ -1,7 +1,7 @@
 import type { Pool, PoolConfig } from 'pg';
 import { Events, type Listenable } from '../../internal/events';
 import { ms, passed } from '../../internal/options';
-import { loadPeer } from '../../internal/peer';
+import { peer } from '../../internal/peer';
 import { warnOfListener } from '../../internal/warnings';
 import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
@@ -103,7 +103,7 @@ export function createPool<V>(
   };
   const settings = clientOptions('createPool', options, 'pool', own, IN_RECIPE);
   const { name } = settings;
-  const pg = settings.pg ?? loadPeer<PgModule>('pg');
+  const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
   const client = new RotatingClient('createPool', {
     kind: 'pg',
     store,
@@ -111,7 +111,7 @@ export function createPool<V>(
     returns: 'a pg.Pool',
     options: settings,
     refusals: true,
-    connect: (config: PoolConfig) => credentialOf(name, config),
+    connect: (config: PoolConfig) => credentialOf(pg.Client, name, config),
     verify: (credential, signal) => probe(pg.Client, name, credential, signal),
   });
   const happenings = new Events<PoolEvents>(warnOfListener);

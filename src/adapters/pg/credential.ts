@@ -1,7 +1,7 @@
 import type { PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
-import { loadPeer } from '../../internal/peer';
+import { PEERS } from '../../internal/peer';
 import { certificateAlert } from '../tls/alert';
 import { checkedContext } from '../tls/secure-context';
 import { abortLogin, isRefusal, type PgModule } from './pg-internals';
@@ -17,10 +17,10 @@ let credentials = 0;
 
 /**
  * Makes a credential from the options that the recipe of the pool returned.
- * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, `PEER_UNSUPPORTED`.
  */
-export function credentialOf(name: string, config: PoolConfig): Credential {
-  const complete = withoutConnectionString(config);
+export function credentialOf(Client: PgModule['Client'], name: string, config: PoolConfig): Credential {
+  const complete = withoutConnectionString(Client, config);
   credentials += 1;
   return { id: credentials, config: withContext(name, complete) };
 }
@@ -69,26 +69,55 @@ function unreachable(name: string, error: unknown): SecretsError {
 
 /**
  * In pg, `connectionString` overrides the settings next to it. Here the settings win, because the recipe names them on purpose.
+ * A client of pg parses the string, because the rules for `sslmode` differ between versions of pg. It opens no connection.
  */
-function withoutConnectionString({ connectionString, ...named }: PoolConfig): PoolConfig {
+function withoutConnectionString(
+  Client: PgModule['Client'],
+  { connectionString, ...named }: PoolConfig,
+): PoolConfig {
   if (connectionString === undefined) return named;
-  const parser = loadPeer<{ parse(text: string): object }>('pg-connection-string', 'pg');
-  let parsed: object;
+  let read: object | undefined;
   try {
-    parsed = parser.parse(connectionString);
+    // Not `ssl` itself: pg changes the object that it is given.
+    const ssl = named.ssl === undefined ? {} : { ssl: named.ssl !== false };
+    const client: object = new Client({ connectionString, ...ssl });
+    read = (client as { connectionParameters?: object }).connectionParameters;
   } catch (error) {
     throw new SecretsError('RECIPE_FAILED', `connectionString cannot be parsed: ${describeError(error)}`, {
       next: 'Percent-encode the special characters, or give host, user and password one by one.',
     });
   }
+  if (read === undefined) throw clientUnsupported();
   const given = Object.entries(named).filter(([, value]) => value !== undefined);
-  return { ...dropEmpty(parsed), ...Object.fromEntries(given) };
+  return { ...settingsOf(read, connectionString), ...Object.fromEntries(given) };
 }
 
-function dropEmpty(parsed: object): PoolConfig {
-  return Object.fromEntries(
-    Object.entries(parsed).filter(([, value]) => value !== null && value !== undefined),
-  );
+/** What pg derives from other settings, or reads elsewhere. */
+const DERIVED = new Set(['isDomainSocket', 'connect_timeout', 'keepalives', 'keepalives_idle']);
+
+/** The settings that a client read, those that it hides from `inspect` included. */
+function settingsOf(read: object, connectionString: string): PoolConfig {
+  const settings = Object.getOwnPropertyNames(read)
+    .map((name) => [name, (read as Record<string, unknown>)[name]] as const)
+    .filter(([name, value]) => !DERIVED.has(name) && value !== undefined && value !== null);
+  const { database, ...others } = Object.fromEntries(settings) as PoolConfig;
+  // A database without a name is that of the user, whom a setting next to the string may name.
+  const isDefault = database === others.user && !namesDatabase(connectionString);
+  return isDefault || database === undefined ? others : { ...others, database };
+}
+
+/** `SCHEME://HOST/DATABASE`, `socket:PATH?db=DATABASE`, or `/PATH DATABASE`. */
+function namesDatabase(connectionString: string): boolean {
+  if (connectionString.startsWith('/')) return connectionString.includes(' ');
+  if (connectionString.startsWith('socket:')) return /[?&]db=./.test(connectionString);
+  const [, path] = /^(?:[a-z][\w+.-]*:)?(?:\/\/[^/?#]*)?\/?([^?#]*)/i.exec(connectionString) ?? [];
+  return path !== '';
+}
+
+function clientUnsupported(): SecretsError {
+  return new SecretsError('PEER_UNSUPPORTED', 'the Client of this pg has no connectionParameters', {
+    next: `Use pg ${PEERS.pg} or newer, or give host, user and password one by one.`,
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Client, ClientConfig, Pool, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
+import { PEERS } from '../../internal/peer';
 import { certificateAlert } from '../tls/alert';
 
 /** The part of the `pg` module that the adapter uses. */
@@ -41,7 +42,7 @@ export function assertInternals(pool: object): void {
   ];
   if (missing.length === 0) return;
   throw new SecretsError('PEER_UNSUPPORTED', `this version of pg has no ${missing.join(', ')} in its pool`, {
-    next: 'Use pg 8.11 or newer, not its native bindings; report it if this is the newest.',
+    next: `Use pg ${PEERS.pg} or newer, not its native bindings; report it if this is the newest.`,
   });
 }
 

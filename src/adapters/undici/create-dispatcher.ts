@@ -1,7 +1,6 @@
 import type { Agent, Dispatcher } from 'undici';
-import { SecretsError } from '../../errors';
 import { passed } from '../../internal/options';
-import { loadPeer } from '../../internal/peer';
+import { peer } from '../../internal/peer';
 import {
   type ClientRotation,
   type ClientRotationOptions,
@@ -24,6 +23,8 @@ export interface CreateDispatcherOptions extends ClientRotationOptions {
 /** A `Dispatcher` that follows the rotation of its certificates. */
 export type HotDispatcher = Dispatcher &
   Pick<Agent, 'closed' | 'destroyed'> & { readonly rotation: ClientRotation };
+
+const USES = ['Agent', 'Dispatcher', 'Pool', 'buildConnector'] as const;
 
 const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2', 'keepAliveTimeout'];
 
@@ -57,8 +58,7 @@ export function createDispatcher<V>(
 ): HotDispatcher {
   const own = { undici: passed<UndiciModule>() };
   const settings = clientOptions('createDispatcher', options, 'dispatcher', own, IN_RECIPE);
-  const undici = settings.undici ?? loadPeer<UndiciModule>('undici');
-  assertUndici(undici);
+  const undici = peer<UndiciModule>('undici', USES, settings.undici);
   const client: RotatingClient<V, Agent.Options, AgentState> = new RotatingClient('createDispatcher', {
     kind: 'undici',
     store,
@@ -76,13 +76,4 @@ export function createDispatcher<V>(
     close: (state) => state.destroy(),
   });
   return client.expose(dispatcher as Dispatcher & Pick<Agent, 'closed' | 'destroyed'>);
-}
-
-function assertUndici(undici: UndiciModule): void {
-  const lacking = (['Agent', 'Dispatcher', 'Pool', 'buildConnector'] as const).filter(
-    (name) => typeof undici[name] !== 'function',
-  );
-  if (lacking.length === 0) return;
-  const what = `the undici module that was passed lacks ${lacking.join(', ')}`;
-  throw new SecretsError('PEER_UNSUPPORTED', what, { next: 'Pass the module of undici 6.19 or newer.' });
 }

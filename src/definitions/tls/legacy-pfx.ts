@@ -1,8 +1,13 @@
-import { SecretsError } from '../../errors';
-import { loadPeer } from '../../internal/peer';
+import { isSecretsError, SecretsError } from '../../errors';
+import { installCommand, type ModuleWith, peer } from '../../internal/peer';
 import { isReadByForge, legacyCiphersOf } from './legacy-ciphers';
 import { pemOf } from './parts';
 import { passphraseMissing, passphraseWrong } from './private-key';
+
+const USES = ['asn1', 'pki', 'pkcs12'] as const;
+
+/** The part of the `node-forge` module that is needed. */
+export type NodeForgeModule = ModuleWith<(typeof USES)[number]>;
 
 /** The part of node-forge that this file uses. */
 interface Forge {
@@ -47,11 +52,12 @@ export function readLegacyPfx(
   alias: string,
   pfx: Buffer,
   passphrase: string | undefined,
+  module: NodeForgeModule | undefined,
   hasMac: boolean,
 ): string {
   const ciphers = legacyCiphersOf(pfx);
-  if (!isReadByForge(ciphers)) throw unsupported(alias, ciphers, false);
-  const forge = loadForge(alias, ciphers);
+  if (!isReadByForge(ciphers)) throw unsupported(alias, ciphers);
+  const forge = loadForge(alias, ciphers, module);
   try {
     const asn1 = forge.asn1.fromDer(pfx.toString('latin1'), { parseAllBytes: false });
     // Without a passphrase, forge needs an empty string, because the key derivation includes it.
@@ -59,7 +65,7 @@ export function readLegacyPfx(
     return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOfBag(forge, bag))).join('');
   } catch {
     // OpenSSL checked the passphrase with the MAC, before it refused the cipher.
-    if (hasMac) throw unsupported(alias, ciphers, false);
+    if (hasMac) throw unsupported(alias, ciphers);
     throw passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
   }
 }
@@ -75,20 +81,21 @@ function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Ba
   return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
 }
 
-function loadForge(alias: string, ciphers: readonly string[]): Forge {
+function loadForge(alias: string, ciphers: readonly string[], module: NodeForgeModule | undefined): Forge {
   try {
-    return loadPeer<Forge>('node-forge');
-  } catch {
-    throw unsupported(alias, ciphers, true);
+    return peer<Forge>('node-forge', USES, module);
+  } catch (error) {
+    const advice = isSecretsError(error) ? error.next : `Run: ${installCommand('node-forge')}`;
+    throw unsupported(alias, ciphers, `${advice}. Or export`);
   }
 }
 
-function unsupported(alias: string, ciphers: readonly string[], withForge: boolean): SecretsError {
-  const why = ciphers.length === 0 ? 'has no MAC' : `uses ${ciphers.join(' and ')},`;
-  return new SecretsError('PFX_UNSUPPORTED', `the PFX of "${alias}" ${why} which OpenSSL 3 refuses`, {
+function unsupported(alias: string, ciphers: readonly string[], advice = 'Export'): SecretsError {
+  const why = ciphers.length === 0 ? 'has no MAC' : `uses ${ciphers.join(' and ')}`;
+  return new SecretsError('PFX_UNSUPPORTED', `the PFX of "${alias}" ${why}, which OpenSSL 3 refuses`, {
     secret: alias,
     next:
-      `${withForge ? 'Run: npm install node-forge. Or export' : 'Export'} it again: ` +
-      'openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && openssl pkcs12 -export -in ALL.pem -out NEW',
+      `${advice} it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ` +
+      'openssl pkcs12 -export -in ALL.pem -out NEW',
   });
 }

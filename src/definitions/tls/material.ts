@@ -1,5 +1,6 @@
-import { X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import type { Expiry, ValueTraits } from '../definition';
 import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
 
@@ -26,6 +27,14 @@ export interface TlsMaterial {
 export interface TlsTrust {
   /** PEM, one certificate each. */
   readonly ca: string[];
+}
+
+/** A private key that was checked. It is shared, not copied: treat it as read-only. */
+export interface KeyMaterial {
+  /** PEM, decrypted: what libraries take, such as jsonwebtoken, Octokit and APNs clients. */
+  readonly key: string;
+  /** The same key for `node:crypto` and jose. It has the type of the key, and prints without it. */
+  readonly keyObject: KeyObject;
 }
 
 /** Facts about a pair that are not part of its value. */
@@ -88,7 +97,7 @@ function isSameSet(one: readonly string[], other: readonly string[]): boolean {
 }
 
 function expiriesOfCa(ca: readonly string[]): Expiry[] {
-  return ca.map((pem) => expiryOf('ca', new X509Certificate(pem)));
+  return ca.map((pem) => expiryOf('ca', new (builtin('crypto').X509Certificate)(pem)));
 }
 
 function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {

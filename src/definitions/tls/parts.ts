@@ -1,5 +1,6 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { type ForeignFormat, foreignBinary, foreignLabel, foreignText } from './foreign-formats';
 import { plainText } from './text-forms';
 
@@ -130,7 +131,7 @@ function decoded(expected: Expected, text: string, encodings: number): Buffer {
 
 function certificate(alias: string, pem: string): X509Certificate {
   try {
-    return new X509Certificate(pem);
+    return new (builtin('crypto').X509Certificate)(pem);
   } catch {
     throw new SecretsError('CERTIFICATE_INVALID', `a certificate of "${alias}" cannot be parsed`, {
       secret: alias,

@@ -1,16 +1,10 @@
-import { X509Certificate } from 'node:crypto';
-import { duplexPair } from 'node:stream';
-import {
-  connect,
-  createSecureContext,
-  type DetailedPeerCertificate,
-  type SecureContext,
-  TLSSocket,
-} from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import type { DetailedPeerCertificate, SecureContext } from 'node:tls';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { bounded } from '../../internal/time';
-import { readLegacyPfx } from './legacy-pfx';
+import { type NodeForgeModule, readLegacyPfx } from './legacy-pfx';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
 /** A PFX that OpenSSL accepts, or the PEM text of a PFX that it refuses. */
@@ -29,15 +23,21 @@ export async function openPfx(
   alias: string,
   pfx: Buffer,
   passphrase: string | undefined,
+  nodeForge?: NodeForgeModule,
 ): Promise<OpenedPfx> {
   let context: SecureContext;
   try {
-    context = createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
+    context = builtin('tls').createSecureContext({
+      pfx,
+      ...(passphrase === undefined ? {} : { passphrase }),
+    });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
-      return { pem: readLegacyPfx(alias, pfx, passphrase, true) };
+      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge, true) };
     }
-    if (/mac absent/i.test(String(error))) return { pem: readLegacyPfx(alias, pfx, passphrase, false) };
+    if (/mac absent/i.test(String(error))) {
+      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge, false) };
+    }
     throw pfxProblem(alias, error as Error, passphrase);
   }
   const [leaf, ...issuers] = await shownBy(context, alias);
@@ -76,7 +76,8 @@ function pfxInvalid(alias: string): SecretsError {
  * a handshake in memory, which also rejects a pair that cannot serve.
  */
 async function shownBy(context: SecureContext, alias: string): Promise<X509Certificate[]> {
-  const [near, far] = duplexPair();
+  const { connect, TLSSocket } = builtin('tls');
+  const [near, far] = builtin('stream').duplexPair();
   const server = new TLSSocket(far, { isServer: true, secureContext: context });
   const client = connect({ socket: near, rejectUnauthorized: false });
   try {
@@ -95,6 +96,7 @@ async function shownBy(context: SecureContext, alias: string): Promise<X509Certi
 }
 
 function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
+  const { X509Certificate } = builtin('crypto');
   const chain = [new X509Certificate(leaf.raw)];
   // The last certificate is its own issuer, or has no issuer.
   for (

@@ -1,5 +1,6 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { legacyCipherOfHeaders, legacyCiphersOf } from './legacy-ciphers';
 import { derOfPem } from './parts';
@@ -34,7 +35,11 @@ function readKey(alias: string, pem: string, passphrase: string | undefined): Pr
   const encrypted = /BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(pem);
   if (encrypted && passphrase === undefined) throw passphraseMissing(alias, 'private key');
   try {
-    const key = createPrivateKey({ key: pem, format: 'pem', ...(encrypted ? { passphrase } : {}) });
+    const key = builtin('crypto').createPrivateKey({
+      key: pem,
+      format: 'pem',
+      ...(encrypted ? { passphrase } : {}),
+    });
     return { key, pem: encrypted ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : pem };
   } catch (error) {
     const cipher = encrypted ? refusedCipher(pem, error) : undefined;

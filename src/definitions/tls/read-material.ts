@@ -2,10 +2,14 @@ import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import { assertValidNow, orderChain } from './certificates';
 import type { ForeignFormat } from './foreign-formats';
+import type { NodeForgeModule } from './legacy-pfx';
 import { remember, type TlsMaterial, type TlsTrust } from './material';
 import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
 import { openPfx } from './pfx';
 import { readPrivateKey } from './private-key';
+
+export { describeMaterial, describeTrust } from './material';
+export { describeKey, readKey } from './read-key';
 
 /** The stored values of one pair. */
 export interface StoredPair {
@@ -16,6 +20,7 @@ export interface StoredPair {
   readonly ca: string[] | undefined;
   readonly passphrase: string | undefined;
   readonly expired: 'reject' | 'warn';
+  readonly nodeForge: NodeForgeModule | undefined;
 }
 
 /**
@@ -53,8 +58,8 @@ function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts
 }
 
 async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
-  const { alias, ca, passphrase, expired } = stored;
-  const opened = await openPfx(alias, pfx, passphrase);
+  const { alias, ca, passphrase, expired, nodeForge } = stored;
+  const opened = await openPfx(alias, pfx, passphrase, nodeForge);
   if ('pem' in opened) return fromPem(stored, parseTlsParts(alias, Buffer.from(opened.pem)));
   assertValidNow(alias, opened.leaf, expired);
   const trusted = ca === undefined ? {} : { ca };

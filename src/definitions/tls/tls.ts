@@ -11,9 +11,16 @@ import {
 } from '../../internal/options';
 import { type Lookup, type LookupOptions, lookup } from '../../secret/lookup';
 import { assertNotEmpty, decodeUtf8, withoutNewline } from '../decode';
-import { type Definition, define, definitionOptions, lookupOptions, whereOf } from '../definition';
-import { describeMaterial, describeTrust, type TlsMaterial, type TlsTrust } from './material';
-import { readMaterial, readTrust } from './read-material';
+import {
+  type Definition,
+  define,
+  definitionOptions,
+  lookupOptions,
+  type ValueTraits,
+  whereOf,
+} from '../definition';
+import type { NodeForgeModule } from './legacy-pfx';
+import type { TlsMaterial, TlsTrust } from './material';
 
 /** One stored value: its alias, or an object with its alias and its names in the sources. */
 export type TlsPart = string | (LookupOptions & { readonly alias: string });
@@ -46,6 +53,10 @@ export interface TlsOptions extends TrustOptions {
   readonly expired?: 'reject' | 'warn' | undefined;
   /** Host names to check the certificate against. A mismatch is a warning (`CERTIFICATE_HOST_MISMATCH`). Default: none. */
   readonly hostNames?: readonly string[] | undefined;
+  /**
+   * The `node-forge` package to use instead of the installed one, for a PFX with the encryption of Windows before 2022.
+   */
+  readonly nodeForge?: NodeForgeModule | undefined;
 }
 
 /** Options of a pair that is stored as one value. */
@@ -63,7 +74,43 @@ const pairOptions = {
   hostNames,
   keepPreviousMs,
   expiryThresholdsDays,
+  nodeForge: passed<NodeForgeModule>(),
 };
+
+type Reader = typeof import('./read-material');
+
+// Most services declare no certificates, and do not pay for the code that reads them.
+let reader: Reader | undefined;
+
+async function loadReader(): Promise<Reader> {
+  reader = await import('./read-material');
+  return reader;
+}
+
+/**
+ * Makes a definition, and begins to load what reads its value: when a certificate rotates, it has long been there.
+ * @param traitsOf What it tells about a value, which was read and so after the code was loaded.
+ */
+export function defineTls<T>(
+  parts: Omit<Definition<T>, 'kind' | 'required' | 'optional' | 'decode' | keyof ValueTraits<T>>,
+  read: (reader: Reader, stored: readonly Uint8Array[]) => T | Promise<T>,
+  traitsOf: (reader: Reader) => ValueTraits<T>,
+  kind = 'tls',
+): Definition<T> {
+  // The first value is read when this is done, and then tells what is wrong.
+  loadReader().catch(() => {});
+  const traits = () => traitsOf(reader as Reader);
+  return define<T>({
+    ...parts,
+    kind,
+    decode: (stored) =>
+      reader === undefined ? loadReader().then((loaded) => read(loaded, stored)) : read(reader, stored),
+    warnings: (value) => traits().warnings?.(value) ?? [],
+    expiries: (value) => traits().expiries?.(value) ?? [],
+    isSame: (value, other) => traits().isSame?.(value, other) === true,
+    sensitive: (value) => traits().sensitive?.(value),
+  });
+}
 
 export function tls(alias: string, options?: TlsBundleOptions): Definition<TlsMaterial>;
 export function tls(parts: TlsPair, options?: TlsOptions): Definition<TlsMaterial>;
@@ -97,16 +144,17 @@ export function tls(
 
 function trust(where: string, ca: TlsPart, options: TrustOptions | undefined): Definition<TlsTrust> {
   const place = lookupOf(where, 'ca', ca);
-  return define<TlsTrust>({
-    kind: 'tls',
-    lookups: [place],
-    shareable: [place],
-    // cert-manager and trust bundles of Kubernetes write an empty file where there is none.
-    blankIsAbsent: true,
-    ...readOptions(where, options, { keepPreviousMs, expiryThresholdsDays }),
-    decode: ([stored]) => readTrust(place.name, stored as Uint8Array),
-    ...describeTrust,
-  });
+  return defineTls<TlsTrust>(
+    {
+      lookups: [place],
+      shareable: [place],
+      // cert-manager and trust bundles of Kubernetes write an empty file where there is none.
+      blankIsAbsent: true,
+      ...readOptions(where, options, { keepPreviousMs, expiryThresholdsDays }),
+    },
+    ({ readTrust }, [stored]) => readTrust(place.name, stored as Uint8Array),
+    ({ describeTrust }) => describeTrust,
+  );
 }
 
 function material(
@@ -122,14 +170,15 @@ function material(
     options.passphrase === undefined ? undefined : lookupOf(where, 'passphrase', options.passphrase);
   const lookups = [...pair, ca, passphrase].filter((one) => one !== undefined);
   const [first] = pair as [Lookup];
-  return define<TlsMaterial>({
-    kind: 'tls',
-    lookups,
-    shareable: [ca, passphrase].filter((one) => one !== undefined),
-    optionalParts: ca !== undefined && optionalCa ? [ca] : undefined,
-    keepPreviousMs: options.keepPreviousMs,
-    expiryThresholdsDays: options.expiryThresholdsDays,
-    decode(stored) {
+  return defineTls<TlsMaterial>(
+    {
+      lookups,
+      shareable: [ca, passphrase].filter((one) => one !== undefined),
+      optionalParts: ca !== undefined && optionalCa ? [ca] : undefined,
+      keepPreviousMs: options.keepPreviousMs,
+      expiryThresholdsDays: options.expiryThresholdsDays,
+    },
+    ({ readMaterial, readTrust }, stored) => {
       const bytesOf = (one: Lookup) => stored[lookups.indexOf(one)] as Uint8Array;
       const hasCa = ca !== undefined && bytesOf(ca).length > 0;
       if (ca !== undefined && !hasCa && !optionalCa) throw emptyAuthorities(ca.name);
@@ -140,10 +189,11 @@ function material(
         ca: hasCa ? readTrust(ca.name, bytesOf(ca)).ca : undefined,
         passphrase: passphrase && passphraseFrom(passphrase, bytesOf(passphrase)),
         expired: options.expired,
+        nodeForge: options.nodeForge,
       });
     },
-    ...describeMaterial(first.name, options.hostNames),
-  });
+    ({ describeMaterial }) => describeMaterial(first.name, options.hostNames),
+  );
 }
 
 export function passphraseFrom({ name }: Lookup, stored: Uint8Array): string {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { createParamDecorator, type ExecutionContext, Inject } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, Inject } from '#nestjs-common';
 import { SecretsError } from '../../errors';
 import type { SecretOf, SecretStore } from '../../store/types';
 

@@ -1,15 +1,13 @@
-import {
-  type DynamicModule,
-  type HttpServer,
-  Inject,
-  type MiddlewareConsumer,
-  Module,
-  type NestModule,
-  type OnApplicationShutdown,
-  type Provider,
-  Scope,
+import type {
+  DynamicModule,
+  HttpServer,
+  MiddlewareConsumer,
+  NestModule,
+  OnApplicationShutdown,
+  Provider,
 } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Inject, Module, Scope } from '#nestjs-common';
 import { SecretsError } from '../../errors';
 import type { Definitions, SecretStore } from '../../store/types';
 import { type SecretsMiddleware, snapshotMiddleware } from '../connect';

@@ -1,9 +1,8 @@
 import { lstatSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { delay } from '../../internal/time';
+import { delay, inAnotherTurn } from '../../internal/time';
 import type { ReadRequest } from '../source';
 import { DATA_LINK, dataTarget } from './layout';
 import type { FileReading, MountView } from './read-file';
@@ -27,7 +26,7 @@ export async function readKubernetes(
 ): Promise<MountReading | undefined> {
   let dangling = 0;
   for (let attempt = 0; attempt < MAX_ATTEMPTS && !request.signal.aborted; attempt += 1) {
-    if (attempt > 0) await setImmediate();
+    if (attempt > 0) await new Promise((resolve) => inAnotherTurn(resolve));
     const target = dataTarget(root);
     if (target === undefined) return undefined;
     const base = resolve(root, target);

@@ -136,6 +136,7 @@ function gather(hint: () => void): { soon(): void; cancel(): void } {
 
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: 'Raise fs.inotify.max_user_watches on the node.',
+  ERR_ACCESS_DENIED: 'Let Node read the directory above it too (--allow-fs-read), or lower pollIntervalMs.',
   EMFILE: 'Raise fs.inotify.max_user_instances on the node, or the limit of open files.',
 };
 

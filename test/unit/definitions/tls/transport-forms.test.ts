@@ -166,7 +166,7 @@ describe('a passphrase', () => {
   ])('is not called wrong for a PFX that is encrypted with %s', async (cipher, scheme) => {
     const { readLegacyPfx } = await import('../../../../src/definitions/tls/legacy-pfx');
     const pfx = sequence(integer(3), pbes1(scheme));
-    expect(() => readLegacyPfx('web', pfx, PASSPHRASE, true)).toThrow(
+    expect(() => readLegacyPfx('web', pfx, PASSPHRASE, undefined, true)).toThrow(
       expect.objectContaining({ code: 'PFX_UNSUPPORTED', what: expect.stringContaining(cipher) }),
     );
   });
