@@ -33,7 +33,7 @@ export interface ValueTraits<T> {
   warnings?(value: Exclude<T, undefined>): readonly SecretsError[];
   /** Returns the parts of the value that expire, with new `Date` objects on each call. */
   expiries?(value: Exclude<T, undefined>): readonly Expiry[];
-  /** Returns true if a value that is stored differently means the same, so that it is no rotation. */
+  /** Returns true if a value that is stored differently means the same: then it is not a rotation. */
   isSame?(value: Exclude<T, undefined>, other: Exclude<T, undefined>): boolean;
   /** Returns the parts of the value that `redact` masks. Default: all parts. */
   sensitive?(value: Exclude<T, undefined>): unknown;

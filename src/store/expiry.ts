@@ -12,7 +12,7 @@ const MAX_PAUSE_MS = DAY_MS / 24;
 
 /** Up to this lifetime, thresholds are shares of it. A day more than 90, because issuers date certificates back. */
 const SHORT_LIFETIME_DAYS = 91;
-/** Issuers renew with a third of the lifetime left. A renewal that is on time must not be announced, nor its delivery. */
+/** Issuers replace a certificate when a third of its lifetime is left, and the delivery takes a while: that is not announced. */
 const SHORT_LIFETIME_SHARES = [0.3, 0.1];
 
 interface Options {

@@ -119,7 +119,12 @@ function hasIt({ lookups, required, blankIsAbsent }: Definition<unknown>, view: 
 
 /** True if there are no bytes but white space. */
 export function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
+  // A loop, because the methods of an array throw if the source detached its memory.
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index] as number;
+    if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) return false;
+  }
+  return true;
 }
 
 function statusOf(wanted: Lookup, view: SourceView): Reading['status'] {
@@ -171,7 +176,7 @@ function findIn(
 /** Stands for an optional part that the source does not have. */
 const NO_PART: FoundReading = { status: 'found', bytes: new Uint8Array(0), origin: '' };
 
-/** Returns the index of an optional part that had a value. Going on without it could widen trust. */
+/** Returns the index of an optional part that had a value. Without it, trust could become wider. */
 function lostPart(parts: readonly FoundReading[], { digest }: Entry): number | undefined {
   const before = digest.split('.');
   const index = parts.findIndex((part, at) => part === NO_PART && before[at] !== fingerprint(part.bytes));
@@ -207,8 +212,13 @@ function decode(
   const taken = (value: unknown): Finding => {
     assertBegun(name, found);
     const before = current?.source === reader && !same ? (unseal(current.secret) as object) : undefined;
-    if (before !== undefined && definition.isSame?.(value as object, before) === true)
+    if (
+      before !== undefined &&
+      builtin('util').isDeepStrictEqual(current?.secret.attributes, attributes) &&
+      definition.isSame?.(value as object, before) === true
+    ) {
       return { kind: 'kept' };
+    }
     const version = found.map((one, part) => one.version ?? digests[part]?.slice(0, 16)).join('.');
     const box = seal(
       {

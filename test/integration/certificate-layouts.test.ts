@@ -58,7 +58,7 @@ describe('a mount of Kubernetes', () => {
     expect([store.generation, [...store.reveal('trust').ca]]).toEqual([2, [c, a]]);
   });
 
-  it('has no value for an optional trust bundle that is empty, until authorities are there', async () => {
+  it('returns no value for an optional trust bundle that is empty, until authorities are there', async () => {
     await using mount = await createTestMount({ 'trust.pem': '', token: 'x' });
     await using store = await SecretStore.open({
       secrets: { trust: secret.tls({ ca: 'trust.pem' }).optional(), token: 'token' },
@@ -72,7 +72,7 @@ describe('a mount of Kubernetes', () => {
     expect(log.codes()).toEqual([]);
     await mount.rotate({ 'trust.pem': '\n' });
     await store.refresh();
-    // Going on without it would widen trust.
+    // Trust would become wider without it.
     expect(store.reveal('trust')?.ca).toEqual([authority.cert]);
     expect(log.codes()).toEqual(['SECRET_VANISHED']);
   });
@@ -178,7 +178,7 @@ describe('the files of a SPIFFE helper', () => {
 });
 
 describe('two definitions', () => {
-  it('may share authorities and a passphrase, in one generation', async () => {
+  it('shares authorities between definitions, in one generation', async () => {
     const [server, client] = [await authority.issue(), await authority.issue()];
     const source = memory({
       's.crt': server.chain,
@@ -212,13 +212,13 @@ describe('two definitions', () => {
       'one alias for two files',
       { a: secret.tls({ ca: 'ca.crt' }), b: secret.tls({ ca: { alias: 'ca.crt', file: 'other.crt' } }) },
     ],
-  ])('may not share %s', async (_title, secrets) => {
+  ])('refuses two definitions that share %s', async (_title, secrets) => {
     await expect(SecretStore.open({ secrets, sources: [memory({})] })).rejects.toMatchObject({
       code: 'NAME_DUPLICATE',
     });
   });
 
-  it('may share a passphrase', async () => {
+  it('shares a passphrase between definitions', async () => {
     const secrets = {
       a: secret.tls('a', { passphrase: 'pass' }).optional(),
       b: secret.key('b', { passphrase: 'pass' }).optional(),

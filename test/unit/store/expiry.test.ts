@@ -130,7 +130,7 @@ describe('the days that a certificate has left', () => {
     expect(told.map(([threshold]) => Math.round(threshold * 10) / 10)).toEqual(thresholds);
   });
 
-  it('never announces a certificate of 6 days that is renewed when a third of its lifetime is left', async () => {
+  it('announces nothing for a certificate of 6 days that is replaced when a third of its lifetime is left', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { store, told, rotate } = await openWith(await issueFor(6, 0));
     await using _ = store;
@@ -295,7 +295,7 @@ describe('the dates of a value that is not a certificate', () => {
 });
 
 describe('trusted certificates', () => {
-  it('are a problem when all of them are expired, and not while one is valid', async () => {
+  it('reports trusted certificates when all of them are expired, and not while one is valid', async () => {
     const authority = await createAuthority();
     const trust = async (...days: number[]) =>
       (await Promise.all(days.map(async (one) => (await issueFor(one)).cert))).join('');

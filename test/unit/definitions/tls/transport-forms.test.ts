@@ -140,14 +140,17 @@ describe('a passphrase', () => {
     ],
     ['DES-CBC', () => withHeaders(`DES-CBC,${'A1'.repeat(8)}`)],
     ['SEED-CBC', () => withHeaders(`SEED-CBC,${'A1'.repeat(16)}`)],
-  ])('is not called wrong for a key that is encrypted with %s', async (cipher, stored) => {
-    const said = await codeOf(stored(), PASSPHRASE);
-    expect(said).toContain('PRIVATE_KEY_UNSUPPORTED');
-    expect(said).toContain(`is encrypted with ${cipher}, which OpenSSL 3 refuses`);
-    expect(said).toContain('openssl pkey -provider legacy -provider default -in OLD -aes256 -out NEW');
-  });
+  ])(
+    'names the cipher, and not the passphrase, of a key that is encrypted with %s',
+    async (cipher, stored) => {
+      const said = await codeOf(stored(), PASSPHRASE);
+      expect(said).toContain('PRIVATE_KEY_UNSUPPORTED');
+      expect(said).toContain(`is encrypted with ${cipher}, which OpenSSL 3 refuses`);
+      expect(said).toContain('openssl pkey -provider legacy -provider default -in OLD -aes256 -out NEW');
+    },
+  );
 
-  it('is not called wrong for a key whose scrypt needs more memory than OpenSSL allows', async () => {
+  it('does not blame the passphrase of a key whose scrypt needs more memory than OpenSSL allows', async () => {
     const scrypt = sequence(
       oid('1.3.6.1.4.1.11591.4.11'),
       sequence(iv(8), node(0x02, Buffer.from([1, 0, 0])), integer(8), integer(1)),
@@ -163,13 +166,16 @@ describe('a passphrase', () => {
     ['RC4-128', '1.2.840.113549.1.12.1.1'],
     ['RC2-128', '1.2.840.113549.1.12.1.5'],
     ['MD5 and DES', '1.2.840.113549.1.5.3'],
-  ])('is not called wrong for a PFX that is encrypted with %s', async (cipher, scheme) => {
-    const { readLegacyPfx } = await import('../../../../src/definitions/tls/legacy-pfx');
-    const pfx = sequence(integer(3), pbes1(scheme));
-    expect(() => readLegacyPfx('web', pfx, PASSPHRASE, undefined, true)).toThrow(
-      expect.objectContaining({ code: 'PFX_UNSUPPORTED', what: expect.stringContaining(cipher) }),
-    );
-  });
+  ])(
+    'names the cipher, and not the passphrase, of a PFX that is encrypted with %s',
+    async (cipher, scheme) => {
+      const { readLegacyPfx } = await import('../../../../src/definitions/tls/legacy-pfx');
+      const pfx = sequence(integer(3), pbes1(scheme));
+      expect(() => readLegacyPfx('web', pfx, PASSPHRASE, undefined, true)).toThrow(
+        expect.objectContaining({ code: 'PFX_UNSUPPORTED', what: expect.stringContaining(cipher) }),
+      );
+    },
+  );
 
   it.each([
     ['a vector that is cut off', () => withHeaders('AES-256-CBC,A1A1')],
@@ -191,11 +197,11 @@ describe('a passphrase', () => {
           '\n-----END ENC',
         ),
     ],
-  ])('is not called wrong for an encrypted key with %s', async (_title, stored) => {
+  ])('does not blame the passphrase of an encrypted key with %s', async (_title, stored) => {
     expect(await codeOf(stored(), PASSPHRASE)).toMatch(/^(PRIVATE_KEY|CERTIFICATE)_INVALID/);
   });
 
-  it('is called wrong for every passphrase that does not decrypt a key', async () => {
+  it('reports every passphrase that does not decrypt a key as wrong', async () => {
     const key = createPrivateKey(rsa.key)
       .export({ type: 'pkcs1', format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSPHRASE })
       .toString();
@@ -243,7 +249,7 @@ describe('a file of another kind', () => {
     ['a Kubernetes manifest', 'decoded value', () => 'apiVersion: v1\nkind: Secret\n'],
     ['a PKCS#12 truststore', 'openssl pkcs12', () => createPfx({ cert: rsa.chain, key: rsa.key })],
   ] as [string, string, () => string | Buffer][])(
-    'is named as %s where authorities are expected, with a way out (%s)',
+    'names %s where authorities are expected, with a way out (%s)',
     async (what, next, stored) => {
       const error = await Promise.resolve()
         .then(() => secret.tls({ ca: 'ca.crt' }).decode([bytesOf(stored())]))
@@ -254,7 +260,7 @@ describe('a file of another kind', () => {
     },
   );
 
-  it('is named with the half of the pair that it was stored as', async () => {
+  it('names a file of another kind with the half of the pair that it was stored as', async () => {
     const definition = secret.tls({ cert: 'tls.crt', key: 'tls.key' });
     const refused = (cert: string, key: string) =>
       Promise.resolve()
@@ -268,7 +274,7 @@ describe('a file of another kind', () => {
     );
   });
 
-  it('may accompany a pair, such as its signing request', async () => {
+  it('accepts a pair with its signing request and public key', async () => {
     const value = await decode(block('CERTIFICATE REQUEST') + block('PUBLIC KEY') + pair.chain + pair.key);
     expect(value.key).toBe(pair.key);
   });
