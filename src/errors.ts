@@ -73,7 +73,8 @@ export const errorCodes = {
   // rotation
   RECIPE_FAILED: 'A recipe threw, or did not return options.',
   RECIPE_ASYNC: 'A recipe returned a promise instead of options.',
-  RECIPE_READS_NOTHING: 'A recipe read no secret from its snapshot, or read the store instead.',
+  RECIPE_READS_NOTHING: 'A recipe read no secret from its snapshot while it ran.',
+  RECIPE_READS_STORE: 'A recipe read a secret from the store instead of its snapshot.',
   BUILD_FAILED: 'A new resource could not be built; the old one stays in use.',
   VERIFY_FAILED: 'A new resource was built but does not work; the old one stays in use.',
   VERIFY_TIMEOUT: 'Verification of a new resource timed out; the old one stays in use.',

@@ -14,7 +14,7 @@ interface Reader {
   reveal(name: string): string;
 }
 
-/** What one `reveal()` costs, next to one `Map.get` of the same name. */
+/** Compares one `reveal()` with one `Map.get` of the same name. */
 export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
   const content = manySecrets(SECRETS);
   const names = Object.keys(content);
@@ -38,18 +38,18 @@ export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
 
   const calls = ALLOCATION_CALLS[size];
   const control = allocatedPerCall(allocate, calls);
-  if (control < 16) throw new Error('The measure of allocation does not see an object per call.');
+  if (control < 16) throw new Error('The measurement of allocations misses one object per call.');
 
   return {
     checks: [
-      atMost(3, 'reveal() against Map.get, median ratio', medianRatio(times.reveal, times.map)),
+      atMost(3, 'reveal() compared with Map.get, median ratio', medianRatio(times.reveal, times.map)),
       atMost(0.01, 'heap allocated per call', allocatedPerCall(readStore, calls), 'bytes'),
     ],
     details: {
       'reveal() ns': nanoseconds(times.reveal),
       'Map.get ns': nanoseconds(times.map),
       'the loop alone ns': nanoseconds(times.loop),
-      'control: bytes seen when each call makes an array': control,
+      'control: bytes per call when each call creates an array': control,
       calls: ROUNDS[size] * CALLS_PER_ROUND,
     },
   };

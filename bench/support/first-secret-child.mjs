@@ -1,4 +1,5 @@
-// Prints the milliseconds from the start of this process to its first secret, and those that the processor worked for it. argv: `bare` or `store`, and the vault.
+// Prints the milliseconds from the start of this process to its first secret, elapsed and of the processor. Arguments: `bare`
+// or `store`, and the vault's URL.
 const [side, vaultUrl] = process.argv.slice(2);
 
 if (side === 'bare') {

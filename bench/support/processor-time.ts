@@ -17,8 +17,8 @@ export function processorMsSince(before: NodeJS.CpuUsage): number {
 }
 
 /**
- * Milliseconds that the main thread of a process has run so far, see proc(5): what it waited while others had its core is
- * not in them. The process should have nothing left to do: the kernel books a thread's time when it stops to run.
+ * Milliseconds for which the main thread of a process has run so far, see proc(5). They exclude waiting for a core. The
+ * process should be idle, because the kernel updates a thread's time when the thread stops running.
  */
 export async function processorMs(pid: number): Promise<number> {
   await setTimeout(BOOKED_AFTER_MS);

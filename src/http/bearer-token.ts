@@ -22,7 +22,7 @@ export interface BearerTokenOptions {
   readonly clockToleranceMs?: number | undefined;
   /** The address of the tenant's keys. Default: the one in the public cloud. */
   readonly jwksUrl?: string | undefined;
-  /** Fetches the keys: for a proxy or a private authority. Default: the global `fetch`. */
+  /** Fetches the keys, for example through a proxy or with a private authority. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** The `jose` package to use instead of the installed one: `import * as jose from 'jose'`. */
   readonly jose?: JoseModule | undefined;
@@ -39,7 +39,7 @@ const AUTHORITY = 'https://login.microsoftonline.com';
 /** The service principal `Microsoft.EventGrid`, the same in every tenant of the public cloud. */
 const EVENT_GRID_APP_ID = '4962773b-9cdb-44cf-a8bf-237846a00ab7';
 
-/** The codes that blame the token. Everything else that jose throws concerns the keys and is a failure, not a refusal. */
+/** The error codes of jose for a bad token. Its other errors concern the keys and are failures, not refusals. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
   'ERR_JWS_INVALID',
   'ERR_JWT_INVALID',
@@ -163,7 +163,7 @@ function optional<T>(option: Option<T>): Option<T | undefined> {
   return (given, reject) => (given === undefined ? undefined : option(given, reject));
 }
 
-/** The application that a token is for decides which of the two it names (`requestedAccessTokenVersion`). */
+/** A token names one of the two, depending on `requestedAccessTokenVersion` of the application that it is for. */
 function issuersOf(tenantId: string): string[] {
   return [`https://sts.windows.net/${tenantId}/`, `${AUTHORITY}/${tenantId}/v2.0`];
 }

@@ -1,6 +1,7 @@
 import type { Agent, Dispatcher } from 'undici';
 import { passed } from '../../internal/options';
 import { peer } from '../../internal/peer';
+import type { Typed, TypesMissing } from '../../internal/typed';
 import {
   type ClientRotation,
   type ClientRotationOptions,
@@ -21,8 +22,12 @@ export interface CreateDispatcherOptions extends ClientRotationOptions {
 }
 
 /** A `Dispatcher` that follows the rotation of its certificates. */
-export type HotDispatcher = Dispatcher &
-  Pick<Agent, 'closed' | 'destroyed'> & { readonly rotation: ClientRotation };
+export type HotDispatcher = Typed<
+  Dispatcher & Pick<Agent, 'closed' | 'destroyed'>,
+  TypesMissing<'undici'>
+> & {
+  readonly rotation: ClientRotation;
+};
 
 const USES = ['Agent', 'Dispatcher', 'Pool', 'buildConnector'] as const;
 
@@ -39,7 +44,7 @@ const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2',
  *
  * Options: `undici`, `name` (default `dispatcher`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `TLS_OPTIONS_INVALID` (in `rejected` events after the first run), `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
  * `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
  *

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { count, flag, kindOf, ms, type Option, readOptions } from '../../internal/options';
-import { delay } from '../../internal/time';
+import { realDelay, realNow } from '../../internal/real-time';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import {
   DATA_LINK,
@@ -75,12 +75,12 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   let mountWatch: MountWatch | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + waitForMountMs;
+    const deadline = realNow() + waitForMountMs;
     for (;;) {
       const problem = mountProblem(root);
       if (problem === undefined || (optional && (problem.code === 'MOUNT_MISSING' || isDenied(root)))) return;
-      if (Date.now() >= deadline || signal.aborted) throw problem;
-      await delay(Math.min(50, deadline - Date.now()), signal);
+      if (realNow() >= deadline || signal.aborted) throw problem;
+      await realDelay(Math.min(50, deadline - realNow()), signal);
     }
   }
 
@@ -88,7 +88,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     try {
       let reading = await readOnce(request);
       for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
-        await delay(RETRY_DELAY_MS * reads, request.signal);
+        await realDelay(RETRY_DELAY_MS * reads, request.signal);
         reading = await readOnce(request);
       }
       return resultOf(reading);
@@ -110,7 +110,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
         return reading;
       }
       if (layout !== 'kubernetes' || !exists(root)) break;
-      await delay(RETRY_DELAY_MS, request.signal);
+      await realDelay(RETRY_DELAY_MS, request.signal);
     }
     if (!exists(root)) return readAbsent(request);
     const problem = mountProblem(root);

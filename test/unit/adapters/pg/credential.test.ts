@@ -41,6 +41,12 @@ describe('the recipe of a pool', () => {
     expect(failure(() => value).code).toBe('RECIPE_FAILED');
   });
 
+  it('keeps the hidden password of the options of a pool', () => {
+    const { options } = new Pool({ host: 'db', password: 'fictitious' });
+    expect(run(() => options).config).toMatchObject({ host: 'db', password: 'fictitious' });
+    expect(run(() => ({ ...options, password: 'other' })).config.password).toBe('other');
+  });
+
   it('keeps a connectionString that cannot be parsed out of the error', () => {
     const error = failure(() => ({ connectionString: 'postgres://user:fictitious@%zz:port' }));
     expect(error.code).toBe('RECIPE_FAILED');
