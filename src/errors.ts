@@ -45,6 +45,8 @@ export const errorCodes = {
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',
   VALUE_REFUSED: 'The schema of a secret refused its value.',
+  VALUE_NOT_YET_VALID: 'A value is not valid yet, by its date in the source.',
+  VALUE_EXPIRED: 'A value has expired, by its date in the source.',
   VALUE_EXPIRING: 'A certificate or another value expires soon.',
   // certificates and keys
   CERTIFICATE_MISSING: 'A TLS secret has no certificate.',
@@ -55,6 +57,7 @@ export const errorCodes = {
   CERTIFICATE_UNRELATED: 'A certificate does not belong to the chain of the leaf.',
   PRIVATE_KEY_MISSING: 'A TLS secret has no private key.',
   PRIVATE_KEY_INVALID: 'A private key cannot be parsed.',
+  PRIVATE_KEY_UNSUPPORTED: 'A private key uses encryption that OpenSSL 3 refuses.',
   PRIVATE_KEY_AMBIGUOUS: 'A TLS secret has more than one private key.',
   PRIVATE_KEY_MISMATCH: 'A private key does not belong to its certificate.',
   PASSPHRASE_MISSING: 'A private key or PFX is encrypted, and no passphrase is declared.',

@@ -1,8 +1,22 @@
 export type { Definition, DefinitionOptions, Expiry } from './definitions/definition';
-export { type BytesOptions, secret, type TextOptions } from './definitions/secret';
+export {
+  type BytesOptions,
+  type CheckedTextOptions,
+  type JsonOptions,
+  secret,
+  type TextOptions,
+} from './definitions/secret';
 export type { DeepReadonly, StandardSchema } from './definitions/standard-schema';
-export type { TlsMaterial, TlsTrust } from './definitions/tls/material';
-export type { TlsBundleOptions, TlsOptions, TlsPair, TlsPart, TrustOptions } from './definitions/tls/tls';
+export type { KeyOptions } from './definitions/tls/key';
+export type { KeyMaterial, TlsMaterial, TlsTrust } from './definitions/tls/material';
+export type {
+  OptionalTlsPart,
+  TlsBundleOptions,
+  TlsOptions,
+  TlsPair,
+  TlsPart,
+  TrustOptions,
+} from './definitions/tls/tls';
 export { errorCodes, isSecretsError, SecretsError, type SecretsErrorCode } from './errors';
 export type { ListenOptions } from './internal/events';
 export {

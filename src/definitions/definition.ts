@@ -11,8 +11,16 @@ export interface Definition<T> extends ValueTraits<T> {
   /** The stored values of the secret, which must come from one source. Text, bytes and JSON have one. */
   readonly lookups: readonly Lookup[];
   readonly required: boolean;
+  /** Lookups that other definitions may share, such as the authorities of several pairs. */
+  readonly shareable?: readonly Lookup[] | undefined;
+  /** Lookups that a source may lack: `decode` then gets no bytes for them. Once they had a value, it must stay. */
+  readonly optionalParts?: readonly Lookup[] | undefined;
+  /** True if a blank value means that there is none. It counts for optional definitions. */
+  readonly blankIsAbsent?: boolean | undefined;
   /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. */
   readonly keepPreviousMs: number;
+  /** Days before expiry at which `expiring` events announce it. Default: the thresholds of the store. */
+  readonly expiryThresholdsDays?: readonly number[] | undefined;
   /** Decodes the value. Throws a `SecretsError` that contains none of the bytes. */
   decode(parts: readonly Uint8Array[]): T | Promise<T>;
   /** Returns the same definition for a secret that may be absent: its value is `T | undefined`. */
@@ -25,6 +33,8 @@ export interface ValueTraits<T> {
   warnings?(value: Exclude<T, undefined>): readonly SecretsError[];
   /** Returns the parts of the value that expire, with new `Date` objects on each call. */
   expiries?(value: Exclude<T, undefined>): readonly Expiry[];
+  /** Returns true if a value that is stored differently means the same: then it is not a rotation. */
+  isSame?(value: Exclude<T, undefined>, other: Exclude<T, undefined>): boolean;
   /** Returns the parts of the value that `redact` masks. Default: all parts. */
   sensitive?(value: Exclude<T, undefined>): unknown;
 }
@@ -36,12 +46,16 @@ export interface Expiry {
   /** The common name of the certificate, or its first host name; for `secret`, the name of the secret. */
   readonly subject: string;
   readonly expiresAt: Date;
+  /** The start of its lifetime, if it is known. */
+  readonly validFrom?: Date | undefined;
 }
 
 /** Options that every kind of secret takes. */
 export interface DefinitionOptions extends LookupOptions {
   /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. Default: 0. */
   readonly keepPreviousMs?: number | undefined;
+  /** Days before expiry at which `expiring` events announce it; `[]` for never. Default: the thresholds of the store. */
+  readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
 const BRAND = Symbol.for('hot-secrets.definition');
@@ -54,10 +68,17 @@ const variables: Option<string | readonly string[] | undefined> = (given, reject
     : reject('the name of a variable, or a list of names');
 };
 
+/** A list of days, fractions included. */
+export const daysList: Option<readonly number[] | undefined> = (given, reject) => {
+  if (given === undefined) return given;
+  const valid = Array.isArray(given) && given.every((one) => typeof one === 'number' && one >= 0);
+  return valid ? given : reject('a list of days, 0 or more', kindOf(given));
+};
+
 /** Declares the options of `LookupOptions`. */
 export const lookupOptions = { file: text(), env: variables, vault: text() };
 /** Declares the options of `DefinitionOptions`. */
-export const definitionOptions = { ...lookupOptions, keepPreviousMs: ms(0) };
+export const definitionOptions = { ...lookupOptions, keepPreviousMs: ms(0), expiryThresholdsDays: daysList };
 
 /**
  * Returns the name of the call that defines `alias`, for messages.

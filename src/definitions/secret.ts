@@ -1,13 +1,27 @@
-import { oneOf, readOptions } from '../internal/options';
+import { oneOf, passed, readOptions } from '../internal/options';
 import { lookup } from '../secret/lookup';
 import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson, withoutNewline } from './decode';
 import { type Definition, type DefinitionOptions, define, definitionOptions, whereOf } from './definition';
 import { assertSchema, type DeepReadonly, type StandardSchema, validate } from './standard-schema';
+import { key } from './tls/key';
 import { tls } from './tls/tls';
 
 export interface TextOptions extends DefinitionOptions {
   /** `newline` (default) removes one trailing `\n` or `\r\n`. `none` removes nothing. */
   readonly trim?: 'newline' | 'none' | undefined;
+  /** The encoding of the stored text. Default: `raw`, plain UTF-8. */
+  readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
+}
+
+/** Options of a text that a schema checks. */
+export interface CheckedTextOptions<Output> extends TextOptions {
+  /** Any Standard Schema of a string: zod, valibot, arktype and others. The value is its output. */
+  readonly schema: StandardSchema<Output>;
+}
+
+export interface JsonOptions extends DefinitionOptions {
+  /** The encoding of the stored text. Default: `raw`, plain UTF-8. */
+  readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
 
 export interface BytesOptions extends DefinitionOptions {
@@ -15,30 +29,56 @@ export interface BytesOptions extends DefinitionOptions {
   readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
 
-const textOptions = { ...definitionOptions, trim: oneOf('newline', 'none') };
-const bytesOptions = { ...definitionOptions, encoding: oneOf('raw', 'base64', 'base64url') };
+const jsonOptions = { ...definitionOptions, encoding: oneOf('raw', 'base64', 'base64url') };
+const bytesOptions = jsonOptions;
+const textOptions = {
+  ...jsonOptions,
+  trim: oneOf('newline', 'none'),
+  schema: passed<StandardSchema<unknown>>(),
+};
 
-function text(alias: string, options?: TextOptions): Definition<string> {
-  const { trim, keepPreviousMs } = readOptions(whereOf('text', alias), options, textOptions);
-  return define({
+/** Returns the text of a stored value. */
+function textFrom(alias: string, stored: Uint8Array, encoding: 'raw' | 'base64' | 'base64url'): string {
+  return decodeUtf8(alias, encoding === 'raw' ? stored : decodeBase64(alias, stored, encoding));
+}
+
+function text(alias: string, options?: TextOptions & { readonly schema?: undefined }): Definition<string>;
+function text<Output>(alias: string, options: CheckedTextOptions<Output>): Definition<DeepReadonly<Output>>;
+function text(
+  alias: string,
+  options?: TextOptions & { readonly schema?: StandardSchema<unknown> | undefined },
+): Definition<unknown> {
+  const { trim, encoding, schema, keepPreviousMs, expiryThresholdsDays } = readOptions(
+    whereOf('text', alias),
+    options,
+    textOptions,
+  );
+  if (schema !== undefined) assertSchema(whereOf('text', alias), schema);
+  return define<unknown>({
     kind: 'text',
     lookups: [lookup(alias, options)],
     keepPreviousMs,
+    expiryThresholdsDays,
     decode([stored]) {
-      const value = decodeUtf8(alias, stored as Uint8Array);
+      const value = textFrom(alias, stored as Uint8Array, encoding);
       const trimmed = trim === 'newline' ? withoutNewline(value) : value;
       assertNotEmpty(alias, trimmed.length);
-      return trimmed;
+      return schema === undefined ? trimmed : validate(alias, schema, trimmed);
     },
   });
 }
 
 function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
-  const { encoding, keepPreviousMs } = readOptions(whereOf('bytes', alias), options, bytesOptions);
+  const { encoding, keepPreviousMs, expiryThresholdsDays } = readOptions(
+    whereOf('bytes', alias),
+    options,
+    bytesOptions,
+  );
   return define({
     kind: 'bytes',
     lookups: [lookup(alias, options)],
     keepPreviousMs,
+    expiryThresholdsDays,
     decode([given]) {
       const stored = given as Uint8Array;
       assertNotEmpty(alias, stored.length);
@@ -48,26 +88,23 @@ function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
   });
 }
 
-function json(alias: string, schema?: undefined, options?: DefinitionOptions): Definition<unknown>;
+function json(alias: string, schema?: undefined, options?: JsonOptions): Definition<unknown>;
 function json<Output>(
   alias: string,
   schema: StandardSchema<Output>,
-  options?: DefinitionOptions,
+  options?: JsonOptions,
 ): Definition<DeepReadonly<Output>>;
-function json(
-  alias: string,
-  schema?: StandardSchema<unknown>,
-  options?: DefinitionOptions,
-): Definition<unknown> {
+function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOptions): Definition<unknown> {
   const where = whereOf('json', alias);
   if (schema !== undefined) assertSchema(where, schema);
-  const { keepPreviousMs } = readOptions(where, options, definitionOptions);
+  const { encoding, keepPreviousMs, expiryThresholdsDays } = readOptions(where, options, jsonOptions);
   return define({
     kind: 'json',
     lookups: [lookup(alias, options)],
     keepPreviousMs,
+    expiryThresholdsDays,
     decode([stored]) {
-      const source = decodeUtf8(alias, stored as Uint8Array);
+      const source = textFrom(alias, stored as Uint8Array, encoding);
       assertNotEmpty(alias, source.trim().length);
       const value = parseJson(alias, source);
       return schema === undefined ? value : validate(alias, schema, value);
@@ -78,9 +115,12 @@ function json(
 /**
  * Defines secrets: their names, encodings and types.
  *
- * - `secret.text(alias, { file, env, trim, keepPreviousMs })`: `string`, UTF-8, not empty.
+ * - `secret.text(alias, { file, env, trim, encoding, schema, keepPreviousMs })`: `string`, UTF-8, not empty; or the output of
+ *   the schema.
  * - `secret.bytes(alias, { file, env, encoding, keepPreviousMs })`: `Uint8Array`.
- * - `secret.json(alias, schema, { file, env, keepPreviousMs })`: the output of the schema (any Standard Schema).
+ * - `secret.json(alias, schema, { file, env, encoding, keepPreviousMs })`: the output of the schema (any Standard Schema).
+ * - `secret.key(alias, { file, env, passphrase, keepPreviousMs })`: a checked private key without a certificate
+ *   (`KeyMaterial`), for JWTs, GitHub Apps and the like.
  * - `secret.tls({ cert, key, ca }, { passphrase, expired, hostNames, keepPreviousMs })`, or `secret.tls(alias, …)` for one
  *   PEM or PFX: a checked pair (`TlsMaterial`). `secret.tls({ ca })`: certificates to trust (`TlsTrust`).
  *
@@ -98,4 +138,4 @@ function json(
  * });
  * ```
  */
-export const secret = { text, bytes, json, tls } as const;
+export const secret = { text, bytes, json, key, tls } as const;

@@ -2,9 +2,12 @@
 export interface SecretAttributes {
   /** The content type as the source reports it: `application/x-pem-file`, `text/plain`. */
   readonly contentType?: string;
-  /** The value should not be used after this time. Sources return it nevertheless. */
+  /** The value should not be used after this time. It stays in use, with the problem `VALUE_EXPIRED`. */
   readonly expiresOn?: Date;
+  /** The store does not use the value before this time (`VALUE_NOT_YET_VALID`). */
   readonly notBefore?: Date;
+  /** When the source created this version. */
+  readonly createdOn?: Date;
   /** Labels stored with the value, for example the user name that belongs to a password. */
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -19,13 +22,14 @@ export function sealAttributes({
   contentType,
   expiresOn,
   notBefore,
+  createdOn,
   tags,
 }: SecretAttributes): SecretAttributes {
   const labels = Object.entries(tags);
   if (labels.some(([, value]) => typeof value !== 'string')) throw new TypeError('tags must be strings');
   const sealed = { tags: Object.freeze(Object.fromEntries(labels)) };
   if (contentType !== undefined) Object.assign(sealed, { contentType: String(contentType) });
-  for (const [name, date] of Object.entries({ expiresOn, notBefore })) {
+  for (const [name, date] of Object.entries({ expiresOn, notBefore, createdOn })) {
     if (date === undefined) continue;
     const time = date.getTime();
     if (Number.isNaN(time)) throw new TypeError(`${name} must be a date`);

@@ -10,7 +10,13 @@ const DAY_MS = 86_400_000;
 /** Long timers drift, and machines sleep, so the store checks at least once an hour. */
 const MAX_PAUSE_MS = DAY_MS / 24;
 
+/** Up to this lifetime, thresholds are shares of it. A day more than 90, because issuers date certificates back. */
+const SHORT_LIFETIME_DAYS = 91;
+/** Issuers replace a certificate when a third of its lifetime is left, and the delivery takes a while: that is not announced. */
+const SHORT_LIFETIME_SHARES = [0.3, 0.1];
+
 interface Options {
+  /** For values that live long. A definition may have its own. */
   readonly thresholdsDays: readonly number[];
   readonly definitions: ReadonlyMap<string, Definition<unknown>>;
   /** Warnings about values, by the name of the secret. */
@@ -71,10 +77,24 @@ export class ExpiryWatch {
 
   /** Certificates carry their expiry; for other values, the source may report one. */
   #expiriesOf(name: string, { secret }: Entry): readonly Expiry[] {
-    const definition = this.#options.definitions.get(name);
-    if (definition?.expiries !== undefined) return definition.expiries(unseal(secret) as object);
-    const { expiresOn } = secret.attributes;
-    return expiresOn === undefined ? [] : [{ what: 'secret', subject: name, expiresAt: expiresOn }];
+    const own = this.#options.definitions.get(name)?.expiries?.(unseal(secret) as object) ?? [];
+    const { expiresOn, notBefore, createdOn } = secret.attributes;
+    // A vault repeats the date of a certificate.
+    if (expiresOn === undefined || own.some(({ expiresAt }) => isSameSecond(expiresAt, expiresOn)))
+      return own;
+    return [
+      ...own,
+      { what: 'secret', subject: name, validFrom: notBefore ?? createdOn, expiresAt: expiresOn },
+    ];
+  }
+
+  #thresholdsOf(name: string, { validFrom, expiresAt }: Expiry): readonly number[] {
+    const { definitions, thresholdsDays } = this.#options;
+    const own = definitions.get(name)?.expiryThresholdsDays;
+    if (own !== undefined || thresholdsDays.length === 0) return own ?? [];
+    const lifetimeDays = (expiresAt.getTime() - (validFrom?.getTime() ?? Number.NaN)) / DAY_MS;
+    if (!(lifetimeDays < SHORT_LIFETIME_DAYS)) return thresholdsDays;
+    return SHORT_LIFETIME_SHARES.map((share) => share * lifetimeDays);
   }
 
   #review(): void {
@@ -87,7 +107,7 @@ export class ExpiryWatch {
         // A listener may have closed the store.
         if (this.#closed) return;
         this.#tell(name, expiry, review.told, now);
-        next = Math.min(next, this.#nextChange(expiry, now));
+        next = Math.min(next, this.#nextChange(name, expiry, now));
       }
     }
     if (next === Number.POSITIVE_INFINITY || this.#closed) return;
@@ -97,7 +117,9 @@ export class ExpiryWatch {
   #warn(name: string, review: Review): void {
     const { definitions, warnings: problems } = this.#options;
     const { secret } = review.entry;
-    const warnings = definitions.get(name)?.warnings?.(unseal(secret) as object) ?? [];
+    const own = definitions.get(name)?.warnings?.(unseal(secret) as object) ?? [];
+    const expired = expiredWarnings(name, review.expiries);
+    const warnings = [...own, ...expired.filter(({ code }) => !own.some((one) => one.code === code))];
     for (const warning of warnings) {
       const { code, what, next } = warning;
       const facts = { secret: name, source: secret.source, next };
@@ -112,7 +134,7 @@ export class ExpiryWatch {
 
   #tell(name: string, expiry: Expiry, told: Map<Expiry, number>, now: number): void {
     const current = report(name, expiry, now);
-    const passed = this.#options.thresholdsDays.filter((days) => current.daysLeft <= days);
+    const passed = this.#thresholdsOf(name, expiry).filter((days) => current.daysLeft <= days);
     if (passed.length === 0) return;
     const thresholdDays = Math.min(...passed);
     if (thresholdDays >= (told.get(expiry) ?? Number.POSITIVE_INFINITY)) return;
@@ -121,26 +143,63 @@ export class ExpiryWatch {
   }
 
   /** Returns when the next threshold or the expiry is reached, in milliseconds since the epoch. */
-  #nextChange({ expiresAt }: Expiry, now: number): number {
-    const times = [0, ...this.#options.thresholdsDays].map((days) => expiresAt.getTime() - days * DAY_MS);
+  #nextChange(name: string, expiry: Expiry, now: number): number {
+    const ends = expiry.expiresAt.getTime();
+    const times = [0, ...this.#thresholdsOf(name, expiry)].map((days) => ends - days * DAY_MS);
     return Math.min(...times.filter((time) => time > now));
   }
 }
 
-function report(name: string, expiry: Expiry, now: number): ExpiryReport {
-  const ends = expiry.expiresAt.getTime();
+function report(name: string, { what, subject, expiresAt }: Expiry, now: number): ExpiryReport {
+  const ends = expiresAt.getTime();
   // A copy of the date, so that a caller cannot change it for others.
-  return { name, ...expiry, expiresAt: new Date(ends), daysLeft: (ends - now) / DAY_MS };
+  return { name, what, subject, expiresAt: new Date(ends), daysLeft: (ends - now) / DAY_MS };
+}
+
+/** The problems of a value that is used although it expired. Of trusted certificates, one that is valid suffices. */
+function expiredWarnings(name: string, expiries: readonly Expiry[]): SecretsError[] {
+  const isOver = ({ expiresAt }: Expiry) => expiresAt.getTime() <= Date.now();
+  const trusted = expiries.filter(({ what }) => what === 'ca');
+  const over = [
+    ...expiries.filter((one) => one.what !== 'ca' && isOver(one)),
+    ...(trusted.every(isOver) ? trusted : []),
+  ];
+  const value = over.find(({ what }) => what === 'secret');
+  const certificate = over.find(({ what }) => what !== 'secret');
+  return [
+    ...(value === undefined ? [] : [expired('VALUE_EXPIRED', name, value)]),
+    ...(certificate === undefined ? [] : [expired('CERTIFICATE_EXPIRED', name, certificate)]),
+  ];
+}
+
+function expired(code: 'VALUE_EXPIRED' | 'CERTIFICATE_EXPIRED', name: string, expiry: Expiry): SecretsError {
+  return new SecretsError(code, `${placeOf(name, expiry)} expired at ${expiry.expiresAt.toISOString()}`, {
+    secret: name,
+    next: 'It stays in use. Renew it where it is issued. The store finds the new value by itself.',
+  });
+}
+
+function isSameSecond(one: Date, other: Date): boolean {
+  return Math.abs(one.getTime() - other.getTime()) < 1000;
+}
+
+function placeOf(name: string, { what, subject }: Pick<Expiry, 'what' | 'subject'>): string {
+  if (what === 'secret') return `"${name}"`;
+  return what === 'leaf'
+    ? `the certificate of "${name}"`
+    : `a certificate of "${name}" (${what}, ${subject})`;
 }
 
 /** The warning for an `expiring` event without a listener. */
-export function expiringWarning({ name, what, subject, expiresAt, daysLeft }: ExpiringEvent): SecretsError {
-  const places = { secret: `"${name}"`, leaf: `the certificate of "${name}"` };
-  const place = what in places ? places[what as 'leaf'] : `a certificate of "${name}" (${what}, ${subject})`;
+export function expiringWarning({ name, expiresAt, daysLeft, ...expiry }: ExpiringEvent): SecretsError {
   const end = expiresAt.toISOString();
-  const when = daysLeft > 0 ? `expires at ${end}, in ${daysLeft.toFixed(1)} days` : `expired at ${end}`;
-  return new SecretsError('VALUE_EXPIRING', `${place} ${when}`, {
+  const when = daysLeft > 0 ? `expires at ${end}, in ${timeLeft(daysLeft)}` : `expired at ${end}`;
+  return new SecretsError('VALUE_EXPIRING', `${placeOf(name, expiry)} ${when}`, {
     secret: name,
     next: 'Renew it where it is issued. The store finds the new value by itself.',
   });
+}
+
+function timeLeft(days: number): string {
+  return days < 1 ? `${(days * 24).toFixed(1)} hours` : `${days.toFixed(1)} days`;
 }

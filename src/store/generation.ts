@@ -4,9 +4,11 @@ import {
   discovered,
   type Entry,
   type Finding,
+  isBlank,
   type Problem,
   type Resolution,
   type SourceView,
+  type ViewedAnswer,
 } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
 import type { SecretChange } from './types';
@@ -92,9 +94,10 @@ export function nextViews(
       if (reading === undefined) return [reader, before];
       const { answers, lookUp, failure } = reading;
       if (answers === undefined) return [reader, { ...before, failure }];
-      const statuses = [...answers].map(([name, answer]) => {
+      const statuses = [...answers].map(([name, answer]): [string, ViewedAnswer] => {
         const { status } = answer;
-        return [name, answer.status === 'missing' ? { status, looked: answer.looked } : { status }] as const;
+        if (answer.status === 'missing') return [name, { status, looked: answer.looked }];
+        return [name, { status, blank: answer.status === 'found' && isBlank(answer.bytes) }];
       });
       return [reader, { answers: new Map(statuses), lookUp, failure, lacking: before.lacking }];
     }),
@@ -196,7 +199,9 @@ class Draft {
   /** Sources held back in whole or in part, and sources with a failure that may end without a new revision. */
   get incomplete(): ReadonlySet<SourceReader> {
     const failing = [...this.problems.values()].flatMap((problem) =>
-      problem?.kind === 'failed' || (problem?.kind === 'invalid' && this.#catalog.discovery === undefined)
+      problem?.kind === 'failed' ||
+      problem?.kind === 'early' ||
+      (problem?.kind === 'invalid' && this.#catalog.discovery === undefined)
         ? [problem.source]
         : [],
     );
@@ -246,7 +251,8 @@ class Draft {
     if (this.#readings.get(reader)?.answers === undefined) return;
     for (const [name, { here, above }] of this.#resolutions) {
       for (const finding of above) {
-        if (finding.kind === 'problem' && finding.problem.source === reader) this.#closedAbove.add(reader);
+        if (finding.kind !== 'problem' || finding.problem.source !== reader) continue;
+        if (finding.problem.kind !== 'early') this.#closedAbove.add(reader);
       }
       const entry = this.#current.entries.get(name);
       if (entry?.source !== reader || here.kind !== 'problem') continue;
@@ -295,6 +301,8 @@ class Draft {
 
   #holdsBack(name: string, { kind, source }: Problem): boolean {
     const { discovery, definitions } = this.#catalog;
+    // Its date says when it follows. Until then, the other values must not wait for it.
+    if (kind === 'early') return false;
     // A declared optional secret may vanish: its source is complete without it.
     if (discovery === undefined) return kind !== 'vanished' || definitions.get(name)?.required === true;
     if (discovery.asked.has(name) || kind === 'failed') return true;
@@ -329,8 +337,8 @@ class Draft {
   #refuse(name: string, { kind, error }: Problem): void {
     const before = this.#current.entries.get(name);
     if (kind === 'read') return;
-    // A declared optional secret keeps its last value.
-    if (before !== undefined && this.#catalog.discovery === undefined) return;
+    // A declared optional secret keeps its last value, and so does every secret whose next value is not valid yet.
+    if (before !== undefined && (this.#catalog.discovery === undefined || kind === 'early')) return;
     if (before !== undefined) {
       this.touched = true;
       this.entries.delete(name);

@@ -95,19 +95,33 @@ function declared(definitions: Definitions): Map<string, Definition<unknown>> {
     throw new SecretsError('OPTION_INVALID', what, { next: "Pass { dbPassword: 'database-password' }." });
   }
   const result = new Map<string, Definition<unknown>>();
-  const takenBy = new Map<string, string>();
+  const takenBy = new Map<string, Taken>();
   for (const [name, given] of Object.entries(definitions)) {
     const definition = definitionOf(name, given);
     for (const lookup of definition.lookups) {
+      const taken = { name, lookup, shareable: definition.shareable?.includes(lookup) === true };
       for (const place of placesOf(lookup)) {
         const other = takenBy.get(place);
-        if (other !== undefined) throw duplicate(name, other, place);
-        takenBy.set(place, name);
+        if (other !== undefined && !mayShare(taken, other)) throw duplicate(name, other.name, place);
+        takenBy.set(place, taken);
       }
     }
     result.set(name, definition);
   }
   return result;
+}
+
+interface Taken {
+  readonly name: string;
+  readonly lookup: Lookup;
+  readonly shareable: boolean;
+}
+
+/** Two definitions may share authorities or a passphrase. One alias must have the same places in both. */
+function mayShare(one: Taken, other: Taken): boolean {
+  if (!one.shareable || !other.shareable || one.name === other.name) return false;
+  const places = ({ lookup }: Taken) => JSON.stringify([lookup.file, lookup.env, lookup.vault]);
+  return one.lookup.name !== other.lookup.name || places(one) === places(other);
 }
 
 function definitionOf(name: string, given: unknown): Definition<unknown> {
@@ -118,7 +132,7 @@ function definitionOf(name: string, given: unknown): Definition<unknown> {
   const what = `the definition of "${name}" must be an alias or a definition, not ${kindOf(given)}`;
   throw new SecretsError('OPTION_INVALID', what, {
     secret: name,
-    next: "Pass an alias ('database-password') or secret.text, secret.bytes, secret.json or secret.tls.",
+    next: "Pass an alias ('database-password') or secret.text, secret.bytes, secret.json, secret.key or secret.tls.",
   });
 }
 

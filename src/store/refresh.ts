@@ -95,14 +95,15 @@ export class Refresher {
   #wantedFrom(reader: SourceReader): Lookup[] {
     const { catalog } = this.#host;
     const { entries } = this.#host.current();
-    const wanted: Lookup[] = [];
+    const wanted = new Map<string, Lookup>();
     for (const [name, { lookups }] of catalog.definitions) {
       const entry = entries.get(name);
       // Discovery lists names that have no value yet.
       const asked = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
-      if (asked) wanted.push(...lookups);
+      // Definitions may share a part, which is read once.
+      if (asked) for (const lookup of lookups) wanted.set(lookup.name, lookup);
     }
-    return wanted;
+    return [...wanted.values()];
   }
 
   /** Makes a generation of the readings that are ready, after the generation in progress. */

@@ -9,7 +9,7 @@ import type { OfStore } from '../observe/channels';
 import { NO_ATTRIBUTES, type SecretAttributes } from '../secret/attributes';
 import { fingerprint } from '../secret/fingerprint';
 import { type Lookup, lookup } from '../secret/lookup';
-import { type Secret, seal } from '../secret/secret';
+import { type Secret, seal, unseal } from '../secret/secret';
 import type { FoundReading, Reading } from '../sources/source';
 import type { SourceReader, SourceReading } from './source-reader';
 
@@ -22,10 +22,17 @@ export interface Entry {
   readonly previous: readonly { readonly secret: Secret<unknown>; readonly until: number }[];
 }
 
+/** What is left of the answer of a source for one name. */
+export interface ViewedAnswer {
+  readonly status: Reading['status'];
+  readonly looked?: string;
+  readonly blank?: boolean;
+}
+
 /** The state of one source, from the readings that generations were made of. It never changes and holds no bytes. */
 export interface SourceView {
   /** Answers by lookup name. */
-  readonly answers: ReadonlyMap<string, { readonly status: Reading['status']; readonly looked?: string }>;
+  readonly answers: ReadonlyMap<string, ViewedAnswer>;
   readonly lookUp: SourceReading['lookUp'];
   readonly failure: SecretsError | undefined;
   /** Discovered names that vanished while other values changed. The next reading must confirm that they are gone. */
@@ -35,8 +42,11 @@ export interface SourceView {
 export interface Problem {
   readonly error: SecretsError;
   readonly source: SourceReader;
-  /** `read`: the whole source cannot be read. `failed`: this name cannot be read. `invalid`: its value cannot be used. */
-  readonly kind: 'read' | 'failed' | 'vanished' | 'invalid';
+  /**
+   * `read`: the whole source cannot be read. `failed`: this name cannot be read. `invalid`: its value cannot be used.
+   * `early`: its value is not valid yet.
+   */
+  readonly kind: 'read' | 'failed' | 'vanished' | 'invalid' | 'early';
   /** Distinguishes one bad value from the next. */
   readonly cause: string;
 }
@@ -99,8 +109,22 @@ export async function resolve(
 }
 
 /** True if the source has the name, or may have it: a failed source is never skipped. */
-function hasIt({ lookups }: Definition<unknown>, view: SourceView): boolean {
-  return view.failure !== undefined || lookups.some((one) => statusOf(one, view) !== 'missing');
+function hasIt({ lookups, required, blankIsAbsent }: Definition<unknown>, view: SourceView): boolean {
+  if (view.failure !== undefined) return true;
+  const isAbsent = (one: Lookup) =>
+    statusOf(one, view) === 'missing' ||
+    (!required && blankIsAbsent === true && view.answers.get(one.name)?.blank === true);
+  return !lookups.every(isAbsent);
+}
+
+/** True if there are no bytes but white space. */
+export function isBlank(bytes: Uint8Array): boolean {
+  // A loop, because the methods of an array throw if the source detached its memory.
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index] as number;
+    if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) return false;
+  }
+  return true;
 }
 
 function statusOf(wanted: Lookup, view: SourceView): Reading['status'] {
@@ -127,15 +151,36 @@ function findIn(
     if (view.failure === undefined || current !== undefined) return { kind: 'unseen', source: reader };
     return problem(view.failure, reader, 'read');
   }
-  if (found.length < answers.length) {
+  const optional = (index: number) =>
+    definition.optionalParts?.includes(definition.lookups[index] as Lookup) === true;
+  if (answers.some((answer, index) => answer?.status !== 'found' && !optional(index))) {
     return problem(incomplete(name, reader, found.length, answers.length), reader, 'invalid', 'incomplete');
   }
+  const parts = answers.map((answer, index) => {
+    const isAbsent = answer?.status !== 'found' || (optional(index) && isBlank(answer.bytes));
+    return isAbsent ? NO_PART : (answer as FoundReading);
+  });
+  const lost = current?.source === reader ? lostPart(parts, current) : undefined;
+  if (lost !== undefined) {
+    const { name: part } = definition.lookups[lost] as Lookup;
+    return problem(partVanished(name, part, reader), reader, 'vanished', 'vanished');
+  }
   try {
-    return decode(reader, name, definition, found, current, evidence);
+    return decode(reader, name, definition, parts, current, evidence);
   } catch (error) {
     // Only this name fails, for example because its bytes were detached.
     return problem(undecodable(name, error), reader, 'invalid');
   }
+}
+
+/** Stands for an optional part that the source does not have. */
+const NO_PART: FoundReading = { status: 'found', bytes: new Uint8Array(0), origin: '' };
+
+/** Returns the index of an optional part that had a value. Without it, trust could become wider. */
+function lostPart(parts: readonly FoundReading[], { digest }: Entry): number | undefined {
+  const before = digest.split('.');
+  const index = parts.findIndex((part, at) => part === NO_PART && before[at] !== fingerprint(part.bytes));
+  return index < 0 ? undefined : index;
 }
 
 function answerFor(wanted: Lookup, { answers, lookUp }: SourceReading): Reading | undefined {
@@ -162,9 +207,18 @@ function decode(
   ) {
     return { kind: 'kept' };
   }
-  const origin = found.map((answer) => answer.origin).join(', ');
+  const origin = found.flatMap((answer) => (answer === NO_PART ? [] : [answer.origin])).join(', ');
   const source = reader.source.name;
   const taken = (value: unknown): Finding => {
+    assertBegun(name, found);
+    const before = current?.source === reader && !same ? (unseal(current.secret) as object) : undefined;
+    if (
+      before !== undefined &&
+      builtin('util').isDeepStrictEqual(current?.secret.attributes, attributes) &&
+      definition.isSame?.(value as object, before) === true
+    ) {
+      return { kind: 'kept' };
+    }
     const version = found.map((one, part) => one.version ?? digests[part]?.slice(0, 16)).join('.');
     const box = seal(
       {
@@ -189,7 +243,7 @@ function decode(
       source,
       next: known.next,
     });
-    return problem(located, reader, 'invalid', digest);
+    return problem(located, reader, isEarly(located) ? 'early' : 'invalid', digest);
   };
   try {
     const decoded = definition.decode(found.map(({ bytes }) => bytes));
@@ -200,6 +254,22 @@ function decode(
   } catch (error) {
     return refused(error);
   }
+}
+
+/** @throws `VALUE_NOT_YET_VALID` if the source says that a value must not be used yet. */
+function assertBegun(name: string, found: readonly FoundReading[]): void {
+  const starts = found.map(({ attributes }) => attributes?.notBefore?.getTime() ?? 0);
+  const start = Math.max(...starts);
+  if (start <= Date.now()) return;
+  const what = `the value of "${name}" is not valid before ${new Date(start).toISOString()}`;
+  throw new SecretsError('VALUE_NOT_YET_VALID', what, {
+    secret: name,
+    next: 'It is used from then on. To use it now, change its activation date in the source.',
+  });
+}
+
+function isEarly(error: unknown): boolean {
+  return isSecretsError(error, 'VALUE_NOT_YET_VALID', 'CERTIFICATE_NOT_YET_VALID');
 }
 
 /** Tags may hold half of a credential, such as a user name that alternates. */
@@ -240,6 +310,7 @@ export function lookUp(
     const answer = view.lookUp?.(wanted);
     if (answer === undefined || answer.status === 'missing') continue;
     if (answer.status === 'failed') throw answer.error;
+    assertBegun(name, [answer]);
     const { bytes, origin, attributes = NO_ATTRIBUTES } = answer;
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);
@@ -272,6 +343,14 @@ function vanished(name: string, { secret, source }: Entry): Finding {
     next: 'Put it back, or remove its definition. Its last value stays in use until this process restarts.',
   });
   return problem(error, source, 'vanished', 'vanished');
+}
+
+function partVanished(name: string, part: string, { source }: SourceReader): SecretsError {
+  return new SecretsError('SECRET_VANISHED', `"${part}" of "${name}" is gone from ${source.name}, or empty`, {
+    secret: name,
+    source: source.name,
+    next: 'Put it back. The last values stay in use until this process restarts.',
+  });
 }
 
 function incomplete(name: string, { source }: SourceReader, found: number, wanted: number): SecretsError {

@@ -65,14 +65,14 @@ export interface ChangeEvent<Name extends string = string> {
 }
 
 /** A value that expires, usually a certificate, with its remaining time. */
-export interface ExpiryReport extends Expiry {
+export interface ExpiryReport extends Omit<Expiry, 'validFrom'> {
   readonly name: string;
   /** Days as a fraction; negative once the value has expired. */
   readonly daysLeft: number;
 }
 
 export interface ExpiringEvent extends ExpiryReport {
-  /** The threshold of `expiryThresholdsDays` that was passed. */
+  /** The threshold that was passed, in days. */
   readonly thresholdDays: number;
 }
 
@@ -169,7 +169,11 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   readonly name?: string | undefined;
   /** Time limit of one read of a source, in milliseconds. Default: 30 000. */
   readonly refreshTimeoutMs?: number | undefined;
-  /** Days before the expiry of a value at which `expiring` events announce it. Default: 30, 14, 7, 1. */
+  /**
+   * Days before the expiry of a value at which `expiring` events announce it; `[]` for never. Default: 30, 14, 7, 1. Values
+   * with a lifetime of 90 days or less are announced when three tenths, then one tenth of it are left. A definition may set
+   * thresholds of its own.
+   */
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 

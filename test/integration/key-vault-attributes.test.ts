@@ -27,16 +27,30 @@ describe('the attributes of a secret in a vault', () => {
       version,
       origin: `${vault.vaultUrl}/secrets/key/${version}`,
     });
-    expect(store.get('key').attributes).toEqual(attributes);
-    expect(store.get('bare').attributes).toEqual({ tags: {} });
+    const createdOn = expect.any(Date);
+    expect(store.get('key').attributes).toEqual({ ...attributes, createdOn });
+    expect(store.get('bare').attributes).toEqual({ createdOn, tags: {} });
   });
 
-  it('serves vault secrets outside their dates, as the vault does', async () => {
+  it('serves an expired vault secret as degraded, and the last one until the next is valid', async () => {
     const vault = await startVault();
     await vault.set('old', 'value-a', { expiresOn: inDays(-1) });
-    await vault.set('new', 'value-b', { notBefore: inDays(1) });
-    const { store } = await openStore({ old: 'old', new: 'new' }, sourceOf(vault));
+    await vault.set('new', 'value-b');
+    const { store, log } = await openStore({ old: 'old', new: 'new' }, sourceOf(vault));
+    await vault.set('new', 'value-c', { notBefore: inDays(1) });
+    await store.refresh();
     expect([store.reveal('old'), store.reveal('new')]).toEqual(['value-a', 'value-b']);
+    expect(store.health()).toMatchObject({
+      status: 'degraded',
+      secrets: [
+        { name: 'old', problem: 'VALUE_EXPIRED' },
+        { name: 'new', problem: 'VALUE_NOT_YET_VALID' },
+      ],
+    });
+    expect(log.codes()).toEqual(['VALUE_NOT_YET_VALID']);
+    await vault.update('new', { notBefore: inDays(-1) });
+    await store.refresh();
+    expect(store.reveal('new')).toBe('value-c');
   });
 
   it('treats a changed tag as a rotation, but not a changed date', async () => {
@@ -57,7 +71,7 @@ describe('the attributes of a secret in a vault', () => {
 
   it('emits "expiring" once per threshold, until a new version arrives', async () => {
     const vault = await startVault();
-    await vault.set('key', 'first', { expiresOn: inDays(9.5) });
+    await vault.set('key', 'first', { expiresOn: inDays(9.5), notBefore: inDays(-100) });
     await vault.set('lasting', 'value', { expiresOn: inDays(300) });
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const store = await SecretStore.open({
@@ -72,7 +86,7 @@ describe('the attributes of a secret in a vault', () => {
     warned.mockRestore();
     const events: ExpiringEvent[] = [];
     store.on('expiring', (event) => events.push(event));
-    await vault.update('key', { expiresOn: inDays(6) });
+    await vault.update('key', { expiresOn: inDays(6), notBefore: inDays(-100) });
     await store.refresh();
     await store.refresh();
     expect(events).toMatchObject([

@@ -1,5 +1,6 @@
 import { isSecretsError, SecretsError } from '../../errors';
 import { installCommand, type ModuleWith, peer } from '../../internal/peer';
+import { isReadByForge, legacyCiphersOf } from './legacy-ciphers';
 import { pemOf } from './parts';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
@@ -11,7 +12,7 @@ export type NodeForgeModule = ModuleWith<(typeof USES)[number]>;
 /** The part of node-forge that this file uses. */
 interface Forge {
   readonly asn1: {
-    fromDer(bytes: string): Asn1;
+    fromDer(bytes: string, options: { readonly parseAllBytes: boolean }): Asn1;
     toDer(asn1: Asn1): { getBytes(): string };
   };
   readonly pki: {
@@ -43,8 +44,8 @@ interface Bag {
 }
 
 /**
- * Reads a PFX with the encryption of Windows before 2022 (RC2-40, PKCS#12 KDF), which OpenSSL 3 refuses, with the optional
- * package node-forge. Returns its certificates and key as one PEM text.
+ * Reads a PFX that OpenSSL 3 refuses, with the optional package node-forge: encrypted with RC2-40 (as by Windows before 2022),
+ * or without a MAC. Returns its certificates and key as one PEM text.
  * @throws `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
 export function readLegacyPfx(
@@ -52,15 +53,19 @@ export function readLegacyPfx(
   pfx: Buffer,
   passphrase: string | undefined,
   module: NodeForgeModule | undefined,
+  hasMac: boolean,
 ): string {
-  const forge = loadForge(alias, module);
+  const ciphers = legacyCiphersOf(pfx);
+  if (!isReadByForge(ciphers)) throw unsupported(alias, ciphers);
+  const forge = loadForge(alias, ciphers, module);
   try {
-    const asn1 = forge.asn1.fromDer(pfx.toString('latin1'));
+    const asn1 = forge.asn1.fromDer(pfx.toString('latin1'), { parseAllBytes: false });
     // Without a passphrase, forge needs an empty string, because the key derivation includes it.
     const { safeContents } = forge.pkcs12.pkcs12FromAsn1(asn1, false, passphrase ?? '');
     return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOfBag(forge, bag))).join('');
   } catch {
-    // The passphrase must be wrong: OpenSSL could parse the file before it refused the cipher.
+    // OpenSSL checked the passphrase with the MAC, before it refused the cipher.
+    if (hasMac) throw unsupported(alias, ciphers);
     throw passphrase === undefined ? passphraseMissing(alias, 'PFX') : passphraseWrong(alias, 'PFX');
   }
 }
@@ -76,17 +81,21 @@ function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Ba
   return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
 }
 
-function loadForge(alias: string, module: NodeForgeModule | undefined): Forge {
+function loadForge(alias: string, ciphers: readonly string[], module: NodeForgeModule | undefined): Forge {
   try {
     return peer<Forge>('node-forge', USES, module);
   } catch (error) {
-    const what = `the PFX of "${alias}" is encrypted with RC2-40, which OpenSSL 3 refuses`;
     const advice = isSecretsError(error) ? error.next : `Run: ${installCommand('node-forge')}`;
-    throw new SecretsError('PFX_UNSUPPORTED', what, {
-      secret: alias,
-      next:
-        `${advice}. Or export it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ` +
-        'openssl pkcs12 -export -in ALL.pem -out NEW',
-    });
+    throw unsupported(alias, ciphers, `${advice}. Or export`);
   }
+}
+
+function unsupported(alias: string, ciphers: readonly string[], advice = 'Export'): SecretsError {
+  const why = ciphers.length === 0 ? 'has no MAC' : `uses ${ciphers.join(' and ')}`;
+  return new SecretsError('PFX_UNSUPPORTED', `the PFX of "${alias}" ${why}, which OpenSSL 3 refuses`, {
+    secret: alias,
+    next:
+      `${advice} it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ` +
+      'openssl pkcs12 -export -in ALL.pem -out NEW',
+  });
 }

@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 import type { Expiry, ValueTraits } from '../definition';
@@ -29,6 +29,14 @@ export interface TlsTrust {
   readonly ca: string[];
 }
 
+/** A private key that was checked. It is shared, not copied: treat it as read-only. */
+export interface KeyMaterial {
+  /** PEM, decrypted: what libraries take, such as jsonwebtoken, Octokit and APNs clients. */
+  readonly key: string;
+  /** The same key for `node:crypto` and jose. It has the type of the key, and prints without it. */
+  readonly keyObject: KeyObject;
+}
+
 /** Facts about a pair that are not part of its value. */
 interface Facts {
   readonly issuers: readonly X509Certificate[];
@@ -45,6 +53,7 @@ export function remember(material: TlsMaterial, facts: Facts): TlsMaterial {
 }
 
 export const describeTrust: ValueTraits<TlsTrust> = {
+  isSame: ({ ca }, other) => isSameSet(ca, other.ca),
   expiries: ({ ca }) => expiriesOfCa(ca),
   // Certificates are public, so `redact` leaves them readable.
   sensitive: () => [],
@@ -68,14 +77,23 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
         ...expiriesOfCa(material.ca ?? []),
       ];
     },
-    // Include single lines, because logs split a key at its line breaks.
-    sensitive: ({ key = '', pfx, passphrase }) => [
-      key,
-      ...key.split('\n').filter((line) => !line.startsWith('-----')),
-      pfx,
-      passphrase,
-    ],
+    isSame: (one, other) =>
+      one.pfx === undefined &&
+      one.cert === other.cert &&
+      one.key === other.key &&
+      isSameSet(one.ca ?? [], other.ca ?? []),
+    sensitive: ({ key = '', pfx, passphrase }) => [...keyForms(key), pfx, passphrase],
   };
+}
+
+/** Returns a key as logs may hold it: whole, or split at its line breaks. */
+export function keyForms(key: string): string[] {
+  return [key, ...key.split('\n').filter((line) => !line.startsWith('-----'))];
+}
+
+/** Kubernetes shuffles the certificates of a trust bundle when it writes them. */
+function isSameSet(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && new Set([...one, ...other]).size === new Set(one).size;
 }
 
 function expiriesOfCa(ca: readonly string[]): Expiry[] {
@@ -83,7 +101,12 @@ function expiriesOfCa(ca: readonly string[]): Expiry[] {
 }
 
 function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {
-  return { what, subject: subjectOf(certificate), expiresAt: new Date(certificate.validTo) };
+  return {
+    what,
+    subject: subjectOf(certificate),
+    validFrom: new Date(certificate.validFrom),
+    expiresAt: new Date(certificate.validTo),
+  };
 }
 
 function unrelatedCertificates(alias: string, count: number): SecretsError {

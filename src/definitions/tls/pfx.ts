@@ -33,7 +33,10 @@ export async function openPfx(
     });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
-      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge) };
+      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge, true) };
+    }
+    if (/mac absent/i.test(String(error))) {
+      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge, false) };
     }
     throw pfxProblem(alias, error as Error, passphrase);
   }

@@ -1,6 +1,7 @@
 import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import { assertValidNow, orderChain } from './certificates';
+import type { ForeignFormat } from './foreign-formats';
 import type { NodeForgeModule } from './legacy-pfx';
 import { remember, type TlsMaterial, type TlsTrust } from './material';
 import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
@@ -8,6 +9,7 @@ import { openPfx } from './pfx';
 import { readPrivateKey } from './private-key';
 
 export { describeMaterial, describeTrust } from './material';
+export { describeKey, readKey } from './read-key';
 
 /** The stored values of one pair. */
 export interface StoredPair {
@@ -45,7 +47,7 @@ export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMater
 
 function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts): TlsMaterial {
   const key = readPrivateKey(alias, parts.keys, passphrase);
-  if (parts.certificates.length === 0) throw certificateMissing(alias, key !== undefined);
+  if (parts.certificates.length === 0) throw certificateMissing(alias, key !== undefined, parts);
   if (key === undefined) throw keyMissing(alias, parts);
   const chain = orderChain(parts.certificates, key.key);
   if (chain === undefined) throw mismatch(alias);
@@ -74,7 +76,15 @@ async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
  */
 export function readTrust(alias: string, stored: Uint8Array): TlsTrust {
   assertNotEmpty(alias, stored.length);
-  const { certificates } = parseTlsParts(alias, stored);
+  const { certificates, others, pfx } = parseTlsParts(alias, stored);
+  const [foreign] = others;
+  if (certificates.length === 0 && pfx.length > 0) {
+    throw new SecretsError('CERTIFICATE_INVALID', `"${alias}" is a PKCS#12 truststore, but PEM is expected`, {
+      secret: alias,
+      next: 'Convert it: openssl pkcs12 -in FILE -nokeys -out NEW',
+    });
+  }
+  if (certificates.length === 0 && foreign !== undefined) throw onlyForeign(alias, foreign);
   if (certificates.length === 0) {
     throw new SecretsError('CERTIFICATE_MISSING', `"${alias}" has no certificate to trust`, {
       secret: alias,
@@ -84,7 +94,15 @@ export function readTrust(alias: string, stored: Uint8Array): TlsTrust {
   return { ca: certificates.map(({ raw }) => pemOf('CERTIFICATE', raw)) };
 }
 
-function certificateMissing(alias: string, withKey: boolean): SecretsError {
+function onlyForeign(alias: string, { what, next }: ForeignFormat): SecretsError {
+  return new SecretsError('CERTIFICATE_MISSING', `"${alias}" has ${what}, but no certificate`, {
+    secret: alias,
+    next,
+  });
+}
+
+function certificateMissing(alias: string, withKey: boolean, { others: [foreign] }: TlsParts): SecretsError {
+  if (foreign !== undefined) return onlyForeign(alias, foreign);
   const what = withKey ? `"${alias}" has a private key but no certificate` : `"${alias}" has no certificate`;
   return new SecretsError('CERTIFICATE_MISSING', what, {
     secret: alias,
@@ -93,7 +111,7 @@ function certificateMissing(alias: string, withKey: boolean): SecretsError {
 }
 
 function keyMissing(alias: string, { others }: TlsParts): SecretsError {
-  const what = others.includes('PUBLIC KEY')
+  const what = others.some((one) => one.what.includes('public key'))
     ? `"${alias}" has a public key but no private key`
     : `"${alias}" has a certificate but no private key`;
   return new SecretsError('PRIVATE_KEY_MISSING', what, {

@@ -1,5 +1,6 @@
 import { SecretsError } from '../../errors';
 import {
+  flag,
   kindOf,
   type Option,
   oneOf,
@@ -28,12 +29,21 @@ export type TlsPart = string | (LookupOptions & { readonly alias: string });
 export interface TlsPair {
   readonly cert: TlsPart;
   readonly key: TlsPart;
-  readonly ca?: TlsPart;
+  /** With `optional: true`, a `ca` that is missing or empty is left out: Node then trusts public authorities. */
+  readonly ca?: TlsPart | OptionalTlsPart;
 }
+
+/** A part that may be missing or empty. */
+export type OptionalTlsPart = LookupOptions & {
+  readonly alias: string;
+  readonly optional?: boolean | undefined;
+};
 
 export interface TrustOptions {
   /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. Default: 0. */
   readonly keepPreviousMs?: number | undefined;
+  /** Days before expiry at which `expiring` events announce it; `[]` for never. Default: the thresholds of the store. */
+  readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
 export interface TlsOptions extends TrustOptions {
@@ -57,12 +67,13 @@ const hostNames: Option<readonly string[]> = (given = [], reject) =>
     ? given
     : reject('a list of host names');
 
-const { keepPreviousMs } = definitionOptions;
+const { keepPreviousMs, expiryThresholdsDays } = definitionOptions;
 const pairOptions = {
   passphrase: passed<TlsPart>(),
   expired: oneOf('reject', 'warn'),
   hostNames,
   keepPreviousMs,
+  expiryThresholdsDays,
   nodeForge: passed<NodeForgeModule>(),
 };
 
@@ -80,21 +91,23 @@ async function loadReader(): Promise<Reader> {
  * Makes a definition, and begins to load what reads its value: when a certificate rotates, it has long been there.
  * @param traitsOf What it tells about a value, which was read and so after the code was loaded.
  */
-function defineTls<T>(
-  parts: Pick<Definition<T>, 'lookups' | 'keepPreviousMs'>,
+export function defineTls<T>(
+  parts: Omit<Definition<T>, 'kind' | 'required' | 'optional' | 'decode' | keyof ValueTraits<T>>,
   read: (reader: Reader, stored: readonly Uint8Array[]) => T | Promise<T>,
   traitsOf: (reader: Reader) => ValueTraits<T>,
+  kind = 'tls',
 ): Definition<T> {
   // The first value is read when this is done, and then tells what is wrong.
   loadReader().catch(() => {});
   const traits = () => traitsOf(reader as Reader);
   return define<T>({
     ...parts,
-    kind: 'tls',
+    kind,
     decode: (stored) =>
       reader === undefined ? loadReader().then((loaded) => read(loaded, stored)) : read(reader, stored),
     warnings: (value) => traits().warnings?.(value) ?? [],
     expiries: (value) => traits().expiries?.(value) ?? [],
+    isSame: (value, other) => traits().isSame?.(value, other) === true,
     sensitive: (value) => traits().sensitive?.(value),
   });
 }
@@ -123,7 +136,8 @@ export function tls(
   }
   const lookups = {
     pair: [lookupOf(where, 'cert', cert), lookupOf(where, 'key', key)],
-    ca: ca === undefined ? undefined : lookupOf(where, 'ca', ca),
+    ca: ca === undefined ? undefined : lookupOf(where, 'ca', ca, { optional: flag(false) }),
+    optionalCa: typeof ca === 'object' && (ca as OptionalTlsPart).optional === true,
   };
   return material(where, lookups, read);
 }
@@ -131,7 +145,13 @@ export function tls(
 function trust(where: string, ca: TlsPart, options: TrustOptions | undefined): Definition<TlsTrust> {
   const place = lookupOf(where, 'ca', ca);
   return defineTls<TlsTrust>(
-    { lookups: [place], ...readOptions(where, options, { keepPreviousMs }) },
+    {
+      lookups: [place],
+      shareable: [place],
+      // cert-manager and trust bundles of Kubernetes write an empty file where there is none.
+      blankIsAbsent: true,
+      ...readOptions(where, options, { keepPreviousMs, expiryThresholdsDays }),
+    },
     ({ readTrust }, [stored]) => readTrust(place.name, stored as Uint8Array),
     ({ describeTrust }) => describeTrust,
   );
@@ -139,7 +159,11 @@ function trust(where: string, ca: TlsPart, options: TrustOptions | undefined): D
 
 function material(
   where: string,
-  { pair, ca }: { readonly pair: readonly Lookup[]; readonly ca: Lookup | undefined },
+  {
+    pair,
+    ca,
+    optionalCa = false,
+  }: { readonly pair: readonly Lookup[]; readonly ca: Lookup | undefined; readonly optionalCa?: boolean },
   options: ReturnType<typeof readOptions<typeof pairOptions>>,
 ): Definition<TlsMaterial> {
   const passphrase =
@@ -147,18 +171,23 @@ function material(
   const lookups = [...pair, ca, passphrase].filter((one) => one !== undefined);
   const [first] = pair as [Lookup];
   return defineTls<TlsMaterial>(
-    { lookups, keepPreviousMs: options.keepPreviousMs },
+    {
+      lookups,
+      shareable: [ca, passphrase].filter((one) => one !== undefined),
+      optionalParts: ca !== undefined && optionalCa ? [ca] : undefined,
+      keepPreviousMs: options.keepPreviousMs,
+      expiryThresholdsDays: options.expiryThresholdsDays,
+    },
     ({ readMaterial, readTrust }, stored) => {
       const bytesOf = (one: Lookup) => stored[lookups.indexOf(one)] as Uint8Array;
-      for (const [index, { name }] of lookups.entries()) assertNotEmpty(name, stored[index]?.length ?? 0);
+      const hasCa = ca !== undefined && bytesOf(ca).length > 0;
+      if (ca !== undefined && !hasCa && !optionalCa) throw emptyAuthorities(ca.name);
+      for (const one of lookups) if (one !== ca) assertNotEmpty(one.name, bytesOf(one).length);
       return readMaterial({
         alias: first.name,
         pair: pair.map((one) => [one.name, bytesOf(one)]),
-        ca: ca === undefined ? undefined : readTrust(ca.name, bytesOf(ca)).ca,
-        passphrase:
-          passphrase === undefined
-            ? undefined
-            : withoutNewline(decodeUtf8(passphrase.name, bytesOf(passphrase))),
+        ca: hasCa ? readTrust(ca.name, bytesOf(ca)).ca : undefined,
+        passphrase: passphrase && passphraseFrom(passphrase, bytesOf(passphrase)),
         expired: options.expired,
         nodeForge: options.nodeForge,
       });
@@ -167,12 +196,28 @@ function material(
   );
 }
 
-function lookupOf(where: string, part: string, given: TlsPart): Lookup {
+export function passphraseFrom({ name }: Lookup, stored: Uint8Array): string {
+  return withoutNewline(decodeUtf8(name, stored));
+}
+
+function emptyAuthorities(name: string): SecretsError {
+  return new SecretsError('VALUE_EMPTY', `the value of "${name}" is empty`, {
+    secret: name,
+    next: `Write the authorities, or declare them as ca: { alias: '${name}', optional: true } to go without.`,
+  });
+}
+
+export function lookupOf(
+  where: string,
+  part: string,
+  given: TlsPart,
+  more: Readonly<Record<string, Option<unknown>>> = {},
+): Lookup {
   if (typeof given === 'string') return lookup(given);
   if (typeof given !== 'object' || given === null || typeof given.alias !== 'string') {
     const what = `${where}: \`${part}\` must be an alias or an object with an alias, not ${kindOf(given)}`;
     throw new SecretsError('OPTION_INVALID', what, { next: `Write ${part}: 'the-name'.` });
   }
-  readOptions(`\`${part}\` of ${where}`, given, { ...lookupOptions, alias: text() });
+  readOptions(`\`${part}\` of ${where}`, given, { ...lookupOptions, alias: text(), ...more });
   return lookup(given.alias, given);
 }

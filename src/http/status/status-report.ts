@@ -82,7 +82,7 @@ function secretStatus(
       daysLeft,
       expiresAt: expiresAt.toISOString(),
     }));
-  const hasExpired = expiries.some(({ daysLeft }) => daysLeft <= 0);
+  const hasExpired = warnings.some((code) => code === 'VALUE_EXPIRED' || code === 'CERTIFICATE_EXPIRED');
   return {
     ...secret,
     level: problem !== undefined || hasExpired ? 'problem' : warnings.length > 0 ? 'warning' : 'ok',

@@ -53,6 +53,7 @@ interface KeyVaultSecret {
     readonly contentType?: string;
     readonly expiresOn?: Date;
     readonly notBefore?: Date;
+    readonly createdOn?: Date;
     readonly updatedOn?: Date;
     readonly tags?: Readonly<Record<string, string>>;
   };
@@ -164,11 +165,12 @@ export class VaultClient {
 }
 
 function attributesOf({ properties }: KeyVaultSecret): SecretAttributes {
-  const { contentType, expiresOn, notBefore, tags } = properties;
+  const { contentType, expiresOn, notBefore, createdOn, tags } = properties;
   return {
     ...(contentType === undefined ? {} : { contentType }),
     ...(expiresOn === undefined ? {} : { expiresOn }),
     ...(notBefore === undefined ? {} : { notBefore }),
+    ...(createdOn === undefined ? {} : { createdOn }),
     tags: { ...tags },
   };
 }
