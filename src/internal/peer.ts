@@ -47,7 +47,7 @@ export async function peerJose(uses: readonly (keyof Jose & string)[], given?: o
   return withExports<Jose>('jose', uses, await importJose(), 'is installed');
 }
 
-/** A literal import, which bundlers see and follow. In `try` it is no error to them that jose is not installed. */
+/** A literal import, which bundlers follow. In a `try` block, they accept that jose is not installed. */
 async function importJose(): Promise<object> {
   try {
     return await import('jose');

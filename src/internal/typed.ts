@@ -4,7 +4,7 @@
  */
 export type Typed<Theirs, Ours> = symbol extends keyof Theirs ? Ours : Theirs;
 
-/** In place of a type that cannot be known: whatever you do with it fails to compile, and the error names the package. */
+/** Replaces a type that cannot be known: whatever you do with it fails to compile, and the error names the package. */
 export interface TypesMissing<Package extends string> {
   readonly typesMissing: `npm install ${Package}`;
 }

@@ -183,7 +183,7 @@ describe('a pool on a bad day', () => {
     await waitFor(async () => (await harness.backends(role)) === 1);
   });
 
-  it('never makes a caller wait longer than connectionTimeoutMillis, refused logins included', async () => {
+  it('makes no caller wait longer than connectionTimeoutMillis, refused logins included', async () => {
     const { pool: make, role } = await stage();
     const pool = make({ max: 2, connectionTimeoutMillis: 1_200 });
     const client = await pool.connect();

@@ -170,7 +170,7 @@ it('refuses no version of an optional package at its installation', () => {
   expect(Object.keys(peerDependencies)).toEqual(expect.arrayContaining(Object.keys(PEERS)));
 });
 
-it('has a program for each entry, which test:bundlers bundles', () => {
+it('bundles a program for each entry in test:bundlers', () => {
   const { exports } = JSON.parse(readFileSync(fromRepository('package.json'), 'utf8')) as { exports: object };
   const entries = Object.keys(exports)
     .filter((path) => path !== './package.json')

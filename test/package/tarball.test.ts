@@ -264,7 +264,7 @@ describe('a missing peer', () => {
   });
 
   it.each(RESOLUTIONS)(
-    'has types that are never `any`, for %s',
+    'gives no export the type `any` without the types of the peers: %s',
     { timeout: 3 * MINUTES },
     async (_title, extension, options) => {
       const lenient = { ...options, skipLibCheck: true };

@@ -20,7 +20,7 @@ interface RetirementOptions {
   readonly logIn: (done: (error: Error | undefined) => void) => Client;
 }
 
-/** A login in place of a retired connection. Its place is kept while `owed`. */
+/** A login that replaces a retired connection. Its place is kept while `owed`. */
 interface Replacement {
   client: Client | undefined;
   /** True while it keeps a place without logging in. */
@@ -209,7 +209,7 @@ export class PacedRetirement {
     return false;
   }
 
-  /** Logs in in place of a closed connection, and keeps the place meanwhile. */
+  /** Replaces a closed connection, and keeps its place until the login succeeds. */
   async #replace(closed?: Client): Promise<void> {
     const { signal } = this.#stopped;
     const replacement: Replacement = { client: undefined, owed: false };

@@ -31,7 +31,7 @@ export function assertSpelling(resource: string, config: object): void {
   }
 }
 
-/** Short names are alike by chance: `path` is no misspelt `port`. */
+/** Returns how much a name may differ. Short names resemble each other by chance, such as `path` and `port`. */
 function tolerance(name: string): number {
   return name.length < 6 ? 1 : name.length / 3;
 }

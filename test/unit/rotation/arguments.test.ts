@@ -73,7 +73,7 @@ describe('a misspelt setting of pg in a recipe', () => {
     [{ Host: 'db' }, 'host'],
     [{ idleTimeoutMs: 5 }, 'idleTimeoutMillis'],
     [{ application_nme: 'shop' }, 'application_name'],
-  ])('is refused, with the one that was meant: %o', async (settings, meant) => {
+  ])('refuses a misspelt setting of pg, and suggests the right one: %o', async (settings, meant) => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user'), ...settings });
     expect(refusal(() => (createPool as Loose)(secrets, recipe))).toMatchObject({
@@ -83,7 +83,7 @@ describe('a misspelt setting of pg in a recipe', () => {
     });
   });
 
-  it('is not seen in a name that is like none, or beside the right one', async () => {
+  it('accepts settings that resemble no setting of pg, and misspelt ones next to the right one', async () => {
     const { secrets } = await harness();
     const others = {
       path: 'p',
@@ -128,15 +128,18 @@ describe('a misspelt function of a lifecycle', () => {
     [{ ...built, verfiy: undefined }, 'Did you mean "verify"?'],
     [{ ...built, close: () => {} }, 'The functions are: build, verify, drain, dispose.'],
     [new Misspelt(), 'Did you mean "dispose"?'],
-  ])('is refused, with what was meant: %o', async (lifecycle, next) => {
-    const { secrets } = await harness();
-    expect(refusal(() => (rotating as Loose)(secrets, lifecycle))).toMatchObject({
-      code: 'OPTION_UNKNOWN',
-      next,
-    });
-  });
+  ])(
+    'refuses a misspelt function of a lifecycle, and suggests the right one: %o',
+    async (lifecycle, next) => {
+      const { secrets } = await harness();
+      expect(refusal(() => (rotating as Loose)(secrets, lifecycle))).toMatchObject({
+        code: 'OPTION_UNKNOWN',
+        next,
+      });
+    },
+  );
 
-  it('is told from an option, which belongs into the third argument', async () => {
+  it('says that an option belongs in the third argument of rotating', async () => {
     const { secrets } = await harness();
     expect(refusal(() => (rotating as Loose)(secrets, { ...built, drainTimeoutMs: 5 }))).toMatchObject({
       code: 'OPTION_INVALID',
@@ -144,7 +147,7 @@ describe('a misspelt function of a lifecycle', () => {
     });
   });
 
-  it('is not seen in the other members of an instance, or in data', async () => {
+  it('accepts the other members of an instance, and data', async () => {
     const { secrets } = await harness();
     await (rotating as (...args: unknown[]) => Rotating<string>)(secrets, new Client()).close();
     await (

@@ -7,7 +7,7 @@ afterEach(() => {
 });
 
 describe.each(['kubernetes', 'plain'] as const)('a %s mount', (layout) => {
-  it.each(['real', 'fake'])('is read and watched, with %s timers', async (timers) => {
+  it.each(['real', 'fake'])('reads and watches a mount with %s timers', async (timers) => {
     if (timers === 'fake') vi.useFakeTimers();
     await using mount = await createTestMount({ 'api-key': 'first' }, { layout });
     await using secrets = await SecretStore.open({

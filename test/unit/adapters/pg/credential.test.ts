@@ -89,13 +89,13 @@ describe('the database of a connectionString', () => {
     'postgres://app@db/',
     'postgres://app@db?x=/y',
     'socket:/run?user=app',
-  ])('is that of the user when %s names none', (connectionString) => {
+  ])('takes the user as the database when %s names none', (connectionString) => {
     expect(databaseOf(connectionString, { user: 'app-2' })).toBeUndefined();
   });
 });
 
 describe('a connectionString', () => {
-  it('is read by the pg module that is used, which knows its sslmode', () => {
+  it('reads a connectionString with the pg module of the pool, which knows its sslmode', () => {
     const { config } = run(() => ({ connectionString: 'postgres://app@db/app?sslmode=no-verify' }));
     expect(config.ssl).toMatchObject({ rejectUnauthorized: false, secureContext: expect.any(Object) });
     expect(run(() => ({ connectionString: 'postgres://app@db/app?sslmode=disable' })).config.ssl).toBe(false);

@@ -20,12 +20,12 @@ async function openPlain(content: Readonly<Record<string, string>>) {
 const revealed = (store: SecretStore, name: string) => (store.has(name) ? store.reveal(name) : undefined);
 
 describe('a plain directory, where chokidar cannot be imported', () => {
-  it('has no chokidar in this file', async () => {
+  it('fails to import chokidar in this file', async () => {
     await expect(import('chokidar')).rejects.toThrow();
   });
 
   it.each([{ rename: false }, { rename: true }])(
-    'is watched all the same (replaced by rename: $rename)',
+    'watches files without chokidar (replaced by rename: $rename)',
     async (options) => {
       const { mount, store, log } = await openPlain({ token: 'n0', 'db/primary/password': 'n0' });
       for (const value of ['n1', 'n2', 'n3']) {
@@ -41,7 +41,7 @@ describe('a plain directory, where chokidar cannot be imported', () => {
     },
   );
 
-  it('is watched in directories that appear later, and that are replaced', async () => {
+  it('watches directories that appear later, and those that are replaced', async () => {
     const { mount, store } = await openPlain({ token: 'n0' });
     for (const value of ['n1', 'n2', 'n3']) {
       rmSync(join(mount.path, 'db'), { recursive: true, force: true });
@@ -59,7 +59,7 @@ describe('a plain directory, where chokidar cannot be imported', () => {
     await mount.cleanup();
   });
 
-  it('is found again when it is deleted and made anew', async () => {
+  it('finds a mount again that is deleted and made anew', async () => {
     const { mount, store } = await openPlain({ token: 'n0' });
     for (const value of ['n1', 'n2', 'n3']) {
       await mount.destroy();
