@@ -54,6 +54,16 @@ const requireOwnFiles: NonNullable<Options['plugins']>[number] = {
   }),
 };
 
+/** The package.json of `dist/cjs`. It hides that of the root, so it repeats the imports, relative to its own folder. */
+function cjsPackage(): object {
+  const { imports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    imports: Record<string, Record<string, string>>;
+  };
+  const { import: _, ...conditions } = imports['#nestjs-common'] as Record<string, string>;
+  const require = './nestjs-common.js';
+  return { type: 'commonjs', sideEffects: false, imports: { '#nestjs-common': { ...conditions, require } } };
+}
+
 const common: Options = {
   entry,
   external: ['#nestjs-common'],
@@ -90,7 +100,7 @@ export default defineConfig(async () => {
         // CJS has no import.meta. createRequire, its only use, takes a path too; tsup's shim breaks on "#" and "%" in it.
         options.define = { ...options.define, 'import.meta.url': '__filename' };
       },
-      onSuccess: () => writeFile('dist/cjs/package.json', '{ "type": "commonjs", "sideEffects": false }\n'),
+      onSuccess: () => writeFile('dist/cjs/package.json', `${JSON.stringify(cjsPackage())}\n`),
     },
   ];
 });

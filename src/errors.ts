@@ -119,11 +119,11 @@ export class SecretsError extends Error {
   override readonly name = 'SecretsError';
   readonly code: SecretsErrorCode;
   /** The message without the advice. */
-  readonly what: string;
-  readonly secret: string | undefined;
-  readonly source: string | undefined;
-  readonly resource: string | undefined;
-  readonly next: string | undefined;
+  declare readonly what: string;
+  declare readonly secret: string | undefined;
+  declare readonly source: string | undefined;
+  declare readonly resource: string | undefined;
+  declare readonly next: string | undefined;
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isSecretsError(value);
@@ -132,12 +132,16 @@ export class SecretsError extends Error {
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
     super(facts.next === undefined ? `${what}.` : `${what}. ${facts.next}`);
     this.code = code;
-    this.what = what;
-    this.secret = facts.secret;
-    this.source = facts.source;
-    this.resource = facts.resource;
-    this.next = facts.next;
-    Object.defineProperty(this, BRAND, { value: true });
+    const { secret, source, resource } = facts;
+    Object.assign(this, secret === undefined ? {} : { secret });
+    Object.assign(this, source === undefined ? {} : { source });
+    Object.assign(this, resource === undefined ? {} : { resource });
+    // The message has both, so a printed error need not repeat them.
+    Object.defineProperties(this, {
+      what: { value: what },
+      next: { value: facts.next },
+      [BRAND]: { value: true },
+    });
   }
 }
 

@@ -4,13 +4,13 @@ import { SecretsError } from '../errors';
 import { assertNumber, kindOf, ms, passed, readOptions, text } from '../internal/options';
 import type { Lookup } from '../secret/lookup';
 import { environment } from '../sources/environment';
+import { DEFAULT_MOUNT } from '../sources/mounted-files/layout';
 import { mountedFiles } from '../sources/mounted-files/mounted-files';
 import type { Source } from '../sources/source';
 import { isStore, LiveStore } from './store';
 import type { Definitions, OpenOptions, StoreListeners, SecretStore as StoreOf, ValuesOf } from './types';
 
 const WHERE = 'SecretStore.open';
-const DEFAULT_MOUNT = '/mnt/secrets-store';
 
 /** A store of secrets that follows their rotation. */
 export interface SecretStore<V = Readonly<Record<string, string>>> extends StoreOf<V> {}
@@ -19,7 +19,7 @@ interface Open {
   <const D extends Definitions>(
     options: OpenOptions<D> & { readonly secrets: D },
   ): Promise<SecretStore<ValuesOf<D>>>;
-  (options?: Omit<OpenOptions, 'secrets'>): Promise<SecretStore>;
+  (options?: Omit<OpenOptions, 'secrets'> & { readonly secrets?: undefined }): Promise<SecretStore>;
 }
 
 const open = (async (options?: OpenOptions) => {

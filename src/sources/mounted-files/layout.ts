@@ -5,6 +5,9 @@ import { errorCode } from '../../internal/describe-error';
 import { allowRead, DENIED, permissions } from './read-file';
 import { listFiles } from './read-files';
 
+/** The mount that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
+export const DEFAULT_MOUNT = '/mnt/secrets-store';
+
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
 export const DATA_LINK = '..data';
 

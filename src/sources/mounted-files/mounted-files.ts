@@ -6,6 +6,7 @@ import { realDelay, realNow } from '../../internal/real-time';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import {
   DATA_LINK,
+  DEFAULT_MOUNT,
   dataTarget,
   isDenied,
   type MountState,
@@ -173,9 +174,8 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     note() {
       if (isDenied(root))
         return `Node may not read it without --allow-fs-read=${root}; other sources serve its secrets`;
-      return layout === 'absent'
-        ? 'the mount does not exist yet; other sources serve its secrets'
-        : undefined;
+      if (layout !== 'absent') return undefined;
+      return `the mount does not exist${root === DEFAULT_MOUNT ? '; set SECRETS_PATH if yours is elsewhere' : ''}`;
     },
   };
 }

@@ -58,7 +58,7 @@ describe('a required secret in no source', () => {
     expect(error.message).toMatch(/mounted-files has no \S+database-password \(it has: databse-password\)/);
     expect(error.message).toContain('environment has no DATABASE_PASSWORD (it has: DATABASE_PASWORD)');
     expect(error.message).toMatch(
-      /^A required secret was not found in any source.* Add it to a source, correct its name,/,
+      /^a required secret was not found in any source.* Add it to a source, correct its name,/,
     );
   });
 
