@@ -179,8 +179,27 @@ describe('a pool on a bad day', () => {
     await expect(client.query('select 1')).rejects.toThrow();
     client.release();
     await pool.query('select 1');
-    expect(uncaught).toEqual([]);
     await waitFor(async () => (await harness.backends(role)) === 1);
+  });
+
+  it('ends while replacements cannot log in, and logs in no more', async () => {
+    const { pool: make, rotate } = await stage();
+    const pool = make({ port: proxy.port, max: 3 });
+    await pool.query('select 1');
+    pool.rotation.on('swapped', () => {
+      proxy.refuses = true;
+    });
+    onTestFinished(() => {
+      proxy.refuses = false;
+    });
+    const before = proxy.refused;
+    await rotate('second');
+    await waitFor(() => proxy.refused > before);
+    await pool.end();
+    const after = proxy.refused;
+    await rotate('third');
+    await make({ port: harness.server.port }).query('select 1');
+    expect(proxy.refused).toBe(after);
   });
 
   it('makes no caller wait longer than connectionTimeoutMillis, refused logins included', async () => {

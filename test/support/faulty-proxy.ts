@@ -6,14 +6,20 @@ export interface FaultyProxy extends AsyncDisposable {
   readonly port: number;
   /** Delays what new connections send, in milliseconds. */
   delayMs: number;
-  /** Closes new connections at once. */
+  /** Closes new connections immediately. */
   refuses: boolean;
+  /** The number of connections that it closed so. */
+  readonly refused: number;
 }
 
 export async function startFaultyProxy(target: { host: string; port: number }): Promise<FaultyProxy> {
   const sockets = new Set<Socket>();
+  let refused = 0;
   const server = createServer((client) => {
-    if (proxy.refuses) return client.destroy();
+    if (proxy.refuses) {
+      refused += 1;
+      return client.destroy();
+    }
     const upstream = connect(target);
     for (const [one, other] of [
       [client, upstream],
@@ -36,6 +42,9 @@ export async function startFaultyProxy(target: { host: string; port: number }): 
     port: (server.address() as AddressInfo).port,
     delayMs: 0,
     refuses: false,
+    get refused() {
+      return refused;
+    },
     async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();

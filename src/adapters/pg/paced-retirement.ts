@@ -147,8 +147,8 @@ export class PacedRetirement {
   }
 
   /**
-   * Closes one connection: the idle one with the oldest credential, or else the next that is released. Resolves when `then` has, which starts before the
-   * pool serves another caller; also when no candidate is left.
+   * Closes one connection: the idle one with the oldest credential, or else the next that is released. Resolves when `then`
+   * has, which starts before the pool serves another caller; also when no candidate is left.
    */
   #close(
     accepts: (client: Client) => boolean,
@@ -197,14 +197,15 @@ export class PacedRetirement {
     });
   }
 
-  /** Logs in with a place to spare. Resolves with false when the place is taken or nothing is stale any more. */
+  /** Logs in while there is a place to spare and something to retire. Resolves with true if that succeeded. */
   async #logInFirst(): Promise<boolean> {
-    for (let attempt = 0; this.#hasRoom && this.#stale().length > 0; attempt += 1) {
+    const { signal } = this.#stopped;
+    for (let attempt = 0; !signal.aborted && this.#hasRoom && this.#stale().length > 0; attempt += 1) {
       const replacement: Replacement = { client: undefined, owed: false };
       if (this.#options.mayLogIn() && (await this.#logIn(replacement))) return true;
       // Nothing is missing, so nothing is kept.
       this.#owe(replacement, false);
-      await pause(retryDelay(attempt), this.#stopped.signal);
+      await pause(retryDelay(attempt), signal);
     }
     return false;
   }

@@ -143,8 +143,9 @@ export function createRotatingPool(
       this.#prove();
       // Operators end the sessions of an old role. A client in a transaction may have no error listener, and must not end
       // the process: its user hears of it from the next query.
-      for (const client of this.stale())
-        if (client.listenerCount('error') === 0) client.on('error', () => {});
+      for (const client of this.stale()) {
+        if (!client.listeners('error').includes(ignore)) client.on('error', ignore);
+      }
       this.#hideStaleErrors();
       this.#retirement.start();
       this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
@@ -203,9 +204,9 @@ export function createRotatingPool(
       if (!this.#since.has(item)) this.#since.set(item, performance.now());
       item.callback = (error, client, release) => {
         item.callback = answer;
-        if (error === undefined || !this.#refusals.has(error) || this.#ended.started)
-          answer(error, client, release);
-        else this.#requeue(item, error);
+        const retried = error !== undefined && this.#refusals.has(error) && !this.#ended.started;
+        if (retried) this.#requeue(item, error);
+        else answer(error, client, release);
       };
       super.newClient(item);
     }
@@ -397,6 +398,8 @@ export function createRotatingPool(
 
   return new HotSecretsPool() as unknown as RotatingPool;
 }
+
+function ignore(): void {}
 
 /** Sets `pool.options`, which ORMs read. Like pg-pool, it keeps the password out of printed options. */
 function applyTo(options: PoolConfig, { config }: Credential): void {
