@@ -43,8 +43,6 @@ export function stampedClientClass(
       this.credentialId = id;
       events.emit('opened', this.#self);
       this.once('end', () => events.emit('closed', this.#self));
-      // The server's own word for what ran: wherever a LISTEN stands in the text of a query, and at no cost for others.
-      connectionOf(this)?.on('commandComplete', ({ text }) => this.#commandCompleted(text));
     }
 
     // pg-pool uses only the callback form.
@@ -66,18 +64,25 @@ export function stampedClientClass(
       }
     }
 
+    /** The server names each command that it ran, so a LISTEN is recognized wherever it stands in the text of a query. */
+    _handleCommandComplete(message: { readonly text: string }): void {
+      // Every query runs this, so it does not listen to the connection: an event with two listeners costs more.
+      if (LISTENING.has(message.text)) this.#noteListening(message.text);
+      (Base.prototype as ClientInternals)._handleCommandComplete?.call(this, message);
+    }
+
     get #self(): StampedClient {
       return this as unknown as StampedClient;
     }
 
-    #commandCompleted(tag: string): void {
+    #noteListening(tag: string): void {
       if (tag === 'DISCARD ALL') this.#channels.clear();
-      else if (tag !== 'LISTEN' && tag !== 'UNLISTEN') return;
-      for (const [, end, channel = ''] of statements(queryOf(this))) {
-        if (end === undefined) this.#channels.add(channel);
-        else if (channel === '*') this.#channels.clear();
-        else this.#channels.delete(channel);
-      }
+      else
+        for (const [, end, channel = ''] of statements(queryOf(this))) {
+          if (end === undefined) this.#channels.add(channel);
+          else if (channel === '*') this.#channels.clear();
+          else this.#channels.delete(channel);
+        }
       this.listening = this.#channels.size > 0;
       events.emit('listening', this.#self);
     }
@@ -86,13 +91,9 @@ export function stampedClientClass(
 }
 
 interface ClientInternals {
-  readonly connection?: { on(event: 'commandComplete', listener: (message: { text: string }) => void): void };
+  _handleCommandComplete?(message: { readonly text: string }): void;
   _getActiveQuery?(): { readonly text?: unknown } | null;
   readonly activeQuery?: { readonly text?: unknown } | null;
-}
-
-function connectionOf(client: object): ClientInternals['connection'] {
-  return (client as ClientInternals).connection;
 }
 
 /** The text of the query that the client runs. pg 8.16 deprecated `activeQuery`. */
@@ -102,6 +103,9 @@ function queryOf(client: object): string {
     _getActiveQuery === undefined ? (client as ClientInternals).activeQuery : _getActiveQuery.call(client);
   return typeof query?.text === 'string' ? query.text : '';
 }
+
+/** The commands after which a client may begin or stop listening. */
+const LISTENING = new Set(['LISTEN', 'UNLISTEN', 'DISCARD ALL']);
 
 const COMMENT_OR_STRING = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/g;
 const LISTEN = /\b(un)?listen\s+(\*|"(?:[^"]|"")*"|[\w$\u0080-\uffff]+)/gi;
