@@ -64,7 +64,10 @@ async function shownSerial(): Promise<string> {
 }
 
 async function newPair(days: number): Promise<{ 'tls.crt': string; 'tls.key': string }> {
-  const { chain, key } = await authority.issue({ notAfter: new Date(Date.now() + days * 86_400_000) });
+  const { chain, key } = await authority.issue({
+    notBefore: new Date(Date.now() - 100 * 86_400_000),
+    notAfter: new Date(Date.now() + days * 86_400_000),
+  });
   return { 'tls.crt': chain, 'tls.key': key };
 }
 

@@ -56,7 +56,7 @@ describe('a workload identity without a token', () => {
   it.each(REFUSED)('reports %o as %s, with the command that fixes it', async (token, code, what, next) => {
     const vault = await startVault({ secrets: { key: VALUE } });
     await vault.projectToken(token);
-    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 2_000 }));
+    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 10_000 }));
     expect(error).toMatchObject({ code, source: 'key-vault' });
     expect(error.what).toContain(what);
     expect(error.next).toContain(next);

@@ -109,13 +109,13 @@ it('says in a bundle that the package may be passed', async () => {
   // What a bundler makes of it, as far as the loader can see: the code is in a file of the application.
   const folder = mkdtempSync(join(tmpdir(), 'hot-secrets-moved-'));
   try {
-    cpSync(join(consumer, 'node_modules/hot-secrets/dist'), folder, { recursive: true });
+    cpSync(join(consumer, 'node_modules/hot-secrets/dist/cjs'), folder, { recursive: true });
     cpSync(join(consumer, 'node_modules/eventemitter3'), join(folder, 'node_modules/eventemitter3'), {
       recursive: true,
     });
     const use = using(USES.pg)
-      .replaceAll("'hot-secrets'", "'./index.cjs'")
-      .replaceAll("'hot-secrets/pg'", "'./pg.cjs'");
+      .replaceAll("'hot-secrets'", "'./index.js'")
+      .replaceAll("'hot-secrets/pg'", "'./pg.js'");
     const said = await printed(use, 'require', folder);
     expect(said).toMatch(
       /^PEER_MISSING \| the package "pg" is neither in this bundle nor installed where the bundle runs \(.+\) \| /,

@@ -91,18 +91,17 @@ async function check(
 }
 
 describe('the tarball', () => {
-  it('publishes the build and the documentation, and nothing else', async () => {
+  it('publishes the build and the main documents, and nothing else', async () => {
     const listed = (await succeed('tar', ['-tzf', tarball])).trim().split('\n');
     const files = listed.map((file) => file.replace(/^package\//, ''));
     const expected = [
       new RegExp(`^dist/(cjs/)?(${ENTRIES.join('|')}|[\\w-]+-[\\w-]{6,})(\\.js|\\.d\\.ts)$`),
       /^dist\/cjs\/package\.json$/,
-      /^docs\/[a-z-]+\.md$/,
       /^(CHANGELOG|README|SECURITY)\.md$/,
       /^(LICENSE|package\.json)$/,
     ];
     expect(files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([]);
-    for (const file of ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE', 'docs/errors.md']) {
+    for (const file of ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE']) {
       expect(files).toContain(file);
     }
   });
@@ -156,7 +155,9 @@ describe('the tarball', () => {
     const bytes = readFileSync(tarball);
     const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
     const { messages, pkg } = await publint({ pack: { tarball: buffer as ArrayBuffer }, strict: true });
-    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+    // publint says that Node ignores the imports of dist/cjs/package.json. It does not: they belong to the nearest package.json.
+    const problems = messages.filter(({ code }) => code !== 'NESTED_PACKAGE_JSON_FIELD_IGNORED');
+    expect(problems.map((message) => formatMessage(message, pkg))).toEqual([]);
   });
 
   it('passes "Are the types wrong?" for every module resolution', async () => {

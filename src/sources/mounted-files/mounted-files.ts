@@ -103,6 +103,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   }
 
   async function readOnce(request: ReadRequest): Promise<MountReading> {
+    if (isDenied(root)) return readAbsent(request);
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request);
       if (reading !== undefined) {

@@ -20,7 +20,7 @@ const CACHE = fromRepository('.tmp/package');
 const NOT_STAGED = new Set(['node_modules', '.git', '.tmp', 'dist', 'coverage', 'demo-report']);
 const KEPT_MS = 3_600_000;
 /** Files and folders that go into the tarball. */
-const INPUTS = ['src', 'scripts', 'docs', 'package.json', 'tsconfig.json', 'tsup.config.ts'];
+const INPUTS = ['src', 'scripts', 'package.json', 'tsconfig.json', 'tsup.config.ts'];
 const DOCUMENTS = ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE'];
 
 /**
