@@ -132,10 +132,11 @@ export class SecretsError extends Error {
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
     super(facts.next === undefined ? `${what}.` : `${what}. ${facts.next}`);
     this.code = code;
-    const { secret, source, resource } = facts;
-    Object.assign(this, secret === undefined ? {} : { secret });
-    Object.assign(this, source === undefined ? {} : { source });
-    Object.assign(this, resource === undefined ? {} : { resource });
+    // A printed error shows only the facts that it has.
+    for (const fact of ['secret', 'source', 'resource'] as const) {
+      const value = facts[fact];
+      if (value !== undefined) Object.defineProperty(this, fact, { value, enumerable: true });
+    }
     // The message has both, so a printed error need not repeat them.
     Object.defineProperties(this, {
       what: { value: what },

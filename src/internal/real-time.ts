@@ -4,9 +4,11 @@ import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 // Held when the package loads: the fake timers of a test replace clocks and timers, and files do not wait for those.
 const start = setTimeout;
 const stop = clearTimeout;
-const inAnotherTurn = setImmediate;
 const wallClock = Date.now;
 const monotonic = performance.now.bind(performance);
+
+/** Runs a callback in another turn of the event loop. */
+export const inAnotherTurn = setImmediate;
 
 /** The time of the machine, to compare with timestamps of files. */
 export function realDate(): number {

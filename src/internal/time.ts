@@ -1,8 +1,4 @@
 import { AsyncResource } from 'node:async_hooks';
-import { setImmediate } from 'node:timers';
-
-// Held here, so that the fake timers of a test that is loaded later do not stop refreshes.
-export const inAnotherTurn = setImmediate;
 
 /** Resolves after `ms` or when `signal` aborts. Keeps the process alive, so use it only for short waits in awaited work. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
@@ -15,6 +11,20 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** As `delay`, for waits in the background: it does not keep the process alive. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = unrefTimer(ms, done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
   });
 }
 

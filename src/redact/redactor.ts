@@ -1,4 +1,6 @@
 import type { Definition } from '../definitions/definition';
+import { SecretsError } from '../errors';
+import { kindOf } from '../internal/options';
 import type { Secret } from '../secret/secret';
 import { longValues, type ShortValue, shortValues } from './find-values';
 import { formsOf } from './forms';
@@ -33,6 +35,11 @@ export function redactor(
   const viewsOf = viewsFor(signs);
   const finders = [longValues(long), shortValues(short)];
   return (text) => {
+    if (typeof text !== 'string') {
+      throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(text)}`, {
+        next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
+      });
+    }
     const matches: Match[] = [];
     for (const view of viewsOf(text)) {
       for (const find of finders) {

@@ -1,4 +1,5 @@
-import { detached, inAnotherTurn, unrefTimer } from '../internal/time';
+import { inAnotherTurn } from '../internal/real-time';
+import { detached, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import type { Lookup } from '../secret/lookup';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';

@@ -243,11 +243,6 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   redact(line: string): string {
-    if (typeof line !== 'string') {
-      throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(line)}`, {
-        next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
-      });
-    }
     this.#redact ??= (this.#redactor as typeof redactor)(
       [...this.#generation.entries, ...this.#foundOnDemand],
       this.#catalog.definitions,

@@ -156,7 +156,12 @@ describe('the tarball', () => {
     const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
     const { messages, pkg } = await publint({ pack: { tarball: buffer as ArrayBuffer }, strict: true });
     // publint says that Node ignores the imports of dist/cjs/package.json. It does not: they belong to the nearest package.json.
-    const problems = messages.filter(({ code }) => code !== 'NESTED_PACKAGE_JSON_FIELD_IGNORED');
+    const problems = messages.filter(
+      ({ code, args }) =>
+        code !== 'NESTED_PACKAGE_JSON_FIELD_IGNORED' ||
+        args.field !== 'imports' ||
+        args.filePath !== './dist/cjs/package.json',
+    );
     expect(problems.map((message) => formatMessage(message, pkg))).toEqual([]);
   });
 

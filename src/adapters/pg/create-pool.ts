@@ -12,7 +12,7 @@ import type { BasicPool, BasicPoolConfig } from './basic-types';
 import { type Credential, credentialOf, probe, probeFailure, refusal } from './credential';
 import { assertJavaScript, isTooMany, type PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
-import { assertSpelling } from './settings';
+import { assertSpelling, SETTINGS } from './settings';
 
 /** Turns a snapshot into the options of a pool. Synchronous; the pool follows the secrets that it reads. */
 export type PoolRecipe<V> = Recipe<V, Typed<PoolConfig, BasicPoolConfig>>;
@@ -63,13 +63,6 @@ export interface PoolRotation extends Listenable<PoolRotationEvents> {
  */
 export type HotPool = Typed<Pool, BasicPool> & { readonly rotation: PoolRotation };
 
-/** Settings of pg that are often mistaken for options of `createPool`. */
-const IN_RECIPE = [
-  ...['host', 'port', 'database', 'user', 'password', 'ssl', 'connectionString', 'application_name'],
-  ...['max', 'min', 'maxUses', 'maxLifetimeSeconds', 'idleTimeoutMillis', 'connectionTimeoutMillis'],
-  ...['allowExitOnIdle', 'keepAlive', 'statement_timeout', 'query_timeout'],
-];
-
 /**
  * A real `pg.Pool` (a subclass of yours: `instanceof` holds) whose connections follow the secrets that the recipe reads.
  * On rotation, one test login verifies the new credential. Then new connections use it, and old ones are retired at a steady
@@ -106,7 +99,7 @@ export function createPool<V>(
     listenDrainTimeoutMs: ms(Number.POSITIVE_INFINITY),
     authFailureWaitMs: ms(15_000),
   };
-  const settings = clientOptions('createPool', options, 'pool', own, IN_RECIPE);
+  const settings = clientOptions('createPool', options, 'pool', own, SETTINGS);
   const { name } = settings;
   const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
   assertJavaScript(pg);

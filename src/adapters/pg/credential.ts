@@ -137,3 +137,15 @@ function withContext(name: string, config: PoolConfig): PoolConfig {
   const { key, pfx, passphrase, secureContext = checkedContext(name, ssl, 'optional'), ...shown } = ssl;
   return { ...config, ssl: { ...shown, secureContext } };
 }
+
+/** Sets `pool.options`, which ORMs read. Like pg-pool, it keeps the password out of printed options. */
+export function applyTo(options: PoolConfig, { config }: Credential): void {
+  const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = config;
+  Object.assign(options, rest);
+  Object.defineProperty(options, 'password', {
+    configurable: true,
+    enumerable: false,
+    writable: true,
+    value: password,
+  });
+}

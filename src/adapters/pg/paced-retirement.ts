@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { backoffMs, deadline, unrefTimer } from '../../internal/time';
+import { backoffMs, deadline, pause } from '../../internal/time';
 import { abortLogin, type PoolInternals } from './pg-internals';
 import type { StampedClient } from './stamped-client';
 
@@ -104,8 +104,10 @@ export class PacedRetirement {
       },
     );
     bound.release();
-    if (!closed) this.#lent -= 1;
-    if (!closed) return undefined;
+    if (!closed) {
+      this.#lent -= 1;
+      return undefined;
+    }
     return () => {
       this.#lent -= 1;
       void this.#replace();
@@ -259,18 +261,4 @@ async function ended(client: Client, signal: AbortSignal): Promise<void> {
     bound.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   bound.release();
-}
-
-/** Waits without keeping the process alive. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = unrefTimer(ms, done);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
 }

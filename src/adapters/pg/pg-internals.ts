@@ -35,6 +35,15 @@ export interface PoolInternals extends Pick<EventEmitter, 'on' | 'off'> {
   readonly ended: boolean;
 }
 
+/** The public methods that the adapter overrides, in one form each, because pg declares overloads. */
+interface Overridable {
+  connect(callback?: PendingItem['callback']): unknown;
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+  end(callback?: (error?: Error) => void): Promise<void>;
+}
+
+export type BasePool = Omit<Pool, keyof Overridable> & PoolInternals & Overridable;
+
 const METHODS = ['_isFull', '_pulseQueue', '_remove', '_release', 'newClient'] as const;
 const FIELDS = ['_clients', '_idle', '_pendingQueue', '_expired'] as const;
 

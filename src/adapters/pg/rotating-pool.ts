@@ -4,16 +4,16 @@ import { Events } from '../../internal/events';
 import { deadline, unrefTimer } from '../../internal/time';
 import { warnOfListener } from '../../internal/warnings';
 import { Closing } from '../../rotation/lifetime';
-import { type Credential, probe } from './credential';
+import { applyTo, type Credential, probe } from './credential';
 import { CredentialGate } from './credential-gate';
 import { LoginLanes, type LoginOutcome } from './login-lanes';
 import { PacedRetirement } from './paced-retirement';
 import {
   abortLogin,
   assertInternals,
+  type BasePool,
   type PendingItem,
   type PgModule,
-  type PoolInternals,
   refusalOf,
 } from './pg-internals';
 import { type ClientEvents, type StampedClient, stampedClientClass } from './stamped-client';
@@ -56,15 +56,6 @@ export interface RotatingPool extends Pool {
   /** Closes the remaining connections of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
-
-/** The overridden methods of the pool, in one form each, because pg declares overloads. */
-interface Overridable {
-  connect(callback?: PendingItem['callback']): unknown;
-  emit(event: string | symbol, ...args: unknown[]): boolean;
-  end(callback?: (error?: Error) => void): Promise<void>;
-}
-
-type BasePool = Omit<Pool, keyof Overridable> & PoolInternals & Overridable;
 
 /** Makes a pool of pg that overrides the steps in which a credential matters, and calls `happenings`. */
 export function createRotatingPool(
@@ -400,18 +391,6 @@ export function createRotatingPool(
 }
 
 function ignore(): void {}
-
-/** Sets `pool.options`, which ORMs read. Like pg-pool, it keeps the password out of printed options. */
-function applyTo(options: PoolConfig, { config }: Credential): void {
-  const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = config;
-  Object.assign(options, rest);
-  Object.defineProperty(options, 'password', {
-    configurable: true,
-    enumerable: false,
-    writable: true,
-    value: password,
-  });
-}
 
 function poolClosed(name: string): SecretsError {
   return new SecretsError('POOL_CLOSED', `the ${name} ended while this caller waited for a connection`, {

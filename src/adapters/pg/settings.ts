@@ -1,19 +1,34 @@
 import { SecretsError } from '../../errors';
 import { closestNames, editDistance } from '../../internal/options';
+import type { BasicPoolConfig } from './basic-types';
 
-/** Settings of pg and its pool without which a service works differently. */
-const SETTINGS = [
-  ...['host', 'port', 'database', 'user', 'password', 'connectionString', 'ssl', 'sslnegotiation'],
-  ...[
-    'enableChannelBinding',
-    'application_name',
-    'client_encoding',
-    'keepAlive',
-    'keepAliveInitialDelayMillis',
-  ],
-  ...['connectionTimeoutMillis', 'statement_timeout', 'query_timeout', 'lock_timeout'],
-  ...['idle_in_transaction_session_timeout', 'max', 'min', 'maxUses', 'maxLifetimeSeconds'],
-  ...['idleTimeoutMillis', 'allowExitOnIdle', 'onConnect'],
+/** The settings of pg that a recipe returns. A misspelt or misplaced one changes how a service works. */
+export const SETTINGS: readonly (keyof BasicPoolConfig)[] = [
+  'host',
+  'port',
+  'database',
+  'user',
+  'password',
+  'connectionString',
+  'ssl',
+  'sslnegotiation',
+  'enableChannelBinding',
+  'application_name',
+  'client_encoding',
+  'keepAlive',
+  'keepAliveInitialDelayMillis',
+  'connectionTimeoutMillis',
+  'statement_timeout',
+  'query_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'max',
+  'min',
+  'maxUses',
+  'maxLifetimeSeconds',
+  'idleTimeoutMillis',
+  'allowExitOnIdle',
+  'onConnect',
 ];
 
 /**
@@ -23,7 +38,7 @@ const SETTINGS = [
  */
 export function assertSpelling(resource: string, config: object): void {
   for (const name of Object.keys(config)) {
-    if (SETTINGS.includes(name)) continue;
+    if ((SETTINGS as readonly string[]).includes(name)) continue;
     const [meant] = closestNames(name, SETTINGS);
     if (meant === undefined || meant in config || editDistance(name, meant) > tolerance(name)) continue;
     const what = `the recipe of the ${resource} returned \`${name}\`, which pg does not know`;

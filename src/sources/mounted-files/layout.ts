@@ -48,7 +48,7 @@ function identityOf(directory: string): string {
   return `${dev}:${ino}:${birthtimeNs}`;
 }
 
-/** Returns the target of `..data`, or `undefined` if there is no such link. */
+/** Reads the link `..data`. Returns `undefined` if it does not exist. */
 export function dataTarget(root: string): string | undefined {
   try {
     return readlinkSync(`${root}/${DATA_LINK}`);
