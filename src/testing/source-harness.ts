@@ -109,7 +109,7 @@ export async function settlement<T>(promise: Promise<T>): Promise<T | unknown> {
 export async function until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
   const deadline = realNow() + timeoutMs;
   while (!condition()) {
-    assert.ok(realNow() < deadline, `waited ${timeoutMs} ms in vain for ${what}`);
+    assert.ok(realNow() < deadline, `timed out after ${timeoutMs} ms waiting for ${what}`);
     await sleep(5);
   }
 }
