@@ -5,7 +5,9 @@ interface Builtins {
   readonly module: typeof import('node:module');
   readonly net: typeof import('node:net');
   readonly os: typeof import('node:os');
+  readonly perf_hooks: typeof import('node:perf_hooks');
   readonly stream: typeof import('node:stream');
+  readonly timers: typeof import('node:timers');
   readonly tls: typeof import('node:tls');
   readonly url: typeof import('node:url');
   readonly util: typeof import('node:util');

@@ -1,9 +1,8 @@
-import { performance } from 'node:perf_hooks';
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { builtin } from './builtins';
 
 // Held when the package loads: the fake timers of a test replace clocks and timers, and files do not wait for those.
-const start = setTimeout;
-const stop = clearTimeout;
+const { clearTimeout: stop, setImmediate, setTimeout: start } = builtin('timers');
+const { performance } = builtin('perf_hooks');
 const wallClock = Date.now;
 const monotonic = performance.now.bind(performance);
 

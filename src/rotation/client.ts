@@ -1,5 +1,6 @@
-import { type InspectOptions, inspect } from 'node:util';
+import type { InspectOptions } from 'node:util';
 import { isSecretsError, SecretsError } from '../errors';
+import { builtin, inspectCustom } from '../internal/builtins';
 import type { Listenable } from '../internal/events';
 import { ms, type Option, readOptions, text } from '../internal/options';
 import { failureOf, publish } from '../observe/channels';
@@ -220,8 +221,9 @@ export class RotatingClient<V, Options extends object, State> {
     };
     return Object.defineProperties(listenableOf(this.events), {
       ...Object.getOwnPropertyDescriptors(more),
-      [inspect.custom]: {
-        value: (_depth: number, options: InspectOptions) => `Rotation ${inspect(shown(), options)}`,
+      [inspectCustom]: {
+        value: (_depth: number, options: InspectOptions) =>
+          `Rotation ${builtin('util').inspect(shown(), options)}`,
       },
       generation: { enumerable: true, get: () => this.generation },
       staleCount: { enumerable: true, get: () => this.connections.stale },

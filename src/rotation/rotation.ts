@@ -1,5 +1,5 @@
-import { inspect } from 'node:util';
 import { isSecretsError, type SecretsError } from '../errors';
+import { builtin, inspectCustom } from '../internal/builtins';
 import { isolate } from '../internal/events';
 import { backoffMs, detached, unrefTimer } from '../internal/time';
 import type { OfResource } from '../observe/channels';
@@ -168,10 +168,10 @@ export class Rotation<R, V> implements Rotating<R> {
     return this.close();
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     const state = this.#closing.started ? 'closed' : (this.#serving?.leased.generation ?? 'not ready');
     const shown = typeof state === 'number' ? `generation: ${state}` : state;
-    return `Rotating { name: ${inspect(this.#options.name)}, ${shown} }`;
+    return `Rotating { name: ${builtin('util').inspect(this.#options.name)}, ${shown} }`;
   }
 
   #supersede(): void {

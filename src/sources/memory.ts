@@ -1,5 +1,5 @@
-import { isUint8Array } from 'node:util/types';
 import { SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { kindOf } from '../internal/options';
 import type { Reading, Source, SourceListener } from './source';
 
@@ -80,7 +80,8 @@ function assertValues(values: unknown): void {
     );
   }
   for (const [name, value] of Object.entries(values)) {
-    if (value === undefined || typeof value === 'string' || isUint8Array(value)) continue;
+    if (value === undefined || typeof value === 'string' || builtin('util').types.isUint8Array(value))
+      continue;
     const what = `memory: the value of "${name}" must be a string or a Uint8Array, not ${kindOf(value)}`;
     throw new SecretsError('OPTION_INVALID', what, {
       secret: name,

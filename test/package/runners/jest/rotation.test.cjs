@@ -34,7 +34,7 @@ describe.each([
     if (timers === 'fake') jest.useFakeTimers({ now: 0 });
   });
 
-  test('is read anew by refresh', async () => {
+  test('reads a mount anew in refresh()', async () => {
     const { mount, secrets, errors } = await open(layout);
     for (const value of ['second', 'third', 'fourth']) {
       await mount.rotate({ 'api-key': value });
@@ -44,7 +44,7 @@ describe.each([
     expect(errors).toEqual([]);
   });
 
-  test('is watched', async () => {
+  test('finds a change by watching', async () => {
     const { mount, secrets, errors } = await open(layout);
     for (const value of ['second', 'third', 'fourth']) {
       const changed = nextEvent(secrets, 'change');
@@ -55,7 +55,7 @@ describe.each([
     expect(errors).toEqual([]);
   });
 
-  test('makes a resource rotate', async () => {
+  test('rotates a resource', async () => {
     const { mount, secrets } = await open(layout);
     const client = rotating(secrets, {
       build: async (s) => ({ key: s.reveal('apiKey') }),
@@ -70,13 +70,13 @@ describe.each([
     expect(client.current).toEqual({ key: 'second' });
   });
 
-  test('may be waited for, in vain', async () => {
+  test('rejects nextEvent when nothing happens in time', async () => {
     const missing = mountedFiles('/nowhere/at/all', { waitForMountMs: 60 });
     await expect(SecretStore.open({ sources: [missing] })).rejects.toMatchObject({ code: 'MOUNT_MISSING' });
   });
 });
 
-test('the poll of a mount follows fake timers', async () => {
+test('polls a mount by fake timers', async () => {
   jest.useFakeTimers();
   const { secrets } = await open('kubernetes');
   const reads = [];
