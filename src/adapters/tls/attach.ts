@@ -13,8 +13,9 @@ import {
   serveContext,
 } from './context-slot';
 import { hidePrivateOptions, inheritedOptions, rememberOptions } from './inherited-options';
+import { preferNames } from './key-types';
 import { internalsOf, type ServerNames, type ServerNamesInternals } from './server-names';
-import { sessionContext } from './session-context';
+import { bindsSessionsToNames, sessionContext, trustsDiffer, withoutTickets } from './session-context';
 
 /** Durations are milliseconds. */
 export interface AttachOptions {
@@ -78,7 +79,7 @@ export function attachSecureContext<V>(
   const settings = clientOptions(WHERE, options, 'TLS server', own, IN_RECIPE);
   const { name, drainTimeoutMs } = settings;
   const names = settings.names === undefined ? undefined : internalsOrThrow(settings.names);
-  const applied = new AppliedOptions(server, names);
+  const applied = new AppliedOptions(name, server, names);
   const inherited = inheritedOptions(server);
   const client = new RotatingClient(WHERE, {
     kind: 'tls-server',
@@ -99,6 +100,7 @@ export function attachSecureContext<V>(
     server,
     count,
     (host, acceptedAt) => names?.slotOf(host, acceptedAt) ?? slot,
+    () => applied.resumes,
   );
   const drains = drainTimeoutMs !== undefined || names?.drainTimeoutMs !== undefined;
   const http = drains ? new HttpWatch(server, connections) : undefined;
@@ -132,13 +134,24 @@ export function attachSecureContext<V>(
 
 /** The options that the server has: those of the slot, except between a build and its swap. */
 class AppliedOptions {
-  readonly #server: Server;
+  readonly #name: string;
+  readonly #server: Server & { readonly requestCert?: boolean };
   readonly #names: ServerNamesInternals | undefined;
   #current: SecureContextOptions | undefined;
+  #resumes = true;
 
-  constructor(server: Server, names: ServerNamesInternals | undefined) {
+  constructor(name: string, server: Server, names: ServerNamesInternals | undefined) {
+    this.#name = name;
     this.#server = server;
     this.#names = names;
+  }
+
+  /**
+   * False if a session could cross from one name to another whose authorities never checked its client. The server then
+   * issues no tickets. A session in the user's own cache may still be resumed, and does not count.
+   */
+  get resumes(): boolean {
+    return this.#resumes;
   }
 
   is(options: SecureContextOptions): boolean {
@@ -147,12 +160,17 @@ class AppliedOptions {
 
   /** Gives the server these options. Throws without having changed it. */
   apply(options: SecureContextOptions): undefined {
-    const served = [options, ...(this.#names?.served() ?? [])];
+    const names = this.#names?.served() ?? [];
+    const served = [options, ...names];
     const sessionIdContext = sessionContext(options.sessionIdContext, served);
+    const complete = { ...preferNames(this.#name, options, names), sessionIdContext };
+    const resumes =
+      this.#server.requestCert === false || !trustsDiffer(served) || bindsSessionsToNames(process.versions);
     const restore = rememberOptions(this.#server);
     try {
-      this.#server.setSecureContext({ ...options, sessionIdContext });
+      this.#server.setSecureContext(resumes ? complete : withoutTickets(complete));
       this.#current = options;
+      this.#resumes = resumes;
     } catch (error) {
       restore();
       throw error;
