@@ -3,7 +3,7 @@ import type { ServerHttp2Session } from 'node:http2';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { unrefTimer } from '../../internal/time';
 import type { Recipe } from '../../rotation/recipe';
-import { checkedContext } from './secure-context';
+import { checkedContext, withoutPfx } from './secure-context';
 
 // The time that the peer gets to answer the end of a connection.
 const LINGER_MS = 1_000;
@@ -55,7 +55,7 @@ export function serveContext(
   make: (options: SecureContextOptions) => SecureContext | undefined = createSecureContext,
 ): ServedContext {
   const named = Object.entries(returned).filter(([, value]) => value !== undefined);
-  const options = { ...inherited, ...Object.fromEntries(named) } as SecureContextOptions;
+  const options = withoutPfx(name, { ...inherited, ...Object.fromEntries(named) } as SecureContextOptions);
   const context = checkedContext(name, options, 'required', make);
   return { options, context, from: 0, until: Number.POSITIVE_INFINITY };
 }

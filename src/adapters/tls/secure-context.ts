@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { readMaterial } from '../../definitions/tls/read-material';
 import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
 
@@ -27,10 +28,11 @@ export function checkedContext<T>(
 ): T;
 export function checkedContext(
   name: string,
-  options: SecureContextOptions,
+  returned: SecureContextOptions,
   pair: 'required' | 'optional',
   make: (options: SecureContextOptions) => unknown = createSecureContext,
 ): unknown {
+  const options = withoutPfx(name, returned);
   const { cert, key, pfx, ca } = options;
   if (isEmpty(pfx)) {
     const some = !isEmpty(cert) || !isEmpty(key) || cert !== undefined || key !== undefined;
@@ -55,6 +57,32 @@ export function checkedContext(
       `OpenSSL refuses the TLS options of the ${name} with ${describeError(error)}`,
       { next: 'Use a secret.tls definition for the pair, whose error says what is wrong.' },
     );
+  }
+}
+
+/**
+ * Replaces a PFX by its certificate and key: Node would also trust every certificate in it. A certificate and key beside it win.
+ * @throws `TLS_OPTIONS_INVALID`.
+ */
+export function withoutPfx(name: string, options: SecureContextOptions): SecureContextOptions {
+  if (isEmpty(options.pfx)) return options;
+  const { pfx, passphrase, ...rest } = options;
+  const pairs = [pfx].flat().map((one) => {
+    const { buf = one, passphrase: own = passphrase } = one as { buf?: string | Buffer; passphrase?: string };
+    return pairOfPfx(name, typeof buf === 'string' ? Buffer.from(buf, 'latin1') : (buf as Buffer), own);
+  });
+  const keys = isEmpty(rest.key) ? {} : { passphrase };
+  return { cert: pairs.map(({ cert }) => cert), key: pairs.map(({ key }) => key), ...keys, ...rest };
+}
+
+function pairOfPfx(name: string, pfx: Buffer, passphrase: string | undefined): { cert: string; key: string } {
+  try {
+    return readMaterial({ alias: name, pair: [[name, pfx]], ca: undefined, passphrase, expired: 'warn' });
+  } catch (error) {
+    const { what, next } = error as SecretsError;
+    throw new SecretsError('TLS_OPTIONS_INVALID', `the recipe of the ${name} returned a bad PFX: ${what}`, {
+      next,
+    });
   }
 }
 

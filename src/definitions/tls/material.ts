@@ -4,20 +4,16 @@ import type { Expiry, ValueTraits } from '../definition';
 import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
 
 /**
- * A validated certificate with its key. Spread it into Node's TLS options. It has either `cert` and `key`, or `pfx` with an
- * optional `passphrase`. It is shared, not copied: treat it as read-only.
+ * A validated certificate with its key, whatever their stored encoding. Spread it into Node's TLS options. It is shared, not
+ * copied: treat it as read-only.
  */
 export interface TlsMaterial {
   /** PEM: the leaf first, then its chain. */
-  readonly cert?: string;
+  readonly cert: string;
   /** PEM, decrypted. */
-  readonly key?: string;
+  readonly key: string;
   /** PEM, one certificate each. */
   readonly ca?: string[];
-  /** Decoded bytes of a PKCS#12 file. */
-  readonly pfx?: Buffer;
-  /** The passphrase of `pfx`. */
-  readonly passphrase?: string;
   /** The certificate that peers see. */
   readonly leaf: X509Certificate;
 }
@@ -68,12 +64,7 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
       ];
     },
     // Include single lines, because logs split a key at its line breaks.
-    sensitive: ({ key = '', pfx, passphrase }) => [
-      key,
-      ...key.split('\n').filter((line) => !line.startsWith('-----')),
-      pfx,
-      passphrase,
-    ],
+    sensitive: ({ key }) => [key, ...key.split('\n').filter((line) => !line.startsWith('-----'))],
   };
 }
 

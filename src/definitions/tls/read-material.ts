@@ -19,10 +19,9 @@ export interface StoredPair {
 
 /**
  * Reads and validates a pair: both halves parse, the key belongs to the leaf, and the dates are valid. Puts the leaf first.
- * Returns a promise only for a PFX.
  * @throws `CERTIFICATE_…`, `PRIVATE_KEY_…`, `PASSPHRASE_…`, `PFX_…`.
  */
-export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMaterial> {
+export function readMaterial(stored: StoredPair): TlsMaterial {
   const parts = mergeTlsParts(
     stored.pair.map(([alias, bytes], index) =>
       parseTlsParts(alias, bytes, index === 1 ? 'private key' : 'certificate'),
@@ -36,7 +35,8 @@ export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMater
       next: 'Declare it as secret.tls("name"): a PFX contains both certificate and key.',
     });
   }
-  return fromPfx(stored, pfx);
+  const pem = openPfx(stored.alias, pfx, stored.passphrase);
+  return fromPem(stored, parseTlsParts(stored.alias, Buffer.from(pem)));
 }
 
 function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts): TlsMaterial {
@@ -49,19 +49,6 @@ function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts
   const cert = [chain.leaf, ...chain.issuers].map(({ raw }) => pemOf('CERTIFICATE', raw)).join('');
   const trusted = ca === undefined ? {} : { ca };
   return remember({ cert, key: key.pem, ...trusted, leaf: chain.leaf }, chain);
-}
-
-async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
-  const { alias, ca, passphrase, expired } = stored;
-  const opened = await openPfx(alias, pfx, passphrase);
-  if ('pem' in opened) return fromPem(stored, parseTlsParts(alias, Buffer.from(opened.pem)));
-  assertValidNow(alias, opened.leaf, expired);
-  const trusted = ca === undefined ? {} : { ca };
-  const opens = passphrase === undefined ? {} : { passphrase };
-  return remember(
-    { pfx, ...opens, ...trusted, leaf: opened.leaf },
-    { issuers: opened.issuers, unrelated: 0 },
-  );
 }
 
 /**
