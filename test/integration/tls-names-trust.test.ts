@@ -175,7 +175,7 @@ describe('the client certificate of a resumed session', () => {
     expect((await visit({ ...own, session })).seen).toEqual({ ...seen, resumed: true });
   });
 
-  it('does not count when it comes from a custom cache and names trust different authorities', async () => {
+  it('lets no session of a custom cache cross to a name that trusts other authorities', async () => {
     const cache = new Map<string, Buffer>();
     const { visit } = await stage('admins', (options, seen) => {
       const server = plain(options, seen);

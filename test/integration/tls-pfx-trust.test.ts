@@ -126,7 +126,7 @@ describe.each(pairs)('the trust of %s', (_what, pair) => {
 });
 
 describe('a raw PFX that cannot be opened', () => {
-  it('is TLS_OPTIONS_INVALID with the reason', async () => {
+  it('refuses a raw PFX that cannot be opened as TLS_OPTIONS_INVALID, with the reason', async () => {
     const { secrets } = await stage();
     const recipe = (s: Snapshot) => ({ pfx: Buffer.from(s.reveal('bytes')), passphrase: 'wrong' });
     const expected = expect.objectContaining({

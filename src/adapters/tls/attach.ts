@@ -1,6 +1,6 @@
 import type { SecureContextOptions, Server } from 'node:tls';
 import { SecretsError } from '../../errors';
-import { ms, passed } from '../../internal/options';
+import { ms, oneOf, passed } from '../../internal/options';
 import { type ClientRotation, clientOptions, RotatingClient } from '../../rotation/client';
 import { Closing } from '../../rotation/lifetime';
 import type { SecretStore } from '../../store/types';
@@ -29,6 +29,11 @@ export interface AttachOptions {
    * a `DRAIN_TIMEOUT`. Default: they stay open.
    */
   readonly drainTimeoutMs?: number | undefined;
+  /**
+   * What to do with a certificate without intermediates if the one before had some: `reject` (default) keeps the old one,
+   * because clients may need them; `accept` uses it.
+   */
+  readonly shorterChain?: 'reject' | 'accept' | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
   /** The longest step of the backoff. Default: 30 000. */
@@ -75,12 +80,13 @@ export function attachSecureContext<V>(
   options: AttachOptions = {},
 ): AttachedContext {
   assertServer(server);
-  const own = { names: passed<object>(), drainTimeoutMs: ms() };
+  const own = { names: passed<object>(), drainTimeoutMs: ms(), shorterChain: oneOf('reject', 'accept') };
   const settings = clientOptions(WHERE, options, 'TLS server', own, IN_RECIPE);
-  const { name, drainTimeoutMs } = settings;
+  const { name, drainTimeoutMs, shorterChain } = settings;
   const names = settings.names === undefined ? undefined : internalsOrThrow(settings.names);
   const applied = new AppliedOptions(name, server, names);
   const inherited = inheritedOptions(server);
+  let slot: ContextSlot | undefined;
   const client = new RotatingClient(WHERE, {
     kind: 'tls-server',
     store,
@@ -89,13 +95,18 @@ export function attachSecureContext<V>(
     options: { ...settings, drainTimeoutMs: drainTimeoutMs ?? Number.POSITIVE_INFINITY },
     // Checks on the server itself, because a separate context would cost a millisecond.
     connect: (contextOptions: SecureContextOptions) =>
-      serveContext(name, contextOptions, inherited, (complete) => applied.apply(complete)),
+      serveContext(
+        name,
+        contextOptions,
+        { inherited, before: shorterChain === 'reject' ? slot?.current.options : undefined },
+        (complete) => applied.apply(complete),
+      ),
   });
   hidePrivateOptions(server);
   Object.defineProperty(server, ATTACHED, { value: true, configurable: true });
 
   const count: SwapCount = names?.count ?? { swaps: 0 };
-  const slot = new ContextSlot(count, client.current, drainTimeoutMs);
+  slot = new ContextSlot(count, client.current, drainTimeoutMs);
   const connections = new ConnectionWatch(
     server,
     count,

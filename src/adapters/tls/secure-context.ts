@@ -1,5 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import {
+  assertChain,
+  assertPurpose,
+  certificatesOf,
+  intermediates,
+  type Use,
+} from '../../definitions/tls/chain';
 import { readMaterial } from '../../definitions/tls/read-material';
 import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
@@ -49,6 +56,7 @@ export function checkedContext(
       },
     );
   }
+  assertAccepted(name, options, pair === 'required' ? 'server' : 'client');
   try {
     return make(options);
   } catch (error) {
@@ -57,6 +65,41 @@ export function checkedContext(
       `OpenSSL refuses the TLS options of the ${name} with ${describeError(error)}`,
       { next: 'Use a secret.tls definition for the pair, whose error says what is wrong.' },
     );
+  }
+}
+
+/** Checks what OpenSSL leaves to the peer. A `secret.tls` has checked the chain already, but a recipe may return any text. */
+function assertAccepted(name: string, { cert }: SecureContextOptions, use: Use): void {
+  for (const [leaf, ...others] of chainsOf(cert)) {
+    if (leaf === undefined) continue;
+    assertChain(name, leaf, others);
+    assertPurpose(name, use, leaf, others);
+  }
+}
+
+/**
+ * Checks that a new pair sends intermediates if the one before did: clients that needed them would refuse it.
+ * @throws `CERTIFICATE_CHAIN_INCOMPLETE`.
+ */
+export function assertAsComplete(
+  name: string,
+  next: SecureContextOptions,
+  before: SecureContextOptions,
+): void {
+  const fewest = (chains: X509Certificate[][]) => Math.min(...chains.map((one) => intermediates(one) ?? 1));
+  if (fewest(chainsOf(before.cert)) === 0 || fewest(chainsOf(next.cert)) > 0) return;
+  const what = `the new certificate of the ${name} comes without intermediates, which the one before had`;
+  throw new SecretsError('CERTIFICATE_CHAIN_INCOMPLETE', what, {
+    next: "Store the certificate followed by its chain. If clients need none, set shorterChain: 'accept'.",
+  });
+}
+
+function chainsOf(cert: SecureContextOptions['cert'] = []): X509Certificate[][] {
+  try {
+    return [cert].flat().map(certificatesOf);
+  } catch {
+    // OpenSSL says why.
+    return [];
   }
 }
 

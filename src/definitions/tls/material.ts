@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
 import type { Expiry, ValueTraits } from '../definition';
 import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
+import { expiredIssuer } from './chain';
 
 /**
  * A validated certificate with its key, whatever their stored encoding. Spread it into Node's TLS options. It is shared, not
@@ -50,7 +51,9 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
     warnings(material) {
       const unrelated = known.get(material)?.unrelated ?? 0;
       return [
-        isExpired(material.leaf) ? certificateExpired(alias, material.leaf) : undefined,
+        isExpired(material.leaf)
+          ? certificateExpired(alias, material.leaf)
+          : expiredIssuer(alias, material.leaf, known.get(material)?.issuers ?? []),
         hostMismatch(alias, material.leaf, hostNames),
         unrelated > 0 ? unrelatedCertificates(alias, unrelated) : undefined,
       ].filter((warning) => warning !== undefined);

@@ -1,6 +1,7 @@
 import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import { assertValidNow, orderChain } from './certificates';
+import { assertChain, assertIssuersValidNow } from './chain';
 import { remember, type TlsMaterial, type TlsTrust } from './material';
 import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
 import { openPfx } from './pfx';
@@ -18,7 +19,8 @@ export interface StoredPair {
 }
 
 /**
- * Reads and validates a pair: both halves parse, the key belongs to the leaf, and the dates are valid. Puts the leaf first.
+ * Reads and validates a pair: both halves parse, the key belongs to the leaf, the dates are valid, and the
+ * issuers fit. Puts the leaf first.
  * @throws `CERTIFICATE_…`, `PRIVATE_KEY_…`, `PASSPHRASE_…`, `PFX_…`.
  */
 export function readMaterial(stored: StoredPair): TlsMaterial {
@@ -45,10 +47,13 @@ function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts
   if (key === undefined) throw keyMissing(alias, parts);
   const chain = orderChain(parts.certificates, key.key);
   if (chain === undefined) throw mismatch(alias);
-  assertValidNow(alias, chain.leaf, expired);
-  const cert = [chain.leaf, ...chain.issuers].map(({ raw }) => pemOf('CERTIFICATE', raw)).join('');
+  const { leaf, issuers, unrelated } = chain;
+  assertValidNow(alias, leaf, expired);
+  assertChain(alias, leaf, [...issuers, ...unrelated]);
+  assertIssuersValidNow(alias, leaf, issuers, expired);
+  const cert = [leaf, ...issuers].map(({ raw }) => pemOf('CERTIFICATE', raw)).join('');
   const trusted = ca === undefined ? {} : { ca };
-  return remember({ cert, key: key.pem, ...trusted, leaf: chain.leaf }, chain);
+  return remember({ cert, key: key.pem, ...trusted, leaf }, { issuers, unrelated: unrelated.length });
 }
 
 /**
