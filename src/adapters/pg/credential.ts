@@ -17,7 +17,8 @@ let credentials = 0;
 
 /**
  * Makes a credential from the options that the recipe of the pool returned.
- * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`.
  */
 export function credentialOf(name: string, config: PoolConfig): Credential {
   const complete = withoutConnectionString(config);

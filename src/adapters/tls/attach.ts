@@ -63,8 +63,9 @@ const ATTACHED = Symbol.for('hot-secrets.attached');
  * server listens.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later the first seven are
- * `rejected` events; `DRAIN_TIMEOUT` is an `error` event.
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
+ * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
+ * `CERTIFICATE_CHAIN_INCOMPLETE`; `DRAIN_TIMEOUT` is an `error` event.
  *
  * @example
  * ```ts

@@ -18,7 +18,7 @@ const known = new WeakMap<SecureContextOptions, readonly string[]>();
 
 /**
  * Completes the options of a server's default context so that a requested name shows its own certificate. For a name, Node
- * sets that certificate beside the default one, which it replaces only if both have the same type of key. Of two types,
+ * adds that certificate to the default one, which it replaces only if both have the same type of key. Of two types,
  * OpenSSL chooses by preference; these options put the types of the default last.
  * @throws `TLS_OPTIONS_INVALID` if no order serves every name.
  */

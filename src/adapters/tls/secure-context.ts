@@ -20,7 +20,8 @@ import { describeError } from '../../internal/describe-error';
  *
  * `make` replaces the creation of a context as the check by OpenSSL.
  *
- * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`.
  */
 export function checkedContext(
   name: string,
@@ -104,7 +105,7 @@ function chainsOf(cert: SecureContextOptions['cert'] = []): X509Certificate[][] 
 }
 
 /**
- * Replaces a PFX by its certificate and key: Node would also trust every certificate in it. A certificate and key beside it win.
+ * Replaces a PFX by its certificate and key: Node would also trust every certificate in it. An explicit certificate and key win.
  * @throws `TLS_OPTIONS_INVALID`.
  */
 export function withoutPfx(name: string, options: SecureContextOptions): SecureContextOptions {
@@ -214,7 +215,8 @@ export function withoutContextOptions<O extends object>(options: O): O {
 /**
  * Makes the context that the options describe, once instead of for each connection: a bad pair is found here, and nothing
  * that a client keeps, prints or uses as a connection's name holds a key afterwards.
- * @throws `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * @throws `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`.
  */
 export function contextFor(name: string, options: SecureOptions): SecureContext {
   return options.secureContext ?? checkedContext(name, options, 'optional');

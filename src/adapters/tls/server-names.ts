@@ -61,8 +61,9 @@ export interface ServerNames<V> extends AsyncDisposable, Listenable<RotationEven
  * certificates, each name needs the `ca` to check them against.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later the first seven are
- * `rejected` events.
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
+ * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
+ * `CERTIFICATE_CHAIN_INCOMPLETE`.
  *
  * @example
  * ```ts

@@ -41,8 +41,8 @@ export function withoutTickets(options: SecureContextOptions): SecureContextOpti
 }
 
 /**
- * Tells whether the runtime resumes a session only for the server name that it was made for. OpenSSL looks sessions up in the
- * default context, before it knows the context of the name, so the options of a name cannot prevent it. Measured: Node does
+ * Tells whether the runtime resumes a session only for the server name that it was made for. OpenSSL finds sessions through
+ * the default context, before it knows the context of the name, so the options of a name cannot prevent it. Measured: Node does
  * since 22.23, 24.18 and 26.
  */
 export function bindsSessionsToNames(versions: Readonly<Record<string, string | undefined>>): boolean {

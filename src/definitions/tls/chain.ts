@@ -21,7 +21,7 @@ export type Use = keyof typeof PURPOSES;
 /**
  * Checks what no peer accepts, whatever it trusts: a type of key that TLS does not offer, an issuer that is not an authority or
  * may not stand here, and an intermediate that has the name of the issuer but did not issue the certificate. An issuer
- * that is absent is no problem, because the peer may have it.
+ * may be absent, because the peer may have it.
  * @throws `CERTIFICATE_KEY_UNSUPPORTED`, `CERTIFICATE_CHAIN_BROKEN`.
  */
 export function assertChain(alias: string, leaf: X509Certificate, others: readonly X509Certificate[]): void {
