@@ -1,33 +1,96 @@
-import { defineConfig } from 'tsup';
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { defineConfig, type Options } from 'tsup';
 
-export default defineConfig({
-  entry: {
-    index: 'src/index.ts',
-    pg: 'src/adapters/pg/index.ts',
-    tls: 'src/adapters/tls/index.ts',
-    https: 'src/adapters/https/index.ts',
-    undici: 'src/adapters/undici/index.ts',
-    'key-vault': 'src/sources/key-vault/index.ts',
-    http: 'src/http/index.ts',
-    opentelemetry: 'src/opentelemetry/index.ts',
-    express: 'src/frameworks/express.ts',
-    fastify: 'src/frameworks/fastify.ts',
-    koa: 'src/frameworks/koa.ts',
-    hono: 'src/frameworks/hono.ts',
-    nestjs: 'src/frameworks/nestjs/index.ts',
-    testing: 'src/testing/index.ts',
+const entry = {
+  index: 'src/index.ts',
+  pg: 'src/adapters/pg/index.ts',
+  tls: 'src/adapters/tls/index.ts',
+  https: 'src/adapters/https/index.ts',
+  undici: 'src/adapters/undici/index.ts',
+  'key-vault': 'src/sources/key-vault/index.ts',
+  http: 'src/http/index.ts',
+  opentelemetry: 'src/opentelemetry/index.ts',
+  express: 'src/frameworks/express.ts',
+  fastify: 'src/frameworks/fastify.ts',
+  koa: 'src/frameworks/koa.ts',
+  hono: 'src/frameworks/hono.ts',
+  nestjs: 'src/frameworks/nestjs/index.ts',
+  // No entry of users: the file that Node takes for `#nestjs-common`. package.json has the conditions.
+  'nestjs-common': 'src/frameworks/nestjs/common.ts',
+  testing: 'src/testing/index.ts',
+};
+/** What is imported with `import()`. Left out of here, it would cut the main entry into more files. */
+const loadedLater = [
+  'src/sources/key-vault/key-vault.ts',
+  'src/definitions/tls/read-material.ts',
+  'src/redact/redactor.ts',
+];
+
+/**
+ * Puts everything that the main entry consists of into one file, where esbuild would make one for each set of entries that
+ * share a module: a dozen files, each of which takes about a millisecond to load.
+ */
+const oneMainFile: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'one-main-file',
+  setup(build) {
+    const main = resolve(entry.index);
+    const others = new Set([...Object.values(entry), ...loadedLater].map((file) => resolve(file)));
+    others.delete(main);
+    build.onLoad({ filter: /\.ts$/ }, ({ path }) =>
+      others.has(path)
+        ? { contents: `import ${JSON.stringify(main)};\n${readFileSync(path, 'utf8')}`, loader: 'ts' }
+        : undefined,
+    );
   },
-  format: ['esm', 'cjs'],
+};
+
+/** `import()` of an own file becomes `require` in CJS: Jest, among others, does not support `import()` by default. */
+const requireOwnFiles: NonNullable<Options['plugins']>[number] = {
+  name: 'require-own-files',
+  renderChunk: (code) => ({
+    code: code.replace(/\bimport\((["']\.\/[\w-]+\.js["'])\)/g, 'Promise.resolve().then(() => require($1))'),
+  }),
+};
+
+const common: Options = {
+  entry,
+  external: ['#nestjs-common'],
   target: 'node20',
   platform: 'node',
-  dts: true,
   // One copy of shared code per format: without it every CJS entry gets its own classes.
   splitting: true,
-  clean: true,
-  sourcemap: true,
+  // The built code is readable as it is, and its stack traces too. Maps would be two thirds of the package.
+  sourcemap: false,
   treeshake: true,
-  esbuildOptions(options, { format }) {
-    // CJS has no import.meta. createRequire, its only use, takes a path too; tsup's shim breaks on "#" and "%" in it.
-    if (format === 'cjs') options.define = { ...options.define, 'import.meta.url': '__filename' };
-  },
+  esbuildPlugins: [oneMainFile],
+};
+
+export default defineConfig(async () => {
+  await rm('dist', { recursive: true, force: true });
+  return [
+    {
+      ...common,
+      format: 'esm',
+      dts: true,
+      esbuildOptions(options) {
+        // For `oneMainFile`, whose imports would count as unused, since package.json says that modules have no side effects.
+        options.ignoreAnnotations = true;
+      },
+    },
+    {
+      ...common,
+      format: 'cjs',
+      outDir: 'dist/cjs',
+      outExtension: () => ({ js: '.js' }),
+      plugins: [requireOwnFiles],
+      esbuildOptions(options) {
+        options.ignoreAnnotations = true;
+        // CJS has no import.meta. createRequire, its only use, takes a path too; tsup's shim breaks on "#" and "%" in it.
+        options.define = { ...options.define, 'import.meta.url': '__filename' };
+      },
+      onSuccess: () => writeFile('dist/cjs/package.json', '{ "type": "commonjs", "sideEffects": false }\n'),
+    },
+  ];
 });

@@ -11,6 +11,7 @@ export default defineConfig({
       { find: /^hot-secrets\/(express|fastify|koa|hono)$/, replacement: source('frameworks/$1.ts') },
       { find: /^hot-secrets\/nestjs$/, replacement: source('frameworks/nestjs/index.ts') },
       { find: /^hot-secrets\/(http|opentelemetry|testing)$/, replacement: source('$1/index.ts') },
+      { find: '#nestjs-common', replacement: source('frameworks/nestjs/common.ts') },
       { find: /^hot-secrets$/, replacement: source('index.ts') },
     ],
   },

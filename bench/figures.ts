@@ -1,6 +1,6 @@
 import type { Figure } from './support/result';
 
-/** Every figure by its name on the command line, in the order of the table; loaded only in its own process. */
+/** All figures by their names on the command line, in the order of the table. Each is loaded only in its own process. */
 export const figures = {
   reveal: async () => (await import('./figures/reveal')).reveal,
   audit: async () => (await import('./figures/audit')).audit,
@@ -16,6 +16,7 @@ export const figures = {
   'tls-bad-pairs': async () => (await import('./figures/tls-bad-pairs')).tlsBadPairs,
   'tls-served': async () => (await import('./figures/tls-served')).tlsServed,
   'tls-memory': async () => (await import('./figures/tls-memory')).tlsMemory,
+  'pool-faults': async () => (await import('./figures/pool-faults')).poolFaults,
   middleware: async () => (await import('./figures/middleware')).middleware,
   generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,

@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({
 });
 const unknown = positionals.filter((name) => !isFigureName(name));
 if (unknown.length > 0) {
-  console.error(`No figure is called ${unknown.join(', ')}. The figures are: ${figureNames.join(', ')}.`);
+  console.error(`Unknown figure: ${unknown.join(', ')}. Use any of: ${figureNames.join(', ')}.`);
   process.exit(1);
 }
 const selected = positionals.length > 0 ? positionals.filter(isFigureName) : figureNames;
@@ -40,12 +40,12 @@ for (const name of selected) {
     console.log(`${renderFigure(name, result)}\n`);
   } catch (error) {
     results[name] = { pass: false, checks: [], details: {} };
-    missed.push(`${name}: not measured. ${(error as Error).message}`);
+    missed.push(`${name}: not measured: ${(error as Error).message}`);
   }
 }
 
 const pass = missed.length === 0;
-console.log(pass ? 'Every target is met.' : `Missed:\n${missed.map((line) => `  ${line}`).join('\n')}`);
+console.log(pass ? 'All targets are met.' : `Missed:\n${missed.map((line) => `  ${line}`).join('\n')}`);
 if (values.json) {
   console.log(JSON.stringify({ node: process.version, size, tmpfs: scratch.tmpfs, pass, figures: results }));
 }

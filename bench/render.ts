@@ -2,7 +2,7 @@ import type { Check, FigureResult } from './support/result';
 
 const NAME_WIDTH = 16;
 
-/** The lines of one figure: its checks with their targets, then what they are made of. */
+/** Renders one figure: its checks with their targets, then its details. */
 export function renderFigure(name: string, { checks, details }: FigureResult): string {
   const lines = checks.map((check, index) => {
     const label = (index === 0 ? name : '').padEnd(NAME_WIDTH);

@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import type { FigureName } from './figures';
 import type { FigureResult, Size } from './support/result';
 
-// Many times what the slowest figure takes: one that hangs must not hang the whole run.
+// Many times the duration of the slowest figure. A figure that hangs must not hang the whole run.
 const FIGURE_TIMEOUT_MS = 600_000;
 const ENTRY = fileURLToPath(new URL('./figure-process.ts', import.meta.url));
 
-/** Runs one figure in a process of its own. Rejects when it ends without a result; it has said why on stderr. */
+/** Runs one figure in its own process. Rejects if the process ends without a result; stderr then says why. */
 export function runFigure(name: FigureName, size: Size, scratch: string): Promise<FigureResult> {
   const own = join(scratch, name);
   mkdirSync(own);
@@ -17,7 +17,7 @@ export function runFigure(name: FigureName, size: Size, scratch: string): Promis
     let result: FigureResult | undefined;
     const child = fork(ENTRY, [name, size, own], { timeout: FIGURE_TIMEOUT_MS });
     const stop = () => child.kill();
-    // Before the directory that it writes to goes.
+    // Runs before the handler that removes the directory to which the child writes.
     process.prependOnceListener('exit', stop);
     child.on('message', (message) => {
       result = message as FigureResult;

@@ -1,4 +1,4 @@
-// Prints the size of the sources, and of the face that users see: npx tsx scripts/structure.ts
+// Prints the size of the sources and of the public API: npx tsx scripts/structure.ts
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,8 +27,8 @@ const isValue = (symbol: ts.Symbol) => {
 console.table({
   files: lines.length,
   lines: lines.reduce((sum, count) => sum + count, 0),
-  'median lines of a file': lines[Math.floor(lines.length / 2)],
+  'median lines per file': lines[Math.floor(lines.length / 2)],
   entries: entries.length,
   'exported names': new Set(exported.map(({ name }) => name)).size,
-  'of them at run time': new Set(exported.filter(isValue).map(({ name }) => name)).size,
+  'exported values': new Set(exported.filter(isValue).map(({ name }) => name)).size,
 });

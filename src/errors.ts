@@ -74,7 +74,8 @@ export const errorCodes = {
   // rotation
   RECIPE_FAILED: 'A recipe threw, or did not return options.',
   RECIPE_ASYNC: 'A recipe returned a promise instead of options.',
-  RECIPE_READS_NOTHING: 'A recipe read no secret from its snapshot, or read the store instead.',
+  RECIPE_READS_NOTHING: 'A recipe read no secret from its snapshot while it ran.',
+  RECIPE_READS_STORE: 'A recipe read a secret from the store instead of its snapshot.',
   BUILD_FAILED: 'A new resource could not be built; the old one stays in use.',
   VERIFY_FAILED: 'A new resource was built but does not work; the old one stays in use.',
   VERIFY_TIMEOUT: 'Verification of a new resource timed out; the old one stays in use.',
@@ -83,8 +84,8 @@ export const errorCodes = {
   ROTATION_NOT_READY: 'A rotating resource was used before it was ready.',
   ROTATION_CLOSED: 'A rotating resource was used after close().',
   // adapters
-  PEER_MISSING: 'An optional package is not installed.',
-  PEER_UNSUPPORTED: 'The installed version of a package does not work with the adapter.',
+  PEER_MISSING: 'An optional package is not installed, or a bundler left it out.',
+  PEER_UNSUPPORTED: 'An optional package is too old, or lacks what is used of it.',
   CREDENTIAL_REFUSED: 'The server refuses the current credential; new connections wait for a newer one.',
   TLS_OPTIONS_INVALID: 'TLS options cannot be used: no pair, a mismatch, or a setting that OpenSSL refuses.',
   POOL_CLOSED: 'A pool was ended while a caller waited for a connection.',

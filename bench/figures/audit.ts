@@ -2,8 +2,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { allocatedPerCall } from '../support/allocation';
 import { auditAccess, memory, SecretStore } from '../support/built';
 import { definitionsOf, manySecrets } from '../support/content';
+import { processorTimed } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
-import { alternate, median, medianRatio, timed } from '../support/statistics';
+import { alternate, median, medianRatio } from '../support/statistics';
 
 const CALLS_PER_ROUND = 200_000;
 const CALLS_WITH_CALLERS = 2_000;
@@ -11,7 +12,7 @@ const ROUNDS = { full: 301, short: 61 };
 const ROUNDS_OF_AUDITS = { full: 61, short: 15 };
 const ALLOCATION_CALLS = { full: 5_000_000, short: 1_000_000 };
 const SECRETS = 8;
-/** Node gives a channel another shape each time that somebody comes or goes, which compiled code has to learn. */
+/** Node changes the shape of a channel with its first and last subscriber. Compiled code has to adapt each time. */
 const CYCLES = 5;
 const CHANNEL = 'hot-secrets:secret:access';
 
@@ -19,7 +20,7 @@ interface Reader {
   reveal(name: string): string;
 }
 
-/** What a read pays for the audit: while nobody audits, against the same path without the check, and while somebody does. */
+/** Measures what auditing costs a read: without an audit (compared with the same path without the check) and with one. */
 export async function audit({ size }: FigureOptions): Promise<FigureResult> {
   const content = manySecrets(SECRETS);
   const names = Object.keys(content);
@@ -35,20 +36,20 @@ export async function audit({ size }: FigureOptions): Promise<FigureResult> {
   for (let warmUp = 0; warmUp < 20; warmUp += 1) readStore(CALLS_PER_ROUND) + readUnaudited(CALLS_PER_ROUND);
 
   const sides = {
-    audited: () => timed(() => readStore(CALLS_PER_ROUND)),
-    unaudited: () => timed(() => readUnaudited(CALLS_PER_ROUND)),
+    audited: () => processorTimed(() => readStore(CALLS_PER_ROUND)),
+    unaudited: () => processorTimed(() => readUnaudited(CALLS_PER_ROUND)),
   };
   const times = await alternate(ROUNDS[size], sides);
   const bytes = allocatedPerCall(readStore, ALLOCATION_CALLS[size]);
 
-  const counting = await withAudit(store, size, {}, () => timed(() => readStore(CALLS_PER_ROUND)));
+  const counting = await withAudit(store, size, {}, () => processorTimed(() => readStore(CALLS_PER_ROUND)));
   const withCallers = await withAudit(store, size, { callers: true }, () =>
-    timed(() => readStore(CALLS_WITH_CALLERS)),
+    processorTimed(() => readStore(CALLS_WITH_CALLERS)),
   );
   const ignoring = () => {};
   subscribe(CHANNEL, ignoring);
   const heard = await alternate(ROUNDS_OF_AUDITS[size], {
-    ignored: () => timed(() => readStore(CALLS_PER_ROUND)),
+    ignored: () => processorTimed(() => readStore(CALLS_PER_ROUND)),
   });
   unsubscribe(CHANNEL, ignoring);
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
@@ -63,18 +64,18 @@ export async function audit({ size }: FigureOptions): Promise<FigureResult> {
     checks: [
       atMost(
         1.2,
-        'reveal() while nobody audits against the same without the check, median ratio',
+        'reveal() without an audit, compared with reveal() without the check for one, median ratio',
         medianRatio(times.audited, times.unaudited),
       ),
-      atMost(0.01, 'heap allocated per call while nobody audits', bytes, 'bytes'),
+      atMost(0.01, 'heap allocated per call without an audit', bytes, 'bytes'),
     ],
     details: {
       'reveal() ns': nanoseconds(times.audited),
       'without the check ns': nanoseconds(times.unaudited),
-      'with a subscriber that ignores it ns': nanoseconds(heard.ignored),
+      'with a subscriber that does nothing ns': nanoseconds(heard.ignored),
       'with auditAccess ns': nanoseconds(counting),
       'with auditAccess and callers ns': nanoseconds(withCallers, CALLS_WITH_CALLERS),
-      'while nobody audits, after several came and went ns': nanoseconds(after.audited),
+      'without an audit, after several audits ended ns': nanoseconds(after.audited),
     },
   };
 }
@@ -92,7 +93,7 @@ async function withAudit(
   return times;
 }
 
-// The same loop twice: compiled code that has seen both kinds of store is slower for both.
+// Two copies of one loop, because compiled code that has seen both kinds of store is slower for both.
 function readAudited(store: Reader, names: readonly string[], calls: number): number {
   let length = 0;
   for (let call = 0; call < calls; call += 1) length += store.reveal(names[call % SECRETS] as string).length;
@@ -105,7 +106,7 @@ function readUnchecked(store: Reader, names: readonly string[], calls: number): 
   return length;
 }
 
-/** The path of a read as the package has it (store, snapshot, box), without the check. */
+/** The package's read path (store, snapshot, box) without the check for an audit. */
 class UnauditedStore implements Reader {
   readonly #snapshot: UnauditedSnapshot;
 

@@ -1,138 +1,266 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync, watch } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SecretsChanged } from '../../src/observe/channels';
+import type { Source } from '../../src/sources/source';
 import { mountedFiles, SecretStore } from '../support/built';
 import { definitionsOf, manySecrets } from '../support/content';
 import { pinApart } from '../support/pin';
+import { processorMsSince } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
-import { startStampingWriter } from '../support/stamping-writer';
+import { type StampingWriter, startStampingWriter } from '../support/stamping-writer';
 import { median, quantile } from '../support/statistics';
 import { within } from '../support/within';
 
-const SWAPS = { full: 200, short: 40 };
-const SWAPS_PER_BLOCK = 20;
-const SECRETS = 4;
-const WARM_UP_SWAPS = 500;
+const SWAPS = { full: 200, short: 60 };
+const SWAPS_PER_BLOCK = 10;
+const MANY = 200;
+const FEW = 4;
+/** Reads of one file before the first swap that counts: after them, the code is compiled. */
+const WARM_UP_READS = 20_000;
+const MAX_WARM_UP_SWAPS = 500;
 const MISSED_AFTER_MS = 2000;
 
-/** Sees swaps of one mount, until it is stopped. */
+type Content = Readonly<Record<string, string>>;
+
+/** The time of each step, in the order in which they happen; the last one is `seen`. */
+type Steps = Readonly<Record<string, bigint>>;
+
+interface Detection {
+  readonly steps: Steps;
+  /** Processor time of this process, from the event of the file system to the last step. */
+  readonly processorMs: number;
+}
+
+/** Watches one mount until it is stopped. */
 interface Observer {
-  /** Resolves with the monotonic time at which a swap to `value` was noticed. */
-  next(value: string): Promise<bigint>;
+  /** Resolves when the swap to `content` has been seen. */
+  next(content: Content): Promise<Detection>;
   stop(): unknown;
 }
 
+type Observe = (path: string, names: readonly string[]) => Observer | Promise<Observer>;
+
+const sides = {
+  store: observeWithStore,
+  readFile: byHand(async (files) => {
+    for (const file of files) await readFile(file, 'utf8');
+  }),
+  readFileSync: byHand((files) => {
+    for (const file of files) readFileSync(file, 'utf8');
+  }),
+  watch: byHand(() => {}),
+} satisfies Record<string, Observe>;
+
+type Side = keyof typeof sides;
+
+/** The detections of one side, as milliseconds since the rename. */
+interface Detected {
+  readonly steps: Record<string, number>[];
+  readonly processorMs: number[];
+}
+
 /**
- * From the rename of `..data` by another process to the `change` event, next to a bare `fs.watch`. Only one side
- * listens at a time, in blocks that take turns: they must not wake each other.
+ * From the rename of `..data` by another process to the `change` event, against code written by hand: an `fs.watch` that
+ * reads the same files. Only one side watches at a time, in short blocks that alternate.
  */
 export async function detection({ size, scratch }: FigureOptions): Promise<FigureResult> {
-  const path = join(scratch, 'detection');
-  await using writer = startStampingWriter(path);
-  await writer.replace(manySecrets(SECRETS));
-  const pinned = pinApart(process.pid, writer.pid);
-  const sides = { store: observeStore, bare: observeBare, reading: observeAndRead };
-  const found = { store: [] as number[], bare: [] as number[], reading: [] as number[] };
-  let generation = 0;
-
-  // A process that is long up: what is measured is not how fast code becomes warm.
-  for (const side of ['store', 'reading'] as const) {
-    const observer = await sides[side](path);
-    for (let swap = 0; swap < WARM_UP_SWAPS; swap += 1) {
-      generation += 1;
-      const content = manySecrets(SECRETS, generation);
-      const noticed = observer.next(content['secret-0'] as string);
-      await writer.replace(content);
-      await within(noticed, MISSED_AFTER_MS);
-    }
-    await observer.stop();
-  }
-
-  for (let block = 0; block < SWAPS[size] / SWAPS_PER_BLOCK; block += 1) {
-    const names = ['store', 'bare', 'reading'] as const;
-    for (const side of block % 2 === 0 ? names : names.toReversed()) {
-      const observer = await sides[side](path);
-      for (let swap = 0; swap < SWAPS_PER_BLOCK; swap += 1) {
-        generation += 1;
-        const content = manySecrets(SECRETS, generation);
-        const noticed = observer.next(content['secret-0'] as string);
-        const swappedAt = await writer.replace(content);
-        const noticedAt = await within(noticed, MISSED_AFTER_MS);
-        if (noticedAt !== undefined) found[side].push(Number(noticedAt - swappedAt) / 1e6);
-      }
-      await observer.stop();
-    }
-  }
-
-  const missed = SWAPS[size] - found.store.length;
+  const many = await measure(join(scratch, 'many'), MANY, SWAPS[size]);
+  const few = await measure(join(scratch, 'few'), FEW, SWAPS[size]);
+  const { store, readFile, readFileSync } = many.found;
+  const missed = 2 * SWAPS[size] - store.steps.length - few.found.store.steps.length;
   return {
     checks: [
       atMost(
-        2,
-        'rename to change event, against a bare fs.watch, medians',
-        median(found.store) / median(found.bare),
+        1,
+        `${MANY} secrets, rename to change event, against fs.watch and await readFile, medians`,
+        seenMs(store) / seenMs(readFile),
       ),
       atMost(
-        2,
-        'rename to change event, against a bare fs.watch that reads the files too, medians',
-        median(found.store) / median(found.reading),
+        2.5,
+        `${MANY} secrets, processor time up to the change event, against fs.watch and readFileSync, medians`,
+        median(store.processorMs) / median(readFileSync.processorMs),
       ),
-      atMost(0, `missed of ${SWAPS[size]} swaps`, missed),
+      atMost(0, `missed of ${2 * SWAPS[size]} swaps`, missed),
     ],
     details: {
-      'change event ms': median(found.store),
-      'change event p95 ms': quantile(found.store, 0.95),
-      'bare fs.watch ms': median(found.bare),
-      'bare fs.watch p95 ms': quantile(found.bare, 0.95),
-      'bare fs.watch that also reads the files ms': median(found.reading),
-      'each process on a core of its own (1: yes)': Number(pinned),
-      'missed by bare fs.watch': SWAPS[size] - found.bare.length,
+      [`${MANY} secrets: rename to change event, against fs.watch and readFileSync`]:
+        seenMs(store) / seenMs(readFileSync),
+      ...details(MANY, many.found),
+      ...details(FEW, few.found),
+      'each process on a core of its own (1: yes)': Number(many.pinned && few.pinned),
     },
   };
 }
 
-async function observeStore(path: string): Promise<Observer> {
+function details(secrets: number, found: Readonly<Record<Side, Detected>>): Record<string, number> {
+  const { store, readFile, readFileSync, watch } = found;
+  const named: Record<string, number> = {
+    'change event ms': seenMs(store),
+    'change event p95 ms': quantile(allSeenMs(store), 0.95),
+    ...phases(store),
+    'change event, processor ms': median(store.processorMs),
+    'fs.watch and await readFile ms': seenMs(readFile),
+    'fs.watch and await readFile, processor ms': median(readFile.processorMs),
+    'fs.watch and readFileSync ms': seenMs(readFileSync),
+    'fs.watch and readFileSync, processor ms': median(readFileSync.processorMs),
+    'fs.watch that reads nothing ms': seenMs(watch),
+  };
+  return Object.fromEntries(
+    Object.entries(named).map(([name, value]) => [`${secrets} secrets: ${name}`, value]),
+  );
+}
+
+function allSeenMs({ steps }: Detected): number[] {
+  return steps.map(({ seen }) => seen as number);
+}
+
+function seenMs(detected: Detected): number {
+  return median(allSeenMs(detected));
+}
+
+/** The median time that each step took. */
+function phases({ steps }: Detected): Record<string, number> {
+  const names = Object.keys(steps[0] ?? {});
+  return Object.fromEntries(
+    names.map((name, index) => {
+      const before = names[index - 1];
+      const took = steps.map(
+        (at) => (at[name] as number) - (before === undefined ? 0 : (at[before] as number)),
+      );
+      return [`… of it, until ${name} ms`, median(took)];
+    }),
+  );
+}
+
+async function measure(
+  path: string,
+  secrets: number,
+  swaps: number,
+): Promise<{ readonly found: Record<Side, Detected>; readonly pinned: boolean }> {
+  await using writer = startStampingWriter(path);
+  await writer.replace(manySecrets(secrets));
+  const names = Object.keys(manySecrets(secrets));
+  const pinned = pinApart(process.pid, writer.pid);
+  let generation = 0;
+
+  const block = async (side: Side, count: number, found: Detected) => {
+    const observer = await sides[side](path, names);
+    for (let swap = 0; swap < count; swap += 1) {
+      generation += 1;
+      await detect(observer, writer, manySecrets(secrets, generation), found);
+    }
+    await observer.stop();
+  };
+
+  const order = Object.keys(sides) as Side[];
+  const warmUpSwaps = Math.min(MAX_WARM_UP_SWAPS, WARM_UP_READS / secrets);
+  for (const side of order) await block(side, warmUpSwaps, nothing());
+  const found = { store: nothing(), readFile: nothing(), readFileSync: nothing(), watch: nothing() };
+  for (let round = 0; round < swaps / SWAPS_PER_BLOCK; round += 1) {
+    for (const side of round % 2 === 0 ? order : order.toReversed()) {
+      await block(side, SWAPS_PER_BLOCK, found[side]);
+    }
+  }
+  return { found, pinned };
+}
+
+function nothing(): Detected {
+  return { steps: [], processorMs: [] };
+}
+
+/** Swaps once, and adds what the observer saw, unless it missed the swap. */
+async function detect(
+  observer: Observer,
+  writer: StampingWriter,
+  content: Content,
+  found: Detected,
+): Promise<void> {
+  const seen = observer.next(content);
+  const renamedAt = await writer.replace(content);
+  const detection = await within(seen, MISSED_AFTER_MS);
+  if (detection === undefined) return;
+  const sinceRename = Object.entries(detection.steps).map(
+    ([step, at]) => [step, Number(at - renamedAt) / 1e6] as const,
+  );
+  found.steps.push(Object.fromEntries(sinceRename));
+  found.processorMs.push(detection.processorMs);
+}
+
+/** Takes the times where a user could take them: in a source, on a channel, and in a listener. */
+async function observeWithStore(path: string, names: readonly string[]): Promise<Observer> {
+  const [first = ''] = names;
+  let steps: Record<string, bigint> = {};
+  let before = process.cpuUsage();
+  const note = (step: string) => {
+    steps[step] = process.hrtime.bigint();
+  };
+  const mount = mountedFiles(path);
+  const source: Source = {
+    ...mount,
+    watch: (listener) =>
+      mount.watch?.({
+        ...listener,
+        hint(trigger) {
+          steps = {};
+          before = process.cpuUsage();
+          note('the event arrives');
+          listener.hint(trigger);
+        },
+      }) ?? (() => {}),
+    async read(request) {
+      note('the read begins');
+      const result = await mount.read(request);
+      note('the read has ended');
+      return result;
+    },
+  };
   const store = await SecretStore.open({
-    secrets: definitionsOf(manySecrets(SECRETS)),
-    sources: [mountedFiles(path)],
+    secrets: definitionsOf(Object.fromEntries(names.map((name) => [name, '']))),
+    sources: [source],
   });
+  const onBuilt = (message: unknown) => {
+    if ((message as SecretsChanged).store === store.name) note('the snapshot is built');
+  };
+  subscribe('hot-secrets:store:change', onBuilt);
   return {
-    next: (value) =>
+    next: (content) =>
       new Promise((resolve) => {
         const off = store.on('change', () => {
-          const at = process.hrtime.bigint();
-          if (store.reveal('secret-0') !== value) return;
+          note('seen');
+          const processorMs = processorMsSince(before);
+          if (store.reveal(first) !== content[first]) return;
           off();
-          resolve(at);
+          resolve({ steps, processorMs });
         });
       }),
-    stop: () => store.close(),
-  };
-}
-
-async function observeBare(path: string): Promise<Observer> {
-  let seen = (_at: bigint) => {};
-  const watcher = watch(path, (_event, name) => {
-    if (name === '..data') seen(process.hrtime.bigint());
-  });
-  return {
-    next: () =>
-      new Promise((resolve) => {
-        seen = resolve;
-      }),
-    stop: () => watcher.close(),
-  };
-}
-
-/** What a service would write by hand, without a care for torn reads. */
-async function observeAndRead(path: string): Promise<Observer> {
-  const bare = await observeBare(path);
-  const names = Object.keys(manySecrets(SECRETS));
-  return {
-    async next(value) {
-      await bare.next(value);
-      for (const name of names) readFileSync(join(path, name), 'utf8');
-      return process.hrtime.bigint();
+    stop() {
+      unsubscribe('hot-secrets:store:change', onBuilt);
+      return store.close();
     },
-    stop: bare.stop,
+  };
+}
+
+/** What a service would write by hand: without a care for torn reads, sizes, links or values that cannot be used. */
+function byHand(read: (files: readonly string[]) => void | Promise<void>): Observe {
+  return (path, names) => {
+    const files = names.map((name) => join(path, name));
+    let arrived = () => {};
+    const watcher = watch(path, (_event, name) => {
+      if (name === '..data') arrived();
+    });
+    return {
+      next: () =>
+        new Promise((resolve) => {
+          arrived = async () => {
+            const before = process.cpuUsage();
+            await read(files);
+            const seen = process.hrtime.bigint();
+            resolve({ steps: { seen }, processorMs: processorMsSince(before) });
+          };
+        }),
+      stop: () => watcher.close(),
+    };
   };
 }

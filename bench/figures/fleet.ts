@@ -9,15 +9,15 @@ import { atMost, type FigureOptions, type FigureResult } from '../support/result
 const REPORT = fileURLToPath(new URL('../../bench-report/', import.meta.url));
 
 /**
- * A fleet of pods with 20 secrets each, on a simulated clock, with the scheduling code of the Key Vault source: requests in
- * ten seconds against the limit of a vault.
+ * Simulates a fleet of pods with 20 secrets each, using the scheduling code of the Key Vault source, and compares the
+ * requests in ten seconds with the limit of a vault.
  */
 export async function fleet({ size }: FigureOptions): Promise<FigureResult> {
   const fleets = { '1,000 pods': thousand, ...(size === 'full' ? { '10,000 pods': tenThousand } : {}) };
   const curves = Object.entries(fleets).flatMap(([pods, settings]) =>
     scenariosOf(settings).map((scenario) => ({ pods, curve: run(scenario) })),
   );
-  console.log(`requests in 10 s over an hour; a full bar is the limit of ${LIMIT}, ! is above it`);
+  console.log(`requests per 10 s over an hour; a full bar is the limit of ${LIMIT}, "!" is above it`);
   for (const { pods, curve } of curves) console.log(curveLine(pods, curve));
   mkdirSync(REPORT, { recursive: true });
   for (const pods of Object.keys(fleets)) {
@@ -31,7 +31,7 @@ export async function fleet({ size }: FigureOptions): Promise<FigureResult> {
     checks: curves
       .filter(({ curve }) => curve.scenario.mustHold)
       .map(({ pods, curve }) =>
-        atMost(LIMIT, `${pods}, ${curve.scenario.name}: requests in 10 s`, curve.peak),
+        atMost(LIMIT, `${pods}, ${curve.scenario.name}: peak requests per 10 s`, curve.peak),
       ),
     details: Object.assign({}, ...curves.map(({ pods, curve }) => detailsOf(pods, curve))),
   };
@@ -39,10 +39,10 @@ export async function fleet({ size }: FigureOptions): Promise<FigureResult> {
 
 function detailsOf(pods: string, { scenario, peak, windowsAbove, outcome }: Curve): Record<string, number> {
   const name = `${pods}, ${scenario.name}`;
-  if (scenario.mustHold) return { [`${name}: refused in all`]: outcome.refused };
+  if (scenario.mustHold) return { [`${name}: refused requests`]: outcome.refused };
   return {
-    [`${name}: requests in the fullest 10 s`]: peak,
-    [`${name}: windows of 10 s above the limit`]: windowsAbove,
-    [`${name}: the last one has its secrets after, s`]: outcome.allStartedAt / 1000,
+    [`${name}: peak requests per 10 s`]: peak,
+    [`${name}: 10 s windows above the limit`]: windowsAbove,
+    [`${name}: time until every pod has its secrets, s`]: outcome.allStartedAt / 1000,
   };
 }

@@ -10,7 +10,7 @@ import { hotSecrets, mountedFiles, SecretStore, secretsMiddleware } from '../sup
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 import { timed } from '../support/statistics';
 
-/** Of each application; a tenth of it are sent to the control as well. */
+/** Requests to each application. The control gets a tenth as many. */
 const REQUESTS = { full: 50_000, short: 5000 };
 const LOOPS = { request: 60, control: 6 };
 const SWAP_GAP_MS = 1;
@@ -20,8 +20,8 @@ const PAIR = { user: 'user', password: 'password' };
 type PairStore = Awaited<ReturnType<typeof openStore>>;
 
 /**
- * A user name and a password that another process swaps together every few milliseconds, read in one request with waits
- * in between: `request.secrets` against, as a control, the store itself.
+ * Another process swaps a user name and a password together every few milliseconds. Each request reads both, with waits
+ * in between, from `request.secrets` or, as a control, from the store.
  */
 export async function generations({ size, scratch }: FigureOptions): Promise<FigureResult> {
   const path = join(scratch, 'generations');
@@ -34,10 +34,10 @@ export async function generations({ size, scratch }: FigureOptions): Promise<Fig
     checks: [
       atMost(0, `mixed generations in ${REQUESTS[size]} requests to Express`, ofExpress.mixed),
       atMost(0, `mixed generations in ${REQUESTS[size]} requests to Fastify`, ofFastify.mixed),
-      atMost(0, 'errors of the stores meanwhile', ofExpress.errors + ofFastify.errors),
+      atMost(0, 'store errors during the run', ofExpress.errors + ofFastify.errors),
     ],
     details: {
-      'swaps meanwhile': swapCount,
+      'swaps during the run': swapCount,
       ...detailsOf('Express', ofExpress),
       ...detailsOf('Fastify', ofFastify),
     },
@@ -49,16 +49,16 @@ interface Outcome {
   readonly controls: number;
   readonly mixedControls: number;
   readonly errors: number;
-  /** Different pairs that requests were answered with. */
+  /** Distinct pairs in the responses. */
   readonly seen: number;
   readonly perSecond: number;
 }
 
 function detailsOf(framework: string, found: Outcome): Record<string, number> {
   return {
-    [`${framework}: generations that requests saw`]: found.seen,
-    [`${framework}: requests a second, the client in the same process`]: found.perSecond,
-    [`${framework}: control, requests that read the store itself`]: found.controls,
+    [`${framework}: generations seen by requests`]: found.seen,
+    [`${framework}: requests per second, with the client in the same process`]: found.perSecond,
+    [`${framework}: control, requests that read from the store`]: found.controls,
     [`${framework}: control, mixed generations`]: found.mixedControls,
   };
 }
@@ -79,7 +79,7 @@ async function measure(path: string, start: typeof startExpress, requests: numbe
       sendAll(app.port, '/store', controls, LOOPS.control, control),
     ]),
   );
-  if (control.mixed === 0) throw new Error('No pair was mixed where nothing keeps it from that.');
+  if (control.mixed === 0) throw new Error('The control saw no mixed pair, so the figure proves nothing.');
   return {
     mixed: request.mixed,
     controls,
@@ -90,7 +90,7 @@ async function measure(path: string, start: typeof startExpress, requests: numbe
   };
 }
 
-/** Sends requests in so many loops and counts what came back. */
+/** Sends requests in `loops` parallel loops and counts the responses. */
 async function sendAll(
   port: number,
   path: string,
@@ -103,7 +103,7 @@ async function sendAll(
   const loop = async () => {
     while (unsent-- > 0) {
       const { statusCode, body } = await pool.request({ path, method: 'GET' });
-      if (statusCode !== 200) throw new Error(`A request was answered with ${statusCode}.`);
+      if (statusCode !== 200) throw new Error(`A request got status ${statusCode} instead of 200.`);
       const { user, password } = (await body.json()) as Record<string, string>;
       if (user !== password) found.mixed += 1;
       found.seen.add(user as string);
@@ -120,7 +120,7 @@ function openStore(path: string) {
   return SecretStore.open({ secrets: PAIR, sources: [mountedFiles(path)] });
 }
 
-/** A request's secrets, or the store. */
+/** The secrets of a request, or the store. */
 interface Reader {
   reveal(name: keyof typeof PAIR): unknown;
 }
@@ -129,7 +129,7 @@ let pauses = 0;
 
 async function readPair(secrets: Reader): Promise<Record<string, unknown>> {
   const user = secrets.reveal('user');
-  // Whatever a handler does in between: it gives way to others, and it waits.
+  // As in a real handler, other requests run in between.
   await setImmediate();
   pauses += 1;
   await setTimeout(pauses % (LONGEST_PAUSE_MS + 1));

@@ -11,7 +11,7 @@ const SECRETS = 1000;
 const ROUNDS = { full: 41, short: 11 };
 const WARM_UP_ROUNDS = 5;
 
-/** `open()` on 1,000 secrets, next to a plain loop that reads the same files. */
+/** Compares `open()` on 1,000 secrets with a plain loop that reads the same files. */
 export async function open({ size, scratch }: FigureOptions): Promise<FigureResult> {
   const content = manySecrets(SECRETS);
   await using mount = await createTestMount(content, { path: join(scratch, 'open') });
@@ -41,12 +41,12 @@ export async function open({ size, scratch }: FigureOptions): Promise<FigureResu
     checks: [
       atMost(
         3,
-        'open() of every file, against a loop of await readFile',
+        'open() of every file, compared with a loop of await readFile',
         medianRatio(times.everyFile, times.readFile),
       ),
       atMost(
         3,
-        'open() of declared secrets, against the same loop',
+        'open() of declared secrets, compared with the same loop',
         medianRatio(times.declared, times.readFile),
       ),
     ],
@@ -55,8 +55,8 @@ export async function open({ size, scratch }: FigureOptions): Promise<FigureResu
       'open() of declared secrets ms': median(times.declared),
       'await readFile loop ms': median(times.readFile),
       'readFileSync loop ms': median(times.readFileSync),
-      'every file against readFileSync, ratio': medianRatio(times.everyFile, times.readFileSync),
-      'declared against readFileSync, ratio': medianRatio(times.declared, times.readFileSync),
+      'every file compared with readFileSync, ratio': medianRatio(times.everyFile, times.readFileSync),
+      'declared compared with readFileSync, ratio': medianRatio(times.declared, times.readFileSync),
     },
   };
 }

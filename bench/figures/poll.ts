@@ -22,7 +22,7 @@ const CALLS = [
 ] as const;
 const PROMISE_CALLS = ['open', 'readFile'] as const;
 
-/** What a poll of an unchanged mount with 1,000 secrets reads. */
+/** Counts the file reads of a poll of an unchanged mount with 1,000 secrets. */
 export async function poll({ size, scratch }: FigureOptions): Promise<FigureResult> {
   await using mount = await createTestMount(manySecrets(SECRETS), { path: join(scratch, 'poll') });
   const reads = countReads();
@@ -32,17 +32,18 @@ export async function poll({ size, scratch }: FigureOptions): Promise<FigureResu
   const beforeRefresh = reads();
   await store.refresh();
   const control = reads() - beforeRefresh;
-  if (control < SECRETS) throw new Error('The count of file reads does not see a refresh.');
+  if (control < SECRETS) throw new Error('The counter of file reads missed a refresh.');
 
   const first = refreshes.length;
   const beforePolls = reads();
   while (refreshes.length - first < POLLS[size]) await setTimeout(20);
   const count = reads() - beforePolls;
   const polls = refreshes.slice(first);
-  if (polls.some(({ unchanged }) => !unchanged)) throw new Error('A poll took the mount for changed.');
+  if (polls.some(({ unchanged }) => !unchanged))
+    throw new Error('A poll reported a change of the unchanged mount.');
 
   return {
-    checks: [atMost(0, `file opens and reads in ${polls.length} polls without a change`, count)],
+    checks: [atMost(0, `file opens and reads in ${polls.length} polls of an unchanged mount`, count)],
     details: {
       'opens and reads of one forced refresh': control,
       'time of one poll ms': median(polls.map(({ ms }) => ms)),
@@ -50,7 +51,7 @@ export async function poll({ size, scratch }: FigureOptions): Promise<FigureResu
   };
 }
 
-/** Named imports of the built package follow what is put in place here. */
+/** Replaces functions of `node:fs`. Named imports in the built package use the replacements. */
 function countReads(): () => number {
   let count = 0;
   const counted = <T extends object, K extends keyof T>(owner: T, name: K) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pino, { type Logger } from 'pino';
 import { memory, SecretStore, secret } from '../support/built';
+import { processorTimed } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 import { alternate, median, medianRatio, timed } from '../support/statistics';
 
@@ -20,12 +21,12 @@ const request = {
 };
 const requests = Array.from({ length: 60 }, (_, index) => ({ ...request, index }));
 
-/** What is logged: a usual line, a long one, and one that is long because it quotes JSON. */
+/** What is logged: a typical line, a long line, and a line that is long because it quotes JSON. */
 const LINES = { short: request, long: { requests }, quoting: { body: JSON.stringify(requests) } };
 
 type Kind = keyof typeof LINES;
 
-/** What pino takes to log into nothing through `redact`, next to what it takes without. */
+/** Compares the time that pino takes to log to /dev/null with and without `redact`. */
 export async function redact({ size }: FigureOptions): Promise<FigureResult> {
   const source = memory(contents(0));
   await using store = await SecretStore.open({ sources: [source], secrets: definitions() });
@@ -38,7 +39,7 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
     builds.push(await timed(() => redacted('first of its generation')));
   }
   const oldest = contents(0)['password-2'] as string;
-  if (redacted(oldest) === oldest) throw new Error('The value before eight others is not masked.');
+  if (redacted(oldest) === oldest) throw new Error('The value of eight generations ago is not masked.');
 
   const plain = pino(intoNothing());
   const masking = pino({ hooks: { streamWrite: redacted } }, intoNothing());
@@ -52,26 +53,28 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
     const line = JSON.stringify(LINES[kind]);
     const calls = Math.ceil(CHARACTERS_PER_ROUND / line.length);
     const sides = {
-      with: () => timed(() => logAll(masking, kind, calls)),
-      without: () => timed(() => logAll(plain, kind, calls)),
-      alone: () => timed(() => redactAll(redacted, line, calls)),
+      with: () => processorTimed(() => logAll(masking, kind, calls)),
+      without: () => processorTimed(() => logAll(plain, kind, calls)),
+      alone: () => processorTimed(() => redactAll(redacted, line, calls)),
     };
     await alternate(WARM_UP, sides);
     const times = await alternate(ROUNDS[size], sides);
     const ratio = medianRatio(times.with, times.without);
-    checks.push(atMost(target, `pino with redact against without, ${kind} lines, median ratio`, ratio));
+    checks.push(
+      atMost(target, `pino with redact compared with plain pino, ${kind} lines, median ratio`, ratio),
+    );
     details[`${kind} line, characters`] = line.length;
     details[`${kind} line with redact, µs`] = (median(times.with) * 1000) / calls;
-    details[`${kind} line without, µs`] = (median(times.without) * 1000) / calls;
+    details[`${kind} line without redact, µs`] = (median(times.without) * 1000) / calls;
     details[`redact alone on ${kind} lines, MB/s`] = (line.length * calls) / median(times.alone) / 1000;
   }
   return {
     checks,
     details: {
       ...details,
-      'first call, of one generation, ms': firstBuild,
+      'first call after open(), ms': firstBuild,
       'first call after a rotation, median ms': median(builds),
-      'first call after a rotation of eight before it, ms': builds.at(-1) ?? Number.NaN,
+      'first call after the eighth rotation, ms': builds.at(-1) ?? Number.NaN,
       'values masked': SECRETS * (PREVIOUS + 1),
     },
   };
@@ -83,7 +86,7 @@ function definitions() {
   );
 }
 
-/** Passwords, random as generated ones are and the same in each run; one in ten is JSON with other values, one in fifty a key. */
+/** Passwords that look random but repeat in each run. One in ten is JSON with other values, one in fifty is a key. */
 function contents(generation: number): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: SECRETS }, (_, index) => {

@@ -1,8 +1,9 @@
 import { allocatedPerCall } from '../support/allocation';
 import { memory, SecretStore } from '../support/built';
 import { definitionsOf, manySecrets } from '../support/content';
+import { processorTimed } from '../support/processor-time';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
-import { alternate, median, medianRatio, timed } from '../support/statistics';
+import { alternate, median, medianRatio } from '../support/statistics';
 
 const CALLS_PER_ROUND = 200_000;
 const ROUNDS = { full: 301, short: 61 };
@@ -13,7 +14,7 @@ interface Reader {
   reveal(name: string): string;
 }
 
-/** What one `reveal()` costs, next to one `Map.get` of the same name. */
+/** Compares one `reveal()` with one `Map.get` of the same name. */
 export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
   const content = manySecrets(SECRETS);
   const names = Object.keys(content);
@@ -29,26 +30,26 @@ export async function reveal({ size }: FigureOptions): Promise<FigureResult> {
   for (let warmUp = 0; warmUp < 20; warmUp += 1) readStore(CALLS_PER_ROUND) + readMap(CALLS_PER_ROUND);
 
   const times = await alternate(ROUNDS[size], {
-    reveal: () => timed(() => readStore(CALLS_PER_ROUND)),
-    map: () => timed(() => readMap(CALLS_PER_ROUND)),
-    loop: () => timed(() => emptyLoop(names, CALLS_PER_ROUND)),
+    reveal: () => processorTimed(() => readStore(CALLS_PER_ROUND)),
+    map: () => processorTimed(() => readMap(CALLS_PER_ROUND)),
+    loop: () => processorTimed(() => emptyLoop(names, CALLS_PER_ROUND)),
   });
   const nanoseconds = (values: readonly number[]) => (median(values) * 1e6) / CALLS_PER_ROUND;
 
   const calls = ALLOCATION_CALLS[size];
   const control = allocatedPerCall(allocate, calls);
-  if (control < 16) throw new Error('The measure of allocation does not see an object per call.');
+  if (control < 16) throw new Error('The measurement of allocations misses one object per call.');
 
   return {
     checks: [
-      atMost(3, 'reveal() against Map.get, median ratio', medianRatio(times.reveal, times.map)),
+      atMost(3, 'reveal() compared with Map.get, median ratio', medianRatio(times.reveal, times.map)),
       atMost(0.01, 'heap allocated per call', allocatedPerCall(readStore, calls), 'bytes'),
     ],
     details: {
       'reveal() ns': nanoseconds(times.reveal),
       'Map.get ns': nanoseconds(times.map),
       'the loop alone ns': nanoseconds(times.loop),
-      'control: bytes seen when each call makes an array': control,
+      'control: bytes per call when each call creates an array': control,
       calls: ROUNDS[size] * CALLS_PER_ROUND,
     },
   };

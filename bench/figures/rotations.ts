@@ -10,7 +10,7 @@ const SECRETS = 10;
 const MISSED_AFTER_MS = 2000;
 const MEGABYTE = 1024 * 1024;
 
-/** What is left after many rotations of a real mount, each of them seen before the next. */
+/** Measures what remains after many rotations of a real mount. Each is seen before the next. */
 export async function rotations({ size, scratch }: FigureOptions): Promise<FigureResult> {
   const content = manySecrets(SECRETS);
   const handles = countHandles();
@@ -47,16 +47,16 @@ export async function rotations({ size, scratch }: FigureOptions): Promise<Figur
   const after = state();
   const { generation } = store;
   await store.close();
-  // Destruction is noted at the next collection.
+  // The hook learns of destroyed handles at the next garbage collection.
   await heapAfterGc();
   const closed = state();
 
   return {
     checks: [
       atMost(2, `heap growth after ${ROTATIONS[size]} rotations`, (heapAfter - heapBefore) / MEGABYTE, 'MB'),
-      atMost(0, 'more inotify watches', after.inotify - before.inotify),
-      atMost(0, 'more file descriptors and handles', grown(before, after)),
-      atMost(0, 'more timers', after.timers - before.timers),
+      atMost(0, 'additional inotify watches', after.inotify - before.inotify),
+      atMost(0, 'additional file descriptors and handles', grown(before, after)),
+      atMost(0, 'additional timers', after.timers - before.timers),
       atMost(0, 'timers and watches left after close()', closed.timers + closed.fileWatches + closed.inotify),
     ],
     details: {
@@ -65,9 +65,9 @@ export async function rotations({ size, scratch }: FigureOptions): Promise<Figur
       'heap after MB': heapAfter / MEGABYTE,
       'timers before': before.timers,
       'timers after': after.timers,
-      'timers before the collection': timersUncollected,
+      'timers before garbage collection': timersUncollected,
       'inotify watches': after.inotify,
-      'time of one rotation, written and seen, ms': elapsed / ROTATIONS[size],
+      'time to write and see one rotation, ms': elapsed / ROTATIONS[size],
     },
   };
 }

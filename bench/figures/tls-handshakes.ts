@@ -15,12 +15,12 @@ import { within } from '../support/within';
 const ROTATIONS = { full: 100, short: 10 };
 const SERVED_BOUND_MS = 5000;
 const WARM_UP_BOUND_MS = 10_000;
-/** The next rotation comes no sooner. */
+/** The minimum time between two rotations. */
 const PAUSE_MS = 50;
 
 /**
- * New connections without pause, each with a full handshake, while certificates rotate: the server's, then that of a client
- * with `createAgent` too, which the server demands. Mounts are written, and connections opened, by other processes.
+ * Opens new connections continuously, each with a full handshake, while certificates rotate: first the server's, then
+ * also those of a client with `createAgent`. Other processes write the mounts and open the connections.
  */
 export async function tlsHandshakes({ size, scratch }: FigureOptions): Promise<FigureResult> {
   const rotations = ROTATIONS[size];
@@ -32,20 +32,20 @@ export async function tlsHandshakes({ size, scratch }: FigureOptions): Promise<F
     checks: [
       atMost(
         0,
-        `failed of ${server.handshakes} new connections, ${rotations} rotations of the server`,
+        `failures in ${server.handshakes} new connections during ${rotations} rotations of the server`,
         server.failed,
       ),
       atMost(
         0,
-        `failed of ${mutual.handshakes} with a client certificate, both sides rotating`,
+        `failures in ${mutual.handshakes} new connections while server and client rotate`,
         mutual.failed,
       ),
-      atMost(0, 'server certificates that no client was shown', server.missed + mutual.missed),
-      atMost(0, 'client certificates that the server was not shown', mutual.clientMissed),
+      atMost(0, 'server certificates that no client saw', server.missed + mutual.missed),
+      atMost(0, 'client certificates that the server did not see', mutual.clientMissed),
     ],
     details: {
-      'server alone, handshakes a second': server.rate,
-      'both sides, handshakes a second': mutual.rate,
+      'handshakes per second while the server rotates': server.rate,
+      'handshakes per second while server and client rotate': mutual.rate,
     },
   };
 }
@@ -97,7 +97,7 @@ async function bothRotate(
   return { ...outcome, clientMissed: clients.filter(({ serial }) => !shown.has(serial)).length };
 }
 
-/** Rotates through all pairs, each of them shown before the next, and counts what failed on either side. */
+/** Rotates through all pairs, waits until each is seen, and counts the failures on either side. */
 async function measure(
   load: HandshakeLoad,
   served: Served,
@@ -116,14 +116,14 @@ async function measure(
   const seconds = (performance.now() - start) / 1000;
   for (const [code, count] of Object.entries(failures)) console.error(`${count} connections failed: ${code}`);
   const ofClients = Object.values(failures).reduce((sum, count) => sum + count, 0);
-  // One that fails may be noticed on both sides.
+  // Both sides may notice the same failure.
   const failed = Math.max(ofClients, served.failures());
   return { handshakes, failed, missed, rate: handshakes / seconds };
 }
 
 interface Served extends AsyncDisposable {
   readonly port: number;
-  /** Handshakes that failed, as the server sees it. */
+  /** Handshakes that failed on the server's side. */
   failures(): number;
 }
 

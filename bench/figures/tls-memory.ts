@@ -21,9 +21,9 @@ import { within } from '../support/within';
 const ROTATIONS = { full: 3000, short: 300 };
 const NAMES = 10;
 const PAIRS_PER_NAME = 3;
-// The allocator keeps what it once got: the first part shows that, not a leak.
+// The allocator keeps memory that it once obtained, so growth during the first part is not a leak.
 const WARM_UP_SHARE = 0.2;
-// It also gives and takes some megabytes from one look to the next. One context leaked a rotation would be 28 (full).
+// Resident memory also varies by some megabytes between readings. One leaked context per rotation would add 28 (full).
 const RSS_GROWTH_MB = 10;
 const MISSED_AFTER_MS = 5000;
 const MEGABYTE = 1024 * 1024;
@@ -31,7 +31,7 @@ const MEGABYTE = 1024 * 1024;
 const names = Array.from({ length: NAMES }, (_, index) => `host-${index}.example.com`);
 const EXTRA = 'extra.example.com';
 
-/** What is left after many rotations of ten names with a pair each, and of a name that comes and goes. */
+/** Measures memory after many rotations of ten names with a pair each, and of a name that is added and removed. */
 export async function tlsMemory({ size, scratch }: FigureOptions): Promise<FigureResult> {
   const authority = await createAuthority();
   const pairs = await Promise.all(
@@ -107,11 +107,11 @@ export async function tlsMemory({ size, scratch }: FigureOptions): Promise<Figur
       atMost(2, `heap growth, rotation ${warmUp} to ${total}`, (end.heap - early.heap) / MEGABYTE, 'MB'),
       atMost(
         RSS_GROWTH_MB,
-        `growth of resident memory, rotation ${half} to ${total}`,
+        `resident memory growth, rotation ${half} to ${total}`,
         (end.rss - middle.rss) / MEGABYTE,
         'MB',
       ),
-      atMost(0, 'handshakes that were not shown the newest certificate', wrong),
+      atMost(0, 'handshakes that did not get the newest certificate', wrong),
     ],
     details: {
       [`heap after ${warmUp} MB`]: early.heap / MEGABYTE,
@@ -120,7 +120,7 @@ export async function tlsMemory({ size, scratch }: FigureOptions): Promise<Figur
       [`resident after ${warmUp} MB`]: early.rss / MEGABYTE,
       [`resident after ${half} MB`]: middle.rss / MEGABYTE,
       [`resident after ${total} MB`]: end.rss / MEGABYTE,
-      'time of one rotation of all names, ms': elapsed / total,
+      'time to rotate all names, ms': elapsed / total,
     },
   };
 }

@@ -9,7 +9,7 @@ const SNAPSHOTS = { full: 100_000, short: 5000 };
 const NAIVE_READS = { full: 20_000, short: 5000 };
 const PAIR = { user: 'user', password: 'password' };
 
-/** A user name and a password that another process swaps together, without pause: does one come without the other? */
+/** Another process continuously swaps a user name and a password together. Counts the snapshots that mix two swaps. */
 export async function torn({ size, scratch }: FigureOptions): Promise<FigureResult> {
   const path = join(scratch, 'torn');
   await using writer = await startMountWriter({ content: { user: 'value-0', password: 'value-0' }, path });
@@ -39,20 +39,20 @@ export async function torn({ size, scratch }: FigureOptions): Promise<FigureResu
   return {
     checks: [
       atMost(0, `torn pairs in ${SNAPSHOTS[size]} snapshots`, tornPairs),
-      atMost(0, 'errors meanwhile', errors),
+      atMost(0, 'errors during the run', errors),
     ],
     details: {
-      'swaps meanwhile': swapCount,
+      'swaps during the run': swapCount,
       'generations seen': store.generation - firstGeneration,
       'time of one refresh ms': elapsed / SNAPSHOTS[size],
-      'control: reads of one file after the other': NAIVE_READS[size],
-      'control: torn': naive.torn,
-      'control: file not there': naive.missing,
+      'control: pairs read one file after the other': NAIVE_READS[size],
+      'control: torn pairs': naive.torn,
+      'control: missing files': naive.missing,
     },
   };
 }
 
-/** The way it is done without care; it also shows that torn pairs are there to be seen. */
+/** Reads the files naively. This control shows that torn pairs do occur. */
 async function naiveReads(path: string, count: number): Promise<{ torn: number; missing: number }> {
   let torn = 0;
   let missing = 0;

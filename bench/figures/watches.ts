@@ -6,17 +6,17 @@ import { inotifyWatches } from '../support/process-state';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 
 const MANY = 1000;
-// chokidar, which watches plain directories, is loaded and scans after `open` has resolved.
+// chokidar, which watches plain directories, loads and scans after `open` has resolved.
 const SETTLE_MS = 500;
 
-/** inotify watches that an open store holds: a node has a limited number of them for all its pods. */
+/** Counts the inotify watches of an open store. A node has a limited number of them for all its pods. */
 export async function watches({ scratch }: FigureOptions): Promise<FigureResult> {
   const one = await held(1, 'kubernetes', join(scratch, 'one'));
   const many = await held(MANY, 'kubernetes', join(scratch, 'many'));
   return {
     checks: [
       atMost(4, 'inotify watches for 1,000 secrets', many),
-      atMost(0, 'more than for 1 secret', many - one),
+      atMost(0, 'additional watches compared with 1 secret', many - one),
     ],
     details: {
       'for 1 secret': one,

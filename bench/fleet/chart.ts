@@ -7,10 +7,10 @@ const RIGHT = 24;
 const HEIGHT = 110;
 const GAP = 46;
 const TOP = 84;
-/** Long enough to see every shape; the rest repeats it. */
+/** One hour shows every shape; later hours repeat it. */
 const SHOWN_MS = 3_600_000;
 
-/** Requests in ten seconds over an hour, one panel for each scenario, each with the limit, as a self-contained SVG. */
+/** Draws the requests per ten seconds over an hour as a self-contained SVG, with the limit and one panel per scenario. */
 export function fleetChart(title: string, curves: readonly Curve[]): string {
   const height = TOP + curves.length * (HEIGHT + GAP) + 10;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title">
@@ -18,7 +18,7 @@ export function fleetChart(title: string, curves: readonly Curve[]): string {
 <style>${STYLE}</style>
 <rect class="page" width="${WIDTH}" height="${height}" rx="10"/>
 <text class="title" x="${LEFT}" y="36">${title}</text>
-<text x="${LEFT}" y="56">requests to the vault in ten seconds, over an hour; dashed: the limit of ${LIMIT.toLocaleString('en')}</text>
+<text x="${LEFT}" y="56">requests to the vault per ten seconds over an hour; dashed: the limit of ${LIMIT.toLocaleString('en')}</text>
 ${curves.map((curve, index) => panel(curve, TOP + index * (HEIGHT + GAP))).join('\n')}
 </svg>
 `;
@@ -32,7 +32,7 @@ function panel({ scenario, perWindow, peak }: Curve, top: number): string {
   const line = shown
     .map((requests, index) => `${index === 0 ? 'M' : 'L'}${x(index)} ${y(requests)}`)
     .join('');
-  const verdict = `${peak.toLocaleString('en')} at most`;
+  const verdict = `peak ${peak.toLocaleString('en')}`;
   return `<text class="heading" x="${LEFT}" y="${top - 8}">${scenario.name}</text>
 <text class="${peak > LIMIT ? 'bad' : 'good'}" x="${WIDTH - RIGHT}" y="${top - 8}">${verdict}</text>
 <path class="grid" d="M${LEFT} ${top + HEIGHT}H${WIDTH - RIGHT}"/>

@@ -5,7 +5,7 @@ const BARS = '▁▂▃▄▅▆▇█';
 const COLUMNS = 60;
 const SHOWN_MS = 3_600_000;
 
-/** The shape of a curve over an hour in one line of text: a full bar is the limit, `!` is above it. */
+/** Draws a curve over an hour as one line of text. A full bar is the limit, `!` is above it. */
 export function curveLine(pods: string, { scenario, perWindow, peak }: Curve): string {
   const shown = perWindow.slice(0, SHOWN_MS / WINDOW_MS);
   const perColumn = Math.ceil(shown.length / COLUMNS);
@@ -13,7 +13,7 @@ export function curveLine(pods: string, { scenario, perWindow, peak }: Curve): s
   for (let start = 0; start < shown.length; start += perColumn) {
     line += bar(Math.max(...shown.slice(start, start + perColumn)));
   }
-  return `${`${pods}, ${scenario.name}`.padEnd(36)} ${line} ${peak} at most`;
+  return `${`${pods}, ${scenario.name}`.padEnd(36)} ${line} peak ${peak}`;
 }
 
 function bar(requests: number): string {

@@ -1,4 +1,4 @@
-/** Events in the order of their times: a binary heap. */
+/** A binary heap that returns events in the order of their times. */
 export class EventQueue<Event> {
   readonly #heap: { readonly at: number; readonly event: Event }[] = [];
 

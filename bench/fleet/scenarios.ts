@@ -4,24 +4,24 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const SECRETS = 20;
 
-/** A named scenario. Only what happens from `from` on counts: the fleet settles before that. */
+/** A named scenario. Only requests after `from` count; before that, the fleet settles. */
 export interface NamedScenario extends Scenario {
   readonly name: string;
   readonly from: number;
-  /** Whether the limit has to hold. If it cannot, the figure shows by how much and for how long it is exceeded. */
+  /** Whether the fleet must stay below the limit. Otherwise the figure shows by how much and for how long it does not. */
   readonly mustHold: boolean;
 }
 
 interface Fleet {
   readonly pods: number;
   readonly refreshIntervalMs?: number;
-  /** The time over which the starts of a restart and the refreshes after a push are spread. */
+  /** The time over which a restart spreads its starts, and a push its refreshes. */
   readonly spreadMs: number;
 }
 
 /** A thousand pods with the default settings. They start within a minute, which is fast for a rollout. */
 export const thousand: Fleet = { pods: 1_000, spreadMs: MINUTE };
-/** Ten thousand with the settings that hold the limit. */
+/** Ten thousand pods, with settings that keep them below the limit. */
 export const tenThousand: Fleet = { pods: 10_000, refreshIntervalMs: HOUR, spreadMs: 15 * MINUTE };
 
 export function scenariosOf({ pods, refreshIntervalMs, spreadMs }: Fleet): NamedScenario[] {
@@ -39,11 +39,11 @@ export function scenariosOf({ pods, refreshIntervalMs, spreadMs }: Fleet): Named
       mustHold: true,
     },
     { ...running, name: 'push', push: { at, spreadMs }, from: at, mustHold: true },
-    { ...running, name: 'all start at once', startWithinMs: 0, durationMs: HOUR, from: 0, mustHold: false },
+    { ...running, name: 'simultaneous start', startWithinMs: 0, durationMs: HOUR, from: 0, mustHold: false },
   ];
 }
 
-/** The result of a scenario, in the part that counts. */
+/** The result of a scenario from `from` on. */
 export interface Curve {
   readonly scenario: NamedScenario;
   readonly perWindow: readonly number[];

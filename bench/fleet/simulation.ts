@@ -2,23 +2,23 @@ import { PACE_DEFAULTS, Pace } from '../../src/sources/key-vault/pace';
 import { seededRandom } from '../../test/support/seeded-random';
 import { EventQueue } from './event-queue';
 
-/** A fleet and what happens to it. Times are milliseconds of the simulated clock. */
+/** A fleet and what happens to it. Times are in milliseconds on a simulated clock. */
 export interface Scenario {
   readonly pods: number;
   readonly secrets: number;
   readonly durationMs: number;
   /** Default: the interval of the source. */
   readonly refreshIntervalMs?: number;
-  /** The processes start at random times within this. */
+  /** The processes start at random times within this period. */
   readonly startWithinMs: number;
-  /** Meanwhile the vault answers every request with 429. */
+  /** The vault answers every request with 429 during this period. */
   readonly storm?: { readonly from: number; readonly to: number };
   /** A push reaches every process at this time; each refreshes within `spreadMs` of it. */
   readonly push?: { readonly at: number; readonly spreadMs: number };
 }
 
 export interface Outcome {
-  /** Requests in each window of ten seconds, refused ones too. */
+  /** Requests in each window of ten seconds, including refused requests. */
   readonly perWindow: readonly number[];
   readonly refused: number;
   /** When the last process had its secrets. */
@@ -28,14 +28,14 @@ export interface Outcome {
 }
 
 export const WINDOW_MS = 10_000;
-/** Secret transactions per vault and region in ten seconds, by Microsoft's documentation of service limits. */
+/** Secret transactions per vault and region in ten seconds, according to Microsoft's documentation of service limits. */
 export const LIMIT = 4_000;
 /** The requests of one process that are in flight before its first refusal arrives. */
 const IN_FLIGHT = 8;
 
 interface Pod {
   readonly pace: Pace;
-  /** Counts up with every schedule, which invalidates the one before. */
+  /** Incremented by each schedule, which invalidates the previous schedule. */
   turn: number;
   lastGoodAt: number | undefined;
 }
@@ -64,7 +64,7 @@ export function simulate(scenario: Scenario): Outcome {
   };
   for (const pod of fleet) {
     schedule(pod, random() * startWithinMs);
-    // Comes in addition to the scheduled turn, as a hint from outside does.
+    // A push comes in addition to the scheduled refresh, as an external hint does.
     if (push !== undefined) queue.add(push.at + random() * push.spreadMs, { pod, turn: -1 });
   }
 

@@ -4,9 +4,9 @@ import { collect } from './process-state';
 const ROUNDS = 5;
 
 /**
- * Bytes of heap that one call allocates, whether or not they live. A run of few calls is taken off: it costs what
- * the measuring itself does. The least of some rounds counts: what a call allocates shows in each of them, what the
- * process does beside it in some.
+ * Bytes of heap that one call allocates, including garbage. A short run is subtracted as the cost of measuring. The
+ * smallest of several rounds counts: allocations of a call appear in every round, other allocations of the process only
+ * in some.
  */
 export function allocatedPerCall(run: (calls: number) => unknown, calls: number): number {
   const few = calls / 100;
@@ -16,7 +16,7 @@ export function allocatedPerCall(run: (calls: number) => unknown, calls: number)
   return (Math.min(...rounds) - floor) / (calls - few);
 }
 
-/** The growth of the heap, and what each collection meanwhile took away again. */
+/** The growth of the heap plus the bytes that collections freed during the run. */
 function allocatedBytes(run: () => unknown): number {
   const profiler = new GCProfiler();
   collect();

@@ -1,4 +1,4 @@
-// The built package, as users get it; a path that is no literal, so that types need no build.
+// The built package, as users get it. The path is not a literal, so that type checking needs no build.
 const dist = new URL('../../dist/', import.meta.url);
 
 async function load<T>(file: string): Promise<T> {
@@ -11,6 +11,7 @@ export const { createKeyVaultEmulator, createTestMount } =
   await load<typeof import('../../src/testing/index')>('testing.js');
 export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
+export const { createPool } = await load<typeof import('../../src/adapters/pg/index')>('pg.js');
 export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');
 export const { secretsMiddleware } = await load<typeof import('../../src/frameworks/express')>('express.js');
 export const { hotSecrets } = await load<typeof import('../../src/frameworks/fastify')>('fastify.js');

@@ -1,4 +1,4 @@
-/** `count` secrets, `secret-0` to the last, with values of a password's length. */
+/** `count` secrets named `secret-0`, `secret-1` and so on, with values as long as a password. */
 export function manySecrets(count: number, generation = 0): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: count }, (_, index) => [
@@ -8,7 +8,7 @@ export function manySecrets(count: number, generation = 0): Record<string, strin
   );
 }
 
-/** Definitions that read each name under its own alias. */
+/** Definitions that use each name as its own alias. */
 export function definitionsOf(content: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.keys(content).map((name) => [name, name]));
 }

@@ -1,5 +1,5 @@
-// The same application twice, on a port each: one without the middleware, the other as it is asked for. One process, so
-// that what the machine does falls on both alike. Plain JavaScript: it starts without a loader.
+// Runs the same application on two ports: without secrets, and in the requested variant. Both share one process, so that
+// noise of the machine affects them equally. Plain JavaScript, so that it starts without a loader.
 import { once } from 'node:events';
 import express from 'express';
 import fastify from 'fastify';

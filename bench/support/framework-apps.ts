@@ -7,25 +7,25 @@ const CHILD = fileURLToPath(new URL('./framework-apps-child.mjs', import.meta.ur
 export type Framework = 'express' | 'fastify';
 
 /**
- * What stands in an application: the one line that brings secrets, or none; in Express also `secretsMiddleware`, which is
- * the line for routers, and a middleware that does nothing.
+ * What an application installs: the one line that adds secrets, or nothing; in Express also `secretsMiddleware`, which is
+ * the line for routers, or a middleware that does nothing.
  */
 export type Variant = 'with' | 'without' | 'middleware' | 'idle';
 
-/** One application on two ports. `/secret` reads one, or a constant where there are none; `/nothing` reads none. */
+/** One application on two ports. `/secret` reads a secret, or a constant in the variant without; `/nothing` reads none. */
 export interface FrameworkApps extends AsyncDisposable {
   readonly pid: number;
-  /** The port of the one without. */
+  /** The port of the application without secrets. */
   readonly without: number;
   readonly other: number;
 }
 
-/** A process with an application without secrets, and the same one with them, or with what else is asked for. */
+/** Starts a process with an application without secrets, and the same application in the variant `other`. */
 export async function startFrameworkApps(framework: Framework, other: Variant): Promise<FrameworkApps> {
   const child = fork(CHILD, [framework, other], { execArgv: [] });
   const exited = once(child, 'exit');
   const ended = exited.then((): never => {
-    throw new Error('The process of the applications ended.');
+    throw new Error('The process that runs the applications ended.');
   });
   ended.catch(() => {});
   const started = once(child, 'message') as Promise<[Pick<FrameworkApps, 'without' | 'other'>]>;

@@ -1,5 +1,5 @@
-// Opens new connections without pause, each with a full handshake and one request. Plain JavaScript: it starts without a
-// loader.
+// Opens new connections continuously, each with a full handshake and one request. Plain JavaScript, so that it starts
+// without a loader.
 import { Agent, get } from 'node:https';
 import { createSecureContext } from 'node:tls';
 
@@ -12,7 +12,7 @@ const failures = {};
 let handshakes = 0;
 let running = true;
 
-/** Both versions of the protocol, with one authority to trust. */
+/** One agent for each version of TLS, both with the given authority. */
 function plainAgents(ca) {
   return ['TLSv1.2', 'TLSv1.3'].map((version) => {
     const secureContext = createSecureContext({ ca, minVersion: version, maxVersion: version });
@@ -20,7 +20,7 @@ function plainAgents(ca) {
   });
 }
 
-/** A client whose own certificate lies in a mount, and rotates. */
+/** An agent whose client certificate comes from a mount and rotates. */
 async function rotatingAgent(path) {
   const { SecretStore, mountedFiles, secret } = await import('../../dist/index.js');
   const { createAgent } = await import('../../dist/https.js');

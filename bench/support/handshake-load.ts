@@ -3,29 +3,29 @@ import { fileURLToPath } from 'node:url';
 import { within } from './within';
 
 const CHILD = fileURLToPath(new URL('./handshake-load-child.mjs', import.meta.url));
-// Longer than one of its requests may take.
+// Longer than the timeout of a request.
 const STOP_BOUND_MS = 10_000;
 
-/** `ca`: TLS 1.2 and 1.3, without a certificate of its own. `clientMount`: a `createAgent` with the pair in that mount. */
+/** `ca`: clients for TLS 1.2 and 1.3 without a certificate. `clientMount`: `createAgent` with the pair in that mount. */
 export type LoadTarget = { readonly port: number } & (
   | { readonly ca: string }
   | { readonly clientMount: string }
 );
 
 export interface LoadTotals {
-  /** New connections whose request was answered. */
+  /** New connections whose request got a response. */
   readonly handshakes: number;
-  /** The others, by the code of their error. */
+  /** Failed connections, by error code. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface HandshakeLoad extends AsyncDisposable {
-  /** Resolves when a server certificate with this serial number was shown; with undefined when it was not in time. */
+  /** Resolves when a server has presented the certificate with this serial number, or with undefined after `boundMs`. */
   shows(serial: string, boundMs: number): Promise<true | undefined>;
   stop(): Promise<LoadTotals>;
 }
 
-/** A process that opens new connections without pause. */
+/** Starts a process that opens new connections continuously. */
 export function startHandshakeLoad(target: LoadTarget): HandshakeLoad {
   const child = fork(CHILD, [], { execArgv: [] });
   const seen = new Set<string>();

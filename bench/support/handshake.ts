@@ -2,7 +2,7 @@ import { connect, type SecureContext, type SecureVersion } from 'node:tls';
 
 export interface HandshakeOptions {
   readonly port: number;
-  /** What the server's certificate is verified with; made once, because it costs as much as a handshake. */
+  /** Verifies the server's certificate. Create it once: it costs as much as a handshake. */
   readonly secureContext: SecureContext;
   /** Default: `localhost`. */
   readonly servername?: string;
@@ -11,7 +11,7 @@ export interface HandshakeOptions {
 
 const TIMEOUT_MS = 5000;
 
-/** One new connection, verified, without resumption: the serial number of the certificate that the server showed. */
+/** Opens a new connection without resumption, verifies it, and returns the serial number of the server's certificate. */
 export function handshake({ port, version, ...options }: HandshakeOptions): Promise<string> {
   const versions = version === undefined ? {} : { minVersion: version, maxVersion: version };
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-// Owns one mount; after each swap it knocks at a server until that shows the new certificate. Plain JavaScript: it starts
-// without a loader.
+// Owns one mount. After each swap it opens connections to a server until the server presents the new certificate. Plain
+// JavaScript, so that it starts without a loader.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { connect, createSecureContext } from 'node:tls';
@@ -10,7 +10,7 @@ const { renameSync } = fs;
 fs.renameSync = (from, to) => {
   renamedAt = process.hrtime.bigint();
   renameSync(from, to);
-  // At once: what is cleared away after the rename is nobody's time.
+  // Sent immediately, so that the cleanup after the rename is not measured.
   if (tellAtRename) process.send({ renamed: true });
 };
 syncBuiltinESMExports();

@@ -5,14 +5,14 @@ const CHILD = fileURLToPath(new URL('./knocking-writer-child.mjs', import.meta.u
 
 export interface Swap {
   readonly content: Readonly<Record<string, string>>;
-  /** Serial number of the certificate to wait for. */
+  /** Serial number of the awaited certificate. */
   readonly serial: string;
   readonly port: number;
   /** After this long it counts as not served. */
   readonly boundMs: number;
 }
 
-/** What came of a swap. Everything is undefined when the certificate was not served within the bound. */
+/** The result of a swap. All fields are undefined if the certificate was not served within the bound. */
 export interface Served {
   /** From right before the rename to the end of the first handshake with the certificate. */
   readonly ms?: number;
@@ -25,13 +25,13 @@ export interface Served {
 export interface KnockingWriter extends AsyncDisposable {
   readonly pid: number;
   /**
-   * Swaps, then opens one new connection after the other until the server shows the certificate. `atRename` is called
-   * when word of the rename of `..data` comes.
+   * Swaps, then opens one new connection after another until the server presents the certificate. Calls `atRename` when
+   * the writer reports the rename of `..data`.
    */
   swap(swap: Swap, atRename?: () => void): Promise<Served>;
 }
 
-/** A process that writes one mount as the driver does and is the client too: one clock, one core, nobody else to wait for. */
+/** Starts a process that writes one mount as the driver does. It is also the client, so that one clock times both. */
 export async function startKnockingWriter(
   path: string,
   content: Readonly<Record<string, string>>,

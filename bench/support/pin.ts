@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-// Before this process is pinned itself: afterwards there is one.
+// Read before this process is pinned: afterwards it may use one core only.
 const allowed = allowedCores();
 
 /**
- * Gives the main threads of two processes a core each, and tells whether that could be done. Left to the scheduler they
- * share one at times, and then it is the wait for the other process that is measured, by either side at random.
+ * Pins the main threads of two processes to separate cores. Returns whether that succeeded. Otherwise the scheduler
+ * sometimes lets them share a core, and either side at random measures its wait for the other process.
  */
 export function pinApart(one: number, other: number): boolean {
   try {
@@ -16,7 +16,7 @@ export function pinApart(one: number, other: number): boolean {
       [first, one],
       [last, other],
     ] as const) {
-      // The main thread alone: its helpers, the collector's among them, must not have to wait for it.
+      // Only the main thread: helper threads, such as those of the garbage collector, must not wait for it.
       execFileSync('taskset', ['-cp', core, String(pid)], { stdio: 'ignore' });
     }
     return true;

@@ -2,7 +2,7 @@ import { createHook } from 'node:async_hooks';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 
-/** inotify watches that this process holds: the lines `inotify wd:` of its descriptors, see proc(5). */
+/** The number of inotify watches of this process: the `inotify wd:` lines of its descriptors, see proc(5). */
 export function inotifyWatches(): number {
   let watches = 0;
   for (const descriptor of readdirSync('/proc/self/fd')) {
@@ -10,7 +10,7 @@ export function inotifyWatches(): number {
       const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8');
       watches += info.split('\n').filter((line) => line.startsWith('inotify wd:')).length;
     } catch {
-      // The descriptor that listed the directory.
+      // The descriptor that was open to list the directory.
     }
   }
   return watches;
@@ -20,7 +20,7 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-/** The heap in bytes when nothing that can be collected is left. */
+/** The size of the heap in bytes after all garbage has been collected. */
 export async function heapAfterGc(): Promise<number> {
   for (let round = 0; round < 3; round += 1) {
     collect();
@@ -36,8 +36,8 @@ export function collect(): void {
 }
 
 /**
- * Counts timers and file watches that are alive, from now on. Node's own list leaves out what is unref'ed, and ours
- * all is.
+ * Counts the timers and file watches that are created from now on and still exist. Node's own list omits unref'ed
+ * handles, and all of ours are unref'ed.
  */
 export function countHandles(): { timers(): number; watches(): number } {
   const alive = new Map<number, string>();

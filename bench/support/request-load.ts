@@ -6,13 +6,13 @@ const TIMEOUT_MS = 10_000;
 
 /** Connections to one path of one server, kept alive. */
 export interface RequestLoad extends Disposable {
-  /** Sends so many requests, one at a time on each connection; resolves when all are answered as the first one was. */
+  /** Sends requests, one at a time on each connection. Resolves when all have got the same response as the first. */
   send(requests: number): Promise<void>;
 }
 
 /**
- * A client that does next to nothing, so that the server is what the requests wait for: the same bytes each time, and of
- * the response no more than its length is looked at. A whole client costs more than a server of Fastify.
+ * A minimal client, so that the server limits the rate. It sends the same bytes each time and checks only the length of
+ * the response. A full client costs more than a Fastify server.
  */
 export async function openLoad(port: number, path: string): Promise<RequestLoad> {
   const request = Buffer.from(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
@@ -37,18 +37,18 @@ async function open(port: number): Promise<Socket> {
   return socket;
 }
 
-/** The bytes of a response. They are the same each time: the date has a fixed length. */
+/** The length of a response. It is the same each time, because the date has a fixed length. */
 async function firstResponse(socket: Socket, request: Buffer): Promise<number> {
   socket.write(request);
   const [chunk] = (await once(socket, 'data')) as [Buffer];
   const [head = '', body] = chunk.toString('latin1').split('\r\n\r\n');
   const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
   if (!head.startsWith('HTTP/1.1 200 ') || body?.length !== length)
-    throw new Error('There is no whole response.');
+    throw new Error('The first response was incomplete or not a 200.');
   return chunk.length;
 }
 
-/** One request after the other as long as `next` says so. */
+/** Sends one request after another while `next` returns true. */
 function exchange(socket: Socket, request: Buffer, size: number, next: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     let missing = 0;
@@ -66,7 +66,7 @@ function exchange(socket: Socket, request: Buffer, size: number, next: () => boo
       if (missing < 0) socket.destroy();
       else if (missing === 0) step();
     };
-    const onClose = () => reject(new Error('A request was not answered as the first one was.'));
+    const onClose = () => reject(new Error('A response differed from the first.'));
     socket.on('data', onData).on('close', onClose);
     step();
   });

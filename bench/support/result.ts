@@ -1,7 +1,7 @@
-/** How much is measured: `short` is for CI. */
+/** How much to measure. CI uses `short`. */
 export type Size = 'full' | 'short';
 
-/** One number and its bound: met when it is at most the target. */
+/** One number with its target. The check passes if the number is at most the target. */
 export interface Check {
   readonly name: string;
   readonly value: number;
@@ -10,13 +10,13 @@ export interface Check {
   readonly pass: boolean;
 }
 
-/** What one figure found. `details` has no target: it says what the checks are made of. */
+/** The result of one figure. `details` have no target; they explain the checks. */
 export interface FigureResult {
   readonly checks: readonly Check[];
   readonly details: Readonly<Record<string, number>>;
 }
 
-/** What a figure is given: how much to measure, and an empty directory, on tmpfs where there is one. */
+/** How much a figure measures, and an empty directory for it, on tmpfs if available. */
 export interface FigureOptions {
   readonly size: Size;
   readonly scratch: string;
@@ -28,7 +28,7 @@ export function atMost(target: number, name: string, value: number, unit = ''): 
   return { name, value: rounded(value), target, unit, pass: value <= target };
 }
 
-/** Four significant digits: more would only pretend. Whole numbers stay as they are. */
+/** Rounds to four significant digits; more would suggest a precision that the measurement lacks. Keeps whole numbers. */
 export function rounded(value: number): number {
   return Number.isInteger(value) ? value : Number(value.toPrecision(4));
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const TMPFS_MAGIC = 0x01021994;
 
-/** Real mounts are memory; a disk below would be measured instead. */
+/** Uses tmpfs if available: real mounts are in memory, and a disk would distort the figures. */
 export function makeScratch(): { path: string; tmpfs: boolean } {
   const tmpfs = isWritableTmpfs('/dev/shm');
   return { path: mkdtempSync(join(tmpfs ? '/dev/shm' : tmpdir(), 'hot-secrets-bench-')), tmpfs };

@@ -1,8 +1,8 @@
-// Owns one mount, and tells when each swap began to show. Plain JavaScript: it starts without a loader.
+// Owns one mount and reports when each swap became visible. Plain JavaScript, so that it starts without a loader.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-// Taken before the rename: whoever waits for it may run before this process does again.
+// Taken before the rename, because a process that watches the mount may run before this one continues.
 let renamedAt;
 const { renameSync } = fs;
 fs.renameSync = (from, to) => {

@@ -10,10 +10,10 @@ export interface StampingWriter extends AsyncDisposable {
   replace(content: Readonly<Record<string, string>>): Promise<bigint>;
 }
 
-/** A process that writes one mount as the driver does. Unlike a time taken after the rename, its times come first. */
+/** Starts a process that writes one mount as the driver does. It takes the time of a swap right before the rename. */
 export function startStampingWriter(path: string): StampingWriter {
   const child = fork(CHILD, [path], { execArgv: [], serialization: 'advanced' });
-  // Nobody would answer any more, and whoever waits would wait for ever.
+  // Without this, a caller would wait forever for the answer of a process that has ended.
   const ended = once(child, 'exit').then((): never => {
     throw new Error('The writer of the mount ended.');
   });

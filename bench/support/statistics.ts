@@ -8,8 +8,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Runs every side once per round and takes the times in ms. The order turns round each time: what the machine does
- * meanwhile, and what a side leaves behind for the next one, falls on all of them alike.
+ * Runs every side once per round and returns the times in ms. The order reverses each round, so that noise of the machine
+ * and leftovers of the previous side affect all sides equally.
  */
 export async function alternate<Name extends string>(
   rounds: number,
@@ -24,12 +24,12 @@ export async function alternate<Name extends string>(
   return times;
 }
 
-/** The median of the ratios of each round: both sides of one ratio ran within moments of each other. */
+/** The median of the ratios of each round. Both sides of a ratio ran within moments of each other. */
 export function medianRatio(of: readonly number[], to: readonly number[]): number {
   return median(of.map((value, round) => value / (to[round] ?? Number.NaN)));
 }
 
-/** The time in ms that `run` takes. */
+/** Runs `run` and returns its duration in ms. */
 export async function timed(run: () => unknown): Promise<number> {
   const start = performance.now();
   await run();

@@ -1,4 +1,4 @@
-/** Milliseconds since the clock was made, on the clock that the writer of the mount shares with us. */
+/** Milliseconds since the clock started. The process that writes the mount uses the same clock. */
 export interface Clock {
   now(): number;
   /** Converts a `process.hrtime.bigint()` of any process on this host. */

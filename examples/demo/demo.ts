@@ -1,7 +1,7 @@
 import type { Progress } from './progress';
 
 export interface DemoOptions {
-  /** Fewer rotations, for a quick look. */
+  /** Fewer rotations, for a quick impression. */
   readonly short: boolean;
   readonly color: boolean;
   readonly progress: Progress;
@@ -10,9 +10,9 @@ export interface DemoOptions {
 export interface DemoResult {
   /** What `--json` prints. */
   readonly figures: object;
-  /** Why hot-secrets did not keep its promise; empty when it did. */
+  /** The ways in which hot-secrets broke its promise. Empty if it kept it. */
   readonly broken: readonly string[];
 }
 
-/** Runs one comparison, and shows it. */
+/** Runs one comparison and prints it. */
 export type Demo = (options: DemoOptions) => Promise<DemoResult>;

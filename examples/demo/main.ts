@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Demo } from './demo';
 import { startProgress } from './progress';
 
-// Loaded on demand: the one for TLS needs no database.
+// Loaded on demand, because the TLS demo needs no database.
 const demos: Readonly<Record<string, () => Promise<Demo>>> = {
   database: async () => (await import('./database/demo')).databaseDemo,
   tls: async () => (await import('./tls/demo')).tlsDemo,
@@ -16,12 +16,12 @@ const { values: options, positionals } = parseArgs({
 const [name = 'database', ...others] = positionals;
 const load = Object.hasOwn(demos, name) && others.length === 0 ? demos[name] : undefined;
 if (load === undefined) {
-  console.error(`No demo is called "${positionals.join(' ')}". There are: ${Object.keys(demos).join(', ')}.`);
+  console.error(`Unknown demo "${positionals.join(' ')}". Use one of: ${Object.keys(demos).join(', ')}.`);
   process.exit(1);
 }
 
-// The loader that started this file may be killed alone; nothing must go on without it. It also holds the process until
-// the demo has cleared away: what that waits for holds nothing.
+// End this process if the tsx process that started it is killed. The timer also keeps the process alive while the demo
+// cleans up, because the handles that it waits for do not.
 const parent = process.ppid;
 const guard = setInterval(() => process.ppid !== parent && process.exit(1), 500);
 
@@ -30,7 +30,7 @@ const progress = startProgress(output);
 const color = output.isTTY === true && process.env.NO_COLOR === undefined;
 const demo = await load();
 const { figures, broken } = await demo({ short: options.short, color, progress });
-for (const what of broken) progress.line(`  BROKEN PROMISE of hot-secrets: ${what}`);
+for (const what of broken) progress.line(`  hot-secrets BROKE ITS PROMISE: ${what}`);
 if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
 clearInterval(guard);
 process.exitCode = broken.length === 0 ? 0 : 1;

@@ -1,8 +1,8 @@
-/** Where the demo tells what it does: one line that changes on a terminal, plain lines elsewhere. */
+/** Reports what the demo does: one status line that changes on a terminal, plain lines elsewhere. */
 export interface Progress {
-  /** What is going on; on a terminal it replaces the last one. Elsewhere it is left out. */
+  /** Shows the current status. On a terminal it replaces the previous one; elsewhere it is not printed. */
   status(text: string): void;
-  /** A line that stays. */
+  /** Prints a line. */
   line(text: string): void;
 }
 

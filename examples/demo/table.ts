@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-/** Rows of a title and its cells as text, in columns. The first column of cells is the one to look at. */
+/** Renders rows as text. Each row is a title and its cells. The first column of cells is highlighted. */
 export function renderTable(rows: readonly (readonly string[])[], color: boolean): string {
   const columns = Math.max(...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>

@@ -1,4 +1,4 @@
-// npx tsx examples/express-pg/main.ts: an Express service under load, while the password of its database rotates.
+// npx tsx examples/express-pg/main.ts: an Express service under load while its database password rotates.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import { startPostgres } from '../../test/support/postgres';
 import { waitFor } from '../../test/support/wait-for';
 import { definitions, startService } from './service';
 
-// In a pod: the database of the platform, a mount that the driver writes, and a real vault. Here all three are local.
+// A pod would use the platform's database, a mount that the driver writes, and a real vault. Here all three are local.
 const postgres = await startPostgres(); // ends with this process
 const opsPassword = randomBytes(16).toString('hex');
 await using mount = await createTestMount({ 'db-password': 'password-1', 'ops-password': opsPassword });
@@ -31,7 +31,7 @@ const { server, pool, stop } = startService(secrets, { host, port, database });
 let isRefused = false;
 pool.rotation.on('refused', () => {
   isRefused = true;
-  console.log('the database refuses the password of the file: new connections wait');
+  console.log("the database refuses the file's password: new connections wait");
 });
 pool.rotation.on('accepted', ({ waitedMs }) =>
   console.log(`logins work again after ${waitedMs.toFixed()} ms`),
@@ -39,7 +39,7 @@ pool.rotation.on('accepted', ({ waitedMs }) =>
 await once(server, 'listening');
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-// Customers, one request after the other.
+// Eight clients, each sending one request after another.
 const requests = { served: 0, failed: 0 };
 let shopping = true;
 const customers = Array.from({ length: 8 }, async () => {
@@ -53,7 +53,7 @@ const customers = Array.from({ length: 8 }, async () => {
 for (const number of [2, 3, 4]) {
   const before = { ...requests };
   await until(() => requests.served >= before.served + 100);
-  // First the database, then the file: in between, connections that are open work, and nobody can open another.
+  // First the database changes, then the file. In between, open connections work, but new logins fail.
   isRefused = false;
   await postgres.query(`alter role app password 'password-${number}'`);
   await until(() => isRefused);
@@ -62,11 +62,11 @@ for (const number of [2, 3, 4]) {
   const served = requests.served - before.served;
   const failed = requests.failed - before.failed;
   console.log(`generation ${number}, found by ${foundBy}: ${served} requests served, ${failed} failed`);
-  // What the readinessProbe of a pod asks.
+  // The request that a readinessProbe sends.
   console.log(`ready: ${await (await fetch(`${url}/-/secrets/ready`)).text()}`);
 }
 
-// The vault is looked at every 15 minutes. Whoever rotates something in it can say so; not everybody may.
+// The store polls the vault every 15 minutes. An authorized caller can trigger a refresh after a rotation.
 const authorization = `Basic ${Buffer.from(`ops:${opsPassword}`).toString('base64')}`;
 vault.set('partner-key', 'partner-2');
 await reload({});
@@ -75,7 +75,7 @@ await reload({ authorization });
 shopping = false;
 await Promise.all(customers);
 await stop();
-console.log(`in all: ${requests.served} requests served, ${requests.failed} failed`);
+console.log(`total: ${requests.served} requests served, ${requests.failed} failed`);
 
 async function reload(headers: Record<string, string>): Promise<void> {
   const response = await fetch(`${url}/-/secrets/reload`, { method: 'POST', headers });

@@ -12,14 +12,14 @@ export const definitions = {
 
 export type Secrets = SecretStore<Readonly<Record<keyof typeof definitions, string>>>;
 
-/** Where the database is; the password comes from the store. */
+/** Where the database is. The password comes from the store. */
 export interface Address {
   readonly host: string;
   readonly port: number;
   readonly database: string;
 }
 
-/** The whole service, as it would be in a pod: nothing in it knows of rotations. */
+/** The whole service as it would run in a pod. No line of it handles rotations. */
 export function startService(secrets: Secrets, address: Address) {
   const pool = createPool(
     secrets,
@@ -28,7 +28,7 @@ export function startService(secrets: Secrets, address: Address) {
       user: 'app',
       password: s.reveal('dbPassword'),
       max: 4,
-      // Connections end for many reasons, and each new one is a login. Here they end after 25 queries.
+      // Connections end for many reasons, and each new one needs a login. Here they end after 25 queries.
       maxUses: 25,
     }),
     { retireOverMs: 200 },

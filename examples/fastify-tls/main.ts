@@ -1,4 +1,4 @@
-// npx tsx examples/fastify-tls/main.ts: a Fastify service over HTTPS, whose certificate and keys rotate under load.
+// npx tsx examples/fastify-tls/main.ts: a Fastify service over HTTPS whose certificate and keys rotate under load.
 import { Agent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fastify from 'fastify';
@@ -11,7 +11,7 @@ import { createAuthority } from '../../test/support/certificates';
 import { waitFor } from '../../test/support/wait-for';
 import { ask } from './client';
 
-// In a pod, the driver writes this directory. Here it is a temporary one, with certificates of our own.
+// In a pod, the driver writes this directory. Here it is a temporary directory with certificates from a test authority.
 const authority = await createAuthority();
 await using mount = await createTestMount({ ...(await content(1)), 'ops-password': 'ops-value' });
 
@@ -28,28 +28,28 @@ secrets.on('error', ({ code, message }) => console.log(`${code}: ${message}`));
 secrets.on('recovered', ({ code }) => console.log(`recovered from ${code}`));
 secrets.on('close', ({ generation }) => console.log(`the store closed at generation ${generation}`));
 
-// The server needs no certificate of its own: the store gives it one now, and a new one whenever the mount has one.
+// The server starts without a certificate. The store supplies the current one, and a new one after each rotation.
 const app = fastify({ https: {} });
 await app.register(hotSecrets, {
   store: secrets,
   endpoints: { authorize: basicAuth(secrets, 'opsPassword') },
-  // To drop a cache, to tell others: what follows the store by itself needs no hook.
+  // Use this hook to clear a cache or notify others. Clients that follow the store need no hook.
   onRotate: ({ generation, changes }) => {
-    console.log(`onRotate: generation ${generation} brought ${changes.map(({ name }) => name).join(', ')}`);
+    console.log(`onRotate: generation ${generation} changed ${changes.map(({ name }) => name).join(', ')}`);
   },
 });
 const attached = attachSecureContext(app.server, secrets, (s) => s.reveal('web'));
 
-// Reads a pair with a pause in between: whatever rotates meanwhile, both are of one generation.
+// Reads a pair with a pause. Both values are from one generation, even if a rotation happens during the pause.
 app.get('/pay', async (request) => {
   const user = request.secrets.reveal('user');
   await sleep(20);
   return { isPair: request.secrets.reveal('key') === `key-of-${user}` };
 });
-// In a pod: host '0.0.0.0'. For 'localhost', its default, Fastify starts a second server, which is not app.server.
+// In a pod: host '0.0.0.0'. By default ('localhost'), Fastify starts a second server, which is not app.server.
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
 
-// Customers, each request over a connection of its own.
+// Four clients that open a new connection for each request.
 const requests = { served: 0, failed: 0 };
 let paying = true;
 const customers = Array.from({ length: 4 }, async () => {
@@ -59,7 +59,7 @@ const customers = Array.from({ length: 4 }, async () => {
     requests[isPair ? 'served' : 'failed'] += 1;
   }
 });
-// And one that keeps its connection: on the certificate that it began with, with the secrets of now.
+// Another client keeps its connection. It stays on its first certificate but gets the current secrets.
 const staying = new Agent({ keepAlive: true, maxSockets: 1 });
 
 await tell();
@@ -70,7 +70,7 @@ for (const number of [2, 3, 4]) {
   await tell();
 }
 
-// A key that belongs to another certificate changes nothing, not even the user and the key that came with it.
+// A private key of another certificate is refused, and with it everything that was mounted at the same time.
 const { 'tls.crt': _other, ...bad } = await content(5);
 await mount.rotate(bad);
 await until(() => secrets.health().status === 'degraded');
@@ -82,13 +82,13 @@ await tell();
 paying = false;
 await Promise.all(customers);
 staying.destroy();
-console.log(`in all: ${requests.served} requests served, ${requests.failed} failed`);
-await app.close(); // closes the server, what is attached to it, and the store
+console.log(`total: ${requests.served} requests served, ${requests.failed} failed`);
+await app.close(); // also closes the server, the attached rotation and the store
 
 async function tell(): Promise<void> {
   const fresh = await ask(`${url}/-/secrets/ready`, authority.cert);
   const stayed = await ask(`${url}/-/secrets/ready`, authority.cert, staying);
-  console.log(`new connections see ${fresh.server}, one that stayed open ${stayed.server}`);
+  console.log(`new connections see ${fresh.server}, the open connection still sees ${stayed.server}`);
   console.log(`ready: ${fresh.status} ${JSON.stringify(fresh.body)}`);
 }
 

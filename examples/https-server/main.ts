@@ -1,4 +1,4 @@
-// npx tsx examples/https-server/main.ts: an HTTPS server whose certificate rotates in a mount while it serves.
+// npx tsx examples/https-server/main.ts: an HTTPS server whose certificate rotates while it serves.
 import { once } from 'node:events';
 import { createServer, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import { createTestMount } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
 import { createAuthority } from '../../test/support/certificates';
 
-// In a pod, the driver writes this directory. Here it is a temporary one, with certificates of our own.
+// In a pod, the driver writes this directory. Here it is a temporary directory with certificates from a test authority.
 const authority = await createAuthority();
 await using mount = await createTestMount(await newPair(90));
 
@@ -21,7 +21,7 @@ secrets.on('expiring', ({ subject, daysLeft }) => {
   console.log(`the certificate of ${subject} expires in ${Math.round(daysLeft)} days`);
 });
 
-// The server needs no certificate of its own: the store gives it one now, and a new one whenever the mount has one.
+// The server starts without a certificate. The store supplies the current one, and a new one after each rotation.
 const server = createServer({}, (_request, response) => response.end('hello\n'));
 await using rotation = attachSecureContext(server, secrets, (s) => s.reveal('web'));
 rotation.on('swapped', ({ generation }) => console.log(`the server uses generation ${generation}`));
@@ -35,7 +35,7 @@ await mount.rotate(await newPair(6));
 await until(() => rotation.generation === 3);
 await tell();
 
-// A key that belongs to another certificate never reaches the server.
+// A private key of another certificate never reaches the server.
 await mount.rotate({ 'tls.key': (await newPair(90))['tls.key'] });
 await until(() => secrets.health().status === 'degraded');
 await tell();
@@ -45,14 +45,14 @@ await tell();
 
 server.close();
 
-/** What a new client is shown, and how long the certificate lasts. */
+/** Prints which certificate a new client sees, and how long it is valid. */
 async function tell(): Promise<void> {
   const serial = await shownSerial();
   const [certificate] = secrets.health().expiries;
   console.log(`clients see ${serial}, ${certificate?.daysLeft.toFixed()} days left`);
 }
 
-/** A new connection each time; one that is open keeps the certificate that it began with. */
+/** Opens a new connection each time, because an open connection keeps its first certificate. */
 async function shownSerial(): Promise<string> {
   const { port } = server.address() as AddressInfo;
   const request = get({ host: 'localhost', port, ca: authority.cert, agent: false });

@@ -1,4 +1,4 @@
-// npx tsx examples/key-vault/main.ts: secrets read directly from a Key Vault, here an emulated one on this machine.
+// npx tsx examples/key-vault/main.ts: secrets read directly from Key Vault, here from a local emulator.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { environment, SecretStore, secret } from 'hot-secrets';
 import { keyVault } from 'hot-secrets/key-vault';
@@ -12,7 +12,7 @@ await using secrets = await SecretStore.open({
   secrets: {
     apiKey: 'api-key',
     database: secret.text('database'),
-    region: secret.text('region').optional(), // not in the vault: it may come from the environment
+    region: secret.text('region').optional(), // not in the vault, so it comes from the environment
   },
   sources: [keyVault(vault.options), environment({ REGION: 'westeurope' })],
 });
@@ -27,12 +27,12 @@ for (const { name, source, origin } of secrets.report().secrets)
   console.log(`${name} is from ${source}: ${origin}`);
 tell();
 
-// Two credentials in turn: the user name is a tag of the password's version, so that both change as one.
+// Two credentials that alternate. The user name is a tag of the password's version, so both change together.
 vault.set('database', 'p2', { tags: { user: 'app_green' } });
 await secrets.refresh();
 tell();
 
-// A vault that gets too many requests is left alone for a while; the last good values serve.
+// When the vault throttles requests, the store waits for a while and keeps serving the last good values.
 const lift = vault.fail({ kind: 'throttled' });
 await secrets.refresh();
 tell();

@@ -1,4 +1,4 @@
-// npx tsx examples/nest/main.ts: a Nest service under load, while the credentials that it uses rotate.
+// npx tsx examples/nest/main.ts: a NestJS service under load while its credentials rotate.
 import { NestFactory } from '@nestjs/core';
 import type { SecretStore } from 'hot-secrets';
 import { secretsToken } from 'hot-secrets/nestjs';
@@ -6,13 +6,13 @@ import { createTestMount } from 'hot-secrets/testing';
 import { waitFor } from '../../test/support/wait-for';
 import { AppModule } from './service';
 
-// In a pod, the driver writes this directory. Here it is a temporary one.
+// In a pod, the driver writes this directory. Here it is a temporary directory.
 await using mount = await createTestMount({ ...pair(1), 'signing-key': 'key-1' });
 process.env.SECRETS_PATH = mount.path;
 
-// A secret that is missing stops the start, with an error that says where it was looked for.
+// A missing secret stops the start, with an error that lists the places searched.
 await NestFactory.create(AppModule, { logger: false, abortOnError: false }).catch(({ code, secret }) =>
-  console.log(`no start: ${code} (${secret})`),
+  console.log(`refused to start: ${code} (${secret})`),
 );
 await mount.rotate({ 'ops-password': 'ops-value' });
 const app = await NestFactory.create(AppModule, { logger: ['warn', 'error'] });
@@ -22,7 +22,7 @@ const url = await app.getUrl();
 const secrets = app.get<SecretStore>(secretsToken());
 secrets.on('close', ({ generation }) => console.log(`the store closed at generation ${generation}`));
 
-// Customers, one request after the other.
+// Four clients, each sending one request after another.
 const requests = { served: 0, failed: 0 };
 const signatures = new Set<string>();
 let paying = true;
@@ -44,18 +44,18 @@ for (const number of [2, 3, 4]) {
   await waitFor(() => secrets.generation === number && signatures.size === number);
 }
 
-// A file that somebody emptied: the last good pair keeps serving, and the probe of the pod passes.
+// When a file becomes empty, the last good pair stays in use and the pod's readiness probe still passes.
 await mount.rotate({ 'api-password': '' });
 await waitFor(() => secrets.health().status === 'degraded');
 console.log(`ready: ${await ask('/ready')}`);
-console.log(`status page, to whom shows no password: ${(await ask('')).slice(0, 3)}`);
+console.log(`status page without a password: ${(await ask('')).slice(0, 3)}`);
 
 paying = false;
 await Promise.all(customers);
 console.log(
-  `in all: ${requests.served} requests served, ${requests.failed} failed, ${signatures.size} signing keys`,
+  `total: ${requests.served} requests served, ${requests.failed} failed, ${signatures.size} signing keys`,
 );
-// Or a signal, with app.enableShutdownHooks().
+// A signal does the same after app.enableShutdownHooks().
 await app.close();
 
 async function ask(path: string): Promise<string> {

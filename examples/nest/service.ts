@@ -13,7 +13,7 @@ const definitions = {
 };
 type Values = ValuesOf<typeof definitions>;
 
-/** Lives as long as the process: it keeps a handle, which is always current, and no value. */
+/** A singleton. It holds a handle, which always returns the current value, and never the value itself. */
 @Injectable()
 export class Signer {
   constructor(@InjectSecret('signingKey') private readonly key: SecretHandle) {}
@@ -25,10 +25,10 @@ export class Signer {
 
 @Controller('payments')
 export class PaymentsController {
-  // Explicit, since what runs this example writes no metadata of types.
+  // Explicit, because tsx emits no decorator metadata.
   constructor(@Inject(Signer) private readonly signer: Signer) {}
 
-  /** Reads a pair with a pause in between: whatever rotates meanwhile, both are of one generation. */
+  /** Reads a pair with a pause. Both values are from one generation, even if a rotation happens during the pause. */
   @Get()
   async pay(@RequestSecrets() secrets: Snapshot<Values>) {
     const user = secrets.reveal('apiUser');
@@ -41,7 +41,7 @@ export class PaymentsController {
 @Module({
   imports: [
     SecretsModule.forRootAsync({
-      // Opened here, since the endpoints ask for one of its secrets. Without them, forRoot({ secrets }) is enough.
+      // The endpoints need one of the secrets, so the store opens here. Without endpoints, forRoot({ secrets }) is enough.
       useFactory: async () => {
         const store = await SecretStore.open({ secrets: definitions });
         store.on('error', ({ code, message }) => console.log(`${code}: ${message}`));
@@ -50,7 +50,7 @@ export class PaymentsController {
           endpoints: { authorize: basicAuth(store, 'opsPassword') },
           onRotate: ({ generation, changes }) => {
             console.log(
-              `onRotate: generation ${generation} brought ${changes.map(({ name }) => name).join(', ')}`,
+              `onRotate: generation ${generation} changed ${changes.map(({ name }) => name).join(', ')}`,
             );
           },
         };

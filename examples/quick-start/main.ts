@@ -1,8 +1,8 @@
-// npx tsx examples/quick-start/main.ts: a mount, a store, three rotations, and one value that is refused.
+// npx tsx examples/quick-start/main.ts: a mount, a store, three rotations, and one refused value.
 import { mountedFiles, rotating, SecretStore, secret } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 
-// Written as the Secrets Store CSI driver writes it, in a temporary directory.
+// A temporary directory, written as the Secrets Store CSI driver writes it.
 await using mount = await createTestMount({ 'api-user': 'blue', 'api-key': 'key-of-blue' });
 
 await using secrets = await SecretStore.open({
@@ -16,7 +16,7 @@ secrets.on('change', ({ generation, trigger, changes }) => {
 secrets.on('error', ({ code, message }) => console.log(`${code}: ${message}`));
 secrets.on('recovered', ({ code }) => console.log(`recovered from ${code}`));
 
-// A client that is made anew when what it was built from rotates.
+// A client that is rebuilt when one of its secrets rotates.
 await using client = rotating(
   secrets,
   { build: (s) => ({ authorization: `${s.reveal('user')}:${s.reveal('key')}` }) },
@@ -32,7 +32,7 @@ await until(() => client.generation === 2);
 await mount.rotate({ 'beta-token': 'token' });
 await until(() => secrets.generation === 3);
 
-// The user name belongs to the key: while one of them is bad, neither is taken.
+// The user name and the key belong together: while one is bad, the store takes neither.
 await mount.rotate({ 'api-user': 'blue', 'api-key': '' });
 await until(() => secrets.health().status === 'degraded');
 console.log(`still serving: ${secrets.redact(client.current.authorization)}`);

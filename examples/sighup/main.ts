@@ -9,12 +9,12 @@ import { mountedFiles, reloadOnSignal, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { waitFor } from '../../test/support/wait-for';
 
-// In a pod this is a volume of both containers, which also share their processes (shareProcessNamespace).
+// In a pod, both containers mount this volume and share their processes (shareProcessNamespace).
 await using volume = await createTestMount({ 'api-key': 'first-value' }, { layout: 'plain' });
 const file = join(volume.path, 'api-key');
 
-// Only the signal triggers refreshes here, as on a network share that reports no changes. A real service keeps the watch
-// and the poll as well, which find what nothing signals.
+// Only the signal triggers refreshes here, as on a network share that reports no changes. A real service also keeps the
+// watch and the poll, which find changes without a signal.
 const { watch: _leftOut, ...files } = mountedFiles(volume.path);
 let reads = 0;
 await using secrets = await SecretStore.open({
@@ -47,7 +47,7 @@ for (const _rotation of [1, 2, 3]) {
   await report();
 }
 
-// Refreshes start at least a second apart however many signals arrive (minIntervalMs), and the last one is not lost.
+// Refreshes start at least a second apart (minIntervalMs), however many signals arrive. No signal is lost.
 reads = 0;
 await sidecar(100);
 console.log(`100 signals, reads: ${reads}`);
@@ -55,7 +55,7 @@ await report();
 
 server.close();
 
-/** Runs another process to its end, and waits until the service has what it wrote last. */
+/** Runs the sidecar process, and waits until the service has the last value that it wrote. */
 async function sidecar(times: number): Promise<void> {
   const args = [join(import.meta.dirname, 'sidecar.mjs'), String(process.pid), file, String(times)];
   await once(spawn(process.execPath, args, { stdio: 'inherit' }), 'exit');

@@ -10,7 +10,7 @@ export { closeWithServer, type RotationContext, type RotationHook } from './life
 export type { RegisteredSnapshot } from './request-snapshot';
 export type { EndpointsOptions, FrameworkOptions } from './setup';
 
-/** The part that is needed of an application of Express 4 or 5. */
+/** The parts of an Express 4 or 5 application that `attachSecrets` needs. */
 export interface ExpressApplication {
   /** The prototype of its requests. */
   readonly request: object;

@@ -35,8 +35,8 @@ const WHERE = 'hotSecrets';
 /**
  * A Fastify plugin: `request.secrets` is one snapshot per request and `fastify.secrets` is the store. The snapshot is taken
  * when the request first reads a secret and stays the same throughout, so a rotation in between never mixes generations.
- * It applies where it is registered and below, like any plugin that is not encapsulated; several stores need names of their
- * own (`as`).
+ * It applies where it is registered and below, like any plugin that is not encapsulated. Give each of several stores its own
+ * name (`as`).
  *
  * Options: `store`, `closeStore`, `as`, `onRotate`, `hookTimeoutMs`, `endpoints`.
  *
@@ -93,18 +93,18 @@ async function register<V>(app: FastifyInstance, options: HotSecretsOptions<V>):
   if (endpoints.size > 0) await app.register(async (scope) => serve(scope, endpoints));
 }
 
-/** The places of an option that moved within Fastify 5. */
+/** Two places of one option, which moved during Fastify 5. */
 interface RouterConfig {
   readonly ignoreTrailingSlash?: boolean;
   readonly routerOptions?: { readonly ignoreTrailingSlash?: boolean };
 }
 
-/** Serves the endpoints in a scope of their own, in which no parser touches their bodies. */
+/** Serves the endpoints in their own scope, in which no parser touches their bodies. */
 function serve(scope: FastifyInstance, endpoints: Endpoints): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', (_request, _body, done) => done(null));
   const { ignoreTrailingSlash, routerOptions } = scope.initialConfig as RouterConfig;
-  // The path with a slash would then be the same route.
+  // With this option, a path with a trailing slash is the same route.
   const ignoresSlash = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true;
   for (const [url, endpoint] of endpoints) {
     if (ignoresSlash && url.endsWith('/')) continue;

@@ -82,14 +82,14 @@ function hookFailed(what: string, next: string): SecretsError {
   return new SecretsError('LISTENER_FAILED', `the hook onRotate ${what}`, { next });
 }
 
-/** The part that is needed of a server of `node:http`, `node:https`, `node:http2` or `@hono/node-server`. */
+/** The parts of a server (`node:http`, `node:https`, `node:http2`, `@hono/node-server`) that `closeWithServer` needs. */
 export interface ClosingServer {
   once(event: 'close', listener: () => void): unknown;
 }
 
 /**
- * Closes the store once the server has closed, after its last request: for frameworks that do not report the end of an
- * application. Resolves when the store is closed too.
+ * Closes the store once the server has closed, after its last request. Use it with frameworks that do not report the end of
+ * an application. Resolves when the store is closed too.
  *
  * Throws `OPTION_INVALID` without a server or a store.
  *

@@ -12,7 +12,7 @@ import { type RotationHook, runHook } from './lifecycle';
 export interface FrameworkOptions<V> {
   /** The name of the snapshot on a request, for applications with several stores. Default: `secrets`. */
   readonly as?: string | undefined;
-  /** Runs after each rotation: to drop a cache, or to tell a client that is not built with `rotating`. */
+  /** Runs after each rotation. Use it to clear a cache, or to notify a client that is not built with `rotating`. */
   readonly onRotate?: RotationHook<V> | undefined;
   /** The time limit of one run of `onRotate`. Default: 30 000. */
   readonly hookTimeoutMs?: number | undefined;

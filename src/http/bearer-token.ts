@@ -1,7 +1,7 @@
 import { SecretsError } from '../errors';
 import { errorCode } from '../internal/describe-error';
-import { callback, ms, type Option, readOptions } from '../internal/options';
-import { assertPeer, type Jose, loadJose } from '../internal/peer';
+import { callback, ms, type Option, passed, readOptions } from '../internal/options';
+import { assertPeer, type Jose, type ModuleWith, peerJose } from '../internal/peer';
 import { SayOnce } from '../internal/warnings';
 import type { Authorizer } from './types';
 
@@ -22,9 +22,16 @@ export interface BearerTokenOptions {
   readonly clockToleranceMs?: number | undefined;
   /** The address of the tenant's keys. Default: the one in the public cloud. */
   readonly jwksUrl?: string | undefined;
-  /** Fetches the keys: for a proxy or a private authority. Default: the global `fetch`. */
+  /** Fetches the keys, for example through a proxy or with a private authority. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
+  /** The `jose` package to use instead of the installed one: `import * as jose from 'jose'`. */
+  readonly jose?: JoseModule | undefined;
 }
+
+/** What is needed of the `jose` package. */
+export type JoseModule = ModuleWith<(typeof USES)[number]>;
+
+const USES = ['createRemoteJWKSet', 'customFetch', 'jwtVerify'] as const;
 
 const WHERE = 'bearerToken';
 const AUTHORITY = 'https://login.microsoftonline.com';
@@ -32,7 +39,7 @@ const AUTHORITY = 'https://login.microsoftonline.com';
 /** The service principal `Microsoft.EventGrid`, the same in every tenant of the public cloud. */
 const EVENT_GRID_APP_ID = '4962773b-9cdb-44cf-a8bf-237846a00ab7';
 
-/** The codes that blame the token. Everything else that jose throws concerns the keys and is a failure, not a refusal. */
+/** The error codes of jose for a bad token. Its other errors concern the keys and are failures, not refusals. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
   'ERR_JWS_INVALID',
   'ERR_JWT_INVALID',
@@ -53,7 +60,7 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
  * A valid token with the wrong audience, issuer or application also causes a process warning, once: usually an option is
  * wrong. While the keys cannot be fetched the response is 503, not a refusal.
  *
- * Throws `PEER_MISSING`, `OPTION_INVALID`, `OPTION_UNKNOWN`.
+ * Throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_INVALID`, `OPTION_UNKNOWN`.
  *
  * @example
  * ```ts
@@ -72,11 +79,19 @@ export function bearerToken(options: BearerTokenOptions): Authorizer {
     clockToleranceMs: ms(300_000),
     jwksUrl: optional(httpsUrl),
     fetch: callback<typeof globalThis.fetch>(),
+    jose: passed<JoseModule>(),
   });
-  const { tenantId, audience, issuer = issuersOf(tenantId), appIds = [EVENT_GRID_APP_ID], fetch } = read;
+  const {
+    tenantId,
+    audience,
+    issuer = issuersOf(tenantId),
+    appIds = [EVENT_GRID_APP_ID],
+    fetch,
+    jose,
+  } = read;
   const { jwksUrl = new URL(`${AUTHORITY}/${tenantId}/discovery/v2.0/keys`), clockToleranceMs } = read;
   const applications = new Set(appIds.map((id) => id.toLowerCase()));
-  assertPeer('jose');
+  if (jose === undefined) assertPeer('jose');
 
   const warnings = new SayOnce();
   let keys: ReturnType<Jose['createRemoteJWKSet']> | undefined;
@@ -84,7 +99,7 @@ export function bearerToken(options: BearerTokenOptions): Authorizer {
   return async ({ headers }) => {
     const token = /^bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1];
     if (token === undefined) return false;
-    const { createRemoteJWKSet, customFetch, jwtVerify } = await loadJose();
+    const { createRemoteJWKSet, customFetch, jwtVerify } = await peerJose(USES, jose);
     keys ??= createRemoteJWKSet(jwksUrl, fetch === undefined ? {} : { [customFetch]: fetch });
     const clockTolerance = clockToleranceMs / 1000;
     const checks = { issuer, audience, algorithms: ['RS256'], requiredClaims: ['exp'], clockTolerance };
@@ -148,7 +163,7 @@ function optional<T>(option: Option<T>): Option<T | undefined> {
   return (given, reject) => (given === undefined ? undefined : option(given, reject));
 }
 
-/** The application that a token is for decides which of the two it names (`requestedAccessTokenVersion`). */
+/** A token names one of the two, depending on `requestedAccessTokenVersion` of the application that it is for. */
 function issuersOf(tenantId: string): string[] {
   return [`https://sts.windows.net/${tenantId}/`, `${AUTHORITY}/${tenantId}/v2.0`];
 }

@@ -3,7 +3,7 @@ import type { Answer, Body, BodyLimits, Incoming, NodeRequest, WebBody } from '.
 
 export type JsonBody =
   | { readonly content: unknown }
-  /** `consumed`: something read the body before, which is not the sender's fault. */
+  /** `consumed`: other code read the body before, which is not the sender's fault. */
   | { readonly refusal: Answer; readonly consumed?: boolean };
 
 /** The body as JSON, or the answer that says what is wrong with it. */
@@ -23,7 +23,7 @@ export async function readJson(incoming: Incoming, limits: BodyLimits): Promise<
     case 'too-slow':
       return reject(408, 'the body took too long');
     case 'broken':
-      return reject(400, 'the body broke off');
+      return reject(400, 'the body ended early');
     case 'consumed':
       return { ...reject(500, 'the body was read before'), consumed: true };
   }
@@ -34,7 +34,7 @@ export function refusal(status: number, error: string, headers?: Answer['headers
   return { status, body: { error }, headers };
 }
 
-/** Reads a Web stream within its limits, and nothing beyond them. */
+/** Reads a Web stream, and stops at its limits. */
 export async function readWebBody(stream: WebBody, limits: BodyLimits): Promise<Body> {
   const reader = stream.getReader();
   const chunks = collect(limits);
@@ -84,7 +84,7 @@ export function readNodeBody(request: NodeRequest, limits: BodyLimits): Promise<
   });
 }
 
-/** Accepts `application/json` and any `+json` type. Without a content type the body has to prove itself. */
+/** Accepts `application/json`, any `+json` type, and a missing content type: parsing decides then. */
 function isJson(contentType: string | null): boolean {
   if (contentType === null) return true;
   const [type = ''] = contentType.split(';');
@@ -105,7 +105,7 @@ function reject(status: number, error: string): { readonly refusal: Answer } {
 }
 
 function abandon(reader: { cancel(): Promise<void> }, kind: 'too-slow' | 'too-large'): Body {
-  // Nothing waits for it: it may settle only when the client is done.
+  // Not awaited, because it may settle only when the client has finished.
   reader.cancel().catch(() => {});
   return { kind };
 }

@@ -61,7 +61,7 @@ function render({ status, headers, body, text = body && JSON.stringify(body) }: 
 }
 
 /**
- * What a body parser made of the body. An unread stream is read here when `body` is missing or `{}`, which is what the
+ * The body as a body parser left it. `undefined` if the stream is unread and `body` is missing or `{}`, which is what the
  * parser of Express 4 leaves for a content type that it does not handle.
  */
 function parsedBody(request: NodeRequest, { maxBytes }: BodyLimits): Body | undefined {

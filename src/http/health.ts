@@ -8,20 +8,20 @@ import type { Answer, HttpHandler } from './types';
 /** Durations are milliseconds. */
 export interface HealthOptions {
   /**
-   * What a source means that was not read for longer than its limit. `degrade`: the report says so and the check passes,
-   * since the last good values keep serving and a restarted pod would have none. `fail`: the check fails. Default:
+   * What happens when a source has not been read within its limit. `degrade`: the report says `stale` and the check passes,
+   * because the last good values keep serving and a restarted pod would have none. `fail`: the check fails. Default:
    * `degrade`.
    */
   readonly stale?: 'degrade' | 'fail' | undefined;
-  /** The age of the last successful read from which a source counts as stale. Default: the limit of each source. */
+  /** A source is stale when its last successful read is older than this. Default: the limit of each source. */
   readonly maxStalenessMs?: number | undefined;
 }
 
 export interface HealthHandlerOptions extends HealthOptions {
   /**
-   * `readiness`: fails while the store is closed, and when it is stale if `stale` says so. `liveness`: answers 200 as long as
-   * the process responds, unless `stale` is `fail`: a restart brings no newer secret, and loses the last good ones. Default:
-   * `readiness`.
+   * `readiness`: fails while the store is closed and, with `stale: 'fail'`, while it is stale. `liveness`: passes as long as
+   * the process responds, unless `stale` is `fail`: a restart brings no newer secrets, and loses the last good values.
+   * Default: `readiness`.
    */
   readonly probe?: 'readiness' | 'liveness' | undefined;
 }
@@ -78,7 +78,7 @@ export function healthHandler(store: CheckedStore, options: HealthHandlerOptions
     return { status: report.healthy ? 200 : 503, body: report };
   }
 
-  /** A closed store ends with its process: it is not a reason to kill that process early. */
+  /** A store closes when its process ends, which is not a reason to kill the process early. */
   function closedReport(): Partial<HealthReport> {
     try {
       store.snapshot();

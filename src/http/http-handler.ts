@@ -39,7 +39,7 @@ export function authorizer(where: string): Option<Authorizer> {
 export interface Endpoint {
   /** The function that the user calls, for messages. */
   readonly where: string;
-  /** Its `snapshot` throws `STORE_CLOSED` after `close()`; then the response is 503. Omitted by endpoints that still answer. */
+  /** Its `snapshot` throws `STORE_CLOSED` after `close()`; then the response is 503. Omitted by endpoints that respond even then. */
   readonly store?: { snapshot(): unknown };
   readonly methods: readonly string[];
   /** `anybody`: the responses contain nothing to protect. */

@@ -1,4 +1,4 @@
-export { type BearerTokenOptions, bearerToken } from './bearer-token';
+export { type BearerTokenOptions, bearerToken, type JoseModule } from './bearer-token';
 export { type EventGridOptions, eventGridHandler } from './event-grid/event-grid-handler';
 export type { KeyVaultEvent } from './event-grid/events';
 export {

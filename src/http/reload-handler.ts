@@ -9,7 +9,7 @@ import type { Answer, HttpHandler } from './types';
 
 /** Durations are milliseconds. */
 export interface ReloadOptions extends HttpOptions {
-  /** The least time between the starts of two refreshes; requests in between share the next one. Default: 1 000. */
+  /** The minimum time between the starts of two refreshes. Requests in between share the next refresh. Default: 1 000. */
   readonly minIntervalMs?: number | undefined;
   /** How long a response waits for its refresh; then it is 202. Default: 10 000. */
   readonly waitMs?: number | undefined;
@@ -21,8 +21,8 @@ const WHERE = 'reloadHandler';
 const MAX_WAITING = 100;
 
 /**
- * An endpoint that refreshes the store (`trigger: 'reload'`): for a deployment script, or for whatever rotates a secret. It
- * accepts `POST` only, always asks `authorize`, and turns any number of requests into few refreshes.
+ * An endpoint that refreshes the store (`trigger: 'reload'`). Call it from a deployment script, or from the job that rotates
+ * a secret. It accepts `POST` only, always asks `authorize`, and turns any number of requests into few refreshes.
  *
  * Responses: 200 `{ generation, changed, status }` when the refresh has ended, with the names that rotated meanwhile and the
  * `status` of `health()`; 202 with `pending: true` when the refresh takes longer than `waitMs`; 401 refused by `authorize`;

@@ -44,7 +44,7 @@ export function basicAuth<V>(
     const encoded = /^basic +([\w+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1];
     if (encoded === undefined) return false;
     const [givenUser, ...rest] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
-    // The password may contain colons. It is compared whatever the user is, so the timing does not reveal the user.
+    // The password may contain colons. It is compared even for a wrong user, so the timing does not reveal the user.
     const password = rest.join(':');
     const isValid = matches(password);
     return isValid && password !== '' && (user === undefined || user === givenUser);
@@ -135,7 +135,7 @@ function secretMatcher<V>(
   values();
   return (given) => {
     const wanted = digest(given);
-    // Every value is compared, whichever matches.
+    // Compares every value, even after a match.
     return values()
       .map((value) => timingSafeEqual(digest(value), wanted))
       .includes(true);

@@ -22,7 +22,7 @@ export interface Authorizer {
   readonly challenge?: string;
 }
 
-/** The parts of a Web `Request` that a handler needs; the one of Azure Functions has them too. */
+/** The parts of a Web `Request` that a handler needs. An `HttpRequest` of Azure Functions has them too. */
 export interface WebRequest {
   readonly method: string;
   readonly url: string;
@@ -41,7 +41,7 @@ export interface WebBody {
 
 /** A request of `node:http`, `node:https` or `node:http2`, also after Express or Connect have handled it. */
 export type NodeRequest = (IncomingMessage | Http2ServerRequest) & {
-  /** What a body parser left. */
+  /** The body as a body parser left it. */
   readonly body?: unknown;
   /** The URL before a router removed its prefix. */
   readonly originalUrl?: string;

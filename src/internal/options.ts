@@ -169,7 +169,8 @@ export function closestNames(name: string, candidates: readonly string[], most =
     .map(({ candidate }) => candidate);
 }
 
-function editDistance(a: string, b: string): number {
+/** How many characters to insert, remove or replace to get from one text to the other. */
+export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i];

@@ -1,4 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
+import { setImmediate } from 'node:timers';
+
+// Held here, so that the fake timers of a test that is loaded later do not stop refreshes.
+export const inAnotherTurn = setImmediate;
 
 /** Resolves after `ms` or when `signal` aborts. Keeps the process alive, so use it only for short waits in awaited work. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {

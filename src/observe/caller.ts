@@ -1,5 +1,5 @@
 import { dirname, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ownFile, pathOf } from '../internal/own-file';
 
 const FRAMES = 16;
 // Matches paths and URLs, which excludes frames of Node (`node:…`) and of native code.
@@ -38,33 +38,8 @@ function stackBelow(below: (...args: never[]) => unknown): unknown {
   }
 }
 
-let known: string | undefined;
-
-/**
- * Returns the folder of this package: `src` in its repository, or else the folder that contains `dist`. Takes it from a stack
- * trace, because `import.meta.url` is undefined in some bundles. In a bundle, the folder contains the rest of the bundle too.
- */
+/** The folder of this package: `src` in its repository, else what contains `dist`. In a bundle, also the rest of it. */
 function ownFolder(): string | undefined {
-  if (known !== undefined) return known;
-  const { prepareStackTrace } = Error;
-  const trace: { readonly stack?: unknown } = {};
-  try {
-    Error.prepareStackTrace = (_error, [frame]) => frame?.getFileName();
-    Error.captureStackTrace(trace);
-    const file = trace.stack;
-    if (typeof file === 'string') known = dirname(dirname(pathOf(file))) + sep;
-  } catch {
-    // `Error` is frozen.
-  } finally {
-    if (Error.prepareStackTrace !== prepareStackTrace) Error.prepareStackTrace = prepareStackTrace;
-  }
-  return known;
-}
-
-function pathOf(location: string): string {
-  try {
-    return location.startsWith('file:') ? fileURLToPath(location) : location;
-  } catch {
-    return location;
-  }
+  const file = ownFile();
+  return file === undefined ? undefined : dirname(dirname(file)) + sep;
 }

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { SecretsError, SecretsErrorCode } from '../errors';
+import { builtin } from '../internal/builtins';
 import type { OfStore } from './channels';
 
 /** The current state of a resource: names and numbers. */
@@ -37,7 +37,7 @@ export function makeObserved(
 ): Observed {
   const observed: Observed = {
     store: name,
-    storeId: randomBytes(6).toString('base64url'),
+    storeId: builtin('crypto').randomBytes(6).toString('base64url'),
     resources: new Set(),
     tellError,
   };

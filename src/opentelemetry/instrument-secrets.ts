@@ -2,7 +2,7 @@ import type * as OpenTelemetry from '@opentelemetry/api';
 import type { Meter, MeterProvider, Tracer, TracerProvider } from '@opentelemetry/api';
 import { isolate } from '../internal/events';
 import { flag, passed, readOptions } from '../internal/options';
-import { loadPeer } from '../internal/peer';
+import { type ModuleWith, peer } from '../internal/peer';
 import { listenerFailure, SayOnce } from '../internal/warnings';
 import { type ChannelListeners, subscribe } from '../observe/channels';
 import { observedOf } from '../observe/observed';
@@ -21,10 +21,14 @@ export interface InstrumentOptions {
   readonly tracerProvider?: TracerProvider | undefined;
   /** Also counts the reads of each secret. Default: false. */
   readonly access?: boolean | undefined;
+  /** The `@opentelemetry/api` package to use instead of the installed one: `import * as api from '@opentelemetry/api'`. */
+  readonly api?: ModuleWith<(typeof USES)[number]> | undefined;
 }
 
 /** The part of a store that `instrumentSecrets` needs. */
 export type InstrumentedStore = Pick<SecretStore<unknown>, 'health' | 'on'>;
+
+const USES = ['metrics', 'trace', 'SpanStatusCode'] as const;
 
 const SCOPE = 'hot-secrets';
 
@@ -33,7 +37,7 @@ const SCOPE = 'hot-secrets';
  * value. Returns a function that stops it, as the store's `close` does. A failure of the SDK becomes a process warning
  * (`LISTENER_FAILED`), once per cause, and does not affect the store.
  *
- * Throws `PEER_MISSING`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `STORE_CLOSED`.
+ * Throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `STORE_CLOSED`.
  *
  * @example
  * ```ts
@@ -47,8 +51,9 @@ export function instrumentSecrets(store: InstrumentedStore, options?: Instrument
     tracer: passed<Tracer>(),
     tracerProvider: passed<TracerProvider>(),
     access: flag(false),
+    api: passed<object>(),
   });
-  const api = loadPeer<typeof OpenTelemetry>('@opentelemetry/api');
+  const api = peer<typeof OpenTelemetry>('@opentelemetry/api', USES, given.api);
   const meter = given.meter ?? (given.meterProvider ?? api.metrics).getMeter(SCOPE);
   const tracer = given.tracer ?? (given.tracerProvider ?? api.trace).getTracer(SCOPE);
   const observed = observedOf(store);

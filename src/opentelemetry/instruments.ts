@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { OfResource } from '../observe/channels';
 
-/** Counted when it happens. */
+/** Counters, incremented when something happens. */
 export const counters = {
   'hot_secrets.secret.rotations': {
     unit: '{rotation}',
@@ -29,7 +29,7 @@ export const counters = {
   },
 } as const;
 
-/** Measured when it happens. */
+/** Histograms, recorded when something happens. */
 export const histograms = {
   'hot_secrets.refresh.duration': {
     unit: 's',
@@ -39,7 +39,7 @@ export const histograms = {
   },
 } as const;
 
-/** Read when metrics are collected: values that do not add up over processes. */
+/** Gauges, read when metrics are collected. Their sum over several processes has no meaning. */
 export const gauges = {
   'hot_secrets.store.generation': {
     unit: '{generation}',
@@ -59,7 +59,7 @@ export const gauges = {
   },
 } as const;
 
-/** Read when metrics are collected: values that add up over processes. */
+/** Up-down counters, read when metrics are collected. Their sum over several processes has a meaning. */
 export const upDownCounters = {
   'hot_secrets.store.status': {
     unit: '1',

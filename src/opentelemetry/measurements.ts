@@ -67,17 +67,17 @@ interface Series {
   readonly subject: string;
 }
 
-/** The number of subjects that one secret may have: an authority may give each certificate another name. */
+/** Limits the subjects of one secret, because an authority may give each certificate a different name. */
 const MAX_SUBJECTS = 20;
 const OTHER = '_OTHER';
 
 /**
- * Measures how long values last. SDKs keep reporting the last value of a series, so the series of a certificate that is gone
+ * Measures the days until values expire. SDKs keep reporting the last value of a series, so the series of a certificate that is gone
  * reports its replacement. Otherwise a name that was about to expire would raise alarms forever.
  */
 export class TimeLeft {
   readonly #store: string;
-  /** All that was reported so far, by secret. */
+  /** Everything reported so far, by secret. */
   readonly #seen = new Map<string, Map<string, Series>>();
 
   constructor(store: string) {

@@ -1,5 +1,5 @@
-import { isMap, isSet, isUint8Array } from 'node:util/types';
 import type { Definition } from '../definitions/definition';
+import { builtin } from '../internal/builtins';
 import { type Secret, unseal } from '../secret/secret';
 import { SIGNS } from './views';
 
@@ -42,6 +42,7 @@ export function formsOf(box: Secret<unknown>, definition: Definition<unknown> | 
 function textsOf(value: unknown, depth = 0): string[] {
   if (typeof value === 'string') return ofText(value);
   if (typeof value === 'number' || typeof value === 'bigint') return ofText(String(value));
+  const { isMap, isSet, isUint8Array } = builtin('util').types;
   if (isUint8Array(value)) {
     return ofBytes(Buffer.from(value.buffer, value.byteOffset, value.byteLength)).filter(
       ({ length }) => length >= MIN_LENGTH,

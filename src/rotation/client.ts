@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util';
 import { isSecretsError, SecretsError } from '../errors';
 import type { Listenable } from '../internal/events';
 import { ms, type Option, readOptions, text } from '../internal/options';
@@ -121,7 +122,7 @@ export class RotatingClient<V, Options extends object, State> {
 
   /**
    * `where`: the name of the function that makes the client, for messages.
-   * @throws `OPTION_INVALID`, `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, or any error of `connect`.
+   * @throws `OPTION_INVALID`, `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, or any error of `connect`.
    */
   constructor(where: string, setup: ClientSetup<V, Options, State>) {
     const { store, recipe, options } = setup;
@@ -212,8 +213,16 @@ export class RotatingClient<V, Options extends object, State> {
 
   /** The public part of a rotation: generation, count of stale connections, events. */
   face<More extends object>(more: More): ClientRotation & More {
+    const shown = () => {
+      const own = Object.entries(more).filter(([, value]) => typeof value !== 'function');
+      const { name, generation, connections } = this;
+      return { name, generation, staleCount: connections.stale, ...Object.fromEntries(own) };
+    };
     return Object.defineProperties(listenableOf(this.events), {
       ...Object.getOwnPropertyDescriptors(more),
+      [inspect.custom]: {
+        value: (_depth: number, options: InspectOptions) => `Rotation ${inspect(shown(), options)}`,
+      },
       generation: { enumerable: true, get: () => this.generation },
       staleCount: { enumerable: true, get: () => this.connections.stale },
     }) as unknown as ClientRotation & More;

@@ -63,15 +63,15 @@ export function misreadError<V>(
   const [fromStore] = storeReads;
   if (fromStore !== undefined) {
     const what = `the ${builder} of the ${resource} read the secret "${fromStore}" from the store, not from its snapshot`;
-    const facts = { secret: fromStore, resource, next: READ_THE_ARGUMENT };
-    return new SecretsError('RECIPE_READS_NOTHING', what, facts);
+    const next = `Read it from the argument: (s) => … s.reveal('${fromStore}') …`;
+    return new SecretsError('RECIPE_READS_STORE', what, { secret: fromStore, resource, next });
   }
   if (readsAll || reads.size > 0) return undefined;
-  const what = `the ${builder} of the ${resource} read no secret from its snapshot`;
-  return new SecretsError('RECIPE_READS_NOTHING', what, { resource, next: READ_THE_ARGUMENT });
+  const what = `the ${builder} of the ${resource} read no secret from its snapshot, so nothing would make it rotate`;
+  const next =
+    "Read secrets from its argument while it runs: (s) => … s.reveal('…') … A read within a callback that is called later, such as password: () => s.reveal('…'), does not count.";
+  return new SecretsError('RECIPE_READS_NOTHING', what, { resource, next });
 }
-
-const READ_THE_ARGUMENT = `Read secrets from its argument, before it returns: (s) => ({ password: s.reveal('dbPassword') }).`;
 
 /** @throws `OPTION_INVALID` if `store` is not a store. */
 export function assertStore(where: string, store: unknown): void {

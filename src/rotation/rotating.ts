@@ -1,10 +1,21 @@
 import { SecretsError } from '../errors';
-import { kindOf, ms, readOptions, text } from '../internal/options';
+import { closestNames, kindOf, ms, readOptions, text } from '../internal/options';
 import { assertStore } from './recipe';
 import { ENGINE_DEFAULTS, Rotation } from './rotation';
 import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
 
 const WHERE = 'rotating';
+const STEPS = ['build', 'verify', 'drain', 'dispose'] as const;
+
+const OPTIONS = {
+  name: text('resource'),
+  buildTimeoutMs: ms(ENGINE_DEFAULTS.buildTimeoutMs),
+  verifyTimeoutMs: ms(ENGINE_DEFAULTS.verifyTimeoutMs),
+  drainTimeoutMs: ms(ENGINE_DEFAULTS.drainTimeoutMs),
+  retryBaseMs: ms(ENGINE_DEFAULTS.retryBaseMs),
+  retryMaxMs: ms(ENGINE_DEFAULTS.retryMaxMs),
+  readyTimeoutMs: ms(ENGINE_DEFAULTS.readyTimeoutMs),
+};
 
 /**
  * Keeps one resource (a client, a connection, a signer) up to date with its secrets. When a secret that `build` read
@@ -12,7 +23,7 @@ const WHERE = 'rotating';
  * old one. A failed attempt is retried with backoff; a newer rotation supersedes one in progress.
  *
  * Throws `OPTION_UNKNOWN` and `OPTION_INVALID`. Failed attempts arrive in `rejected` events, and reject `ready`:
- * `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING`. Problems with an old resource arrive in
+ * `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`. Problems with an old resource arrive in
  * `error` events: `DRAIN_TIMEOUT`, `DISPOSE_FAILED`. Properties throw `ROTATION_NOT_READY` and `ROTATION_CLOSED`.
  *
  * @example
@@ -33,19 +44,7 @@ export function rotating<R, V>(
 ): Rotating<R> {
   assertStore(WHERE, store);
   assertLifecycle(lifecycle);
-  return new Rotation(
-    store,
-    lifecycle,
-    readOptions(WHERE, options, {
-      name: text('resource'),
-      buildTimeoutMs: ms(ENGINE_DEFAULTS.buildTimeoutMs),
-      verifyTimeoutMs: ms(ENGINE_DEFAULTS.verifyTimeoutMs),
-      drainTimeoutMs: ms(ENGINE_DEFAULTS.drainTimeoutMs),
-      retryBaseMs: ms(ENGINE_DEFAULTS.retryBaseMs),
-      retryMaxMs: ms(ENGINE_DEFAULTS.retryMaxMs),
-      readyTimeoutMs: ms(ENGINE_DEFAULTS.readyTimeoutMs),
-    }),
-  );
+  return new Rotation(store, lifecycle, readOptions(WHERE, options, OPTIONS));
 }
 
 function assertLifecycle(lifecycle: Partial<Lifecycle<unknown, never>> | null | undefined): void {
@@ -54,10 +53,37 @@ function assertLifecycle(lifecycle: Partial<Lifecycle<unknown, never>> | null | 
     const what = `${WHERE} needs a lifecycle, an object with a build function, not ${kindOf(lifecycle)}`;
     throw new SecretsError('OPTION_INVALID', what, { next });
   }
-  for (const step of ['build', 'verify', 'drain', 'dispose'] as const) {
+  assertStepNames(lifecycle);
+  for (const step of STEPS) {
     const given = lifecycle[step];
     if (typeof given === 'function' || (given === undefined && step !== 'build')) continue;
     const what = `${WHERE}: \`${step}\` of the lifecycle must be a function, not ${kindOf(given)}`;
     throw new SecretsError('OPTION_INVALID', what, { next });
+  }
+}
+
+/** A misspelt step would silently never run. An instance of a class may have methods of its own, unless they look like a step. */
+function assertStepNames(lifecycle: object): void {
+  const prototype: object | null = Object.getPrototypeOf(lifecycle);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  const names = [...Object.keys(lifecycle), ...(isPlain ? [] : Object.getOwnPropertyNames(prototype))];
+  for (const name of names) {
+    if (name === 'constructor' || (STEPS as readonly string[]).includes(name)) continue;
+    if (isPlain && name in OPTIONS) {
+      throw new SecretsError(
+        'OPTION_INVALID',
+        `${WHERE}: \`${name}\` is an option, not a part of the lifecycle`,
+        {
+          next: `Pass it as the third argument: ${WHERE}(secrets, { build, … }, { ${name}: … }).`,
+        },
+      );
+    }
+    const [closest] = closestNames(name, STEPS);
+    const isFunction = typeof (lifecycle as Record<string, unknown>)[name] === 'function';
+    const isMisspelt = closest !== undefined && !(closest in lifecycle);
+    if (!isMisspelt && !(isPlain && isFunction)) continue;
+    throw new SecretsError('OPTION_UNKNOWN', `the lifecycle of ${WHERE} has no function "${name}"`, {
+      next: isMisspelt ? `Did you mean "${closest}"?` : `The functions are: ${STEPS.join(', ')}.`,
+    });
   }
 }

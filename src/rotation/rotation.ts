@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { isSecretsError, type SecretsError } from '../errors';
 import { isolate } from '../internal/events';
 import { backoffMs, detached, unrefTimer } from '../internal/time';
@@ -167,6 +168,12 @@ export class Rotation<R, V> implements Rotating<R> {
     return this.close();
   }
 
+  [inspect.custom](): string {
+    const state = this.#closing.started ? 'closed' : (this.#serving?.leased.generation ?? 'not ready');
+    const shown = typeof state === 'number' ? `generation: ${state}` : state;
+    return `Rotating { name: ${inspect(this.#options.name)}, ${shown} }`;
+  }
+
   #supersede(): void {
     this.#run?.abort.abort();
     this.#run?.pause.end();
@@ -212,7 +219,8 @@ export class Rotation<R, V> implements Rotating<R> {
 
   /** Handles a read after the build: a function that the builder passed on may read a secret that has rotated since. */
   #readLate(): void {
-    queueMicrotask(() => {
+    // Not queueMicrotask, which the fake timers of a test replace.
+    void Promise.resolve().then(() => {
       if (this.#run === undefined && this.#isOutdated()) detached(() => this.rotate());
     });
   }
@@ -314,7 +322,7 @@ export class Rotation<R, V> implements Rotating<R> {
       this.#events.alarm('rejected', name, error, () => event);
     }
     // A mistake in the code: retries cannot help.
-    if (error.code === 'RECIPE_READS_NOTHING') {
+    if (isSecretsError(error, 'RECIPE_READS_NOTHING', 'RECIPE_READS_STORE')) {
       this.#ready.reject(error);
       run.trace.end('superseded');
       run.abort.abort();

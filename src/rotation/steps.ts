@@ -12,7 +12,7 @@ const DISPOSE_TIMEOUT_MS = 30_000;
 
 /**
  * Builds within the time limit. `late` receives a resource that must not be used: it came too late, or read no secret.
- * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`.
+ * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`.
  */
 export async function build<R, V>(
   lifecycle: Lifecycle<R, V>,

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { builtin } from '../internal/builtins';
 import { subscribe } from '../observe/channels';
 import { observedOf } from '../observe/observed';
 import { type Secret, unseal } from '../secret/secret';
@@ -102,6 +102,7 @@ export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
 export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): boolean {
   const { snapshot, reads, readsAll } = tracked;
   if (readsAll) return snapshot.generation !== now.generation;
+  const { isDeepStrictEqual } = builtin('util');
   return [...reads].some((name) => !isDeepStrictEqual(markIn(snapshot, name), markIn(now, name)));
 }
 

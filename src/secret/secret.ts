@@ -1,4 +1,4 @@
-import { inspect } from 'node:util';
+import { inspectCustom } from '../internal/builtins';
 import { callerOutside } from '../observe/caller';
 import { accessChannel, type OfStore, type SecretAccessed } from '../observe/channels';
 import type { SecretAttributes } from './attributes';
@@ -51,8 +51,11 @@ class Box<T> implements Secret<T> {
     this.attributes = label.attributes;
     this.#value = value;
     this.#owner = owner;
-    Object.defineProperty(this, BRAND, { value: true });
     Object.freeze(this);
+  }
+
+  get [BRAND](): true {
+    return true;
   }
 
   /** A new `Date` each time, so that a caller cannot change it for others. */
@@ -82,7 +85,7 @@ class Box<T> implements Secret<T> {
     return this.toString();
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     return this.toString();
   }
 }

@@ -1,3 +1,6 @@
+import { isUint8Array } from 'node:util/types';
+import { SecretsError } from '../errors';
+import { kindOf } from '../internal/options';
 import type { Reading, Source, SourceListener } from './source';
 
 /** A source that tests write to. */
@@ -8,6 +11,8 @@ export interface MemorySource extends Source {
 
 /**
  * Serves secrets from memory, for tests. `set` rotates them.
+ *
+ * Throws `OPTION_INVALID` for a value that is neither a string nor bytes.
  *
  * @example
  * ```ts
@@ -24,6 +29,7 @@ export function memory(
   let revision = 0;
 
   function assign(changes: Readonly<Record<string, string | Uint8Array | undefined>>): void {
+    assertValues(changes);
     for (const [name, value] of Object.entries(changes)) {
       if (value === undefined) values.delete(name);
       else values.set(name, Buffer.from(value as string));
@@ -60,4 +66,25 @@ export function memory(
       listener?.hint('watch');
     },
   };
+}
+
+/** Before anything is set: a step is set as a whole or not at all. */
+function assertValues(values: unknown): void {
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw new SecretsError(
+      'OPTION_INVALID',
+      `memory needs an object of names and values, not ${kindOf(values)}`,
+      {
+        next: "Pass { 'api-key': 'value' }.",
+      },
+    );
+  }
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || typeof value === 'string' || isUint8Array(value)) continue;
+    const what = `memory: the value of "${name}" must be a string or a Uint8Array, not ${kindOf(value)}`;
+    throw new SecretsError('OPTION_INVALID', what, {
+      secret: name,
+      next: 'A source holds text or bytes: JSON.stringify an object, and String() a number.',
+    });
+  }
 }

@@ -60,7 +60,10 @@ async function secretMissing(
   const subject = missing.length === 1 ? 'a required secret was' : `${missing.length} required secrets were`;
   return new SecretsError('SECRET_MISSING', `${subject} not found in any source. ${lines.join('. ')}`, {
     secret: missing[0],
-    next: 'Add the secret to a source, correct its name, or declare it .optional().',
+    next:
+      missing.length === 1
+        ? 'Add it to a source, correct its name, or declare it .optional().'
+        : 'Add them to a source, correct their names, or declare them .optional().',
   });
 }
 

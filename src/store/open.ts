@@ -150,8 +150,19 @@ function duplicate(name: string, other: string, place: string): SecretsError {
  * secrets.reveal('database-password');
  * ```
  */
-export const SecretStore = {
-  open,
-  [Symbol.hasInstance]: (value: unknown): value is SecretStore<Readonly<Record<string, unknown>>> =>
-    isStore(value),
-} as const;
+export const SecretStore: {
+  readonly open: Open;
+  [Symbol.hasInstance](value: unknown): value is SecretStore<Readonly<Record<string, unknown>>>;
+} = class {
+  static readonly open = open;
+
+  static [Symbol.hasInstance](value: unknown): value is SecretStore<Readonly<Record<string, unknown>>> {
+    return isStore(value);
+  }
+
+  constructor() {
+    throw new SecretsError('OPTION_INVALID', 'a SecretStore cannot be made with `new`', {
+      next: 'It opens asynchronously: await SecretStore.open(…).',
+    });
+  }
+};

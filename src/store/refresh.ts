@@ -1,15 +1,12 @@
-import { setImmediate } from 'node:timers';
-import { detached, unrefTimer } from '../internal/time';
+import { detached, inAnotherTurn, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
+import type { Lookup } from '../secret/lookup';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
 import { type Resolution, resolve } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
 
 /** How long a refresh waits for slow sources before it makes a generation of the others, in milliseconds. */
 export const PATIENCE_MS = 250;
-
-// Captured at load time: fake timers that a test installs later must not stop refreshes.
-const inAnotherTurn = setImmediate;
 
 let refreshes = 0;
 
@@ -95,15 +92,17 @@ export class Refresher {
   }
 
   /** Skips names that a better source serves: names never move down, and each name costs a request in a vault. */
-  #wantedFrom(reader: SourceReader) {
+  #wantedFrom(reader: SourceReader): Lookup[] {
     const { catalog } = this.#host;
     const { entries } = this.#host.current();
-    return [...catalog.definitions].flatMap(([name, { lookups }]) => {
+    const wanted: Lookup[] = [];
+    for (const [name, { lookups }] of catalog.definitions) {
       const entry = entries.get(name);
       // Discovery lists names that have no value yet.
-      const wanted = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
-      return wanted ? lookups : [];
-    });
+      const asked = entry === undefined ? catalog.discovery === undefined : entry.source.rank >= reader.rank;
+      if (asked) wanted.push(...lookups);
+    }
+    return wanted;
   }
 
   /** Makes a generation of the readings that are ready, after the generation in progress. */
@@ -147,10 +146,10 @@ export class Refresher {
       if (open.length === 0) break;
       const { entries } = this.#host.current();
       const evidence = { owner, views, readings, now, timeoutMs };
-      const resolved = open.map(async ([name, definition]) => {
-        resolutions.set(name, await resolve(name, definition, entries.get(name), evidence));
-      });
-      await Promise.all(resolved);
+      const resolved = await Promise.all(
+        open.map(([name, definition]) => resolve(name, definition, entries.get(name), evidence)),
+      );
+      for (const [index, [name]] of open.entries()) resolutions.set(name, resolved[index] as Resolution);
     }
     if (signal.aborted) return;
     const inOrder = new Map(

@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
-import { isMainThread } from 'node:worker_threads';
 import { SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { kindOf, ms, readOptions } from '../internal/options';
 import { warn } from '../internal/warnings';
 import { assertStore } from './assert-store';
@@ -60,7 +59,8 @@ export function reloadOnSignal(
 }
 
 function assertSignal(signal: unknown): void {
-  const exists = typeof signal === 'string' && (signal in constants.signals || signal === 'SIGBREAK');
+  const exists =
+    typeof signal === 'string' && (signal in builtin('os').constants.signals || signal === 'SIGBREAK');
   if (exists && !RESERVED.has(signal)) return;
   const what = typeof signal === 'string' && /^\w{1,20}$/.test(signal) ? signal : kindOf(signal);
   throw new SecretsError('OPTION_INVALID', `${WHERE} cannot listen for ${what}`, {
@@ -70,7 +70,7 @@ function assertSignal(signal: unknown): void {
 
 function placeWithoutSignals(): string | undefined {
   if (process.platform === 'win32') return 'on Windows';
-  return isMainThread ? undefined : 'in a worker thread';
+  return builtin('worker_threads').isMainThread ? undefined : 'in a worker thread';
 }
 
 function signalUnavailable(signal: string, place: string): SecretsError {

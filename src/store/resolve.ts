@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Definition } from '../definitions/definition';
 import { secret } from '../definitions/secret';
 import { isSecretsError, SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import { isThenable } from '../internal/events';
 import { bounded } from '../internal/time';
@@ -89,7 +89,9 @@ export async function resolve(
       const read = evidence.readings.get(reader)?.answers !== undefined;
       return { here: read ? vanished(name, current) : { kind: 'unseen', source: reader }, above };
     }
-    const finding = await findIn(reader, view, name, definition, current, evidence);
+    const found = findIn(reader, view, name, definition, current, evidence);
+    // Most values are there at once, and a wait for each of them would cost more than the value.
+    const finding = found instanceof Promise ? await found : found;
     if (serves || current === undefined) return { here: finding, above };
     above.push(finding);
   }
@@ -105,14 +107,14 @@ function statusOf(wanted: Lookup, view: SourceView): Reading['status'] {
   return view.answers.get(wanted.name)?.status ?? view.lookUp?.(wanted).status ?? 'missing';
 }
 
-async function findIn(
+function findIn(
   reader: SourceReader,
   view: SourceView,
   name: string,
   definition: Definition<unknown>,
   current: Entry | undefined,
   evidence: Evidence,
-): Promise<Finding> {
+): Finding | Promise<Finding> {
   const reading = evidence.readings.get(reader);
   const answers = reading?.answers && definition.lookups.map((one) => answerFor(one, reading));
   const failed = answers?.find((answer) => answer?.status === 'failed');
@@ -129,7 +131,7 @@ async function findIn(
     return problem(incomplete(name, reader, found.length, answers.length), reader, 'invalid', 'incomplete');
   }
   try {
-    return await decode(reader, name, definition, found, current, evidence);
+    return decode(reader, name, definition, found, current, evidence);
   } catch (error) {
     // Only this name fails, for example because its bytes were detached.
     return problem(undecodable(name, error), reader, 'invalid');
@@ -140,29 +142,29 @@ function answerFor(wanted: Lookup, { answers, lookUp }: SourceReading): Reading 
   return answers?.get(wanted.name) ?? lookUp?.(wanted);
 }
 
-async function decode(
+/** Finds at once what its definition decodes at once: a schema may be asynchronous. */
+function decode(
   reader: SourceReader,
   name: string,
   definition: Definition<unknown>,
   found: readonly FoundReading[],
   current: Entry | undefined,
   { owner, now, timeoutMs }: Evidence,
-): Promise<Finding> {
+): Finding | Promise<Finding> {
   const digests = found.map(({ bytes }) => fingerprint(bytes));
   const attributes = found.find((one) => one.attributes !== undefined)?.attributes ?? NO_ATTRIBUTES;
   const digest = [...digests, ...tagDigest(attributes)].join('.');
   const same = current?.digest === digest;
-  if (same && current.source === reader && isDeepStrictEqual(current.secret.attributes, attributes)) {
+  if (
+    same &&
+    current.source === reader &&
+    builtin('util').isDeepStrictEqual(current.secret.attributes, attributes)
+  ) {
     return { kind: 'kept' };
   }
   const origin = found.map((answer) => answer.origin).join(', ');
   const source = reader.source.name;
-  try {
-    const decoded = definition.decode(found.map(({ bytes }) => bytes));
-    // A schema may be asynchronous. If it never settles, later refreshes must still run.
-    const value = isThenable(decoded)
-      ? await bounded(Promise.resolve(decoded), timeoutMs, () => decodingTimedOut(name, timeoutMs))
-      : decoded;
+  const taken = (value: unknown): Finding => {
     const version = found.map((one, part) => one.version ?? digests[part]?.slice(0, 16)).join('.');
     const box = seal(
       {
@@ -179,7 +181,8 @@ async function decode(
     );
     const previous = same ? current.previous : previousOf(current, definition.keepPreviousMs, now);
     return { kind: 'value', entry: { secret: box, digest, source: reader, previous } };
-  } catch (error) {
+  };
+  const refused = (error: unknown): Finding => {
     const known = isSecretsError(error) ? error : undecodable(name, error);
     const located = new SecretsError(known.code, `${known.what} (read from ${origin})`, {
       secret: name,
@@ -187,6 +190,15 @@ async function decode(
       next: known.next,
     });
     return problem(located, reader, 'invalid', digest);
+  };
+  try {
+    const decoded = definition.decode(found.map(({ bytes }) => bytes));
+    if (!isThenable(decoded)) return taken(decoded);
+    // If a schema never settles, later refreshes must still run.
+    const inTime = bounded(Promise.resolve(decoded), timeoutMs, () => decodingTimedOut(name, timeoutMs));
+    return inTime.then(taken).catch(refused);
+  } catch (error) {
+    return refused(error);
   }
 }
 

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util';
+import { inspectCustom } from '../internal/builtins';
 import type { OfStore } from '../observe/channels';
 import { unseal } from '../secret/secret';
 import { nameUnknown, storeClosed } from './errors';
@@ -88,7 +88,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     return [...this.#entries.keys()] as N[];
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     return `Snapshot { generation: ${this.generation}, secrets: ${this.#entries.size} }`;
   }
 

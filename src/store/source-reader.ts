@@ -1,5 +1,5 @@
-import { isMap, isUint8Array } from 'node:util/types';
 import { isSecretsError, SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import { bounded, deadline } from '../internal/time';
 import { sealAttributes } from '../secret/attributes';
@@ -125,7 +125,7 @@ export class SourceReader {
       if (since === undefined) throw this.#invalid('answered "unchanged" to a request without a revision');
       return UNCHANGED;
     }
-    if (!isMap(readings)) throw this.#invalid('answered without a Map of readings');
+    if (!builtin('util').types.isMap(readings)) throw this.#invalid('answered without a Map of readings');
     if (revision !== undefined && typeof revision !== 'string') {
       throw this.#invalid('answered with a revision that is not a string');
     }
@@ -152,7 +152,8 @@ export class SourceReader {
       if (reading.status !== 'found')
         throw this.#invalid(`answered for "${name}" with an unknown status`, name);
       const { bytes, version, attributes } = reading;
-      if (!isUint8Array(bytes)) throw this.#invalid(`returned "${name}" as something other than bytes`, name);
+      if (!builtin('util').types.isUint8Array(bytes))
+        throw this.#invalid(`returned "${name}" as something other than bytes`, name);
       const origin = typeof reading.origin === 'string' ? reading.origin : this.source.name;
       return {
         status: 'found',

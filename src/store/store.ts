@@ -1,13 +1,13 @@
-import { inspect } from 'node:util';
 import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
+import { builtin, inspectCustom } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import { isThenable, type ListenOptions } from '../internal/events';
 import { kindOf, readOptions, text } from '../internal/options';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
-import { type Masked, redactor } from '../redact/redactor';
+import type { Masked, redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
 import { assertComplete, refreshBroke, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
@@ -71,6 +71,8 @@ export class LiveStore<V> implements SecretStore<V> {
   /** The last generation. It stays after `close()`. */
   #generation: Generation;
   #snapshot: StoreSnapshot<V> | ClosedSnapshot<V>;
+  /** `open()` loads it, because `redact` is synchronous, and a process in trouble may fail to read a file. */
+  #redactor: typeof redactor | undefined;
   #redact: ((text: string) => string) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -123,7 +125,11 @@ export class LiveStore<V> implements SecretStore<V> {
   async open(): Promise<this> {
     const startedAt = performance.now();
     try {
-      await Promise.all(this.#readers.map((reader) => reader.open(this.#abort.signal)));
+      const [{ redactor }] = await Promise.all([
+        import('../redact/redactor'),
+        ...this.#readers.map((reader) => reader.open(this.#abort.signal)),
+      ]);
+      this.#redactor = redactor;
       // Watch before the first read, so that no change in between is lost.
       for (const reader of this.#readers) this.#watchSource(reader);
       await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
@@ -237,7 +243,12 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   redact(line: string): string {
-    this.#redact ??= redactor(
+    if (typeof line !== 'string') {
+      throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(line)}`, {
+        next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
+      });
+    }
+    this.#redact ??= (this.#redactor as typeof redactor)(
       [...this.#generation.entries, ...this.#foundOnDemand],
       this.#catalog.definitions,
     );
@@ -264,9 +275,9 @@ export class LiveStore<V> implements SecretStore<V> {
     return 'SecretStore';
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     const state = this.#closing === undefined ? `generation: ${this.generation}` : 'closed';
-    return `SecretStore { name: ${inspect(this.name)}, ${state}, secrets: ${this.#generation.entries.size} }`;
+    return `SecretStore { name: ${builtin('util').inspect(this.name)}, ${state}, secrets: ${this.#generation.entries.size} }`;
   }
 
   async #close(): Promise<void> {

@@ -8,6 +8,7 @@ export type { KeyVaultEmulatorOptions } from './key-vault-emulator/options';
 export type { KeyVaultRequest } from './key-vault-emulator/server';
 export type { ProjectedToken } from './key-vault-emulator/tokens';
 export type { KeyVaultSecretAttributes } from './key-vault-emulator/vault-content';
+export { type NextEventOptions, nextEvent } from './next-event';
 export { type ContractCase, sourceContract } from './source-contract';
 export type { ContractValues, SourceHarness, SourceUnderTest } from './source-harness';
 export {

@@ -135,7 +135,7 @@ const RULES: readonly Rule[] = [
       while (!done) {
         const result = await running.read();
         assert.equal(text(result, USER), text(result, PASSWORD));
-        // Lets the writer run, also when the source answers at once.
+        // Lets the writer run even if the source answers immediately.
         await setImmediate(undefined);
       }
       await writing;

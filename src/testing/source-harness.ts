@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { isSecretsError } from '../errors';
+import { realNow } from '../internal/real-time';
 import { lookup } from '../secret/lookup';
 import type { FoundReading, ReadResult, Source } from '../sources/source';
 
@@ -106,9 +107,9 @@ export async function settlement<T>(promise: Promise<T>): Promise<T | unknown> {
 }
 
 export async function until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = realNow() + timeoutMs;
   while (!condition()) {
-    assert.ok(Date.now() < deadline, `waited ${timeoutMs} ms in vain for ${what}`);
+    assert.ok(realNow() < deadline, `waited ${timeoutMs} ms in vain for ${what}`);
     await sleep(5);
   }
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { isUint8Array } from 'node:util/types';
 import { SecretsError } from '../errors';
 import { flag, kindOf, type Option, oneOf, readOptions, text } from '../internal/options';
 import { lookup } from '../secret/lookup';
@@ -186,7 +187,7 @@ function merge(content: MountContent, values: TestMountContent): MountContent {
   const next = new Map(content);
   for (const [name, value] of Object.entries(values)) {
     lookup(name);
-    if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    if (typeof value !== 'string' && !isUint8Array(value)) {
       const what = `the value of "${name}" must be a string or a Uint8Array, not ${kindOf(value)}`;
       throw new SecretsError('OPTION_INVALID', what, { next: 'Fix the value named here.' });
     }

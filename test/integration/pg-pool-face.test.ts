@@ -80,8 +80,8 @@ describe('the pool of createPool()', () => {
 
     await harness.alter(role, `password 'second'`);
     await mount.rotate({ password: 'second' });
-    await waitFor(() => seen.remove === 3);
-    expect([pool.totalCount, pool.idleCount, pool.waitingCount]).toEqual([0, 0, 0]);
+    await waitFor(() => seen.remove === 3 && pool.idleCount === 3);
+    expect([pool.totalCount, pool.waitingCount, pool.rotation.staleCount]).toEqual([3, 0, 0]);
   });
 
   it('shows the current user in pool.options, and prints no password', async () => {

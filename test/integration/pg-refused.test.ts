@@ -118,6 +118,7 @@ describe('a pool whose credential is refused', () => {
     const { pool: make } = await poolHarness(harness, role, 'first');
     const pool = make({ port: proxy.port }, { verifyTimeoutMs: 100 });
     pool.rotation.on('refused', () => {});
+    const client = await pool.connect();
     await harness.alter(role, 'nologin');
     const query = pool.query('select 1 as n');
     await waitFor(() => harness.refused(role) === 1);
@@ -127,6 +128,18 @@ describe('a pool whose credential is refused', () => {
     await harness.alter(role, 'login');
     proxy.release();
     expect((await query).rows).toEqual([{ n: 1 }]);
+    client.release();
+  });
+
+  it('rejects callers after two seconds while no login has ever succeeded', async () => {
+    const { pool: make } = await poolHarness(harness, await harness.role('right'), 'wrong');
+    const pool = make();
+    const refused: unknown[] = [];
+    pool.rotation.on('refused', ({ error }) => refused.push(error.code));
+    const start = performance.now();
+    await expect(pool.query('select 1')).rejects.toMatchObject({ code: '28P01' });
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(refused).toEqual(['CREDENTIAL_REFUSED']);
   });
 });
 

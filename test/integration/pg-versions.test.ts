@@ -42,8 +42,8 @@ describe.each(versions)('a pool with pg %s', (_version, module) => {
     const held = await Promise.all([1, 2, 3, 4].map(() => pool.connect()));
     const waiting = pool.query('select 1');
     const ended = pool.end();
-    await expect(waiting).rejects.toMatchObject({ code: 'POOL_CLOSED' });
     for (const client of held) client.release();
+    expect((await waiting).rowCount).toBe(1);
     await Promise.all([ended, pool.end()]);
     await waitFor(async () => (await harness.backends(role)) === 0);
   });

@@ -25,7 +25,7 @@ const BANNED_PHRASES: Readonly<Record<string, RegExp>> = {
   'the removed entries': /hot-secrets\/(triggers|health|status)\b/g,
 };
 
-/** Turns that a reader takes for a translation. Comments and messages of `src` do not use them. */
+/** Phrases that read like a translation. Comments and messages do not use them. */
 const STILTED_PHRASES: Readonly<Record<string, RegExp>> = {
   'is no, for is not a': /(?<!\bthere )\b(is|are|was|were) no (?!longer\b)/gi,
   'goes on, for continues': /\b(goes|go|going) on\b/gi,
@@ -42,8 +42,16 @@ const sources = readdirSync(fromRepository('src'), { recursive: true, encoding: 
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.generated.ts'))
   .map((file) => `src/${file}`);
 
+/** Code outside of the package that people read too: they see its messages and comments. */
+const surroundings = ['bench', 'examples', 'scripts', 'test/support'].flatMap((folder) =>
+  readdirSync(fromRepository(folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.m?[tj]s$/.test(file) && !file.includes('node_modules'))
+    .map((file) => `${folder}/${file}`),
+);
+
 const pages = [
   'README.md',
+  'CHANGELOG.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
   ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`),
@@ -89,7 +97,8 @@ it('keeps to the glossary in messages and comments', () => {
 });
 
 it('keeps stilted phrases out of messages and comments', () => {
-  expect(sources.flatMap((file) => bannedIn(file, read(file), STILTED_PHRASES))).toEqual([]);
+  const files = [...sources, ...surroundings];
+  expect(files.flatMap((file) => bannedIn(file, read(file), STILTED_PHRASES))).toEqual([]);
 });
 
 it.each([

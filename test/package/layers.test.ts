@@ -26,6 +26,7 @@ const LAYERS = [
 /** Where a package may be imported. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@nestjs/common': ['frameworks'],
+  '#nestjs-common': ['frameworks'],
   '@opentelemetry/api': ['opentelemetry'],
   chokidar: ['sources'],
   eventemitter3: ['internal'],

@@ -6,7 +6,7 @@ import { installedConsumer, packedTarball } from './support/tarball';
 
 // The lowest version in `engines`, and the release lines in use. The binaries come from npm.
 const VERSIONS = ['20.19.0', '22.23.3', '24.21.0', '26.10.0'];
-const SCRIPTS = ['consumer.mjs', 'consumer.cjs', 'both-copies.mjs'];
+const SCRIPTS = ['consumer.mjs', 'consumer.cjs', 'both-copies.mjs', 'permission.mjs'];
 
 /** Runs the packed package on each Node and prints the results. */
 async function main(): Promise<void> {

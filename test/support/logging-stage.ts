@@ -5,7 +5,7 @@ import { base64Around, encodings, holds } from './encodings';
 const PREVIOUS = 8;
 const FIRST_PIN = 73_914_260;
 
-/** A store whose values rotate, and a check of what a logger wrote. */
+/** A store whose values rotate, and a check of its log output. */
 export interface LoggingStage {
   readonly secrets: Secrets<{ readonly token: string }>;
   rotate(): Promise<void>;

@@ -23,7 +23,7 @@ export async function waitFor<T>(
       last = error;
     }
     if (Date.now() > deadline) {
-      throw new Error(`Waited ${timeoutMs} ms in vain for ${what}.`, { cause: last });
+      throw new Error(`Timed out after ${timeoutMs} ms waiting for ${what}.`, { cause: last });
     }
     await sleep(5);
   }

@@ -1,7 +1,7 @@
 import type { Request } from './load';
 import { percentile, type Recording } from './measure';
 
-/** What pixels mean, the same in every panel. */
+/** How values map to pixels. Every panel uses the same scale. */
 export interface Scale {
   readonly left: number;
   readonly right: number;
@@ -13,7 +13,7 @@ export interface Scale {
 const LINE_STEP_MS = 200;
 const DOT_STEP_MS = 100;
 
-/** One variant: grid, rotations, latency lines, failures. `top` is the upper edge of its plot. */
+/** Draws one variant: grid, rotations, latency lines, failures. `top` is the upper edge of its plot. */
 export function panel(title: string, recording: Recording, scale: Scale, top: number): string {
   const { left, right, height, durationMs, latencyMs } = scale;
   const x = (ms: number) => (left + (Math.min(ms, durationMs) / durationMs) * (right - left)).toFixed(1);
@@ -63,7 +63,7 @@ function grid({ left, right, latencyMs }: Scale, y: ToPixel): string {
   return lines.join('\n');
 }
 
-// The line breaks where nothing was served: joining its ends would draw a latency that nobody had.
+// The line has a gap where no request was served: joining its ends would show latencies that never occurred.
 function path(steps: readonly Request[][], share: number, x: ToPixel, y: ToPixel): string {
   let pen = 'M';
   let drawn = '';
@@ -82,7 +82,7 @@ function path(steps: readonly Request[][], share: number, x: ToPixel, y: ToPixel
   return drawn;
 }
 
-// One dot for all that failed within a step, the larger the more they were.
+// One dot for all failures within a step. Its size grows with their number.
 function dots(failed: readonly Request[], durationMs: number, x: ToPixel, y: ToPixel): string[] {
   return buckets(failed, DOT_STEP_MS, durationMs).flatMap((requests, index) => {
     if (requests.length === 0) return [];
@@ -103,7 +103,7 @@ function crosses(hung: readonly Request[], durationMs: number, x: ToPixel, top: 
   });
 }
 
-/** Requests by the time at which their callers sent them. */
+/** Groups requests by the time at which they were sent. */
 function buckets(requests: readonly Request[], stepMs: number, durationMs: number): Request[][] {
   const steps: Request[][] = Array.from({ length: Math.ceil(durationMs / stepMs) }, () => []);
   for (const request of requests) steps[Math.floor(request.at / stepMs)]?.push(request);

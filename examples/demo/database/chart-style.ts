@@ -1,4 +1,4 @@
-/** Colours for light pages, and for dark ones where the viewer prefers them. */
+/** Colours for light pages, and for dark pages if the viewer prefers them. */
 export const chartStyle = `
 text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #475569; }
 .page { fill: #ffffff; }

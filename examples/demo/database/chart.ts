@@ -16,7 +16,7 @@ const TOP = 142;
 const PANEL_HEIGHT = 210;
 const PANEL_GAP = 62;
 
-/** Draws latency over time, one panel a variant over the same scales, as a self-contained SVG. */
+/** Draws latency over time as a self-contained SVG, with one panel per variant. All panels share their scales. */
 export function renderChart(series: readonly ChartSeries[]): string {
   const durationMs = Math.max(...series.map(({ recording }) => recording.durationMs));
   const scale: Scale = {
@@ -42,7 +42,7 @@ ${timeAxis(scale, bottom)}
 `;
 }
 
-// The slowest outliers of a broken variant must not flatten everything else: what is above is drawn at the top.
+// Outliers of a broken variant must not flatten everything else: values above the limit are drawn at the top.
 function niceLimit(series: readonly ChartSeries[]): number {
   const highest = series.map(({ recording }) => {
     return percentile(
@@ -63,7 +63,7 @@ function legend(): string {
     [`<path class="file" d="M11 -8v16"/>`, 'new file'],
     [`<path class="database" d="M11 -8v16"/>`, 'new password in the database'],
     [`<path class="wrong-file" d="M11 -8v16"/>`, 'wrong file'],
-    [`<rect class="window" x="2" y="-8" width="18" height="16"/>`, 'rotation under way'],
+    [`<rect class="window" x="2" y="-8" width="18" height="16"/>`, 'rotation in progress'],
   ];
   let x = LEFT;
   return items
@@ -75,7 +75,7 @@ function legend(): string {
     .join('\n');
 }
 
-/** Names above the panels: which way of rotating each stretch shows. */
+/** Labels above the panels that name the way of rotating in each stretch. */
 function sections(rotations: readonly Rotation[], { left, right, durationMs }: Scale): string {
   const x = (ms: number) => left + (ms / durationMs) * (right - left);
   const stretches = new Map<Way, { from: number; to: number }>();

@@ -5,7 +5,7 @@ import { type PostgresServer, startPostgres } from '../../../test/support/postgr
 export const ROLES = ['app_blue', 'app_green'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Where the service connects to; who it is comes from the mount. */
+/** Where the service connects to. Its user name and password come from the mount. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -15,14 +15,14 @@ export interface Address {
 /** The database as its operator and its server log see it. */
 export interface Database extends AsyncDisposable {
   readonly address: Address;
-  /** Gives a role a new random password and returns it. Sessions that are open live on. */
+  /** Gives a role a new random password and returns it. Open sessions stay open. */
   changePassword(role: Role): Promise<string>;
-  /** Logins that the server refused until now, by its own log. */
+  /** Logins that the server has refused so far, according to its own log. */
   rejectedLogins(): number;
   connections(): Promise<readonly Connection[]>;
 }
 
-/** One session of the service: pids repeat, a pid with its start does not. */
+/** One session of the service. The key holds its pid and start, because pids are reused. */
 export interface Connection {
   readonly key: string;
   readonly role: string;
@@ -64,8 +64,8 @@ async function connections(server: PostgresServer): Promise<Connection[]> {
 const LOOK_EVERY_MS = 10;
 
 /**
- * Waits until no session that was opened with the old credential is left: none of `old`, and none of the former role,
- * where there is one. Resolves with whether that happened in time, and with the most sessions seen meanwhile.
+ * Waits until all sessions with the old credential are gone: those in `old`, and those of the former role, if there is
+ * one. Resolves with whether they went in time, and with the highest number of sessions seen.
  */
 export async function untilGone(
   database: Database,

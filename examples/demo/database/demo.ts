@@ -26,11 +26,11 @@ const FULL: Plan = {
 
 const NAIVE = 'await pool.end(); pool = new Pool()';
 
-/** Database passwords rotate under load: once through a naive pool, once through `createPool`. */
+/** Rotates database passwords under load, first with a naive pool, then with `createPool`. */
 export async function databaseDemo({ short, color, progress }: DemoOptions): Promise<DemoResult> {
   const plan = short ? SHORT : FULL;
   progress.line(
-    `${WORKERS} workers, a pool of ${POOL_SIZE}, a real PostgreSQL, ${plan.rotations.length} password rotations each.`,
+    `${WORKERS} workers share a pool of ${POOL_SIZE} connections to a real PostgreSQL. Each variant gets ${plan.rotations.length} password rotations.`,
   );
   progress.status('Starting PostgreSQL');
   await using database = await startDatabase();
@@ -51,9 +51,9 @@ export async function databaseDemo({ short, color, progress }: DemoOptions): Pro
   progress.line('');
   progress.line(renderReport(comparison, color));
   progress.line('');
-  progress.line(`  naive = ${NAIVE}, on each change of the secrets`);
+  progress.line(`  naive = ${NAIVE}, whenever the secrets change`);
   progress.line(
-    '  latencies are those of served queries; a hung query was still unanswered long after the load stopped',
+    '  latencies count served queries only; a query is hung if it is still unanswered long after the load stops',
   );
   progress.line(`  chart: ${relative('', chart)}`);
   return { figures: comparison, broken: brokenPromises(comparison) };

@@ -3,7 +3,7 @@ import { createPool } from 'hot-secrets/pg';
 import { POOL_SIZE } from './load';
 import type { StartService } from './service';
 
-/** The service with hot-secrets: one pool, made once. */
+/** The service with hot-secrets: one pool, created once. */
 export const startHotSecrets: StartService = async (mountPath, address, tell) => {
   const secrets = await SecretStore.open({
     secrets: { user: 'db-user', password: 'db-password' },
@@ -19,7 +19,7 @@ export const startHotSecrets: StartService = async (mountPath, address, tell) =>
   pool.rotation.on('refused', () => tell('the database refuses the current password: new connections wait'));
   pool.rotation.on('accepted', ({ waitedMs }) => tell(`logins work again after ${Math.round(waitedMs)} ms`));
   pool.rotation.on('rejected', ({ error }) =>
-    tell(`the new password does not work yet (${error.code}): not used`),
+    tell(`the new password does not work (${error.code}) and is not used`),
   );
   return {
     pool: () => pool,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Clock } from '../clock';
 
-/** One request of the service. It settles when it does; `ms` is then what its caller waited. */
+/** One request of the service. Once it has settled, `ms` is the time that it took. */
 export interface Request {
   readonly at: number;
   ms?: number;
@@ -11,22 +11,22 @@ export interface Request {
 
 export interface Load {
   readonly requests: readonly Request[];
-  /** No new requests; waits for those under way, at most `boundMs`. */
+  /** Stops sending requests, and waits at most `boundMs` for those in flight. */
   stop(boundMs: number): Promise<void>;
 }
 
 export const WORKERS = 50;
 export const POOL_SIZE = 20;
 const QUERY = 'select pg_sleep(0.02)';
-// A caller does not wait forever: it continues with its next request. What it left is still measured when it settles,
-// and is hung if it never does. Without this, each hung request would take a worker away, and with it load.
+// A worker gives up on a request after this long and sends its next one. The request is still measured when it settles,
+// and counts as hung if it never does. Otherwise each hung request would block a worker and reduce the load.
 const PATIENCE_MS = 500;
-// A failed request costs as long as a query: callers that fail at once must not outpace those that are served.
+// A failed request takes as long as a query. Otherwise workers that fail fast would send more requests than others.
 const PAUSE_AFTER_FAILURE_MS = 20;
-// Connections end for many reasons (lifetimes, proxies, errors). Each one makes a new login necessary.
+// Connections end for many reasons (lifetimes, proxies, errors), and each replacement needs a new login.
 const CLOSE_CONNECTION_EVERY_MS = 1_000;
 
-/** Starts 50 workers that query one after the other through whatever pool is the current one. */
+/** Starts 50 workers. Each sends one query after another through the current pool. */
 export function startLoad(currentPool: () => Pool, clock: Clock): Load {
   const requests: Request[] = [];
   const pending = new Set<Promise<void>>();

@@ -1,29 +1,29 @@
 import type { Request } from './load';
 import type { Rotation, Way } from './rotations';
 
-/** What one variant did under the load. Latencies and times are milliseconds. */
+/** The figures of one variant under load. Latencies and times are in milliseconds. */
 export interface Figures {
   readonly queries: number;
   readonly failed: number;
-  /** Not settled long after the load stopped (10 s; 3 s in a short run). */
+  /** Requests that had not settled 10 s after the load stopped (3 s in a short run). */
   readonly hung: number;
   readonly steadyP50Ms: number;
   readonly steadyP99Ms: number;
   readonly rotationP50Ms: number;
   readonly rotationP99Ms: number;
   readonly rotations: number;
-  /** From the delivery of the right credential until the last connection with the old one was gone. Null: some stayed. */
+  /** From delivery of the right credential until the last connection with the old one was gone. Null: some stayed. */
   readonly oldConnectionsGoneMedianMs: number | null;
 }
 
-/** A variant's figures, and the same per way of rotating. */
+/** A variant's figures, in total and for each way of rotating. */
 export interface Summary extends Figures {
   readonly rejectedLogins: number;
   readonly peakConnections: number;
   readonly ways: Readonly<Partial<Record<Way, Figures>>>;
 }
 
-/** Everything that was recorded of one variant. */
+/** Everything that was recorded about one variant. */
 export interface Recording {
   readonly requests: readonly Request[];
   readonly rotations: readonly Rotation[];
@@ -68,23 +68,23 @@ function figures(
   };
 }
 
-/** A request counts as "during rotation" when any part of its wait lay in the window of a rotation. */
+/** A request counts as "during rotation" if it overlaps the window of a rotation. */
 function overlaps(request: Request, { window }: Rotation): boolean {
   const end = request.at + (request.ms ?? Number.POSITIVE_INFINITY);
   return request.at <= window.to && end >= window.from;
 }
 
-// What never settled overlaps everything after it; the rotation that it met first is the one that it counts for.
+// A request that never settled overlaps all later rotations. It counts for the first of them.
 function firstOverlap(request: Request, rotations: readonly Rotation[]): Rotation | undefined {
   return rotations.find((rotation) => overlaps(request, rotation));
 }
 
-/** How long served requests took; a refusal may be fast, and is counted elsewhere. */
+/** How long served requests took. Failures are left out, because they may be fast. */
 function latencies(requests: readonly Request[]): number[] {
   return requests.flatMap(({ ms, failed }) => (ms === undefined || failed ? [] : [ms]));
 }
 
-/** The value below which the part `share` of all values lies; 0 for none. */
+/** The percentile `share` (0 to 1) of the values, or 0 if there are none. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;

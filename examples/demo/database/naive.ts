@@ -3,7 +3,7 @@ import pg from 'pg';
 import { POOL_SIZE } from './load';
 import type { StartService } from './service';
 
-/** The service as it is often written: on a change, end the pool and make a new one. It hears of the change as early. */
+/** The service as it is often written: on a change, it ends the pool and creates a new one. Changes reach it as early. */
 export const startNaive: StartService = async (mountPath, address) => {
   const secrets = await SecretStore.open({
     secrets: { user: 'db-user', password: 'db-password' },

@@ -2,13 +2,13 @@ import { count, renderTable } from '../table';
 import type { Figures, Summary } from './measure';
 import { type Way, wayTitles } from './rotations';
 
-/** Both variants, as measured. */
+/** The measurements of both variants. */
 export interface Comparison {
   readonly hotSecrets: Summary;
   readonly naive: Summary;
 }
 
-/** Why hot-secrets did not keep its promise; empty when it did. */
+/** The ways in which hot-secrets broke its promise. Empty if it kept it. */
 export function brokenPromises({ hotSecrets }: Comparison): string[] {
   return Object.entries(hotSecrets.ways).flatMap(
     ([way, { failed, hung, queries, oldConnectionsGoneMedianMs }]) => {
@@ -16,13 +16,13 @@ export function brokenPromises({ hotSecrets }: Comparison): string[] {
       if (queries === 0) broken.push('there was no load');
       if (failed > 0) broken.push(`${failed} queries failed`);
       if (hung > 0) broken.push(`${hung} queries hung`);
-      if (oldConnectionsGoneMedianMs === null) broken.push('connections with an old credential stayed');
+      if (oldConnectionsGoneMedianMs === null) broken.push('connections with an old credential stayed open');
       return broken.map((what) => `${wayTitles[way as Way]}: ${what}`);
     },
   );
 }
 
-/** The comparison as text, in columns. */
+/** Renders the comparison as a text table. */
 export function renderReport({ hotSecrets, naive }: Comparison, color: boolean): string {
   const row = (title: string, cell: (figures: Summary) => string) => [title, cell(hotSecrets), cell(naive)];
   const rows = [
@@ -30,10 +30,10 @@ export function renderReport({ hotSecrets, naive }: Comparison, color: boolean):
     row('queries', ({ queries }) => count(queries)),
     row('failed', ({ failed }) => count(failed)),
     row('hung', ({ hung }) => count(hung)),
-    row('p50 / p99 steady, ms', (f) => `${f.steadyP50Ms} / ${f.steadyP99Ms}`),
-    row('p50 / p99 during rotation, ms', (f) => `${f.rotationP50Ms} / ${f.rotationP99Ms}`),
+    row('p50 / p99 between rotations, ms', (f) => `${f.steadyP50Ms} / ${f.steadyP99Ms}`),
+    row('p50 / p99 during rotations, ms', (f) => `${f.rotationP50Ms} / ${f.rotationP99Ms}`),
     row('old connections gone after, ms', gone),
-    row('most connections seen at once', ({ peakConnections }) => count(peakConnections)),
+    row('peak number of connections', ({ peakConnections }) => count(peakConnections)),
     row('logins refused by the database', ({ rejectedLogins }) => count(rejectedLogins)),
   ];
   const ways = Object.entries(hotSecrets.ways).map(([way, ours]) => {
@@ -41,7 +41,7 @@ export function renderReport({ hotSecrets, naive }: Comparison, color: boolean):
     const title = `${wayTitles[way as Way]}, ${ours.rotations} ${ours.rotations === 1 ? 'rotation' : 'rotations'}`;
     return [title, outcome(ours), theirs === undefined ? '' : outcome(theirs)];
   });
-  const heading = ['during rotation: failed / hung / p99, ms', '', ''];
+  const heading = ['during rotations: failed / hung / p99, ms', '', ''];
   return renderTable([...rows, [], heading, ...ways], color);
 }
 

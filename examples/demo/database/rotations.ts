@@ -17,18 +17,18 @@ export interface RotationEvent {
   readonly kind: 'database' | 'file' | 'wrong-file';
 }
 
-/** One rotation as it happened. Times are milliseconds of the run's clock. */
+/** One recorded rotation. Times are in milliseconds on the run's clock. */
 export interface Rotation {
   readonly way: Way;
   readonly events: readonly RotationEvent[];
-  /** From the first change, in the database or in the file, until the last old connection is gone; at least 1 s. */
+  /** From the first change, in the database or the file, until the last old connection is gone; at least 1 s. */
   readonly window: { readonly from: number; readonly to: number };
-  /** From the delivery of the right credential until then. Undefined: they were still there when the next one began. */
+  /** From delivery of the right credential until then. Undefined: some were still open when the next rotation began. */
   readonly oldConnectionsGoneMs: number | undefined;
   readonly peakConnections: number;
 }
 
-/** What a rotation works on. */
+/** What a rotation changes: the database and the mount. */
 export interface Stage {
   readonly database: Database;
   readonly mount: MountWriter;
@@ -40,12 +40,12 @@ export interface Stage {
 const FILE_LATE_MS = 2_000;
 const WRONG_FILE_MS = 1_500;
 const WINDOW_AT_LEAST_MS = 1_000;
-/** The next rotation comes no sooner. */
+/** The minimum time between a delivery and the next rotation. */
 const SETTLE_MS = 1_500;
-/** What is still there then has stayed. */
+/** Connections still open after this long count as having stayed. */
 const GONE_BOUND_MS = 5_000;
 
-/** Performs one rotation and watches, from the database's side, how the old connections go. */
+/** Performs one rotation, then asks the database until the old connections are gone. */
 export async function rotate(stage: Stage, way: Way): Promise<Rotation> {
   const { clock, database } = stage;
   const delivery = await deliveries[way](stage);
@@ -72,7 +72,7 @@ interface Delivery {
 }
 
 const deliveries: Readonly<Record<Way, (stage: Stage) => Promise<Delivery>>> = {
-  // The other role gets a new password, then both files change at once: both credentials work all the time.
+  // The other role gets a new password, then both files change together: both credentials work throughout.
   async 'two-roles'(stage) {
     const formerRole = stage.role;
     stage.role = formerRole === 'app_blue' ? 'app_green' : 'app_blue';
@@ -82,7 +82,7 @@ const deliveries: Readonly<Record<Way, (stage: Stage) => Promise<Delivery>>> = {
     return { events: [file], old, formerRole };
   },
 
-  // The database has the new password at once, the mount only with the driver's next look.
+  // The database has the new password immediately, the mount only after the driver's next poll.
   async 'late-file'(stage) {
     const { password, event } = await changeInDatabase(stage);
     await sleep(FILE_LATE_MS);
@@ -91,7 +91,7 @@ const deliveries: Readonly<Record<Way, (stage: Stage) => Promise<Delivery>>> = {
     return { events: [event, file], old };
   },
 
-  // Somebody pastes the wrong value and corrects it later.
+  // An operator pastes a wrong value and corrects it later.
   async 'wrong-first'(stage) {
     const { password, event } = await changeInDatabase(stage);
     const wrong = await deliver(stage, 'wrong-file', { 'db-password': newPassword() });

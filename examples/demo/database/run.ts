@@ -8,7 +8,7 @@ import type { Recording } from './measure';
 import { type Rotation, rotate, type Stage, type Way, wayTitles } from './rotations';
 import type { StartService } from './service';
 
-/** How long and how often. Both variants get the same. */
+/** The schedule of a run. It is the same for both variants. */
 export interface Plan {
   readonly baselineMs: number;
   readonly rotations: readonly Way[];
@@ -49,14 +49,14 @@ export async function run(
   }
   const durationMs = clock.now();
   clearInterval(status);
-  progress.status(`${name}: waiting for queries that have no answer yet`);
+  progress.status(`${name}: waiting for unanswered queries`);
   await load.stop(plan.hungAfterMs);
   await Promise.race([service.close().catch(() => {}), sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   const rejectedLogins = database.rejectedLogins() - rejectedBefore;
   return { requests: load.requests, rotations, rejectedLogins, durationMs };
 }
 
-// The first connections are not what is measured.
+// Opening the first connections is not part of the measurement.
 async function warmUp(pool: Parameters<typeof startLoad>[0]): Promise<void> {
   const load = startLoad(pool, startClock());
   await sleep(WARM_UP_MS);
@@ -67,7 +67,7 @@ function outcome(load: Load, { window, oldConnectionsGoneMs }: Rotation): string
   const during = load.requests.filter(({ at }) => at >= window.from && at <= window.to);
   const failed = during.filter((request) => request.failed).length;
   const gone =
-    oldConnectionsGoneMs === undefined ? 'not yet gone' : `gone after ${Math.round(oldConnectionsGoneMs)} ms`;
+    oldConnectionsGoneMs === undefined ? 'still open' : `gone after ${Math.round(oldConnectionsGoneMs)} ms`;
   return `${failed} of ${during.length} queries failed, old connections ${gone}`;
 }
 

@@ -1,14 +1,14 @@
 import type { Pool } from 'pg';
 import type { Address } from './database';
 
-/** The part of the service that this demo compares: who gives it a pool, and what happens to it on a rotation. */
+/** The part of the service that this demo compares: how it gets a pool, and what happens to the pool on a rotation. */
 export interface Service {
   /** The pool to use now. */
   pool(): Pool;
   close(): Promise<void>;
 }
 
-/** `tell` takes what the service would log. */
+/** Starts the service. It calls `tell` with each line that a real service would log. */
 export type StartService = (
   mountPath: string,
   address: Address,

@@ -1,4 +1,4 @@
-// A process of its own: two loops that open one new connection after the other, each with a full handshake.
+// Runs in its own process. Two loops open one new connection after another, each with a full handshake.
 import { Agent, get } from 'node:https';
 import { createSecureContext, type TLSSocket } from 'node:tls';
 import type { FromClient, ToClient } from './client';
@@ -6,7 +6,7 @@ import type { FromClient, ToClient } from './client';
 const LOOPS = 2;
 const TIMEOUT_MS = 5_000;
 const TOTALS_EVERY_MS = 250;
-// A failure that comes at once must not outrun what is served.
+// A loop that fails fast must not make more attempts than a loop that is served.
 const PAUSE_AFTER_FAILURE_MS = 5;
 
 const seen = new Set<string>();
@@ -15,16 +15,16 @@ let handshakes = 0;
 let running = true;
 
 process.on('disconnect', () => process.exit(0));
-// An interrupt typed at a terminal reaches this process too; the parent ends it.
+// Ctrl-C in a terminal reaches this process too. The parent ends it.
 process.on('SIGINT', () => {});
 process.once('message', async ({ port, ca }: ToClient) => {
   process.once('message', () => {
     running = false;
   });
   const totals = setInterval(tellTotals, TOTALS_EVERY_MS);
-  // Parsed once: for each connection it would cost as much as the handshake.
+  // Created once: creating a context for each connection would cost as much as the handshake.
   const secureContext = createSecureContext({ ca });
-  // No connection is used twice, no session is resumed.
+  // Uses each connection once and resumes no session.
   const agent = new Agent({ keepAlive: false, maxCachedSessions: 0, secureContext });
   await Promise.all(Array.from({ length: LOOPS }, () => loop(port, agent)));
   clearInterval(totals);
@@ -45,7 +45,7 @@ async function loop(port: number, agent: Agent): Promise<void> {
   }
 }
 
-/** Resolves when the server has answered over a connection that was verified against the authority. */
+/** Sends one request over a new connection whose certificate is verified against the authority. */
 function request(port: number, agent: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
     const sent = get({ host: '127.0.0.1', port, servername: 'localhost', agent, timeout: TIMEOUT_MS });
@@ -66,7 +66,7 @@ function request(port: number, agent: Agent): Promise<void> {
   });
 }
 
-/** Tells of each certificate once, with the time at which the first handshake with it was complete. */
+/** Reports each certificate once, with the time at which its first handshake completed. */
 function note(socket: TLSSocket): void {
   const at = process.hrtime.bigint();
   const serial = socket.getPeerX509Certificate()?.serialNumber;

@@ -3,35 +3,35 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** What the process is told once: where to connect, and whom to trust. Any further message says stop. */
+/** The first message to the process: where to connect, and which authority to trust. Any further message stops it. */
 export interface ToClient {
   readonly port: number;
   /** PEM. */
   readonly ca: string;
 }
 
-/** What it tells: that it saw a certificate for the first time, on the clock that all processes share, or its counts. */
+/** A message from the process: the first handshake with a certificate, on the clock that all processes share, or totals. */
 export type FromClient = { readonly serial: string; readonly at: bigint } | Totals;
 
 interface Totals {
-  /** New connections that were verified and answered. */
+  /** New connections that were verified and got a response. */
   readonly handshakes: number;
-  /** The others, by the code of their error. */
+  /** Failed connections, by error code. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
-/** Somebody who opens new connections without pause. */
+/** A client that opens new connections continuously. */
 export interface Client extends AsyncDisposable {
   readonly totals: Totals;
-  /** Serial numbers of the certificates that were shown, with the time of the first handshake that was complete. */
+  /** Serial numbers of the certificates that the server presented, with the time of the first completed handshake. */
   readonly seen: ReadonlyMap<string, bigint>;
-  /** Resolves when a certificate is first shown, or after `boundMs`. */
+  /** Resolves when the server first presents a certificate, or after `boundMs`. */
   sees(serial: string, boundMs: number): Promise<void>;
-  /** Resolves when what was under way has settled. */
+  /** Stops. Resolves when the requests in flight have settled. */
   stop(): Promise<void>;
 }
 
-// Longer than a request may take.
+// Longer than the timeout of a request.
 const STOP_BOUND_MS = 10_000;
 const PROCESS = fileURLToPath(new URL('./client-process.ts', import.meta.url));
 

@@ -9,12 +9,12 @@ import { type Plan, run } from './run';
 const SHORT: Plan = { rotations: 5, badPairEvery: 2 };
 const FULL: Plan = { rotations: 20, badPairEvery: 4 };
 
-/** A server's certificate rotates under new connections: in two naive ways, then through `attachSecureContext`. */
+/** Rotates a server's certificate while clients connect: with two naive approaches, then with `attachSecureContext`. */
 export async function tlsDemo({ short, color, progress }: DemoOptions): Promise<DemoResult> {
   const plan = short ? SHORT : FULL;
   const bad = Math.floor(plan.rotations / plan.badPairEvery);
   progress.line(
-    `An HTTPS server, a process that opens new connections without pause, ${plan.rotations} rotations of the certificate, ${bad} pairs that do not match.`,
+    `A process opens new connections to an HTTPS server continuously. Each variant gets ${plan.rotations} certificate rotations and ${bad} mismatched pairs.`,
   );
   const authority = await createAuthority();
   const watch = await run('naive: fs.watch', serveWithWatch, authority, plan, progress);
@@ -29,12 +29,12 @@ export async function tlsDemo({ short, color, progress }: DemoOptions): Promise<
   progress.line('');
   progress.line(renderReport(comparison, color));
   progress.line('');
-  progress.line('  naive: fs.watch = fs.watch(tls.crt, () => server.setSecureContext(the pair, read again))');
+  progress.line('  naive: fs.watch = fs.watch(tls.crt, () => server.setSecureContext(re-read pair))');
   progress.line(
-    `  naive: setInterval = the same every ${REREAD_EVERY_MS} ms, which in a service is a minute or more`,
+    `  naive: setInterval = the same every ${REREAD_EVERY_MS} ms; a real service waits a minute or more`,
   );
   progress.line(
-    `  certificates live ${LIFETIME_MS / 1000} s here: who does not follow is left with one that has expired`,
+    `  certificates are valid for ${LIFETIME_MS / 1000} s here, so a server that stops following presents an expired one`,
   );
   const { hotSecrets: figures, ...naive } = comparison;
   return { figures: { ...figures, naive }, broken: brokenPromises(figures) };

@@ -7,7 +7,7 @@ export const serveWithHotSecrets: ServeCertificate = async (server, mountPath, l
   const secrets = await SecretStore.open({
     secrets: { web: secret.tls({ cert: 'tls.crt', key: 'tls.key' }) },
     sources: [mountedFiles(mountPath)],
-    // Each of them lives for seconds here.
+    // The certificates of this demo are valid for seconds only.
     expiryThresholdsDays: [],
   });
   secrets.on('error', ({ code }) => log.refused(code));

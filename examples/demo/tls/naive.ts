@@ -6,7 +6,7 @@ import type { ServeCertificate } from './service';
 
 export const REREAD_EVERY_MS = 500;
 
-/** The usual way: watch the file, and load the pair again when it changes. */
+/** The usual approach: watch the file, and reload the pair when it changes. */
 export const serveWithWatch: ServeCertificate = async (server, mountPath, log) => {
   await load(server, mountPath);
   const watcher = watch(join(mountPath, 'tls.crt'), () => {
@@ -15,7 +15,7 @@ export const serveWithWatch: ServeCertificate = async (server, mountPath, log) =
   return { close: async () => watcher.close() };
 };
 
-/** The other usual way: load the pair again and again. */
+/** Another common approach: reload the pair at an interval. */
 export const serveWithInterval: ServeCertificate = async (server, mountPath, log) => {
   await load(server, mountPath);
   const timer = setInterval(() => {
@@ -24,7 +24,7 @@ export const serveWithInterval: ServeCertificate = async (server, mountPath, log
   return { close: async () => clearInterval(timer) };
 };
 
-/** One file after the other: the swap may come in between. */
+/** Reads one file after the other. A swap may happen in between. */
 async function load(server: Server, mountPath: string): Promise<void> {
   const cert = await readFile(join(mountPath, 'tls.crt'));
   const key = await readFile(join(mountPath, 'tls.key'));

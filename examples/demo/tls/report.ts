@@ -1,7 +1,7 @@
 import { count, renderTable } from '../table';
 import type { Recording } from './run';
 
-/** What `--json` prints of one variant. Times are milliseconds. */
+/** What `--json` prints for one variant. Times are in milliseconds. */
 export interface Figures {
   readonly handshakes: number;
   readonly failed: number;
@@ -11,7 +11,7 @@ export interface Figures {
   readonly badPairs: number;
   readonly badPairsRefused: number;
   readonly uncaught: number;
-  /** Of the rotations that were served. Null: none was. */
+  /** Over the rotations that were served. Null: none was. */
   readonly newCertServedMedianMs: number | null;
   readonly newCertServedSlowestMs: number | null;
 }
@@ -35,7 +35,7 @@ export function summarize({ servedMs, failures, ...counts }: Recording): Figures
   };
 }
 
-/** Why hot-secrets did not keep its promise; empty when it did. */
+/** The ways in which hot-secrets broke its promise. Empty if it kept it. */
 export function brokenPromises(figures: Figures): string[] {
   const { handshakes, failed, failures, rotations, rotationsServed, badPairs, badPairsRefused } = figures;
   const broken: string[] = [];
@@ -48,7 +48,7 @@ export function brokenPromises(figures: Figures): string[] {
   return broken;
 }
 
-/** The comparison as text, in columns. */
+/** Renders the comparison as a text table. */
 export function renderReport({ hotSecrets, watch, interval }: Comparison, color: boolean): string {
   const row = (title: string, cell: (figures: Figures) => string) => [
     title,
@@ -61,12 +61,12 @@ export function renderReport({ hotSecrets, watch, interval }: Comparison, color:
     row('new connections, full handshakes', ({ handshakes }) => count(handshakes)),
     row('failed', ({ failed }) => count(failed)),
     row('new certificates served', (f) => `${f.rotationsServed} of ${f.rotations}`),
-    row('from the swap to the first handshake with it, ms', ({ newCertServedMedianMs: ms }) =>
+    row('from the swap to the first handshake, median ms', ({ newCertServedMedianMs: ms }) =>
       milliseconds(ms),
     ),
-    row('  slowest', ({ newCertServedSlowestMs: ms }) => milliseconds(ms)),
+    row('  slowest, ms', ({ newCertServedSlowestMs: ms }) => milliseconds(ms)),
     row('mismatched pairs refused and reported', (f) => `${f.badPairsRefused} of ${f.badPairs}`),
-    row('errors that end the process', ({ uncaught }) => count(uncaught)),
+    row('uncaught errors (each ends the process)', ({ uncaught }) => count(uncaught)),
   ];
   return renderTable(rows, color);
 }

@@ -9,29 +9,29 @@ import { type Client, startClient } from './client';
 import { issueMismatch, issuePair } from './pairs';
 import type { ServeCertificate } from './service';
 
-/** How often. All variants get the same. */
+/** The schedule of a run. It is the same for all variants. */
 export interface Plan {
   readonly rotations: number;
-  /** Before each rotation whose number this divides, a pair that does not match is mounted. */
+  /** Mounts a mismatched pair before every nth rotation. */
   readonly badPairEvery: number;
 }
 
-/** One variant under load. Times are milliseconds. */
+/** The record of one variant under load. Times are in milliseconds. */
 export interface Recording {
   readonly handshakes: number;
   readonly failures: Readonly<Record<string, number>>;
-  /** Per rotation, from the rename of `..data` to the first handshake with the new certificate. Undefined: it never came. */
+  /** Per rotation, from the rename of `..data` to the first handshake with the new certificate. Undefined: never. */
   readonly servedMs: readonly (number | undefined)[];
   readonly badPairs: number;
-  /** Those that the service reported, while no handshake failed. */
+  /** Bad pairs that the service reported while no handshake failed. */
   readonly badPairsRefused: number;
-  /** Errors in a callback, each of which ends a real process. */
+  /** Uncaught errors in callbacks. Each would end a real process. */
   readonly uncaught: number;
 }
 
-/** The next rotation comes no sooner. */
+/** The minimum time between two rotations. */
 const SETTLE_MS = 400;
-/** What is not served by then is not waited for. */
+/** How long to wait until a new certificate is served. */
 const SERVED_BOUND_MS = 1_500;
 const BAD_PAIR_MS = 600;
 const WARM_UP_BOUND_MS = 10_000;
@@ -55,8 +55,7 @@ export async function run(
     },
     uncaught(error: unknown) {
       uncaught += 1;
-      if (uncaught === 1)
-        progress.line(`${name}: nobody catches ${codeOf(error)}, a real process would end here`);
+      if (uncaught === 1) progress.line(`${name}: uncaught ${codeOf(error)}; a real process would end here`);
     },
   };
   const server = createServer({}, (_request, response) => response.end('ok'));

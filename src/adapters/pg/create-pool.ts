@@ -1,18 +1,21 @@
 import type { Pool, PoolConfig } from 'pg';
 import { Events, type Listenable } from '../../internal/events';
 import { ms, passed } from '../../internal/options';
-import { loadPeer } from '../../internal/peer';
+import { peer } from '../../internal/peer';
+import type { Typed } from '../../internal/typed';
 import { warnOfListener } from '../../internal/warnings';
 import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
-import { credentialOf, probe, refusal } from './credential';
-import type { PgModule } from './pg-internals';
+import type { BasicPool, BasicPoolConfig } from './basic-types';
+import { type Credential, credentialOf, probe, probeFailure, refusal } from './credential';
+import { assertJavaScript, isTooMany, type PgModule } from './pg-internals';
 import { createRotatingPool, type PoolEvents } from './rotating-pool';
+import { assertSpelling } from './settings';
 
 /** Turns a snapshot into the options of a pool. Synchronous; the pool follows the secrets that it reads. */
-export type PoolRecipe<V> = Recipe<V, PoolConfig>;
+export type PoolRecipe<V> = Recipe<V, Typed<PoolConfig, BasicPoolConfig>>;
 
 /** Durations are milliseconds. */
 export interface CreatePoolOptions {
@@ -55,8 +58,10 @@ export interface PoolRotation extends Listenable<PoolRotationEvents> {
   readonly listeningCount: number;
 }
 
-/** A `pg.Pool` that follows the rotation of its credential. */
-export type HotPool = Pool & { readonly rotation: PoolRotation };
+/**
+ * A `pg.Pool` that follows the rotation of its credential. Without `@types/pg` its common part is typed, as `BasicPool`.
+ */
+export type HotPool = Typed<Pool, BasicPool> & { readonly rotation: PoolRotation };
 
 /** Settings of pg that are often mistaken for options of `createPool`. */
 const IN_RECIPE = [
@@ -76,7 +81,7 @@ const IN_RECIPE = [
  * Client certificates and authorities belong to the credential: `ssl` is checked and becomes a context, so the
  * pool never prints a key.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`,
  * `TLS_OPTIONS_INVALID`, `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`.
  * Events: `CREDENTIAL_REFUSED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `DRAIN_TIMEOUT`. Callers that still wait when the pool
@@ -104,7 +109,22 @@ export function createPool<V>(
   };
   const settings = clientOptions('createPool', options, 'pool', own, IN_RECIPE);
   const { name } = settings;
-  const pg = settings.pg ?? loadPeer<PgModule>('pg');
+  const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
+  assertJavaScript(pg);
+  const verify = async (credential: Credential, signal: AbortSignal) => {
+    let returnPlace: (() => void) | undefined;
+    try {
+      await probe(pg, credential, signal).catch(async (error: unknown) => {
+        if (isTooMany(error)) returnPlace = await pool.makeRoom(signal);
+        if (returnPlace === undefined) throw error;
+        await probe(pg, credential, signal);
+      });
+    } catch (error) {
+      throw probeFailure(name, error);
+    } finally {
+      returnPlace?.();
+    }
+  };
   const client = new RotatingClient('createPool', {
     kind: 'pg',
     store,
@@ -112,8 +132,11 @@ export function createPool<V>(
     returns: 'a pg.Pool',
     options: settings,
     refusals: true,
-    connect: (config: PoolConfig) => credentialOf(name, config),
-    verify: (credential, signal) => probe(pg.Client, name, credential, signal),
+    connect(config: PoolConfig) {
+      assertSpelling(name, config);
+      return credentialOf(pg.Client, name, config);
+    },
+    verify,
   });
   const happenings = new Events<PoolEvents>(warnOfListener);
   const pool = createRotatingPool(pg, client.current, settings, happenings);

@@ -1,7 +1,8 @@
 import type { PendingItem, PoolInternals } from './pg-internals';
 
 interface GateOptions {
-  readonly waitMs: number;
+  /** How long each caller waits. */
+  readonly waitMs: () => number;
   /** Tries the current credential again. Resolves with true if the server accepts it. */
   readonly probe: () => Promise<boolean>;
   /** Runs each time the gate opens. */
@@ -45,7 +46,7 @@ export class CredentialGate {
     this.#error = error;
     if (this.#closedAt !== undefined) return;
     this.#closedAt = performance.now();
-    const step = Math.min(100, Math.max(5, this.#options.waitMs / 10));
+    const step = Math.min(100, Math.max(5, this.#options.waitMs() / 10));
     // Keeps the process alive while a caller waits, as a pending connect would.
     this.#sweep = setInterval(() => this.#expire(), step);
     this.#scheduleProbe(0);
@@ -66,16 +67,17 @@ export class CredentialGate {
 
   #expire(): void {
     const now = performance.now();
+    const waitMs = this.#options.waitMs();
     const queue = this.#pool._pendingQueue;
     if (queue.length > 0) this.#sweep?.ref();
     else this.#sweep?.unref();
-    const lasting = now - (this.#closedAt ?? now) > this.#options.waitMs;
+    const lasting = now - (this.#closedAt ?? now) > waitMs;
     for (const item of [...queue]) {
       const since = this.#waitingSince.get(item) ?? now;
       this.#waitingSince.set(item, since);
       // Waiting again would not help after a long refusal without an open connection that could serve.
       const hopeless = lasting && this.#pool._clients.length === 0;
-      if (!hopeless && now - since < this.#options.waitMs) continue;
+      if (!hopeless && now - since < waitMs) continue;
       // The callback before this one may have ended the pool.
       const place = queue.indexOf(item);
       if (place < 0) continue;

@@ -1,16 +1,17 @@
 import type { PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
-import { loadPeer } from '../../internal/peer';
-import { certificateAlert } from '../tls/alert';
+import { PEERS } from '../../internal/peer';
 import { checkedContext } from '../tls/secure-context';
-import { abortLogin, isRefusal, type PgModule } from './pg-internals';
+import { abortLogin, type PgModule, refusalOf } from './pg-internals';
 
 /** Everything that a login needs, from one generation. */
 export interface Credential {
   /** Unique even within one generation, because the end of a grace window makes another credential. */
   readonly id: number;
   readonly config: PoolConfig;
+  /** True if the recipe says which authorities may vouch for the server. */
+  readonly trusts: boolean;
 }
 
 let credentials = 0;
@@ -18,24 +19,17 @@ let credentials = 0;
 /**
  * Makes a credential from the options that the recipe of the pool returned.
  * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
- * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`.
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `PEER_UNSUPPORTED`.
  */
-export function credentialOf(name: string, config: PoolConfig): Credential {
-  const complete = withoutConnectionString(config);
+export function credentialOf(Client: PgModule['Client'], name: string, config: PoolConfig): Credential {
+  const complete = withoutConnectionString(Client, config);
   credentials += 1;
-  return { id: credentials, config: withContext(name, complete) };
+  return { id: credentials, config: withContext(name, complete), trusts: namesAuthorities(complete) };
 }
 
-/**
- * Logs in once with a credential, outside the pool, and out again.
- * @throws `CREDENTIAL_REFUSED` for SQLSTATE 28P01 and 28000 and a refused certificate, `VERIFY_FAILED` for anything else.
- */
-export async function probe(
-  Client: PgModule['Client'],
-  name: string,
-  { config }: Credential,
-  signal: AbortSignal,
-): Promise<void> {
+/** Logs in with a credential, outside the pool, runs a query, and logs out again. Rejects with the error of pg. */
+export async function probe(pg: PgModule, { config }: Credential, signal: AbortSignal): Promise<void> {
+  const Client = (config.Client ?? pg.Client) as PgModule['Client'];
   const client = new Client(config);
   // A socket may still fail after its end, when nothing else listens.
   client.on('error', () => {});
@@ -43,53 +37,95 @@ export async function probe(
   signal.addEventListener('abort', stop, { once: true });
   try {
     await client.connect();
-  } catch (error) {
-    throw isRefusal(error) ? refusal(name, error) : unreachable(name, error);
+    // A pooler in between may accept a login that its server refuses.
+    await client.query('select 1');
   } finally {
     signal.removeEventListener('abort', stop);
     void client.end().catch(() => {});
   }
 }
 
+/** Describes why a probe failed: `CREDENTIAL_REFUSED`, or `VERIFY_FAILED` for anything that a newer secret does not change. */
+export function probeFailure(name: string, error: unknown): SecretsError {
+  if (refusalOf(error) !== undefined) return refusal(name, error);
+  const code = errorCode(error) ?? '';
+  const known = KNOWN_STATES[code];
+  const why = known === undefined ? describeError(error) : `SQLSTATE ${code}: ${known}`;
+  return new SecretsError('VERIFY_FAILED', `a test login of the ${name} failed with ${why}`, {
+    next: 'It is retried; the old credential stays in use.',
+  });
+}
+
 export function refusal(name: string, error: unknown): SecretsError {
-  const alert = certificateAlert(error);
-  const why =
-    alert === undefined ? `SQLSTATE ${errorCode(error)}` : `TLS alert ${alert} about its certificate`;
-  const what = `the server refuses the credential of the ${name} (${why})`;
+  const what = `the server refuses the credential of the ${name} (${refusalOf(error)})`;
   return new SecretsError('CREDENTIAL_REFUSED', what, {
     next: 'Open connections keep working; new ones wait for a newer credential. Compare the secret with the server.',
   });
 }
 
-function unreachable(name: string, error: unknown): SecretsError {
-  const what = `a test login of the ${name} failed with ${describeError(error)}`;
-  return new SecretsError('VERIFY_FAILED', what, {
-    next: 'It is retried; the old credential stays in use.',
-  });
-}
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const KNOWN_STATES: Readonly<Record<string, string>> = {
+  '53300': 'too many connections for the role, the database or the server',
+  '57P03': 'the server does not accept connections now',
+  '3D000': 'the database does not exist',
+  '42501': 'the role may not connect to the database',
+};
 
 /**
  * In pg, `connectionString` overrides the settings next to it. Here the settings win, because the recipe names them on purpose.
+ * A client of pg parses the string, because the rules for `sslmode` differ between versions of pg. It opens no connection.
  */
-function withoutConnectionString({ connectionString, ...named }: PoolConfig): PoolConfig {
+function withoutConnectionString(Client: PgModule['Client'], config: PoolConfig): PoolConfig {
+  const { connectionString, ...enumerable } = config;
+  // The options of a pool hide their password: it is not enumerable.
+  const named = config.password === undefined ? enumerable : { ...enumerable, password: config.password };
   if (connectionString === undefined) return named;
-  const parser = loadPeer<{ parse(text: string): object }>('pg-connection-string', 'pg');
-  let parsed: object;
+  let read: object | undefined;
   try {
-    parsed = parser.parse(connectionString);
+    // Not `ssl` itself: pg changes the object that it is given.
+    const ssl = named.ssl === undefined ? {} : { ssl: named.ssl !== false };
+    const client: object = new Client({ connectionString, ...ssl });
+    read = (client as { connectionParameters?: object }).connectionParameters;
   } catch (error) {
     throw new SecretsError('RECIPE_FAILED', `connectionString cannot be parsed: ${describeError(error)}`, {
       next: 'Percent-encode the special characters, or give host, user and password one by one.',
     });
   }
+  if (read === undefined) throw clientUnsupported();
   const given = Object.entries(named).filter(([, value]) => value !== undefined);
-  return { ...dropEmpty(parsed), ...Object.fromEntries(given) };
+  return { ...settingsOf(read, connectionString), ...Object.fromEntries(given) };
 }
 
-function dropEmpty(parsed: object): PoolConfig {
-  return Object.fromEntries(
-    Object.entries(parsed).filter(([, value]) => value !== null && value !== undefined),
-  );
+/** What pg derives from other settings, or reads elsewhere. */
+const DERIVED = new Set(['isDomainSocket', 'connect_timeout', 'keepalives', 'keepalives_idle']);
+
+/** The settings that a client read, those that it hides from `inspect` included. */
+function settingsOf(read: object, connectionString: string): PoolConfig {
+  const settings = Object.getOwnPropertyNames(read)
+    .map((name) => [name, (read as Record<string, unknown>)[name]] as const)
+    .filter(([name, value]) => !DERIVED.has(name) && value !== undefined && value !== null);
+  const { database, ...others } = Object.fromEntries(settings) as PoolConfig;
+  // A database without a name is that of the user, whom a setting next to the string may name.
+  const isDefault = database === others.user && !namesDatabase(connectionString);
+  return isDefault || database === undefined ? others : { ...others, database };
+}
+
+/** `SCHEME://HOST/DATABASE`, `socket:PATH?db=DATABASE`, or `/PATH DATABASE`. */
+function namesDatabase(connectionString: string): boolean {
+  if (connectionString.startsWith('/')) return connectionString.includes(' ');
+  if (connectionString.startsWith('socket:')) return /[?&]db=./.test(connectionString);
+  const [, path] = /^(?:[a-z][\w+.-]*:)?(?:\/\/[^/?#]*)?\/?([^?#]*)/i.exec(connectionString) ?? [];
+  return path !== '';
+}
+
+function clientUnsupported(): SecretsError {
+  return new SecretsError('PEER_UNSUPPORTED', 'the Client of this pg has no connectionParameters', {
+    next: `Use pg ${PEERS.pg} or newer, or give host, user and password one by one.`,
+  });
+}
+
+function namesAuthorities({ ssl }: PoolConfig): boolean {
+  return typeof ssl === 'object' && (ssl.ca ?? ssl.pfx ?? ssl.secureContext) !== undefined;
 }
 
 /**

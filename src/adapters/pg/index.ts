@@ -1,3 +1,10 @@
+export type {
+  BasicPool,
+  BasicPoolClient,
+  BasicPoolConfig,
+  BasicQuery,
+  BasicResult,
+} from './basic-types';
 export {
   type CreatePoolOptions,
   createPool,

@@ -1,58 +1,55 @@
 import { unrefTimer } from '../../internal/time';
 
-const MAX_LANES = 8;
-const QUIET_MS = 1000;
 const SLOW_MS = 1000;
 
 /** How a login ended. `failed` means a reason that does not concern the credential. */
 export type LoginOutcome = 'accepted' | 'refused' | 'failed';
 
 /**
- * How many logins may be under way at once. The first one goes alone; each success opens another lane, up to eight, and
- * a quiet second closes them again. So a credential that the server no longer takes costs a handful of refused logins
- * under any load: servers lock accounts by counting them. A server answers about eight logins at a time anyway.
+ * Sends the first login with a credential alone, and all others after it. A credential that the server no longer accepts
+ * costs one refused login per attempt under any load, because servers lock accounts by counting refused logins. After any
+ * other answer, logins run without a limit, as in a `pg.Pool`.
  *
- * A slow login leaves its lane to others and opens one more: when a server does not answer at all, callers must not wait
- * for each other's timeouts.
+ * A login that takes longer than a second no longer counts, so that callers do not wait for each other's timeouts when a
+ * server does not answer.
  */
 export class LoginLanes {
   readonly #opened: () => void;
-  #underWay = 0;
+  #running = 0;
   #width = 1;
-  #lastAt = 0;
 
-  /** `opened`: there is room for another login, without one having ended. */
+  /** `opened` runs when there is room for another login although none has ended. */
   constructor(opened: () => void) {
     this.#opened = opened;
   }
 
   get full(): boolean {
-    return this.#underWay > 0 && this.#underWay >= Math.min(MAX_LANES, this.#width);
+    return this.#running >= this.#width;
   }
 
-  /** A login starts; call the returned function when it has ended. */
+  /** Removes the limit, because the server accepts the credential. */
+  open(): void {
+    this.#width = Number.POSITIVE_INFINITY;
+  }
+
+  /** Counts a login that starts. Returns a function to call when it has ended. */
   enter(): (outcome: LoginOutcome) => void {
-    const now = performance.now();
-    if (this.#underWay === 0 && now - this.#lastAt > QUIET_MS) this.#width = 1;
-    this.#lastAt = now;
-    this.#underWay += 1;
-    let inLane = true;
+    this.#running += 1;
+    let counts = true;
     const leave = () => {
-      if (inLane) this.#underWay -= 1;
-      inLane = false;
+      if (counts) this.#running -= 1;
+      counts = false;
     };
     const cancel = unrefTimer(SLOW_MS, () => {
       leave();
-      this.#lastAt = performance.now();
       this.#width += 1;
       this.#opened();
     });
     return (outcome) => {
       cancel();
       leave();
-      this.#lastAt = performance.now();
-      if (outcome === 'accepted') this.#width += 1;
       if (outcome === 'refused') this.#width = 1;
+      else this.open();
     };
   }
 }

@@ -11,12 +11,15 @@ import { PacedRetirement } from './paced-retirement';
 import {
   abortLogin,
   assertInternals,
-  isRefusal,
   type PendingItem,
   type PgModule,
   type PoolInternals,
+  refusalOf,
 } from './pg-internals';
 import { type ClientEvents, type StampedClient, stampedClientClass } from './stamped-client';
+
+/** The longest wait for a credential with which no login has succeeded yet: a mistake in it should show soon. */
+const FIRST_WAIT_MS = 2000;
 
 /** Durations are milliseconds. */
 export interface PoolSettings {
@@ -48,12 +51,15 @@ export interface RotatingPool extends Pool {
   stale(): StampedClient[];
   /** Resolves when no connection of a credential remains, except those that hold a LISTEN. */
   drained(credential: Credential, signal: AbortSignal): Promise<void>;
+  /** Gives the place of a connection to a login outside of the pool, for a server at its limit: see `PacedRetirement`. */
+  makeRoom(signal: AbortSignal): Promise<(() => void) | undefined>;
   /** Closes the remaining connections of a credential, in use or not. */
   force(credential: Credential, which: 'listening' | 'others'): void;
 }
 
 /** The overridden methods of the pool, in one form each, because pg declares overloads. */
 interface Overridable {
+  connect(callback?: PendingItem['callback']): unknown;
   emit(event: string | symbol, ...args: unknown[]): boolean;
   end(callback?: (error?: Error) => void): Promise<void>;
 }
@@ -74,6 +80,10 @@ export function createRotatingPool(
     readonly #open = new Set<StampedClient>();
     readonly #watchers = new Set<() => void>();
     readonly #lanes = new LoginLanes(() => this.#pump());
+    /** True once a login has succeeded: before that there is nothing to protect by a long wait. */
+    #proven = false;
+    /** When each caller first waited for a login, by its item in the queue. */
+    readonly #since = new WeakMap<PendingItem, number>();
     readonly #gate: CredentialGate;
     readonly #retirement: PacedRetirement;
     /** Errors of logins that are retried. An error of a user's hook may have the same code. */
@@ -85,8 +95,8 @@ export function createRotatingPool(
 
     constructor() {
       super(first.config);
-      assertInternals(this);
-      const Client = (first.config as { Client?: PgModule['Client'] }).Client ?? pg.Client;
+      assertInternals(this, Base.prototype);
+      const Client = (first.config.Client ?? pg.Client) as PgModule['Client'];
       const clients = new Events<ClientEvents>(warnOfListener);
       clients.on('opened', (client) => void this.#open.add(client));
       clients.on('loginStarted', (client) => void this.#logins.set(client, this.#lanes.enter()));
@@ -103,24 +113,47 @@ export function createRotatingPool(
       );
       const { connectionTimeoutMillis } = first.config;
       this.#gate = new CredentialGate(this, {
-        waitMs: Math.min(settings.authFailureWaitMs, connectionTimeoutMillis || Number.POSITIVE_INFINITY),
+        waitMs: () =>
+          Math.min(
+            settings.authFailureWaitMs,
+            connectionTimeoutMillis || Number.POSITIVE_INFINITY,
+            this.#proven ? Number.POSITIVE_INFINITY : FIRST_WAIT_MS,
+          ),
         probe: () => this.#probe(),
         opened: () => {
+          this.#prove();
           happenings.emit('accepted', undefined);
           this.#pump();
         },
       });
-      this.#retirement = new PacedRetirement(this, settings.retireOverMs, (client) => this.#isStale(client));
+      this.#retirement = new PacedRetirement(this, {
+        retireOverMs: settings.retireOverMs,
+        loginTimeoutMs: settings.verifyTimeoutMs,
+        isStale: (client) => this.#isStale(client),
+        mayLogIn: () => !this.#gate.closed,
+        canServe: () => [...this.#open].some(({ loggingIn }) => !loggingIn),
+        logIn: (done) => this.#logInForNobody(done),
+      });
     }
 
     swap(credential: Credential): void {
       const previous = this.#credential;
       this.#credential = credential;
       applyTo(this.options as PoolConfig, credential);
+      this.#prove();
+      // Operators end the sessions of an old role. A client in a transaction may have no error listener, and must not end
+      // the process: its user hears of it from the next query.
+      for (const client of this.stale())
+        if (client.listenerCount('error') === 0) client.on('error', () => {});
+      this.#hideStaleErrors();
       this.#retirement.start();
       this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
       // The probe verified it, so waiting callers may log in.
       this.#gate.open();
+    }
+
+    makeRoom(signal: AbortSignal): Promise<(() => void) | undefined> {
+      return this.#retirement.makeRoom(signal);
     }
 
     stale(): StampedClient[] {
@@ -155,40 +188,46 @@ export function createRotatingPool(
 
     /** Reports a full pool to new logins, so that callers stay in the queue, where released clients serve them. */
     override _isFull(): boolean {
-      return this.#gate.holds() || this.#lanes.full || super._isFull();
+      if (this.#gate.holds() || this.#lanes.full) return true;
+      return this._clients.length + this.#retirement.kept >= this.options.max;
+    }
+
+    override _remove(client: Client, callback?: () => void): void {
+      super._remove(client, callback);
+      this.#retirement.removed(client);
     }
 
     /** Returns a caller whose login was refused or outdated to the queue, where the gate or a newer credential decides. */
     override newClient(item: PendingItem): void {
       const answer = item.callback;
+      if (!this.#since.has(item)) this.#since.set(item, performance.now());
       item.callback = (error, client, release) => {
         item.callback = answer;
-        if (error === undefined || !this.#refusals.has(error) || this.ending) answer(error, client, release);
-        else this._pendingQueue.unshift(item);
+        if (error === undefined || !this.#refusals.has(error) || this.#ended.started)
+          answer(error, client, release);
+        else this.#requeue(item, error);
       };
       super.newClient(item);
     }
 
-    /** Hides the error of an idle connection with an old credential, which is being replaced anyway. */
-    override emit(event: string | symbol, ...args: unknown[]): boolean {
-      if (event === 'error' && this.#isStale(args[1] as Client)) return true;
-      return super.emit(event, ...args);
-    }
-
     /**
-     * Ends the pool as pg does, with three differences: waiting callers get `POOL_CLOSED` instead of waiting forever, a
-     * client that is still checked out at `drainTimeoutMs` is closed, and calling it again is fine.
+     * Ends the pool as pg does, with four differences: callers in the queue are served first; those that cannot be served
+     * get `POOL_CLOSED` instead of waiting forever; a client that is still checked out at `drainTimeoutMs` is closed; and
+     * calling it again is fine.
      */
     override end(callback?: (error?: Error) => void): Promise<void> {
       const ended = this.#ended.once(() => {
         this.#ending.abort();
         happenings.emit('ending', undefined);
+        const hopeless = this.#gate.closed;
         this.#gate.stop();
         this.#retirement.stop();
         for (const stop of this.#timers) stop();
-        const ending = super.end();
         const cancel = unrefTimer(settings.drainTimeoutMs, () => this.#abandon());
-        for (const { callback: answer } of this._pendingQueue.splice(0)) answer(poolClosed(settings.name));
+        if (hopeless) this.#rejectQueue();
+        this.#serveBeforeTheEnd();
+        const ending = super.end();
+        this.#serveQueue();
         return ending.finally(cancel);
       });
       if (callback !== undefined) ended.then(() => callback(), callback);
@@ -202,8 +241,92 @@ export function createRotatingPool(
       return id !== undefined && id !== this.#credential.id;
     }
 
+    /**
+     * Hides the errors of idle connections with an old credential, which are being replaced anyway. Only while there are
+     * such connections, because every query emits events.
+     */
+    #hideStaleErrors(): void {
+      if (this.stale().length === 0) Reflect.deleteProperty(this, 'emit');
+      else if (!Object.hasOwn(this, 'emit')) {
+        this.emit = (event, ...args) =>
+          event === 'error' && this.#isStale(args[1] as Client) ? true : super.emit(event, ...args);
+      }
+    }
+
+    /** Makes the pool serve its queue before it ends. Only from `end()` on, because every query runs these steps. */
+    #serveBeforeTheEnd(): void {
+      this.connect = (callback) => {
+        this.ending = true;
+        return super.connect(callback);
+      };
+      this._pulseQueue = () => {
+        if (this.ending && !this.ended && this._pendingQueue.length > 0) this.#serveQueue();
+        else super._pulseQueue();
+      };
+      this._release = (...args) => {
+        const serves = this.ending && this._pendingQueue.length > 0;
+        this.ending = !serves;
+        super._release(...args);
+        this.ending = true;
+        if (serves) this._pulseQueue();
+      };
+    }
+
+    /** Serves as many callers of an ending pool as it has clients and places for. */
+    #serveQueue(): void {
+      this.ending = false;
+      this.#pump();
+      this.ending = true;
+      if (this._pendingQueue.length === 0) super._pulseQueue();
+      else if (this._clients.length === 0) {
+        this.#rejectQueue();
+        super._pulseQueue();
+      }
+    }
+
+    #rejectQueue(): void {
+      for (const { callback: answer } of this._pendingQueue.splice(0)) answer(poolClosed(settings.name));
+    }
+
+    /** Opens a connection that goes straight to the idle ones. */
+    #logInForNobody(done: (error: Error | undefined) => void): Client {
+      super.newClient({
+        callback: (error, _client, release) => {
+          release?.();
+          done(error);
+        },
+      });
+      return this._clients.at(-1) as Client;
+    }
+
+    /** Puts a caller back whose login was refused, for what is left of its time. */
+    #requeue(item: PendingItem, error: Error): void {
+      this._pendingQueue.unshift(item);
+      const { connectionTimeoutMillis } = first.config;
+      if (!connectionTimeoutMillis) return;
+      const left = connectionTimeoutMillis - (performance.now() - (this.#since.get(item) as number));
+      const answer = item.callback;
+      const cancel = unrefTimer(Math.max(0, left), () => {
+        if (item.timedOut) return;
+        this._pendingQueue = this._pendingQueue.filter((other) => other !== item);
+        item.timedOut = true;
+        answer(error, undefined, () => {});
+      });
+      item.callback = (...outcome) => {
+        cancel();
+        answer(...outcome);
+      };
+    }
+
+    #prove(): void {
+      this.#proven = true;
+      this.#lanes.open();
+    }
+
     #loginEnded(client: StampedClient, error: Error | undefined): void {
-      const refused = isRefusal(error);
+      const refused = refusalOf(error, this.#credential.trusts) !== undefined;
+      if (error === undefined) this.#proven = true;
+      this.#retirement.loginEnded(client, error);
       this.#logins.get(client)?.(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
       // A login with a replaced credential is retried with its successor, regardless of the cause.
       if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
@@ -216,7 +339,7 @@ export function createRotatingPool(
       happenings.emit('probing', undefined);
       const bound = deadline(this.#ending.signal, settings.verifyTimeoutMs);
       try {
-        await probe(pg.Client, settings.name, this.#credential, bound.signal);
+        await probe(pg, this.#credential, bound.signal);
         return true;
       } catch {
         return false;
@@ -250,6 +373,7 @@ export function createRotatingPool(
     }
 
     #changed(): void {
+      this.#hideStaleErrors();
       for (const check of [...this.#watchers]) check();
     }
 

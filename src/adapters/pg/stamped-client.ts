@@ -35,6 +35,7 @@ export function stampedClientClass(
     readonly credentialId: number;
     loggingIn = false;
     listening = false;
+    readonly #channels = new Set<string>();
 
     constructor() {
       const { config, id } = currentCredential();
@@ -42,6 +43,8 @@ export function stampedClientClass(
       this.credentialId = id;
       events.emit('opened', this.#self);
       this.once('end', () => events.emit('closed', this.#self));
+      // The server's own word for what ran: wherever a LISTEN stands in the text of a query, and at no cost for others.
+      connectionOf(this)?.on('commandComplete', ({ text }) => this.#commandCompleted(text));
     }
 
     // pg-pool uses only the callback form.
@@ -63,24 +66,47 @@ export function stampedClientClass(
       }
     }
 
-    // biome-ignore lint/suspicious/noExplicitAny: pg declares nine overloads of query; this passes all of them on.
-    override query(...args: any[]): any {
-      const text: unknown =
-        typeof args[0] === 'string' ? args[0] : (args[0] as { text?: unknown } | null)?.text;
-      if (typeof text === 'string') this.#noteListen(text);
-      return (super.query as (...all: unknown[]) => unknown).apply(this, args);
-    }
-
     get #self(): StampedClient {
       return this as unknown as StampedClient;
     }
 
-    #noteListen(text: string): void {
-      if (/^\s*listen\s/i.test(text)) this.listening = true;
-      else if (/^\s*unlisten\s+\*/i.test(text)) this.listening = false;
-      else return;
+    #commandCompleted(tag: string): void {
+      if (tag === 'DISCARD ALL') this.#channels.clear();
+      else if (tag !== 'LISTEN' && tag !== 'UNLISTEN') return;
+      for (const [, end, channel = ''] of statements(queryOf(this))) {
+        if (end === undefined) this.#channels.add(channel);
+        else if (channel === '*') this.#channels.clear();
+        else this.#channels.delete(channel);
+      }
+      this.listening = this.#channels.size > 0;
       events.emit('listening', this.#self);
     }
   }
   return CredentialClient as unknown as PgModule['Client'];
+}
+
+interface ClientInternals {
+  readonly connection?: { on(event: 'commandComplete', listener: (message: { text: string }) => void): void };
+  _getActiveQuery?(): { readonly text?: unknown } | null;
+  readonly activeQuery?: { readonly text?: unknown } | null;
+}
+
+function connectionOf(client: object): ClientInternals['connection'] {
+  return (client as ClientInternals).connection;
+}
+
+/** The text of the query that the client runs. pg 8.16 deprecated `activeQuery`. */
+function queryOf(client: object): string {
+  const { _getActiveQuery } = client as ClientInternals;
+  const query =
+    _getActiveQuery === undefined ? (client as ClientInternals).activeQuery : _getActiveQuery.call(client);
+  return typeof query?.text === 'string' ? query.text : '';
+}
+
+const COMMENT_OR_STRING = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/g;
+const LISTEN = /\b(un)?listen\s+(\*|"(?:[^"]|"")*"|[\w$\u0080-\uffff]+)/gi;
+
+/** Finds each LISTEN and UNLISTEN of a text: `[whole, 'un' or undefined, channel]`. */
+function statements(text: string): IterableIterator<RegExpMatchArray> {
+  return text.replace(COMMENT_OR_STRING, ' ').matchAll(LISTEN);
 }

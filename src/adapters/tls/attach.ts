@@ -62,7 +62,7 @@ const ATTACHED = Symbol.for('hot-secrets.attached');
  * Options that the server was created with (`minVersion`, `ca`, `ciphers`, …) hold unless the recipe returns them. Attach before the
  * server listens.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
  * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
  * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
  * `CERTIFICATE_CHAIN_INCOMPLETE`; `DRAIN_TIMEOUT` is an `error` event.

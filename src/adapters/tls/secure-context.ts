@@ -121,7 +121,14 @@ export function withoutPfx(name: string, options: SecureContextOptions): SecureC
 
 function pairOfPfx(name: string, pfx: Buffer, passphrase: string | undefined): { cert: string; key: string } {
   try {
-    return readMaterial({ alias: name, pair: [[name, pfx]], ca: undefined, passphrase, expired: 'warn' });
+    return readMaterial({
+      alias: name,
+      pair: [[name, pfx]],
+      ca: undefined,
+      passphrase,
+      expired: 'warn',
+      nodeForge: undefined,
+    });
   } catch (error) {
     const { what, next } = error as SecretsError;
     throw new SecretsError('TLS_OPTIONS_INVALID', `the recipe of the ${name} returned a bad PFX: ${what}`, {

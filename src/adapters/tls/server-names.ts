@@ -60,7 +60,7 @@ export interface ServerNames<V> extends AsyncDisposable, Listenable<RotationEven
  * Only the pair and `ca` that a recipe returns count; versions and ciphers are the server's. If the server requests client
  * certificates, each name needs the `ca` to check them against.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
  * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
  * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
  * `CERTIFICATE_CHAIN_INCOMPLETE`.

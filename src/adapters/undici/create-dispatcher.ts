@@ -1,7 +1,7 @@
 import type { Agent, Dispatcher } from 'undici';
-import { SecretsError } from '../../errors';
 import { passed } from '../../internal/options';
-import { loadPeer } from '../../internal/peer';
+import { peer } from '../../internal/peer';
+import type { Typed, TypesMissing } from '../../internal/typed';
 import {
   type ClientRotation,
   type ClientRotationOptions,
@@ -22,8 +22,14 @@ export interface CreateDispatcherOptions extends ClientRotationOptions {
 }
 
 /** A `Dispatcher` that follows the rotation of its certificates. */
-export type HotDispatcher = Dispatcher &
-  Pick<Agent, 'closed' | 'destroyed'> & { readonly rotation: ClientRotation };
+export type HotDispatcher = Typed<
+  Dispatcher & Pick<Agent, 'closed' | 'destroyed'>,
+  TypesMissing<'undici'>
+> & {
+  readonly rotation: ClientRotation;
+};
+
+const USES = ['Agent', 'Dispatcher', 'Pool', 'buildConnector'] as const;
 
 const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2', 'keepAliveTimeout'];
 
@@ -38,7 +44,7 @@ const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2',
  *
  * Options: `undici`, `name` (default `dispatcher`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
- * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`,
  * `TLS_OPTIONS_INVALID` (in `rejected` events after the first run), `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
  * `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
@@ -58,8 +64,7 @@ export function createDispatcher<V>(
 ): HotDispatcher {
   const own = { undici: passed<UndiciModule>() };
   const settings = clientOptions('createDispatcher', options, 'dispatcher', own, IN_RECIPE);
-  const undici = settings.undici ?? loadPeer<UndiciModule>('undici');
-  assertUndici(undici);
+  const undici = peer<UndiciModule>('undici', USES, settings.undici);
   const client: RotatingClient<V, Agent.Options, AgentState> = new RotatingClient('createDispatcher', {
     kind: 'undici',
     store,
@@ -77,13 +82,4 @@ export function createDispatcher<V>(
     close: (state) => state.destroy(),
   });
   return client.expose(dispatcher as Dispatcher & Pick<Agent, 'closed' | 'destroyed'>);
-}
-
-function assertUndici(undici: UndiciModule): void {
-  const lacking = (['Agent', 'Dispatcher', 'Pool', 'buildConnector'] as const).filter(
-    (name) => typeof undici[name] !== 'function',
-  );
-  if (lacking.length === 0) return;
-  const what = `the undici module that was passed lacks ${lacking.join(', ')}`;
-  throw new SecretsError('PEER_UNSUPPORTED', what, { next: 'Pass the module of undici 6.19 or newer.' });
 }

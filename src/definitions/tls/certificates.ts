@@ -1,6 +1,6 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 
 /** @throws `CERTIFICATE_NOT_YET_VALID`; and `CERTIFICATE_EXPIRED`, unless `expired` is `warn`. */
 export function assertValidNow(alias: string, leaf: X509Certificate, expired: 'reject' | 'warn'): void {
@@ -34,6 +34,7 @@ export function hostMismatch(
   leaf: X509Certificate,
   hostNames: readonly string[],
 ): SecretsError | undefined {
+  const { isIP } = builtin('net');
   const matches = (host: string) => (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host));
   const others = hostNames.filter((host) => matches(host) === undefined);
   if (others.length === 0) return undefined;

@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { isExpired, issuedBy, subjectOf } from './certificates';
 
 /** Curves that TLS libraries offer for certificates: those of RFC 8422 and, if both sides are configured for them, RFC 7027. */
@@ -110,7 +110,7 @@ export function certificatesOf(pem: string | Buffer): X509Certificate[] {
   const blocks = pem
     .toString()
     .match(/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END [A-Z0-9 ]+-----/g);
-  return blocks?.map((block) => new X509Certificate(block)) ?? [];
+  return blocks?.map((block) => new (builtin('crypto').X509Certificate)(block)) ?? [];
 }
 
 /** Returns the number of intermediates that a chain sends; `undefined` if its leaf needs none, since it is its own issuer. */
@@ -156,8 +156,8 @@ function isSelfIssued({ subject, issuer }: X509Certificate): boolean {
 }
 
 function isPublicRoot({ subject, publicKey }: X509Certificate): boolean {
-  return rootCertificates.some((pem) => {
-    const root = new X509Certificate(pem);
+  return builtin('tls').rootCertificates.some((pem) => {
+    const root = new (builtin('crypto').X509Certificate)(pem);
     return root.subject === subject && root.publicKey.equals(publicKey);
   });
 }

@@ -1,7 +1,12 @@
-import { SecretsError } from '../../errors';
-import { loadPeer } from '../../internal/peer';
+import { isSecretsError, SecretsError } from '../../errors';
+import { installCommand, type ModuleWith, peer } from '../../internal/peer';
 import { pemOf } from './parts';
 import { passphraseMissing, passphraseWrong } from './private-key';
+
+const USES = ['asn1', 'pki', 'pkcs12'] as const;
+
+/** The part of the `node-forge` module that is needed. */
+export type NodeForgeModule = ModuleWith<(typeof USES)[number]>;
 
 /** The part of node-forge that this file uses. */
 interface Forge {
@@ -42,8 +47,13 @@ interface Bag {
  * package node-forge. Returns its certificates and key as one PEM text.
  * @throws `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`.
  */
-export function readLegacyPfx(alias: string, pfx: Buffer, passphrase: string | undefined): string {
-  const forge = loadForge(alias);
+export function readLegacyPfx(
+  alias: string,
+  pfx: Buffer,
+  passphrase: string | undefined,
+  module: NodeForgeModule | undefined,
+): string {
+  const forge = loadForge(alias, module);
   try {
     const asn1 = forge.asn1.fromDer(pfx.toString('latin1'));
     // Without a passphrase, forge needs an empty string, because the key derivation includes it.
@@ -66,15 +76,16 @@ function pemOfBag({ asn1, pki }: Forge, { type, cert, key, asn1: structure }: Ba
   return structure === undefined ? '' : pemOf('PRIVATE KEY', der(structure));
 }
 
-function loadForge(alias: string): Forge {
+function loadForge(alias: string, module: NodeForgeModule | undefined): Forge {
   try {
-    return loadPeer<Forge>('node-forge');
-  } catch {
+    return peer<Forge>('node-forge', USES, module);
+  } catch (error) {
     const what = `the PFX of "${alias}" is encrypted with RC2-40, which OpenSSL 3 refuses`;
+    const advice = isSecretsError(error) ? error.next : `Run: ${installCommand('node-forge')}`;
     throw new SecretsError('PFX_UNSUPPORTED', what, {
       secret: alias,
       next:
-        'Run: npm install node-forge. Or export it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ' +
+        `${advice}. Or export it again: openssl pkcs12 -legacy -in OLD -nodes -out ALL.pem && ` +
         'openssl pkcs12 -export -in ALL.pem -out NEW',
     });
   }

@@ -1,5 +1,6 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import type { Expiry, ValueTraits } from '../definition';
 import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
 import { expiredIssuer } from './chain';
@@ -72,7 +73,7 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
 }
 
 function expiriesOfCa(ca: readonly string[]): Expiry[] {
-  return ca.map((pem) => expiryOf('ca', new X509Certificate(pem)));
+  return ca.map((pem) => expiryOf('ca', new (builtin('crypto').X509Certificate)(pem)));
 }
 
 function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {

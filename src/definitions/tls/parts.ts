@@ -1,5 +1,6 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 
 /** The contents of one or several stored values. */
 export interface TlsParts {
@@ -79,7 +80,7 @@ function decoded({ alias, role }: Expected, text: string, encodings: number): Bu
 
 function certificate(alias: string, pem: string): X509Certificate {
   try {
-    return new X509Certificate(pem);
+    return new (builtin('crypto').X509Certificate)(pem);
   } catch {
     throw new SecretsError('CERTIFICATE_INVALID', `a certificate of "${alias}" cannot be parsed`, {
       secret: alias,

@@ -1,7 +1,7 @@
-import { createSecureContext } from 'node:tls';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
-import { readLegacyPfx } from './legacy-pfx';
+import { type NodeForgeModule, readLegacyPfx } from './legacy-pfx';
 import { pemOfPkcs12 } from './pkcs12';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
@@ -11,11 +11,18 @@ import { passphraseMissing, passphraseWrong } from './private-key';
  * @throws `PFX_INVALID`, `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`, `CERTIFICATE_MISSING`,
  * `PRIVATE_KEY_MISSING`.
  */
-export function openPfx(alias: string, pfx: Buffer, passphrase: string | undefined): string {
+export function openPfx(
+  alias: string,
+  pfx: Buffer,
+  passphrase: string | undefined,
+  nodeForge?: NodeForgeModule,
+): string {
   try {
-    createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
+    builtin('tls').createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (error) {
-    if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') return readLegacyPfx(alias, pfx, passphrase);
+    if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
+      return readLegacyPfx(alias, pfx, passphrase, nodeForge);
+    }
     throw pfxProblem(alias, error as Error, passphrase);
   }
   const pem = takenApart(alias, pfx, passphrase);

@@ -1,4 +1,4 @@
-import { createDecipheriv, createHash, pbkdf2Sync, scryptSync } from 'node:crypto';
+import { builtin } from '../../internal/builtins';
 import { pemOf } from './parts';
 
 /**
@@ -129,7 +129,7 @@ function derivedKey(derivation: Element, length: number, passphrase: string): Bu
   const saltBytes = bytesOf(required(salt));
   if (oidOf(type) === OID.scrypt) {
     const [N = 0, r = 0, p = 0] = rest.map(numberOf);
-    return scryptSync(passphrase, saltBytes, length, { N, r, p, maxmem: 256 * N * r });
+    return builtin('crypto').scryptSync(passphrase, saltBytes, length, { N, r, p, maxmem: 256 * N * r });
   }
   if (oidOf(type) !== OID.pbkdf2) throw new UnknownEncryption();
   const [iterations] = rest;
@@ -137,7 +137,7 @@ function derivedKey(derivation: Element, length: number, passphrase: string): Bu
   const prf = rest.find(({ tag }) => tag === SEQUENCE);
   const digest = prf === undefined ? 'sha1' : DIGESTS[oidOf(children(prf)[0])];
   if (digest === undefined) throw new UnknownEncryption();
-  return pbkdf2Sync(passphrase, saltBytes, numberOf(required(iterations)), length, digest);
+  return builtin('crypto').pbkdf2Sync(passphrase, saltBytes, numberOf(required(iterations)), length, digest);
 }
 
 /** RFC 7292, appendix C. */
@@ -180,6 +180,7 @@ function pkcs12Key(
   const filled = (bytes: Buffer) => Buffer.alloc(Math.ceil(bytes.length / BLOCK) * BLOCK, bytes);
   const diversifier = Buffer.alloc(BLOCK, purpose);
   const input = Buffer.concat([filled(salt), filled(secret)]);
+  const { createHash } = builtin('crypto');
   const derived: Buffer[] = [];
   for (let have = 0; have < length; have += 20) {
     let hash = createHash('sha1').update(diversifier).update(input).digest();
@@ -199,7 +200,7 @@ function pkcs12Key(
 }
 
 function decipher(cipher: string, key: Buffer, vector: Buffer, encrypted: Buffer): Buffer {
-  const deciphering = createDecipheriv(cipher, key, vector);
+  const deciphering = builtin('crypto').createDecipheriv(cipher, key, vector);
   return Buffer.concat([deciphering.update(encrypted), deciphering.final()]);
 }
 

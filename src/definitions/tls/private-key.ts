@@ -1,5 +1,6 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 
 export interface PrivateKey {
   readonly key: KeyObject;
@@ -30,7 +31,11 @@ function readKey(alias: string, pem: string, passphrase: string | undefined): Pr
   const encrypted = /BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(pem);
   if (encrypted && passphrase === undefined) throw passphraseMissing(alias, 'private key');
   try {
-    const key = createPrivateKey({ key: pem, format: 'pem', ...(encrypted ? { passphrase } : {}) });
+    const key = builtin('crypto').createPrivateKey({
+      key: pem,
+      format: 'pem',
+      ...(encrypted ? { passphrase } : {}),
+    });
     return { key, pem: encrypted ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : pem };
   } catch {
     // A wrong passphrase causes bad padding, or decrypts to garbage.

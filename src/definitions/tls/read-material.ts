@@ -2,10 +2,13 @@ import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import { assertValidNow, orderChain } from './certificates';
 import { assertChain, assertIssuersValidNow } from './chain';
+import type { NodeForgeModule } from './legacy-pfx';
 import { remember, type TlsMaterial, type TlsTrust } from './material';
 import { mergeTlsParts, parseTlsParts, pemOf, type TlsParts } from './parts';
 import { openPfx } from './pfx';
 import { readPrivateKey } from './private-key';
+
+export { describeMaterial, describeTrust } from './material';
 
 /** The stored values of one pair. */
 export interface StoredPair {
@@ -16,6 +19,7 @@ export interface StoredPair {
   readonly ca: string[] | undefined;
   readonly passphrase: string | undefined;
   readonly expired: 'reject' | 'warn';
+  readonly nodeForge: NodeForgeModule | undefined;
 }
 
 /**
@@ -37,7 +41,7 @@ export function readMaterial(stored: StoredPair): TlsMaterial {
       next: 'Declare it as secret.tls("name"): a PFX contains both certificate and key.',
     });
   }
-  const pem = openPfx(stored.alias, pfx, stored.passphrase);
+  const pem = openPfx(stored.alias, pfx, stored.passphrase, stored.nodeForge);
   return fromPem(stored, parseTlsParts(stored.alias, Buffer.from(pem)));
 }
 

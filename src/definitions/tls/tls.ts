@@ -10,9 +10,16 @@ import {
 } from '../../internal/options';
 import { type Lookup, type LookupOptions, lookup } from '../../secret/lookup';
 import { assertNotEmpty, decodeUtf8, withoutNewline } from '../decode';
-import { type Definition, define, definitionOptions, lookupOptions, whereOf } from '../definition';
-import { describeMaterial, describeTrust, type TlsMaterial, type TlsTrust } from './material';
-import { readMaterial, readTrust } from './read-material';
+import {
+  type Definition,
+  define,
+  definitionOptions,
+  lookupOptions,
+  type ValueTraits,
+  whereOf,
+} from '../definition';
+import type { NodeForgeModule } from './legacy-pfx';
+import type { TlsMaterial, TlsTrust } from './material';
 
 /** One stored value: its alias, or an object with its alias and its names in the sources. */
 export type TlsPart = string | (LookupOptions & { readonly alias: string });
@@ -36,6 +43,10 @@ export interface TlsOptions extends TrustOptions {
   readonly expired?: 'reject' | 'warn' | undefined;
   /** Host names to check the certificate against. A mismatch is a warning (`CERTIFICATE_HOST_MISMATCH`). Default: none. */
   readonly hostNames?: readonly string[] | undefined;
+  /**
+   * The `node-forge` package to use instead of the installed one, for a PFX with the encryption of Windows before 2022.
+   */
+  readonly nodeForge?: NodeForgeModule | undefined;
 }
 
 /** Options of a pair that is stored as one value. */
@@ -52,7 +63,41 @@ const pairOptions = {
   expired: oneOf('reject', 'warn'),
   hostNames,
   keepPreviousMs,
+  nodeForge: passed<NodeForgeModule>(),
 };
+
+type Reader = typeof import('./read-material');
+
+// Most services declare no certificates, and do not pay for the code that reads them.
+let reader: Reader | undefined;
+
+async function loadReader(): Promise<Reader> {
+  reader = await import('./read-material');
+  return reader;
+}
+
+/**
+ * Makes a definition, and begins to load what reads its value: when a certificate rotates, it has long been there.
+ * @param traitsOf What it tells about a value, which was read and so after the code was loaded.
+ */
+function defineTls<T>(
+  parts: Pick<Definition<T>, 'lookups' | 'keepPreviousMs'>,
+  read: (reader: Reader, stored: readonly Uint8Array[]) => T | Promise<T>,
+  traitsOf: (reader: Reader) => ValueTraits<T>,
+): Definition<T> {
+  // The first value is read when this is done, and then tells what is wrong.
+  loadReader().catch(() => {});
+  const traits = () => traitsOf(reader as Reader);
+  return define<T>({
+    ...parts,
+    kind: 'tls',
+    decode: (stored) =>
+      reader === undefined ? loadReader().then((loaded) => read(loaded, stored)) : read(reader, stored),
+    warnings: (value) => traits().warnings?.(value) ?? [],
+    expiries: (value) => traits().expiries?.(value) ?? [],
+    sensitive: (value) => traits().sensitive?.(value),
+  });
+}
 
 export function tls(alias: string, options?: TlsBundleOptions): Definition<TlsMaterial>;
 export function tls(parts: TlsPair, options?: TlsOptions): Definition<TlsMaterial>;
@@ -85,13 +130,11 @@ export function tls(
 
 function trust(where: string, ca: TlsPart, options: TrustOptions | undefined): Definition<TlsTrust> {
   const place = lookupOf(where, 'ca', ca);
-  return define<TlsTrust>({
-    kind: 'tls',
-    lookups: [place],
-    ...readOptions(where, options, { keepPreviousMs }),
-    decode: ([stored]) => readTrust(place.name, stored as Uint8Array),
-    ...describeTrust,
-  });
+  return defineTls<TlsTrust>(
+    { lookups: [place], ...readOptions(where, options, { keepPreviousMs }) },
+    ({ readTrust }, [stored]) => readTrust(place.name, stored as Uint8Array),
+    ({ describeTrust }) => describeTrust,
+  );
 }
 
 function material(
@@ -103,11 +146,9 @@ function material(
     options.passphrase === undefined ? undefined : lookupOf(where, 'passphrase', options.passphrase);
   const lookups = [...pair, ca, passphrase].filter((one) => one !== undefined);
   const [first] = pair as [Lookup];
-  return define<TlsMaterial>({
-    kind: 'tls',
-    lookups,
-    keepPreviousMs: options.keepPreviousMs,
-    decode(stored) {
+  return defineTls<TlsMaterial>(
+    { lookups, keepPreviousMs: options.keepPreviousMs },
+    ({ readMaterial, readTrust }, stored) => {
       const bytesOf = (one: Lookup) => stored[lookups.indexOf(one)] as Uint8Array;
       for (const [index, { name }] of lookups.entries()) assertNotEmpty(name, stored[index]?.length ?? 0);
       return readMaterial({
@@ -119,10 +160,11 @@ function material(
             ? undefined
             : withoutNewline(decodeUtf8(passphrase.name, bytesOf(passphrase))),
         expired: options.expired,
+        nodeForge: options.nodeForge,
       });
     },
-    ...describeMaterial(first.name, options.hostNames),
-  });
+    ({ describeMaterial }) => describeMaterial(first.name, options.hostNames),
+  );
 }
 
 function lookupOf(where: string, part: string, given: TlsPart): Lookup {

@@ -1,17 +1,18 @@
 import { inspect } from 'node:util';
-import { createParamDecorator, type ExecutionContext, Inject } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, Inject } from '#nestjs-common';
 import { SecretsError } from '../../errors';
 import type { SecretOf, SecretStore } from '../../store/types';
 
 type InjectDecorator = PropertyDecorator & ParameterDecorator;
 
-// By store. A registered symbol, because a library may inject with the CJS copy of the package what the ESM copy provides.
+// Names by store. A registered symbol, because a library may use the CJS copy of the package and the application the ESM copy.
 const INJECTED = Symbol.for('hot-secrets.nestjs.injected');
 const shared = globalThis as { [INJECTED]?: Map<string, Set<string>> };
 shared[INJECTED] ??= new Map();
 const injected = shared[INJECTED];
 
-/** The token of a store, where `@InjectSecrets` does not fit: `inject` of a factory, `overrideProvider` of a test. */
+/** The token of a store, for `inject` of a factory and `overrideProvider` of a test. */
 export function secretsToken(as = 'secrets'): string {
   return `hot-secrets:store:${as}`;
 }
@@ -95,8 +96,8 @@ function requestOf(context: ExecutionContext): Carrier | undefined {
 }
 
 /**
- * One secret of a store, always current: what a class that lives as long as the process keeps. It prints, serializes and
- * concatenates as `[secret name]`.
+ * A handle for one secret of a store. It is always current, so a long-lived class keeps it instead of the value. It prints,
+ * serializes and concatenates as `[secret name]`.
  */
 export interface SecretHandle<T = string> {
   readonly name: string;

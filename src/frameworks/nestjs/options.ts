@@ -5,7 +5,7 @@ import { SecretStore } from '../../store/open';
 import type { Definitions, OpenOptions, ValuesOf } from '../../store/types';
 import type { FrameworkOptions } from '../setup';
 
-/** What Nest must know of the module before it has the options. */
+/** The options that Nest needs before a factory returns the others. */
 export interface ModulePlace {
   /** The name of the store for injection, and of its snapshot on a request. Default: `secrets`. */
   readonly as?: string | undefined;

@@ -1,15 +1,13 @@
-import {
-  type DynamicModule,
-  type HttpServer,
-  Inject,
-  type MiddlewareConsumer,
-  Module,
-  type NestModule,
-  type OnApplicationShutdown,
-  type Provider,
-  Scope,
+import type {
+  DynamicModule,
+  HttpServer,
+  MiddlewareConsumer,
+  NestModule,
+  OnApplicationShutdown,
+  Provider,
 } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Inject, Module, Scope } from '#nestjs-common';
 import { SecretsError } from '../../errors';
 import type { Definitions, SecretStore } from '../../store/types';
 import { type SecretsMiddleware, snapshotMiddleware } from '../connect';
@@ -65,7 +63,7 @@ class StoreNamesModule {}
  * The store of a Nest application, on Express and on Fastify: `@InjectSecrets()` injects the store, `@InjectSecret(name)` one
  * secret, and `@RequestSecrets()` (also `req.secrets`) the snapshot of an HTTP request.
  *
- * The start fails with what `SecretStore.open` rejects with, with `NAME_UNKNOWN` for an injected name that the store does not
+ * The start fails with any error of `SecretStore.open`, with `NAME_UNKNOWN` for an injected name that the store does not
  * know, and with `OPTION_INVALID` (also for two modules with the same name, and for `endpoints` without `authorize`) or
  * `OPTION_UNKNOWN`.
  *
@@ -184,7 +182,7 @@ async function run(as: string, options: SecretsModuleOptions, store: SecretStore
     const setup = setUp(WHERE, store, { as, endpoints, onRotate, hookTimeoutMs });
     return { as, store, closeStore, stop: setup.stop, middleware: snapshotMiddleware(store, setup) };
   } catch (error) {
-    // The module opened it, and no application will exist that closes it.
+    // The module opened the store, and there will be no application to close it.
     if (opensStore(options)) await store.close();
     throw error;
   }
@@ -200,7 +198,7 @@ function mount(consumer: MiddlewareConsumer, { as, store, middleware }: Running)
   const adapter = adapterOf(consumer);
   adapter.use(middleware as never);
   if (adapter.getType() !== 'fastify') return;
-  // There, middleware receives Node's request, while controllers receive Fastify's request around it.
+  // With Fastify, middleware receives Node's request, while controllers receive Fastify's request that wraps it.
   const app = adapter.getInstance() as FastifyInstance;
   if (app.hasRequestDecorator(as)) {
     throw new SecretsError('OPTION_INVALID', `${WHERE}: request.${as} is already taken`, {

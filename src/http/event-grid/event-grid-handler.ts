@@ -22,15 +22,15 @@ export interface EventGridOptions extends HttpOptions {
    * ignored. Default: any.
    */
   readonly topics?: readonly string[] | undefined;
-  /** Delays each refresh by a random part of this, so that replicas do not read the vault at once. Default: 0. */
+  /** Delays each refresh by a random part of this, so that replicas do not all read the vault together. Default: 0. */
   readonly spreadMs?: number | undefined;
-  /** The least time between the starts of two refreshes; the first one is never delayed. Default: 1 000. */
+  /** The minimum time between the starts of two refreshes. The first is never delayed. Default: 1 000. */
   readonly minIntervalMs?: number | undefined;
   /** A larger body is refused with 413. Default: 1 MiB. */
   readonly maxBodyBytes?: number | undefined;
   /**
-   * Called once per delivery with the events that cause a refresh: to log them, to alert on `SecretNearExpiry`, or to tell
-   * other replicas. A throw or a rejection is a process warning (`LISTENER_FAILED`).
+   * Called once per delivery with the events that cause a refresh. Use it to log them, to alert on `SecretNearExpiry`, or
+   * to notify other replicas. A throw or a rejection is a process warning (`LISTENER_FAILED`).
    */
   readonly onEvents?: ((events: readonly KeyVaultEvent[]) => unknown) | undefined;
 }

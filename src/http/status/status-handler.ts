@@ -26,7 +26,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * A live page for people that shows the state of every secret, source, pool and server, and what happened lately. With
+ * A live page for people that shows the state of every secret, source, pool and server, and recent events. With
  * `Accept: application/json` or `?format=json` the response is the same as JSON (`StatusReport`). Both contain names, paths
  * and versions, never a value. `authorize` decides who may see them: use `basicAuth` to let a browser ask for a password.
  *
@@ -85,7 +85,7 @@ export function statusHandler(
   });
 }
 
-/** The page loads nothing from anywhere, and nothing that is injected into it can run. */
+/** The page loads nothing from elsewhere, and injected scripts cannot run. */
 function policy(nonce?: string): Readonly<Record<string, string>> {
   const page = [
     `script-src 'nonce-${nonce}'`,

@@ -10,7 +10,7 @@ export type StatusLevel = 'ok' | 'active' | 'warning' | 'problem';
 
 /**
  * The JSON form of the status page: names, versions and numbers, never a value. Dates are ISO 8601 by the clock of the
- * process; what is `undefined` here is omitted there.
+ * process; fields that are `undefined` here are omitted there.
  */
 export interface StatusReport {
   readonly takenAt: string;
@@ -35,11 +35,11 @@ export interface StoreStatus {
   readonly resources: readonly ResourceStatus[];
   /** The newest first. */
   readonly timeline: readonly TimelineEntry[];
-  /** The timeline has nothing from before this. */
+  /** When the timeline began. */
   readonly timelineSince: string;
 }
 
-/** A code of `docs/errors.md` with its first message; with the meaning of the code once the timeline has dropped that. */
+/** A code of `docs/errors.md` with its first message, or with the meaning of the code once the timeline has dropped that. */
 export interface StatusProblem {
   readonly code: SecretsErrorCode;
   readonly message: string;
@@ -72,9 +72,9 @@ export interface TimelineEntry {
   readonly id: number;
   readonly at: string;
   /**
-   * `rotated`, `added`: secrets of one generation. `error`, `recovered`, `expiring`: as the events of the store; `error` also
-   * as that of a resource. `refresh-failed`: a source could not be read. `swapped`, `rejected`, `drained`, `refused`,
-   * `accepted`: as the events of a resource.
+   * `rotated`, `added`: secrets of one generation. `error`, `recovered`, `expiring`: events of the store; `error` also of a
+   * resource. `refresh-failed`: a source could not be read. `swapped`, `rejected`, `drained`, `refused`, `accepted`: events
+   * of a resource.
    */
   readonly kind:
     | 'rotated'
@@ -95,7 +95,7 @@ export interface TimelineEntry {
   readonly moreNames?: number;
   /** The kind of a resource: `pg`, `tls-server`, … */
   readonly resourceKind?: string;
-  /** The generation that the entry is about; for `drained`, the one that was replaced. */
+  /** The generation that the entry is about; for `drained`, the replaced generation. */
   readonly generation?: number;
   readonly trigger?: string;
   readonly code?: SecretsErrorCode;
@@ -106,7 +106,7 @@ export interface TimelineEntry {
   readonly retryInMs?: number;
   /** For `refused`: how many callers wait. */
   readonly waiting?: number;
-  /** For `drained`: true when the deadline came first. */
+  /** For `drained`: true when the drain timeout ended it. */
   readonly forced?: boolean;
   /** How often it happened in a row; `at` is then the last time. */
   readonly times?: number;

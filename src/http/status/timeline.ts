@@ -5,7 +5,7 @@ import type { TimelineEntry } from './status-types';
 
 type NewEntry = Omit<TimelineEntry, 'id' | 'at'>;
 
-/** Limits the names of one entry, since a whole mount may rotate at once. */
+/** Limits the names of one entry, because all secrets of a mount may rotate together. */
 const MAX_NAMES = 20;
 
 /**
@@ -130,7 +130,7 @@ export class Timeline {
     return this.#count;
   }
 
-  /** A source that is down fails at every refresh: while nothing else happens, each cause is one entry. */
+  /** A source that is down fails at every refresh. While nothing else happens, each cause stays one entry. */
   #takeSameFailure({ kind, code, names }: NewEntry): TimelineEntry | undefined {
     if (kind !== 'refresh-failed') return undefined;
     const others = this.#entries.findLastIndex((entry) => entry.kind !== 'refresh-failed');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { SecretsError } from '../../errors';
-import { loadPeer } from '../../internal/peer';
+import { type ModuleWith, peer } from '../../internal/peer';
 import { type ClientOptions, untilAborted, withDeadline } from './connections';
 import { OUTAGE } from './vault-errors';
 
@@ -53,17 +53,27 @@ export function workloadIdentityOf(given: WorkloadIdentity | undefined): Workloa
 
 type Credential = new (options: object) => TokenCredential;
 
+const IDENTITY_USES = ['DefaultAzureCredential', 'WorkloadIdentityCredential'] as const;
+
+/** What is needed of the `@azure/identity` package. */
+export type AzureIdentityModule = ModuleWith<(typeof IDENTITY_USES)[number]>;
+
 /**
  * Makes a credential for exactly the workload identity if there is one: `DefaultAzureCredential` would start az, pwsh and azd
  * if that identity failed.
- * @throws `PEER_MISSING`
+ * @throws `PEER_MISSING`, `PEER_UNSUPPORTED`.
  */
 export function createCredential(
   identity: WorkloadIdentity | undefined,
   options: ClientOptions,
+  module: AzureIdentityModule | undefined,
 ): TokenCredential {
-  const { DefaultAzureCredential, WorkloadIdentityCredential } =
-    loadPeer<Record<'DefaultAzureCredential' | 'WorkloadIdentityCredential', Credential>>('@azure/identity');
+  type Credentials = Record<(typeof IDENTITY_USES)[number], Credential>;
+  const { DefaultAzureCredential, WorkloadIdentityCredential } = peer<Credentials>(
+    '@azure/identity',
+    IDENTITY_USES,
+    module,
+  );
   if (identity === undefined) return new DefaultAzureCredential(options);
   return new WorkloadIdentityCredential({ ...identity, ...options });
 }

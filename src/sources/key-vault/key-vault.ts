@@ -12,9 +12,9 @@ import { OUTAGE, throttled, vaultError } from './vault-errors';
  * Reads the secrets of an Azure Key Vault directly, with one request per secret and the credential of the pod. Needs the
  * package `@azure/keyvault-secrets` and, without the option `credential`, `@azure/identity`. Loads them when the store opens.
  *
- * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that fixes it; `PEER_MISSING`; `OPTION_INVALID` and
- * `OPTION_UNKNOWN`. Only secrets that the vault does not have may come from the next source. Denied and disabled secrets
- * never do, nor does any secret while the vault does not answer.
+ * Errors: `VAULT_…` and `IDENTITY_…`, each with the command that fixes it; `PEER_MISSING`, `PEER_UNSUPPORTED`; `OPTION_INVALID` and
+ * `OPTION_UNKNOWN`. Only a secret that the vault does not have may come from the next source. A denied or disabled secret
+ * never does, nor does any secret while the vault does not answer.
  *
  * @example
  * ```ts

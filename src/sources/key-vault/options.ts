@@ -1,8 +1,9 @@
 import type { Agent } from 'node:https';
 import { SecretsError } from '../../errors';
 import { count, flag, kindOf, ms, type Option, passed, readOptions, text } from '../../internal/options';
-import type { TokenCredential, WorkloadIdentity } from './credentials';
+import type { AzureIdentityModule, TokenCredential, WorkloadIdentity } from './credentials';
 import { PACE_DEFAULTS } from './pace';
+import type { KeyVaultSecretsModule } from './vault-client';
 
 /** Options of `keyVault`. Durations are milliseconds. */
 export interface KeyVaultOptions {
@@ -37,6 +38,10 @@ export interface KeyVaultOptions {
   readonly agent?: Agent | undefined;
   /** More options for `SecretClient`. Its retries stay off, because the source retries itself. */
   readonly clientOptions?: object | undefined;
+  /** The `@azure/identity` package to use instead of the installed one. */
+  readonly identity?: AzureIdentityModule | undefined;
+  /** The `@azure/keyvault-secrets` package to use instead of the installed one. */
+  readonly keyvaultSecrets?: KeyVaultSecretsModule | undefined;
 }
 
 const EXAMPLE = "keyVault({ vaultUrl: 'https://NAME.vault.azure.net' })";
@@ -64,6 +69,8 @@ export function readKeyVaultOptions(options: KeyVaultOptions) {
     concurrency: count(8, { least: 1 }),
     agent: passed<Agent>(),
     clientOptions: passed<object>(),
+    identity: passed<AzureIdentityModule>(),
+    keyvaultSecrets: passed<KeyVaultSecretsModule>(),
   });
 }
 

@@ -1,8 +1,9 @@
 import type { Agent } from 'node:https';
-import { loadPeer } from '../../internal/peer';
+import { type ModuleWith, peer } from '../../internal/peer';
 import type { SecretAttributes } from '../../secret/attributes';
 import { type ClientOptions, clientOptions, createAgent, untilAborted } from './connections';
 import {
+  type AzureIdentityModule,
   createCredential,
   TokenCache,
   type TokenCredential,
@@ -32,6 +33,8 @@ export interface VaultClientOptions {
   readonly agent: Agent | undefined;
   /** Passed to the constructor of `SecretClient`. */
   readonly clientOptions: object | undefined;
+  readonly identity: AzureIdentityModule | undefined;
+  readonly keyvaultSecrets: KeyVaultSecretsModule | undefined;
   /** Called for each 429 with the wait from `Retry-After`, if any. */
   onThrottled(retryAfterMs: number | undefined): void;
 }
@@ -55,6 +58,9 @@ interface KeyVaultSecret {
   };
 }
 
+/** What is needed of the `@azure/keyvault-secrets` package. */
+export type KeyVaultSecretsModule = ModuleWith<'SecretClient'>;
+
 interface Peer {
   readonly SecretClient: new (vaultUrl: string, credential: TokenCredential, options: object) => SecretClient;
 }
@@ -67,19 +73,19 @@ export class VaultClient {
   readonly #closing = new AbortController();
   readonly #onThrottled: (retryAfterMs: number | undefined) => void;
 
-  /** @throws `PEER_MISSING`, `IDENTITY_MISSING`. */
+  /** @throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `IDENTITY_MISSING`. */
   constructor({ vaultUrl, credential, requestTimeoutMs: timeoutMs, ...options }: VaultClientOptions) {
     this.#onThrottled = options.onThrottled;
     const closing = this.#closing.signal;
     const shared = clientOptions({ timeoutMs, closing, given: options.agent, own: this.#agent });
     const identity = credential === undefined ? workloadIdentityOf(options.workloadIdentity) : undefined;
     this.#tokens = new TokenCache({
-      create: () => credential ?? createCredential(identity, shared),
+      create: () => credential ?? createCredential(identity, shared, options.identity),
       timeoutMs,
       closing,
       explain: (error) => identityError(error, identity),
     });
-    const { SecretClient } = loadPeer<Peer>('@azure/keyvault-secrets');
+    const { SecretClient } = peer<Peer>('@azure/keyvault-secrets', ['SecretClient'], options.keyvaultSecrets);
     const further = options.clientOptions as Partial<ClientOptions> | undefined;
     this.#client = new SecretClient(vaultUrl, this.#tokens, {
       ...further,

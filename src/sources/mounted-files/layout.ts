@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { permissions } from './read-file';
+import { allowRead, DENIED, permissions } from './read-file';
 import { listFiles } from './read-files';
 
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
@@ -52,7 +52,7 @@ export function dataTarget(root: string): string | undefined {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'EINVAL' || code === 'ENOTDIR') return undefined;
-    throw unreadable(root, code);
+    throw code === DENIED ? mountDenied(root) : unreadable(root, code);
   }
 }
 
@@ -78,6 +78,7 @@ export function mountProblem(root: string): SecretsError | undefined {
     if (isSecretsError(error)) return error;
     const code = errorCode(error);
     if (code === 'ENOENT') return mountMissing(root);
+    if (code === DENIED) return mountDenied(root);
     return code === 'ENOTDIR' ? notDirectory(root) : unreadable(root, code);
   }
 }
@@ -118,6 +119,16 @@ function unreadable(root: string, code: string | undefined): SecretsError {
     source: 'mounted-files',
     next: 'Allow the user of this process to list and enter the directory.',
   });
+}
+
+/** Tells whether Node's permission model denies reading the mount, whether it exists or not. */
+export function isDenied(root: string): boolean {
+  return process.permission?.has('fs.read', root) === false;
+}
+
+function mountDenied(root: string): SecretsError {
+  const what = `the mount ${root} may not be read, because Node runs with --permission`;
+  return new SecretsError('MOUNT_UNREADABLE', what, { source: 'mounted-files', next: allowRead(root) });
 }
 
 /** Returns a warning if the mount uses `subPath` and never rotates. Returns `undefined` if not, or if mountinfo is unreadable. */

@@ -2,11 +2,12 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { count, flag, kindOf, ms, type Option, readOptions } from '../../internal/options';
-import { delay } from '../../internal/time';
+import { realDelay, realNow } from '../../internal/real-time';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import {
   DATA_LINK,
   dataTarget,
+  isDenied,
   type MountState,
   mountMissing,
   mountProblem,
@@ -29,7 +30,10 @@ export interface MountedFilesOptions {
   readonly pollIntervalMs?: number | undefined;
   /** Maximum size of a file in bytes; larger files fail with `FILE_TOO_LARGE`. Default: 1 MiB. */
   readonly maxFileBytes?: number | undefined;
-  /** Allows the mount to be missing at `open`; other sources serve until it appears. Default: false. */
+  /**
+   * Allows the mount to be missing at `open`, or unreadable because Node runs with `--permission`; other sources serve until it
+   * appears. Default: false.
+   */
   readonly optional?: boolean | undefined;
 }
 
@@ -71,12 +75,12 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   let mountWatch: MountWatch | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + waitForMountMs;
+    const deadline = realNow() + waitForMountMs;
     for (;;) {
       const problem = mountProblem(root);
-      if (problem === undefined || (optional && problem.code === 'MOUNT_MISSING')) return;
-      if (Date.now() >= deadline || signal.aborted) throw problem;
-      await delay(Math.min(50, deadline - Date.now()), signal);
+      if (problem === undefined || (optional && (problem.code === 'MOUNT_MISSING' || isDenied(root)))) return;
+      if (realNow() >= deadline || signal.aborted) throw problem;
+      await realDelay(Math.min(50, deadline - realNow()), signal);
     }
   }
 
@@ -84,7 +88,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     try {
       let reading = await readOnce(request);
       for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
-        await delay(RETRY_DELAY_MS * reads, request.signal);
+        await realDelay(RETRY_DELAY_MS * reads, request.signal);
         reading = await readOnce(request);
       }
       return resultOf(reading);
@@ -98,7 +102,6 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   }
 
   async function readOnce(request: ReadRequest): Promise<MountReading> {
-    if (!exists(root)) return readAbsent(request);
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request);
       if (reading !== undefined) {
@@ -106,9 +109,10 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
         hasBeenRead = true;
         return reading;
       }
-      if (layout !== 'kubernetes') break;
-      await delay(RETRY_DELAY_MS, request.signal);
+      if (layout !== 'kubernetes' || !exists(root)) break;
+      await realDelay(RETRY_DELAY_MS, request.signal);
     }
+    if (!exists(root)) return readAbsent(request);
     const problem = mountProblem(root);
     if (problem !== undefined) {
       if (problem.code === 'MOUNT_MISSING') return readAbsent(request);
@@ -123,9 +127,10 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   function readAbsent({ lookups }: ReadRequest): MountReading {
     layout = 'absent';
     if (hasBeenRead || !optional) throw mountProblem(root) ?? mountMissing(root);
+    const suffix = isDenied(root) ? ` (without --allow-fs-read=${root})` : '';
     const missing = lookups.map(({ name, file }): [string, FileReading] => [
       name,
-      { status: 'missing', looked: `${root}/${file}`, mark: 'ENOENT' },
+      { status: 'missing', looked: `${root}/${file}${suffix}`, mark: 'ENOENT' },
     ]);
     return { readings: new Map(missing), revision: undefined };
   }
@@ -143,6 +148,8 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   }
 
   function watch(listener: SourceListener): () => Promise<void> | undefined {
+    // Polling could not find it either: permissions are never added to a process.
+    if (isDenied(root)) return () => undefined;
     const problem = subPathProblem(root);
     if (problem !== undefined) listener.problem(problem);
     mountWatch = watchMount(root, { pollIntervalMs, listener, state: mountState(root) });
@@ -164,6 +171,8 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
       }
     },
     note() {
+      if (isDenied(root))
+        return `Node may not read it without --allow-fs-read=${root}; other sources serve its secrets`;
       return layout === 'absent'
         ? 'the mount does not exist yet; other sources serve its secrets'
         : undefined;
@@ -194,5 +203,5 @@ function hasTransientFailure({ readings }: MountReading): boolean {
 }
 
 function exists(root: string): boolean {
-  return statSync(root, { throwIfNoEntry: false }) !== undefined;
+  return !isDenied(root) && statSync(root, { throwIfNoEntry: false }) !== undefined;
 }

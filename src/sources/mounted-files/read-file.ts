@@ -22,6 +22,27 @@ export interface MountView {
   readonly maxFileBytes: number;
 }
 
+const CHUNK_BYTES = 16 * 1024;
+
+/**
+ * Fresh memory for the files of one read. Small files share a chunk, because memory for each of them costs as much as
+ * reading it; Node's own pool would share it with the rest of the process.
+ */
+export class ReadMemory {
+  #chunk = Buffer.alloc(0);
+  #used = 0;
+
+  take(size: number): Buffer {
+    if (size > CHUNK_BYTES / 4) return Buffer.alloc(size);
+    if (this.#used + size > this.#chunk.length) {
+      this.#chunk = Buffer.alloc(CHUNK_BYTES);
+      this.#used = 0;
+    }
+    this.#used += size;
+    return this.#chunk.subarray(this.#used - size, this.#used);
+  }
+}
+
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 // Without O_NONBLOCK, opening a FIFO would block the process.
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
@@ -31,13 +52,13 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
  * through the thread pool takes more than ten times as long. A synchronous read of all files is also rarely interrupted by a
  * swap.
  */
-export function readSecretFile(view: MountView, name: string, file: string): FileReading {
+export function readSecretFile(view: MountView, memory: ReadMemory, name: string, file: string): FileReading {
   const path = `${view.base}/${file}`;
   try {
     if (NO_FOLLOW === 0 || file.includes('/')) assertInside(view.root, name, dirname(path), path);
     const descriptor = openInside(view.root, name, path);
     try {
-      return readDescriptor(view, name, path, descriptor);
+      return readDescriptor(view, memory, name, path, descriptor);
     } finally {
       closeSync(descriptor);
     }
@@ -66,7 +87,13 @@ function assertInside(root: string, name: string, target: string, path: string):
   });
 }
 
-function readDescriptor(view: MountView, name: string, path: string, descriptor: number): FileReading {
+function readDescriptor(
+  view: MountView,
+  memory: ReadMemory,
+  name: string,
+  path: string,
+  descriptor: number,
+): FileReading {
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) {
     throw new SecretsError('FILE_UNREADABLE', `${path} is not a regular file`, {
@@ -82,12 +109,12 @@ function readDescriptor(view: MountView, name: string, path: string, descriptor:
     });
   }
   // One byte more than expected, to detect a file that grows during the read.
-  const buffer = Buffer.alloc(stat.size + 1);
+  const buffer = memory.take(stat.size + 1);
   let length = 0;
   for (;;) {
     const count = readSync(descriptor, buffer, length, buffer.length - length, null);
     length += count;
-    if (count === 0 || length === buffer.length) break;
+    if (count === 0 || length >= stat.size) break;
   }
   const mark = `${stat.ino}:${length === stat.size ? stat.size : 'moving'}:${stat.mtimeMs}:${stat.ctimeMs}`;
   return {
@@ -121,9 +148,19 @@ function failure(name: string, path: string, error: unknown): FileReading {
     transient: true,
     error: new SecretsError('FILE_UNREADABLE', `${path} cannot be read: ${code}${permissions(path)}`, {
       secret: name,
-      next: 'Check the filePermission of the object, the securityContext of the pod and the node.',
+      next:
+        code === DENIED
+          ? allowRead(path)
+          : 'Check the filePermission of the object, the securityContext of the pod and the node.',
     }),
   };
+}
+
+/** The code with which Node's permission model (`--permission`) denies access. */
+export const DENIED = 'ERR_ACCESS_DENIED';
+
+export function allowRead(path: string): string {
+  return `Start Node with --allow-fs-read=${path} too.`;
 }
 
 /** Describes the facts behind a permission error: mode and owner of a path, and the user of this process. */

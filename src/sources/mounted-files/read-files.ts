@@ -1,7 +1,7 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { errorCode } from '../../internal/describe-error';
 import type { ReadRequest } from '../source';
-import { type FileReading, type MountView, readSecretFile } from './read-file';
+import { type FileReading, type MountView, ReadMemory, readSecretFile } from './read-file';
 
 /** The result of one read of a mount. `readings` is `undefined` if nothing changed since `request.since`. */
 export interface MountReading {
@@ -15,12 +15,13 @@ export const MAX_DEPTH = 8;
 /** Reads the requested files and, with `list`, every file below the mount. Reads each file once. */
 export function readFiles(view: MountView, { lookups, list }: ReadRequest): Map<string, FileReading> {
   const readings = new Map<string, FileReading>();
+  const memory = new ReadMemory();
   if (list) {
-    for (const file of listFiles(view.base)) readings.set(file, readSecretFile(view, file, file));
+    for (const file of listFiles(view.base)) readings.set(file, readSecretFile(view, memory, file, file));
   }
   for (const { name, file } of lookups) {
     const listed = name === file && readings.has(name);
-    if (!listed) readings.set(name, readSecretFile(view, name, file));
+    if (!listed) readings.set(name, readSecretFile(view, memory, name, file));
   }
   return readings;
 }

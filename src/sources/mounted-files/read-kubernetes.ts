@@ -1,9 +1,8 @@
 import { lstatSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { delay } from '../../internal/time';
+import { realDelay, realTurn } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
 import { DATA_LINK, dataTarget } from './layout';
 import type { FileReading, MountView } from './read-file';
@@ -27,7 +26,7 @@ export async function readKubernetes(
 ): Promise<MountReading | undefined> {
   let dangling = 0;
   for (let attempt = 0; attempt < MAX_ATTEMPTS && !request.signal.aborted; attempt += 1) {
-    if (attempt > 0) await setImmediate();
+    if (attempt > 0) await realTurn();
     const target = dataTarget(root);
     if (target === undefined) return undefined;
     const base = resolve(root, target);
@@ -37,7 +36,7 @@ export async function readKubernetes(
       if (dataTarget(root) !== target) continue;
       dangling += 1;
       if (dangling > MAX_DANGLING_RETRIES) throw danglingLink(root, target);
-      await delay(DANGLING_DELAY_MS, request.signal);
+      await realDelay(DANGLING_DELAY_MS, request.signal);
       continue;
     }
     if (revision === request.since) return { readings: undefined, revision };

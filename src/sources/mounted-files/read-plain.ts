@@ -1,5 +1,5 @@
 import { SecretsError } from '../../errors';
-import { delay } from '../../internal/time';
+import { realDate, realDelay, realNow } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
 import { type FileReading, markOf } from './read-file';
 import { listFiles, type MountReading, readFiles } from './read-files';
@@ -22,20 +22,20 @@ export async function readPlain(
   if (request.since !== undefined && request.since === currentRevision(root, request)) {
     return { readings: undefined, revision: request.since };
   }
-  const deadline = Date.now() + MAX_SETTLE_MS;
+  const deadline = realNow() + MAX_SETTLE_MS;
   const view = { root, base: root, maxFileBytes };
   let previous = readFiles(view, request);
   for (;;) {
-    if (newestChange(previous) > Date.now() - SETTLE_STEP_MS) await delay(SETTLE_STEP_MS, request.signal);
+    if (newestChange(previous) > realDate() - SETTLE_STEP_MS) await realDelay(SETTLE_STEP_MS, request.signal);
     const current = readFiles(view, request);
-    const late = Date.now() > deadline;
+    const late = realNow() > deadline;
     const waiting = !late && [...current].some(([name, reading]) => isEmpty(reading) && hadValue(name));
     if (agree(previous, current) && !waiting) {
       return { readings: current, revision: revisionFor(current) };
     }
     if (late || request.signal.aborted) throw unstable(root);
     previous = current;
-    await delay(SETTLE_STEP_MS, request.signal);
+    await realDelay(SETTLE_STEP_MS, request.signal);
   }
 }
 

@@ -1,9 +1,9 @@
-import { watch } from 'node:fs';
-import { basename, relative, sep } from 'node:path';
-import type { FSWatcher } from 'chokidar';
+import { type FSWatcher, readdirSync, watch } from 'node:fs';
+import { basename, join, relative, sep } from 'node:path';
+import type { FSWatcher as ChokidarWatcher } from 'chokidar';
 import { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { unrefTimer } from '../../internal/time';
+import { realTimer } from '../../internal/real-time';
 import { DATA_LINK } from './layout';
 import { MAX_DEPTH } from './read-files';
 
@@ -32,17 +32,31 @@ export const watchDataLink: Watcher = (root, directory, events) =>
 
 /**
  * Watches plain files, including subdirectories, whether they are written in place or replaced by rename. Uses chokidar, which
- * is loaded lazily, because most mounts never need it.
+ * is loaded lazily, because most mounts never need it. Where it cannot be imported (it is ESM only, and Jest runs modules in
+ * a VM), each directory gets a watch of its own.
  */
 export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, unavailable }) => {
-  let watcher: FSWatcher | undefined;
+  let watcher: ChokidarWatcher | undefined;
+  let tree: DirectoryTree | undefined;
   let closed = false;
-  const hints = gather(hint);
+  const hints = gather(() => {
+    // Before the hint: what is written into a new directory until then is read because of it.
+    tree?.rescan();
+    if (!closed) hint();
+  });
 
   async function start(): Promise<void> {
-    const { watch } = await import('chokidar');
+    const chokidar = await import('chokidar').catch(() => undefined);
     if (closed) return;
-    watcher = watch(directory, {
+    if (chokidar === undefined) {
+      tree = new DirectoryTree(directory, hints.soon, fail);
+      tree.rescan();
+      if (closed) return;
+      ready();
+      hints.soon();
+      return;
+    }
+    watcher = chokidar.watch(directory, {
       persistent: false,
       ignoreInitial: true,
       followSymlinks: false,
@@ -68,6 +82,7 @@ export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, una
   async function close(): Promise<void> {
     closed = true;
     hints.cancel();
+    tree?.close();
     await watcher?.close();
   }
 
@@ -77,6 +92,53 @@ export const watchPlainDirectory: Watcher = (root, directory, { hint, ready, una
     await started;
   };
 };
+
+/** Watches a directory and those below it, one `fs.watch` each. */
+class DirectoryTree {
+  readonly #root: string;
+  readonly #changed: () => void;
+  readonly #failed: (error: unknown) => void;
+  #watchers: readonly FSWatcher[] = [];
+
+  constructor(root: string, changed: () => void, failed: (error: unknown) => void) {
+    this.#root = root;
+    this.#changed = changed;
+    this.#failed = failed;
+  }
+
+  /** Watches what is there now. A directory that was made anew has the old path, and maybe the old inode: all are replaced. */
+  rescan(): void {
+    const replaced = this.#watchers;
+    const watchers: FSWatcher[] = [];
+    this.#watchers = watchers;
+    try {
+      this.#add(this.#root, 0, watchers);
+    } catch (error) {
+      this.#failed(error);
+    }
+    for (const watcher of replaced) watcher.close();
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers) watcher.close();
+    this.#watchers = [];
+  }
+
+  #add(path: string, depth: number, watchers: FSWatcher[]): void {
+    try {
+      const watcher = watch(path, { persistent: false }, this.#changed);
+      watchers.push(watcher);
+      watcher.on('error', this.#failed);
+      if (depth === MAX_DEPTH) return;
+      for (const entry of readdirSync(path, { withFileTypes: true })) {
+        if (entry.isDirectory()) this.#add(join(path, entry.name), depth + 1, watchers);
+      }
+    } catch (error) {
+      // It vanished meanwhile: the directory above tells of that, and the next refresh of the mount's own end.
+      if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+    }
+  }
+}
 
 /** Waits for an absent mount: watches the nearest existing directory above it for the next part of the path. */
 export const watchAncestor: Watcher = (root, directory, events) => {
@@ -122,7 +184,7 @@ function gather(hint: () => void): { soon(): void; cancel(): void } {
   let cancel: (() => void) | undefined;
   return {
     soon() {
-      cancel ??= unrefTimer(GATHER_MS, () => {
+      cancel ??= realTimer(GATHER_MS, () => {
         cancel = undefined;
         hint();
       });
@@ -136,6 +198,7 @@ function gather(hint: () => void): { soon(): void; cancel(): void } {
 
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: 'Raise fs.inotify.max_user_watches on the node.',
+  ERR_ACCESS_DENIED: 'Let Node read the directory above it too (--allow-fs-read), or lower pollIntervalMs.',
   EMFILE: 'Raise fs.inotify.max_user_instances on the node, or the limit of open files.',
 };
 

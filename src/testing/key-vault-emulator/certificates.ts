@@ -1,6 +1,6 @@
 import { generateKeyPair, randomBytes, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type Jose, loadPeer } from '../../internal/peer';
+import { type Jose, type ModuleWith, peer } from '../../internal/peer';
 
 /** An RSA key pair in PEM. */
 interface PemKeys {
@@ -47,6 +47,11 @@ function madeOnce<T>(made: Map<string, Promise<T>>, role: string, make: () => Pr
   return known;
 }
 
+const FORGE_USES = ['md', 'pki'] as const;
+
+/** What the emulator needs of the `node-forge` package. */
+export type EmulatorForge = ModuleWith<(typeof FORGE_USES)[number]>;
+
 /** The part of node-forge that is used. */
 interface Forge {
   readonly md: { readonly sha256: { create(): object } };
@@ -83,10 +88,13 @@ const SUBJECT_ALT_IP = 7;
 
 /**
  * Makes an authority, and lets it issue a certificate for `hosts` and 127.0.0.1. Only this function uses the authority's key.
- * @throws `PEER_MISSING` without the optional package node-forge.
+ * @throws `PEER_MISSING`, `PEER_UNSUPPORTED`: it needs the optional package node-forge.
  */
-export async function createServerIdentity(hosts: readonly string[]): Promise<ServerIdentity> {
-  const forge = loadPeer<Forge>('node-forge');
+export async function createServerIdentity(
+  hosts: readonly string[],
+  nodeForge: EmulatorForge | undefined,
+): Promise<ServerIdentity> {
+  const forge = peer<Forge>('node-forge', FORGE_USES, nodeForge);
   const [authorityKeys, serverKeys] = await Promise.all([
     certificateKeys('authority'),
     certificateKeys('server'),

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:https';
 import { join } from 'node:path';
-import { type Jose, loadJose } from '../../internal/peer';
+import { type Jose, peerJose } from '../../internal/peer';
 import { createTestMount } from '../test-mount';
 import { createServerIdentity, signingKey } from './certificates';
 import { ENTRA_HOST, Entra } from './entra';
 import { Faults, type KeyVaultFault } from './faults';
 import { ConnectProxy, LoopbackAgent } from './loopback';
-import { type KeyVaultEmulatorOptions, readEmulatorOptions } from './options';
+import { JOSE_USES, type KeyVaultEmulatorOptions, readEmulatorOptions } from './options';
 import { EmulatorServer, type KeyVaultRequest } from './server';
 import { AccessTokens, Cluster, type ProjectedToken } from './tokens';
 import { RateLimit, Vault } from './vault';
@@ -103,7 +103,7 @@ const CA_FILE = 'ca.crt';
  * await vault.set('api-key', 'second');
  * vault.fail({ kind: 'throttled', times: 2 });
  * ```
- * @throws `PEER_MISSING`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `NAME_INVALID`
+ * @throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `NAME_INVALID`
  */
 export async function createKeyVaultEmulator(options?: KeyVaultEmulatorOptions): Promise<KeyVaultEmulator> {
   const read = readEmulatorOptions(options);
@@ -114,9 +114,9 @@ export async function createKeyVaultEmulator(options?: KeyVaultEmulatorOptions):
   const content = new VaultContent();
   for (const [name, value] of Object.entries(read.secrets)) content.set(name, value);
 
-  const jose = await loadJose();
+  const jose = await peerJose(JOSE_USES, read.jose);
   const [identity, services] = await Promise.all([
-    createServerIdentity(hosts),
+    createServerIdentity(hosts, read.nodeForge),
     createServices(jose, read, vaultHost, content),
   ]);
   const { vault, entra, tokens, faults, clusterKey } = services;

@@ -36,17 +36,18 @@ export interface KeyVaultFault {
 
 /**
  * - `unauthorized`: 401, the token is refused
- * - `rbac`, `firewall`, `policy`: 403, which only the inner error tells apart
+ * - `rbac`, `firewall`, `policy`: 403; only the inner error differs
  * - `disabled`: 403, as for a disabled secret
  * - `throttled`: 429
  * - `unavailable`: 5xx
  * - `empty-body`: an error without a body
- * - `bad-json`: the right answer, cut off: it still holds most of the value
- * - `hang-before-headers`, `hang-in-body`: an answer that never comes, or never ends
- * - `reset`: the connection closes instead of an answer
- * - `slow`: the right answer, late
+ * - `bad-json`: the right response, truncated: it still holds most of the value
+ * - `hang-before-headers`, `hang-in-body`: a response that never starts, or never ends
+ * - `reset`: the connection closes without a response
+ * - `slow`: the right response, late
  *
- * At `entra`, `unauthorized`, `rbac`, `firewall`, `policy` and `disabled` do not exist: `projectToken` makes it refuse.
+ * At `entra`, `unauthorized`, `rbac`, `firewall`, `policy` and `disabled` do not exist. To make Entra ID refuse a token, use
+ * `projectToken`.
  */
 export type KeyVaultFaultKind =
   | 'unauthorized'
@@ -63,7 +64,7 @@ export type KeyVaultFaultKind =
   | 'reset'
   | 'slow';
 
-/** Every kind; `true` if Entra ID knows it too. */
+/** All kinds. `true` if the kind exists at Entra ID too. */
 const KINDS: Readonly<Record<KeyVaultFaultKind, boolean>> = {
   unauthorized: false,
   rbac: false,
@@ -129,7 +130,7 @@ export class Faults {
     };
   }
 
-  /** The fault that a request meets. Counts the request as one of its `times`. */
+  /** Returns the fault that applies to a request. Counts the request as one of its `times`. */
   take(at: 'vault' | 'entra', secret?: string): Fault | undefined {
     const taken = this.#active.find(({ fault, left }) => left > 0 && matches(fault, at, secret));
     if (taken !== undefined) taken.left -= 1;

@@ -1,5 +1,7 @@
 import { SecretsError } from '../../errors';
-import { count, ms, type Option, readOptions, text } from '../../internal/options';
+import { count, ms, type Option, passed, readOptions, text } from '../../internal/options';
+import type { ModuleWith } from '../../internal/peer';
+import type { EmulatorForge } from './certificates';
 
 /** Options of `createKeyVaultEmulator`. */
 export interface KeyVaultEmulatorOptions {
@@ -21,7 +23,21 @@ export interface KeyVaultEmulatorOptions {
   readonly tokenLifetimeMs?: number | undefined;
   /** Answers more requests than this in ten seconds with 429. Default: no limit. */
   readonly rateLimit?: { readonly perTenSeconds: number } | undefined;
+  /** The `jose` package to use instead of the installed one: `import * as jose from 'jose'`. */
+  readonly jose?: ModuleWith<(typeof JOSE_USES)[number]> | undefined;
+  /** The `node-forge` package to use instead of the installed one. */
+  readonly nodeForge?: EmulatorForge | undefined;
 }
+
+export const JOSE_USES = [
+  'SignJWT',
+  'decodeJwt',
+  'decodeProtectedHeader',
+  'errors',
+  'exportJWK',
+  'generateKeyPair',
+  'jwtVerify',
+] as const;
 
 const WHERE = 'createKeyVaultEmulator';
 const MAX_PAGE_SIZE = 25;
@@ -38,6 +54,8 @@ export function readEmulatorOptions(options: KeyVaultEmulatorOptions | undefined
     emptyPages: count(1),
     tokenLifetimeMs: ms(3_600_000, { least: 1_000 }),
     rateLimit,
+    jose: passed<object>(),
+    nodeForge: passed<EmulatorForge>(),
   });
 }
 

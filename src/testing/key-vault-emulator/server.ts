@@ -18,7 +18,7 @@ export interface HostResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; `undefined` for no body at all. */
   readonly body: unknown;
-  /** How the response breaks on its way. Default: it does not. */
+  /** How the delivery of the response fails. Default: it succeeds. */
   readonly delivery?: 'cut' | 'hang-before-headers' | 'hang-in-body' | 'reset';
 }
 
@@ -36,7 +36,7 @@ export function header(request: HostRequest, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** One request, without anything that was said in it. */
+/** The record of one request, without its headers and body. */
 export interface KeyVaultRequest {
   readonly at: Date;
   readonly host: string;

@@ -2,7 +2,7 @@ import { randomUUID, X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
 import { flag, type Option, readOptions, text } from '../../internal/options';
 
-/** What a version of a secret has in addition to its value. */
+/** The attributes of a version of a secret. */
 export interface KeyVaultSecretAttributes {
   /** `false`: reading it answers 403. Default: `true`. */
   readonly enabled?: boolean;

@@ -1,6 +1,6 @@
 import type { HostResponse } from './server';
 
-/** What the errors of a vault name in addition to the problem. */
+/** The details that errors of a vault contain. */
 export interface VaultContext {
   readonly name: string;
   readonly tenantId: string;

@@ -100,7 +100,7 @@ function secretBundle(vaultUrl: string, secret: VaultSecret, version: SecretVers
   };
 }
 
-/** What lists show. An item for a secret, not for a version, has no version id. */
+/** An item of a list. An item for a secret, not for a version, has no version id. */
 function secretItem(vaultUrl: string, secret: VaultSecret, version: SecretVersion, id = ''): object {
   const { managed, contentType, tags } = version;
   return {

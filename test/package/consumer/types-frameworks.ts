@@ -51,6 +51,8 @@ const other = fastify();
 await other.register(hotSecrets, { store: secrets, closeStore: false });
 other.get('/', async (request) => {
   const user: string = request.secrets.reveal('user');
+  // @ts-expect-error Nobody declared it.
+  request.secrets.reveal('pasword');
   return [user, other.secrets.generation];
 });
 

@@ -1,6 +1,5 @@
 import { bearerToken } from 'hot-secrets/http';
 import { describe, expect, it } from 'vitest';
-import { assertPeer } from '../../../src/internal/peer';
 
 const usual = { tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47', audience: 'api://shop-webhook' };
 
@@ -34,13 +33,4 @@ describe('bearerToken', () => {
   it('requires only a tenant and an audience for bearerToken', () => {
     expect(bearerToken(usual)).toBeTypeOf('function');
   });
-});
-
-it('names a missing package, and the command that installs it', () => {
-  expect(() => assertPeer('hot-secrets-no-such-package')).toThrow(
-    expect.objectContaining({
-      code: 'PEER_MISSING',
-      next: 'Run: npm install hot-secrets-no-such-package',
-    }),
-  );
 });

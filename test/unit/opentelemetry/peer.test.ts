@@ -14,7 +14,7 @@ it('names the command that installs a missing @opentelemetry/api', async () => {
   onTestFinished(() => missing.mockRestore());
   await using store = await SecretStore.open({ sources: [memory({ token: 'first-value' })] });
   expect(() => instrumentSecrets(store)).toThrow(
-    expect.objectContaining({ code: 'PEER_MISSING', next: 'Run: npm install @opentelemetry/api' }),
+    expect.objectContaining({ code: 'PEER_MISSING', next: 'Run: npm install "@opentelemetry/api@>=1.9"' }),
   );
 });
 

@@ -1,5 +1,5 @@
 import { createServer } from 'node:tls';
-import { rotating, type SecretStore } from 'hot-secrets';
+import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
 import { createPool } from 'hot-secrets/pg';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -63,6 +63,93 @@ describe('client settings among the options', () => {
       code: 'OPTION_INVALID',
       next: expect.stringContaining(`Return it from the recipe: (s) => ({ ${setting}:`),
     });
+  });
+});
+
+describe('a misspelt setting of pg in a recipe', () => {
+  it.each([
+    [{ pasword: 'p' }, 'password'],
+    [{ passwrod: 'p' }, 'password'],
+    [{ Host: 'db' }, 'host'],
+    [{ idleTimeoutMs: 5 }, 'idleTimeoutMillis'],
+    [{ application_nme: 'shop' }, 'application_name'],
+  ])('is refused, with the one that was meant: %o', async (settings, meant) => {
+    const { secrets } = await harness();
+    const recipe = (s: SecretStore) => ({ user: s.reveal('user'), ...settings });
+    expect(refusal(() => (createPool as Loose)(secrets, recipe))).toMatchObject({
+      code: 'OPTION_UNKNOWN',
+      resource: 'pool',
+      next: `Did you mean "${meant}"?`,
+    });
+  });
+
+  it('is not seen in a name that is like none, or beside the right one', async () => {
+    const { secrets } = await harness();
+    const others = {
+      path: 'p',
+      name: 'n',
+      role: 'r',
+      test: 1,
+      pool: 1,
+      client: 'pg',
+      schema: 'public',
+      log: () => {},
+    };
+    const known = {
+      types: undefined,
+      binary: false,
+      verify: undefined,
+      parseInputDatesAsUTC: true,
+      poolSize: 3,
+    };
+    const settings = { ...others, ...known, passwords: ['a'], password: 'a', replication: undefined };
+    const pool = createPool(secrets, (s) => ({ user: s.reveal('user'), ...settings }));
+    await pool.end();
+  });
+});
+
+describe('a misspelt function of a lifecycle', () => {
+  const built = { build: (s: SecretStore) => s.reveal('user') };
+  class Client {
+    readonly connect = () => {};
+    readonly verify = () => {};
+    build(s: SecretStore) {
+      return s.reveal('user');
+    }
+    reconnect() {}
+  }
+  class Misspelt extends Client {
+    dispoze() {}
+  }
+
+  it.each<[object, string]>([
+    [{ ...built, dispoze: () => {} }, 'Did you mean "dispose"?'],
+    [{ bild: built.build }, 'Did you mean "build"?'],
+    [{ ...built, verfiy: undefined }, 'Did you mean "verify"?'],
+    [{ ...built, close: () => {} }, 'The functions are: build, verify, drain, dispose.'],
+    [new Misspelt(), 'Did you mean "dispose"?'],
+  ])('is refused, with what was meant: %o', async (lifecycle, next) => {
+    const { secrets } = await harness();
+    expect(refusal(() => (rotating as Loose)(secrets, lifecycle))).toMatchObject({
+      code: 'OPTION_UNKNOWN',
+      next,
+    });
+  });
+
+  it('is told from an option, which belongs into the third argument', async () => {
+    const { secrets } = await harness();
+    expect(refusal(() => (rotating as Loose)(secrets, { ...built, drainTimeoutMs: 5 }))).toMatchObject({
+      code: 'OPTION_INVALID',
+      next: 'Pass it as the third argument: rotating(secrets, { build, … }, { drainTimeoutMs: … }).',
+    });
+  });
+
+  it('is not seen in the other members of an instance, or in data', async () => {
+    const { secrets } = await harness();
+    await (rotating as (...args: unknown[]) => Rotating<string>)(secrets, new Client()).close();
+    await (
+      rotating(secrets, { ...built, count: 0, disposed: [], dispose() {} } as never) as Rotating<string>
+    ).close();
   });
 });
 

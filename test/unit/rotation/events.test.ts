@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { inspect } from 'node:util';
 import { memory, SecretStore, type SecretsError } from 'hot-secrets';
 import { createPool } from 'hot-secrets/pg';
 import { createServerNames } from 'hot-secrets/tls';
@@ -22,6 +23,24 @@ function listening(secrets: {
   secrets.on('error', (error) => told.push(error));
   return told;
 }
+
+describe('a rotation that is printed', () => {
+  it('shows its name, its generation and its counts', async () => {
+    const { secrets, start } = await harness();
+    const resource = start();
+    expect(inspect(resource)).toBe("Rotating { name: 'resource', not ready }");
+    await resource.ready;
+    expect(inspect(resource)).toBe("Rotating { name: 'resource', generation: 1 }");
+    await resource.close();
+    expect(inspect(resource)).toBe("Rotating { name: 'resource', closed }");
+
+    const pool = createPool(secrets, (s) => ({ user: s.reveal('user') }), { name: 'orders' });
+    expect(inspect(pool.rotation)).toBe(
+      "Rotation { name: 'orders', generation: 1, staleCount: 0, listeningCount: 0 }",
+    );
+    await pool.end();
+  });
+});
 
 describe('the events of a rotating resource', () => {
   it('stops a listener of a resource by the returned function, off, a signal or once', async () => {

@@ -57,6 +57,46 @@ describe('a required secret in no source', () => {
     expect(error.message).toContain('"dbPassword"');
     expect(error.message).toMatch(/mounted-files has no \S+database-password \(it has: databse-password\)/);
     expect(error.message).toContain('environment has no DATABASE_PASSWORD (it has: DATABASE_PASWORD)');
+    expect(error.message).toMatch(
+      /^A required secret was not found in any source.* Add it to a source, correct its name,/,
+    );
+  });
+
+  it('names all missing secrets in one error', async () => {
+    const error = await failure(() =>
+      SecretStore.open({ secrets: { one: 'one', two: 'two' }, sources: [memory({})] }),
+    );
+    expect(error.message).toMatch(
+      /^2 required secrets were not found in any source.* Add them to a source, correct their/,
+    );
+  });
+});
+
+describe('an argument of another kind', () => {
+  it.each<[string, () => unknown, RegExp]>([
+    ['memory(5)', () => memory(5 as never), /^memory needs an object of names and values, not that number\./],
+    ['memory({ a: 5 })', () => memory({ a: 5 } as never), /value of "a" must be a string or a Uint8Array/],
+    ['set({ a: {} })', () => memory().set({ a: {} } as never), /not an object.*JSON\.stringify/],
+    ['new SecretStore()', () => new (SecretStore as never as new () => unknown)(), /await SecretStore\.open/],
+  ])('refuses %s, and says what to pass', async (_call, attempt, message) => {
+    const error = await failure(attempt);
+    expect([error.code, error.message]).toEqual(['OPTION_INVALID', expect.stringMatching(message)]);
+  });
+
+  it('refuses to redact anything but a string', async () => {
+    await using store = await SecretStore.open({ sources: [memory({ a: MARKER })] });
+    const error = await failure(() => store.redact(123 as never));
+    expect(error.message).toBe(
+      'redact needs a string, not that number. Pass the finished log line: redact(JSON.stringify(entry)), for example.',
+    );
+  });
+
+  it('keeps the values of a memory source when a new one is refused', async () => {
+    const source = memory({ a: 'first' });
+    await using store = await SecretStore.open({ sources: [source] });
+    await failure(() => source.set({ a: 'second', b: 5 } as never));
+    await store.refresh();
+    expect(store.reveal('a')).toBe('first');
   });
 });
 

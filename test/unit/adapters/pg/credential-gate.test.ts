@@ -19,7 +19,7 @@ function gate(overrides: Partial<ConstructorParameters<typeof CredentialGate>[1]
   const probe = vi.fn(async () => false);
   // One client is open: it could still serve.
   const pool = { _pendingQueue: queue, _clients: [{} as Client] };
-  const made = new CredentialGate(pool, { waitMs: 1000, probe, opened, ...overrides });
+  const made = new CredentialGate(pool, { waitMs: () => 1000, probe, opened, ...overrides });
   const wait = () => {
     const callback = vi.fn();
     queue.push({ callback });

@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import type { Snapshot } from 'hot-secrets';
-import { Pool } from 'pg';
+import { Client, Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { credentialOf } from '../../../../src/adapters/pg/credential';
 import type { SecretsError } from '../../../../src/errors';
@@ -9,7 +9,7 @@ import { createAuthority } from '../../../support/certificates';
 
 const snapshot = { generation: 7 } as Snapshot;
 const run = (recipe: unknown) =>
-  credentialOf('pool', runRecipe('pool', recipe as () => object, snapshot, 'a pg.Pool'));
+  credentialOf(Client, 'pool', runRecipe('pool', recipe as () => object, snapshot, 'a pg.Pool'));
 
 function failure(recipe: unknown): SecretsError {
   try {
@@ -41,6 +41,12 @@ describe('the recipe of a pool', () => {
     expect(failure(() => value).code).toBe('RECIPE_FAILED');
   });
 
+  it('keeps the hidden password of the options of a pool', () => {
+    const { options } = new Pool({ host: 'db', password: 'fictitious' });
+    expect(run(() => options).config).toMatchObject({ host: 'db', password: 'fictitious' });
+    expect(run(() => ({ ...options, password: 'other' })).config.password).toBe('other');
+  });
+
   it('keeps a connectionString that cannot be parsed out of the error', () => {
     const error = failure(() => ({ connectionString: 'postgres://user:fictitious@%zz:port' }));
     expect(error.code).toBe('RECIPE_FAILED');
@@ -54,11 +60,53 @@ describe('the recipe of a pool', () => {
         user: 'named',
         password: 'own',
         host: 'url-host',
-        port: '6543',
+        port: 6543,
         database: 'url-db',
         application_name: 'app',
       },
     });
+  });
+});
+
+describe('the database of a connectionString', () => {
+  const databaseOf = (connectionString: string, named: object = {}) =>
+    run(() => ({ connectionString, ...named })).config.database;
+
+  it.each([
+    'postgres://app:secret@db/app',
+    'postgresql://app@db:5432/app?application_name=x',
+    'postgres:///app?host=/run&user=app',
+    'socket:/run?db=app&user=app',
+    '/run app',
+    'app?user=app',
+  ])('stays when %s names it, whatever the user is', (connectionString) => {
+    expect(databaseOf(connectionString, { user: 'app-2' })).toBe('app');
+    expect(databaseOf(connectionString, { user: 'app-2', database: 'named' })).toBe('named');
+  });
+
+  it.each([
+    'postgres://app:secret@db',
+    'postgres://app@db/',
+    'postgres://app@db?x=/y',
+    'socket:/run?user=app',
+  ])('is that of the user when %s names none', (connectionString) => {
+    expect(databaseOf(connectionString, { user: 'app-2' })).toBeUndefined();
+  });
+});
+
+describe('a connectionString', () => {
+  it('is read by the pg module that is used, which knows its sslmode', () => {
+    const { config } = run(() => ({ connectionString: 'postgres://app@db/app?sslmode=no-verify' }));
+    expect(config.ssl).toMatchObject({ rejectUnauthorized: false, secureContext: expect.any(Object) });
+    expect(run(() => ({ connectionString: 'postgres://app@db/app?sslmode=disable' })).config.ssl).toBe(false);
+  });
+
+  it('needs a pg whose client says what it read', () => {
+    class Other {}
+    const recipe = () => ({ connectionString: 'postgres://db/app' });
+    expect(() => credentialOf(Other as never, 'pool', recipe())).toThrow(
+      expect.objectContaining({ code: 'PEER_UNSUPPORTED' }),
+    );
   });
 });
 

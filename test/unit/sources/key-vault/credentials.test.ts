@@ -16,7 +16,7 @@ function stub(variables: Readonly<Record<string, string | undefined>>): void {
 
 const created = () => {
   const options = { additionalPolicies: [], retryOptions: { maxRetries: 0 } };
-  return createCredential(workloadIdentityOf(undefined), options).constructor.name;
+  return createCredential(workloadIdentityOf(undefined), options, undefined).constructor.name;
 };
 
 describe('the default credential', () => {

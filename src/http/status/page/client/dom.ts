@@ -17,7 +17,7 @@ export interface Row<Item> {
 
 export function byId(id: string): HTMLElement {
   const element = document.getElementById(id);
-  if (element === null) throw new Error(`There is no #${id}.`);
+  if (element === null) throw new Error(`The page has no element #${id}.`);
   return element;
 }
 
@@ -75,7 +75,7 @@ setInterval(() => {
   }
 }, 1000);
 
-/** Highlights what has just changed, for a moment. */
+/** Highlights a changed element for a moment. */
 export function flash(element: HTMLElement): void {
   element.classList.remove('fresh');
   // Restarts an animation that still runs.

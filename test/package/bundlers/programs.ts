@@ -1,0 +1,177 @@
+/** A program for one entry: what it imports besides the entry and the main one, and what it does. */
+interface Program {
+  readonly imports?: string;
+  /** Peers that the entry loads: bundled and passed as options, or external and loaded by the package. */
+  readonly peers?: readonly string[];
+  /** What a peer imports without needing it, and bundlers do not find. */
+  readonly notInstalled?: readonly string[];
+  /** Statements; `passed` is true where peers are bundled. `entry`, `store`, `pairs` and `missing` are known. */
+  readonly body: string;
+}
+
+const EMULATOR = `
+  const emulator = await testing.createKeyVaultEmulator({ secrets: { token: 'of-the-vault' }, ...(passed ? { jose, nodeForge } : {}) });`;
+
+/** One program for each entry of package.json. */
+export const programs: Readonly<Record<string, Program>> = {
+  index: {
+    imports: `import { createTestMount } from 'hot-secrets/testing'; import nodeForge from 'node-forge';`,
+    peers: ['node-forge'],
+    // A plain directory loads chokidar; the legacy PFX loads node-forge.
+    body: `
+  const { mountedFiles, secret } = entry;
+  const mount = await createTestMount({ token: 'first', 'old.pfx': Buffer.from(pairs.legacyPfx, 'base64') }, { layout: 'plain' });
+  const mounted = await SecretStore.open({
+    secrets: { token: 'token', web: secret.tls('old.pfx', passed ? { nodeForge } : {}) },
+    sources: [mountedFiles(mount.path, { pollIntervalMs: 60_000 })],
+  });
+  const changed = new Promise((resolve) => mounted.on('change', resolve));
+  const problems = [];
+  mounted.on('error', (error) => problems.push(error));
+  await mount.rotate({ token: 'second' });
+  await within(changed);
+  equal(mounted.reveal('token'), 'second');
+  equal(mounted.reveal('web').key.includes('PRIVATE KEY'), true);
+  equal(problems.length, 0);
+  await mounted.close();
+  await mount.cleanup();`,
+  },
+  pg: {
+    imports: `import pg from 'pg';`,
+    peers: ['pg'],
+    body: `
+  const recipe = (s) => ({ connectionString: 'postgres://app@127.0.0.1:9/app?sslmode=disable', password: s.reveal('token') });
+  const pool = entry.createPool(store, recipe, passed ? { pg } : {});
+  equal(pool instanceof pg.Pool, true);
+  equal((await within(pool.query('select 1').catch((error) => error))).code, 'ECONNREFUSED');
+  await pool.end();
+  if (passed) await missing(() => entry.createPool(store, recipe), 'pg');`,
+  },
+  tls: {
+    imports: `import { createServer } from 'node:https';`,
+    body: `
+  const server = createServer();
+  const attached = entry.attachSecureContext(server, store, (s) => s.reveal('web'));
+  await attached.close();`,
+  },
+  https: { body: `entry.createAgent(store, (s) => ({ ...s.reveal('web') })).destroy();` },
+  undici: {
+    imports: `import undici from 'undici';`,
+    peers: ['undici'],
+    body: `
+  const recipe = (s) => ({ connect: s.reveal('web') });
+  const dispatcher = entry.createDispatcher(store, recipe, passed ? { undici } : {});
+  equal(dispatcher instanceof undici.Dispatcher, true);
+  await dispatcher.close();
+  if (passed) await missing(() => entry.createDispatcher(store, recipe), 'undici');`,
+  },
+  'key-vault': {
+    imports: `import * as testing from 'hot-secrets/testing'; import * as identity from '@azure/identity';
+import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose from 'jose'; import nodeForge from 'node-forge';`,
+    peers: ['@azure/identity', '@azure/keyvault-secrets', 'jose', 'node-forge'],
+    body: `${EMULATOR}
+  const modules = passed ? { identity, keyvaultSecrets } : {};
+  const vault = await SecretStore.open({ secrets: { token: 'token' }, sources: [entry.keyVault({ ...emulator.options, ...modules })] });
+  equal(vault.reveal('token'), 'of-the-vault');
+  await vault.close();
+  if (passed) {
+    const opening = () => SecretStore.open({ secrets: { token: 'token' }, sources: [entry.keyVault(emulator.options)] });
+    await missing(opening, 'keyvaultSecrets');
+  }
+  await emulator.close();`,
+  },
+  http: {
+    imports: `import * as jose from 'jose';`,
+    peers: ['jose'],
+    body: `
+  const tenantId = '72f988bf-86f1-41af-91ab-2d7cd011db47';
+  const { publicKey, privateKey } = await jose.generateKeyPair('RS256');
+  const keys = { keys: [{ ...(await jose.exportJWK(publicKey)), kid: 'one', alg: 'RS256' }] };
+  const token = await new jose.SignJWT({ azp: tenantId }).setProtectedHeader({ alg: 'RS256', kid: 'one' })
+    .setAudience('api://x').setIssuer('https://sts.windows.net/' + tenantId + '/').setExpirationTime('1h').sign(privateKey);
+  const fetch = async () => new Response(JSON.stringify(keys), { headers: { 'content-type': 'application/json' } });
+  const usual = { tenantId, audience: 'api://x', appIds: [tenantId], fetch };
+  const request = { headers: new Headers({ authorization: 'Bearer ' + token }) };
+  // The import of jose is one that bundlers follow: also without the option, the bundle contains it.
+  for (const options of [usual, { ...usual, jose }]) equal(await entry.bearerToken(options)(request), true);
+  entry.healthHandler(store);`,
+  },
+  opentelemetry: {
+    imports: `import * as api from '@opentelemetry/api';`,
+    peers: ['@opentelemetry/api'],
+    body: `
+  entry.instrumentSecrets(store, passed ? { api } : {})();
+  if (passed) await missing(() => entry.instrumentSecrets(store), 'api');`,
+  },
+  express: { body: `equal(typeof entry.secretsMiddleware(store), 'function');` },
+  fastify: { body: `equal(typeof entry.hotSecrets, 'function');` },
+  koa: {
+    body: `equal(typeof entry.secretsMiddleware(store), 'function');`,
+  },
+  hono: {
+    body: `equal(typeof entry.secretsMiddleware(store), 'function');`,
+  },
+  nestjs: {
+    imports: `import { Module } from '@nestjs/common';`,
+    peers: ['@nestjs/common'],
+    notInstalled: ['class-transformer', 'class-validator'],
+    body: `
+  const root = entry.SecretsModule.forRoot({ store });
+  class App {}
+  Module({ imports: [root] })(App);
+  entry.InjectSecret('token')(App, undefined, 0);
+  equal(Reflect.getMetadata('imports', App)[0], root);
+  equal(Reflect.getMetadata('self:paramtypes', App).length, 1);`,
+  },
+  testing: {
+    imports: `import * as jose from 'jose'; import nodeForge from 'node-forge';`,
+    peers: ['jose', 'node-forge'],
+    body: `
+  const testing = entry;${EMULATOR}
+  equal(emulator.vaultUrl, 'https://emulator.vault.azure.net');
+  await emulator.close();
+  const mount = await entry.createTestMount({ token: 'first' });
+  await mount.cleanup();
+  if (passed) await missing(() => entry.createKeyVaultEmulator({ jose }), 'nodeForge');`,
+  },
+};
+
+/** The source of a program: imports everything of an entry, opens a store, uses the entry, and prints `ok`. */
+export function sourceOf(name: string, passed: boolean, pairs: object): string {
+  const { imports = '', body } = programs[name] as Program;
+  const specifier = name === 'index' ? 'hot-secrets' : `hot-secrets/${name}`;
+  return `import * as entry from '${specifier}';
+import { memory, secret as define, SecretStore } from 'hot-secrets';
+${imports}
+const passed = ${passed};
+const pairs = ${JSON.stringify(pairs)};
+function equal(actual, expected) {
+  if (actual !== expected) throw new Error('expected ' + expected + ', got ' + actual);
+}
+function within(promise) {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('too late')), 20_000); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function missing(use, option) {
+  const error = await Promise.resolve().then(use).then(() => undefined, (reason) => reason);
+  equal(error?.code, 'PEER_MISSING');
+  if (!error.message.includes('\`' + option + '\`')) throw new Error(error.message);
+}
+export async function main() {
+  if (Object.keys(entry).length === 0) throw new Error('the entry is empty');
+  const source = memory({ token: 'value', 'tls.crt': pairs.cert, 'tls.key': pairs.key });
+  const secrets = { token: 'token', web: define.tls({ cert: 'tls.crt', key: 'tls.key' }) };
+  const store = await SecretStore.open({ secrets, sources: [source] });
+  ${body}
+  await store.close();
+  return 'ok';
+}
+`;
+}
+
+/** What a bundler leaves out of the program of an entry. */
+export function externalsOf(name: string, passed: boolean): readonly string[] {
+  const { peers = [], notInstalled = [] } = programs[name] as Program;
+  return passed ? notInstalled : [...peers, ...notInstalled];
+}

@@ -1,0 +1,60 @@
+// Every entry, in a program that TypeScript checks for each way to resolve modules.
+import { memory, rotating, SecretStore, secret } from 'hot-secrets';
+import { secretsMiddleware as ofExpress, type SecretsMiddleware } from 'hot-secrets/express';
+import { type HotSecretsPlugin, hotSecrets } from 'hot-secrets/fastify';
+import { secretsMiddleware as ofHono, type SecretsVariables } from 'hot-secrets/hono';
+import { basicAuth, type HttpHandler, statusHandler } from 'hot-secrets/http';
+import { createAgent, type HotAgent } from 'hot-secrets/https';
+import { keyVault } from 'hot-secrets/key-vault';
+import { secretsMiddleware as ofKoa, type SecretsContext } from 'hot-secrets/koa';
+import { SecretsModule } from 'hot-secrets/nestjs';
+import { instrumentSecrets } from 'hot-secrets/opentelemetry';
+import { createPool, type HotPool } from 'hot-secrets/pg';
+import { createKeyVaultEmulator, createTestMount, sourceContract } from 'hot-secrets/testing';
+import { attachSecureContext } from 'hot-secrets/tls';
+import { createDispatcher, type HotDispatcher } from 'hot-secrets/undici';
+
+type IsAny<T> = symbol extends keyof T ? true : false;
+
+/** What a function reads of any store that has it, whatever else that has. */
+function login(store: SecretStore<{ readonly user: string }>): string {
+  return store.reveal('user');
+}
+
+export async function entries(): Promise<readonly unknown[]> {
+  const secrets = await SecretStore.open({
+    secrets: { user: 'user', key: secret.bytes('key'), web: secret.tls('web') },
+    sources: [memory({ user: 'u', key: 'k' }), keyVault({ vaultUrl: 'https://shop.vault.azure.net' })],
+    name: 'shop',
+  });
+  const client = rotating(secrets, { build: (s) => ({ user: s.reveal('user') }) });
+  const pool = createPool(secrets, (s) => ({ user: s.reveal('user') }));
+  const agent = createAgent(secrets, (s) => s.reveal('web'));
+  const dispatcher = createDispatcher(secrets, (s) => ({ connect: { ...s.reveal('web') } }));
+  const page: HttpHandler = statusHandler(secrets, { authorize: basicAuth(secrets, 'user') });
+  const express: SecretsMiddleware = ofExpress(secrets);
+  const koa = ofKoa(secrets);
+  const hono = ofHono(secrets);
+  const plugin: HotSecretsPlugin = hotSecrets;
+  const module = SecretsModule.forRoot({ store: secrets });
+  const stop: () => void = instrumentSecrets(secrets);
+  const mount = await createTestMount({ user: 'u' });
+  const typed: readonly false[] = [
+    false as IsAny<HotPool>,
+    false as IsAny<HotAgent>,
+    false as IsAny<HotDispatcher>,
+    false as IsAny<typeof module>,
+    false as IsAny<typeof koa>,
+    false as IsAny<typeof hono>,
+    false as IsAny<typeof plugin>,
+    false as IsAny<SecretsContext<{ readonly user: string }>>,
+    false as IsAny<SecretsVariables<{ readonly user: string }>>,
+  ];
+  // @ts-expect-error It reads a name that this store does not have.
+  login(await SecretStore.open({ secrets: { key: 'key' } }));
+  attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
+  return [login(secrets), client, pool, agent, dispatcher, page, express, koa, hono, module, stop].concat(
+    typed as never,
+    [mount, createKeyVaultEmulator, sourceContract] as never,
+  );
+}
