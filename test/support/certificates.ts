@@ -18,6 +18,19 @@ export interface IssueOptions {
   readonly key?: 'ec' | 'rsa';
   /** Issues a P-256 certificate for the key of this one, like a renewal that keeps its key. */
   readonly renews?: Issued;
+  /** The extended key usage. Default: both. */
+  readonly purposes?: readonly ('serverAuth' | 'clientAuth')[];
+}
+
+/** What to put into the certificate of an authority. */
+export interface IntermediateOptions {
+  readonly notAfter?: Date;
+  /** Default: true. */
+  readonly isAuthority?: boolean;
+  /** How many authorities may stand below. */
+  readonly pathLength?: number;
+  /** Makes another certificate for the key of this authority. */
+  readonly renews?: Authority;
 }
 
 /** A certificate for servers and clients, with its key. */
@@ -38,7 +51,7 @@ export interface Authority {
   readonly key: string;
   issue(options?: IssueOptions): Promise<Issued>;
   /** An authority below this one. */
-  intermediate(commonName?: string): Promise<Authority>;
+  intermediate(commonName?: string, options?: IntermediateOptions): Promise<Authority>;
 }
 
 interface Signer {
@@ -85,9 +98,10 @@ async function authority(
       const cert = pem(await signLeaf(options, leafKeys, self));
       return { cert, key: await keyPem(leafKeys), chain: cert + intermediates };
     },
-    async intermediate(commonName = 'Test Intermediate') {
-      const lowerKeys = await generateKeys('ec');
-      const lower = await signAuthority(commonName, lowerKeys, self);
+    async intermediate(commonName = 'Test Intermediate', options = {}) {
+      const { renews } = options;
+      const lowerKeys = await (renews === undefined ? generateKeys('ec') : keysOf(renews));
+      const lower = await signAuthority(commonName, lowerKeys, self, options);
       return authority(lower, lowerKeys, pem(lower) + intermediates);
     },
   };
@@ -97,22 +111,23 @@ async function signAuthority(
   commonName: string,
   keys: webcrypto.CryptoKeyPair,
   parent: Signer | undefined,
+  { notAfter, isAuthority = true, pathLength }: IntermediateOptions = {},
 ): Promise<x509.X509Certificate> {
   const now = Date.now();
   const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags;
   return sign([{ CN: [commonName] }], keys, parent, {
     // Longer on both sides than any leaf certificate of a test.
     notBefore: new Date(now - 3650 * DAY_MS),
-    notAfter: new Date(now + 3650 * DAY_MS),
+    notAfter: notAfter ?? new Date(now + 3650 * DAY_MS),
     extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.BasicConstraintsExtension(isAuthority, pathLength, true),
       new x509.KeyUsagesExtension(keyCertSign | cRLSign | digitalSignature, true),
     ],
   });
 }
 
 async function signLeaf(
-  { commonName, hosts = ['localhost', '127.0.0.1'], key = 'ec', ...dates }: IssueOptions,
+  { commonName, hosts = ['localhost', '127.0.0.1'], key = 'ec', purposes, ...dates }: IssueOptions,
   keys: webcrypto.CryptoKeyPair,
   issuer: Signer,
 ): Promise<x509.X509Certificate> {
@@ -123,10 +138,9 @@ async function signLeaf(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(digitalSignature | (key === 'rsa' ? keyEncipherment : 0), true),
-      new x509.ExtendedKeyUsageExtension([
-        x509.ExtendedKeyUsage.serverAuth,
-        x509.ExtendedKeyUsage.clientAuth,
-      ]),
+      new x509.ExtendedKeyUsageExtension(
+        (purposes ?? ['serverAuth', 'clientAuth']).map((purpose) => x509.ExtendedKeyUsage[purpose]),
+      ),
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
     ],
   });
@@ -171,7 +185,7 @@ async function generateKeys(kind: 'ec' | 'rsa'): Promise<webcrypto.CryptoKeyPair
     : webcrypto.subtle.generateKey(EC, true, usages);
 }
 
-async function keysOf({ key }: Issued): Promise<webcrypto.CryptoKeyPair> {
+async function keysOf({ key }: Pick<Issued, 'key'>): Promise<webcrypto.CryptoKeyPair> {
   const privateDer = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' });
   const publicDer = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const { subtle } = webcrypto;

@@ -8,6 +8,7 @@ import {
   contextOptionsOf,
   type SecureOptions,
   withoutContextOptions,
+  withoutPfx,
 } from '../tls/secure-context';
 
 /** The option that names the connector of a connection. Node copies it from the agent's options to each connection's. */
@@ -22,6 +23,7 @@ let made = 0;
 export class AgentConnector {
   /** Unique even within one generation, because the end of a grace window makes another connector. */
   readonly #serial: number;
+  readonly #name: string;
   readonly #options: AgentOptions;
   readonly #context: SecureContext;
   /** `undefined` if the recipe returned a context, which cannot be extended. */
@@ -32,8 +34,10 @@ export class AgentConnector {
   constructor(name: string, options: AgentOptions) {
     made += 1;
     this.#serial = made;
+    this.#name = name;
     this.#context = contextFor(name, options);
-    this.#material = options.secureContext === undefined ? (contextOptionsOf(options) ?? {}) : undefined;
+    this.#material =
+      options.secureContext === undefined ? withoutPfx(name, contextOptionsOf(options) ?? {}) : undefined;
     this.#options = Object.assign(agentOptions(name, withoutContextOptions(options)), { [CONNECTOR]: this });
   }
 
@@ -55,7 +59,9 @@ export class AgentConnector {
     if (this.#material === undefined) return this.#context;
     if (request.secureContext !== undefined) return request.secureContext;
     const own = contextOptionsOf(request);
-    return own === undefined ? this.#context : createSecureContext({ ...own, ...this.#material });
+    return own === undefined
+      ? this.#context
+      : createSecureContext(withoutPfx(this.#name, { ...own, ...this.#material }));
   }
 }
 

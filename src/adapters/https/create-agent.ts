@@ -29,6 +29,7 @@ const IN_RECIPE = ['ca', 'cert', 'key', 'pfx', 'keepAlive', 'maxSockets', 'maxTo
  * Options: `name` (default `HTTPS agent`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`,
  * `TLS_OPTIONS_INVALID` (in `rejected` events after the first run), `OPTION_UNKNOWN`, `OPTION_INVALID`. Events:
  * `DRAIN_TIMEOUT`.
  *

@@ -18,7 +18,8 @@ let credentials = 0;
 
 /**
  * Makes a credential from the options that the recipe of the pool returned.
- * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`, `PEER_UNSUPPORTED`.
+ * @throws `RECIPE_FAILED`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `PEER_UNSUPPORTED`.
  */
 export function credentialOf(Client: PgModule['Client'], name: string, config: PoolConfig): Credential {
   const complete = withoutConnectionString(Client, config);

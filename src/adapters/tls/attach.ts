@@ -1,6 +1,6 @@
 import type { SecureContextOptions, Server } from 'node:tls';
 import { SecretsError } from '../../errors';
-import { ms, passed } from '../../internal/options';
+import { ms, oneOf, passed } from '../../internal/options';
 import { type ClientRotation, clientOptions, RotatingClient } from '../../rotation/client';
 import { Closing } from '../../rotation/lifetime';
 import type { SecretStore } from '../../store/types';
@@ -13,8 +13,9 @@ import {
   serveContext,
 } from './context-slot';
 import { hidePrivateOptions, inheritedOptions, rememberOptions } from './inherited-options';
+import { preferNames } from './key-types';
 import { internalsOf, type ServerNames, type ServerNamesInternals } from './server-names';
-import { sessionContext } from './session-context';
+import { bindsSessionsToNames, sessionContext, trustsDiffer, withoutTickets } from './session-context';
 
 /** Durations are milliseconds. */
 export interface AttachOptions {
@@ -28,6 +29,11 @@ export interface AttachOptions {
    * a `DRAIN_TIMEOUT`. Default: they stay open.
    */
   readonly drainTimeoutMs?: number | undefined;
+  /**
+   * What to do with a certificate without intermediates if the one before had some: `reject` (default) keeps the old one,
+   * because clients may need them; `accept` uses it.
+   */
+  readonly shorterChain?: 'reject' | 'accept' | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
   /** The longest step of the backoff. Default: 30 000. */
@@ -57,8 +63,9 @@ const ATTACHED = Symbol.for('hot-secrets.attached');
  * server listens.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later the first seven are
- * `rejected` events; `DRAIN_TIMEOUT` is an `error` event.
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
+ * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
+ * `CERTIFICATE_CHAIN_INCOMPLETE`; `DRAIN_TIMEOUT` is an `error` event.
  *
  * @example
  * ```ts
@@ -74,12 +81,13 @@ export function attachSecureContext<V>(
   options: AttachOptions = {},
 ): AttachedContext {
   assertServer(server);
-  const own = { names: passed<object>(), drainTimeoutMs: ms() };
+  const own = { names: passed<object>(), drainTimeoutMs: ms(), shorterChain: oneOf('reject', 'accept') };
   const settings = clientOptions(WHERE, options, 'TLS server', own, IN_RECIPE);
-  const { name, drainTimeoutMs } = settings;
+  const { name, drainTimeoutMs, shorterChain } = settings;
   const names = settings.names === undefined ? undefined : internalsOrThrow(settings.names);
-  const applied = new AppliedOptions(server, names);
+  const applied = new AppliedOptions(name, server, names);
   const inherited = inheritedOptions(server);
+  let slot: ContextSlot | undefined;
   const client = new RotatingClient(WHERE, {
     kind: 'tls-server',
     store,
@@ -88,17 +96,23 @@ export function attachSecureContext<V>(
     options: { ...settings, drainTimeoutMs: drainTimeoutMs ?? Number.POSITIVE_INFINITY },
     // Checks on the server itself, because a separate context would cost a millisecond.
     connect: (contextOptions: SecureContextOptions) =>
-      serveContext(name, contextOptions, inherited, (complete) => applied.apply(complete)),
+      serveContext(
+        name,
+        contextOptions,
+        { inherited, before: shorterChain === 'reject' ? slot?.current.options : undefined },
+        (complete) => applied.apply(complete),
+      ),
   });
   hidePrivateOptions(server);
   Object.defineProperty(server, ATTACHED, { value: true, configurable: true });
 
   const count: SwapCount = names?.count ?? { swaps: 0 };
-  const slot = new ContextSlot(count, client.current, drainTimeoutMs);
+  slot = new ContextSlot(count, client.current, drainTimeoutMs);
   const connections = new ConnectionWatch(
     server,
     count,
     (host, acceptedAt) => names?.slotOf(host, acceptedAt) ?? slot,
+    () => applied.resumes,
   );
   const drains = drainTimeoutMs !== undefined || names?.drainTimeoutMs !== undefined;
   const http = drains ? new HttpWatch(server, connections) : undefined;
@@ -132,13 +146,24 @@ export function attachSecureContext<V>(
 
 /** The options that the server has: those of the slot, except between a build and its swap. */
 class AppliedOptions {
-  readonly #server: Server;
+  readonly #name: string;
+  readonly #server: Server & { readonly requestCert?: boolean };
   readonly #names: ServerNamesInternals | undefined;
   #current: SecureContextOptions | undefined;
+  #resumes = true;
 
-  constructor(server: Server, names: ServerNamesInternals | undefined) {
+  constructor(name: string, server: Server, names: ServerNamesInternals | undefined) {
+    this.#name = name;
     this.#server = server;
     this.#names = names;
+  }
+
+  /**
+   * False if a session could cross from one name to another whose authorities never checked its client. The server then
+   * issues no tickets. A session in the user's own cache may still be resumed, and does not count.
+   */
+  get resumes(): boolean {
+    return this.#resumes;
   }
 
   is(options: SecureContextOptions): boolean {
@@ -147,12 +172,17 @@ class AppliedOptions {
 
   /** Gives the server these options. Throws without having changed it. */
   apply(options: SecureContextOptions): undefined {
-    const served = [options, ...(this.#names?.served() ?? [])];
+    const names = this.#names?.served() ?? [];
+    const served = [options, ...names];
     const sessionIdContext = sessionContext(options.sessionIdContext, served);
+    const complete = { ...preferNames(this.#name, options, names), sessionIdContext };
+    const resumes =
+      this.#server.requestCert === false || !trustsDiffer(served) || bindsSessionsToNames(process.versions);
     const restore = rememberOptions(this.#server);
     try {
-      this.#server.setSecureContext({ ...options, sessionIdContext });
+      this.#server.setSecureContext(resumes ? complete : withoutTickets(complete));
       this.#current = options;
+      this.#resumes = resumes;
     } catch (error) {
       restore();
       throw error;

@@ -11,6 +11,7 @@ import {
   isStale,
   type SwapCount,
 } from './context-slot';
+import { resumedProblem } from './session-context';
 
 /** Returns the slot that served a connection which arrived after `acceptedAt` swaps. `host` is the requested name, or `''`. */
 type SlotOf = (host: string, acceptedAt: number) => ContextSlot;
@@ -29,13 +30,16 @@ export class ConnectionWatch {
   readonly #server: Server;
   readonly #count: SwapCount;
   readonly #slotOf: SlotOf;
+  readonly #resumes: () => boolean;
   readonly #open = new Map<TLSSocket, Watched>();
   /** The number of swaps before each connection arrived, by the connection's addresses. */
   readonly #arrivals = new Map<string, number>();
   #newest: Watched | undefined;
 
-  constructor(server: Server, count: SwapCount, slotOf: SlotOf) {
+  /** `resumes` tells whether the client certificate of a resumed session counts. */
+  constructor(server: Server, count: SwapCount, slotOf: SlotOf, resumes: () => boolean) {
     this.#server = server;
+    this.#resumes = resumes;
     this.#count = count;
     this.#slotOf = slotOf;
     server.on('connection', this.#accepted);
@@ -76,6 +80,7 @@ export class ConnectionWatch {
   };
 
   readonly #secured = (socket: TLSSocket) => {
+    this.#judgeResumed(socket);
     const addresses = addressesOf(socket) ?? '';
     const { servername } = socket as { servername?: string | false | null };
     // Unix sockets have no addresses, so they count from the end of their handshake.
@@ -99,6 +104,19 @@ export class ConnectionWatch {
     connection.slot.opened(connection);
     socket.once('close', () => this.#forget(connection));
   };
+
+  /** Does what Node does to a connection whose client certificate is not trusted. */
+  #judgeResumed(socket: TLSSocket): void {
+    const { requestCert, rejectUnauthorized } = this.#server as Server & {
+      readonly requestCert?: boolean;
+      readonly rejectUnauthorized?: boolean;
+    };
+    if (requestCert === false || !socket.authorized || !socket.isSessionReused()) return;
+    const problem = this.#resumes() ? resumedProblem(socket) : 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+    if (problem === undefined) return;
+    Object.assign(socket, { authorized: false, authorizationError: problem });
+    if (rejectUnauthorized !== false) socket.destroy();
+  }
 
   #forget(connection: Watched): void {
     connection.cancel();

@@ -3,7 +3,7 @@ import type { ServerHttp2Session } from 'node:http2';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { unrefTimer } from '../../internal/time';
 import type { Recipe } from '../../rotation/recipe';
-import { checkedContext } from './secure-context';
+import { assertAsComplete, checkedContext, withoutPfx } from './secure-context';
 
 // The time that the peer gets to answer the end of a connection.
 const LINGER_MS = 1_000;
@@ -43,19 +43,27 @@ export interface SwapCount {
   swaps: number;
 }
 
+interface ServeOptions {
+  /** Options that apply unless the recipe returns them. */
+  readonly inherited?: SecureContextOptions;
+  /** The options in use, whose chain the new one must not fall short of. */
+  readonly before?: SecureContextOptions | undefined;
+}
+
 /**
- * Checks what a recipe returned. `inherited` holds options that apply unless the recipe returns them. `make` must succeed with
- * the result.
- * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * Checks what a recipe returned. `make` must succeed with the result.
+ * @throws `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_CHAIN_INCOMPLETE`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`,
+ * `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
  */
 export function serveContext(
   name: string,
   returned: SecureContextOptions,
-  inherited: SecureContextOptions = {},
+  { inherited = {}, before }: ServeOptions = {},
   make: (options: SecureContextOptions) => SecureContext | undefined = createSecureContext,
 ): ServedContext {
   const named = Object.entries(returned).filter(([, value]) => value !== undefined);
-  const options = { ...inherited, ...Object.fromEntries(named) } as SecureContextOptions;
+  const options = withoutPfx(name, { ...inherited, ...Object.fromEntries(named) } as SecureContextOptions);
+  if (before !== undefined) assertAsComplete(name, options, before);
   const context = checkedContext(name, options, 'required', make);
   return { options, context, from: 0, until: Number.POSITIVE_INFINITY };
 }

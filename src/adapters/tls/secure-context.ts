@@ -1,5 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import {
+  assertChain,
+  assertPurpose,
+  certificatesOf,
+  intermediates,
+  type Use,
+} from '../../definitions/tls/chain';
+import { readMaterial } from '../../definitions/tls/read-material';
 import { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
 
@@ -12,7 +20,8 @@ import { describeError } from '../../internal/describe-error';
  *
  * `make` replaces the creation of a context as the check by OpenSSL.
  *
- * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * @throws `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`.
  */
 export function checkedContext(
   name: string,
@@ -27,10 +36,11 @@ export function checkedContext<T>(
 ): T;
 export function checkedContext(
   name: string,
-  options: SecureContextOptions,
+  returned: SecureContextOptions,
   pair: 'required' | 'optional',
   make: (options: SecureContextOptions) => unknown = createSecureContext,
 ): unknown {
+  const options = withoutPfx(name, returned);
   const { cert, key, pfx, ca } = options;
   if (isEmpty(pfx)) {
     const some = !isEmpty(cert) || !isEmpty(key) || cert !== undefined || key !== undefined;
@@ -47,6 +57,7 @@ export function checkedContext(
       },
     );
   }
+  assertAccepted(name, options, pair === 'required' ? 'server' : 'client');
   try {
     return make(options);
   } catch (error) {
@@ -55,6 +66,74 @@ export function checkedContext(
       `OpenSSL refuses the TLS options of the ${name} with ${describeError(error)}`,
       { next: 'Use a secret.tls definition for the pair, whose error says what is wrong.' },
     );
+  }
+}
+
+/** Checks what OpenSSL leaves to the peer. A `secret.tls` has checked the chain already, but a recipe may return any text. */
+function assertAccepted(name: string, { cert }: SecureContextOptions, use: Use): void {
+  for (const [leaf, ...others] of chainsOf(cert)) {
+    if (leaf === undefined) continue;
+    assertChain(name, leaf, others);
+    assertPurpose(name, use, leaf, others);
+  }
+}
+
+/**
+ * Checks that a new pair sends intermediates if the one before did: clients that needed them would refuse it.
+ * @throws `CERTIFICATE_CHAIN_INCOMPLETE`.
+ */
+export function assertAsComplete(
+  name: string,
+  next: SecureContextOptions,
+  before: SecureContextOptions,
+): void {
+  const fewest = (chains: X509Certificate[][]) => Math.min(...chains.map((one) => intermediates(one) ?? 1));
+  if (fewest(chainsOf(before.cert)) === 0 || fewest(chainsOf(next.cert)) > 0) return;
+  const what = `the new certificate of the ${name} comes without intermediates, which the one before had`;
+  throw new SecretsError('CERTIFICATE_CHAIN_INCOMPLETE', what, {
+    next: "Store the certificate followed by its chain. If clients need none, set shorterChain: 'accept'.",
+  });
+}
+
+function chainsOf(cert: SecureContextOptions['cert'] = []): X509Certificate[][] {
+  try {
+    return [cert].flat().map(certificatesOf);
+  } catch {
+    // OpenSSL says why.
+    return [];
+  }
+}
+
+/**
+ * Replaces a PFX by its certificate and key: Node would also trust every certificate in it. An explicit certificate and key win.
+ * @throws `TLS_OPTIONS_INVALID`.
+ */
+export function withoutPfx(name: string, options: SecureContextOptions): SecureContextOptions {
+  if (isEmpty(options.pfx)) return options;
+  const { pfx, passphrase, ...rest } = options;
+  const pairs = [pfx].flat().map((one) => {
+    const { buf = one, passphrase: own = passphrase } = one as { buf?: string | Buffer; passphrase?: string };
+    return pairOfPfx(name, typeof buf === 'string' ? Buffer.from(buf, 'latin1') : (buf as Buffer), own);
+  });
+  const keys = isEmpty(rest.key) ? {} : { passphrase };
+  return { cert: pairs.map(({ cert }) => cert), key: pairs.map(({ key }) => key), ...keys, ...rest };
+}
+
+function pairOfPfx(name: string, pfx: Buffer, passphrase: string | undefined): { cert: string; key: string } {
+  try {
+    return readMaterial({
+      alias: name,
+      pair: [[name, pfx]],
+      ca: undefined,
+      passphrase,
+      expired: 'warn',
+      nodeForge: undefined,
+    });
+  } catch (error) {
+    const { what, next } = error as SecretsError;
+    throw new SecretsError('TLS_OPTIONS_INVALID', `the recipe of the ${name} returned a bad PFX: ${what}`, {
+      next,
+    });
   }
 }
 
@@ -143,7 +222,8 @@ export function withoutContextOptions<O extends object>(options: O): O {
 /**
  * Makes the context that the options describe, once instead of for each connection: a bad pair is found here, and nothing
  * that a client keeps, prints or uses as a connection's name holds a key afterwards.
- * @throws `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`.
+ * @throws `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`, `TLS_OPTIONS_INVALID`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`.
  */
 export function contextFor(name: string, options: SecureOptions): SecureContext {
   return options.secureContext ?? checkedContext(name, options, 'optional');

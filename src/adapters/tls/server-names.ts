@@ -1,7 +1,7 @@
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { SecretsError } from '../../errors';
 import type { Listenable } from '../../internal/events';
-import { kindOf, ms, readOptions } from '../../internal/options';
+import { kindOf, ms, oneOf, readOptions } from '../../internal/options';
 import { RotatingClient } from '../../rotation/client';
 import { Closing } from '../../rotation/lifetime';
 import { assertStore } from '../../rotation/recipe';
@@ -21,6 +21,11 @@ import { namesFor, serverName } from './server-name';
 export interface ServerNamesOptions {
   /** How long connections may stay on the old certificate of a name (see `AttachOptions`). Default: they stay open. */
   readonly drainTimeoutMs?: number | undefined;
+  /**
+   * What to do with the certificate of a name without intermediates if the one before had some: `reject` (default) keeps the old one,
+   * because clients may need them; `accept` uses it.
+   */
+  readonly shorterChain?: 'reject' | 'accept' | undefined;
   /** First step of the backoff between attempts with a pair that failed. Default: 1 000. */
   readonly retryBaseMs?: number | undefined;
   /** The longest step of the backoff. Default: 30 000. */
@@ -56,8 +61,9 @@ export interface ServerNames<V> extends AsyncDisposable, Listenable<RotationEven
  * certificates, each name needs the `ca` to check them against.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
- * `TLS_OPTIONS_INVALID`, `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later the first seven are
- * `rejected` events.
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
+ * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
+ * `CERTIFICATE_CHAIN_INCOMPLETE`.
  *
  * @example
  * ```ts
@@ -80,6 +86,7 @@ export function createServerNames<V>(
   }
   const settings = readOptions(WHERE, options, {
     drainTimeoutMs: ms(),
+    shorterChain: oneOf('reject', 'accept'),
     retryBaseMs: ms(1_000),
     retryMaxMs: ms(30_000),
   });
@@ -100,6 +107,7 @@ export interface ServerNamesInternals {
 
 interface NameSettings {
   readonly drainTimeoutMs: number | undefined;
+  readonly shorterChain: 'reject' | 'accept';
   readonly retryBaseMs: number;
   readonly retryMaxMs: number;
 }
@@ -234,7 +242,10 @@ class NameTable<V> implements ServerNames<V> {
     recipe: ContextRecipe<V>,
   ): { readonly name: string; readonly client: NameClient<V> } {
     const called = `server name ${name}`;
-    const { drainTimeoutMs = Number.POSITIVE_INFINITY, ...retry } = this.#settings;
+    const { drainTimeoutMs = Number.POSITIVE_INFINITY, shorterChain, ...retry } = this.#settings;
+    let made: NameClient<V> | undefined;
+    // The first pair of a recipe falls short of none.
+    const before = () => (shorterChain === 'reject' ? made?.current.options : undefined);
     const client = new RotatingClient(WHERE, {
       kind: 'tls-name',
       store: this.#store,
@@ -242,8 +253,9 @@ class NameTable<V> implements ServerNames<V> {
       returns: 'tls.createSecureContext',
       options: { name: called, drainTimeoutMs, ...retry },
       shared: { events: this.#events, label: name },
-      connect: (options: SecureContextOptions) => serveContext(called, options),
+      connect: (options: SecureContextOptions) => serveContext(called, options, { before: before() }),
     });
+    made = client;
     return { name, client };
   }
 

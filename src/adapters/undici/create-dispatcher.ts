@@ -45,6 +45,7 @@ const IN_RECIPE = ['connect', 'connections', 'pipelining', 'factory', 'allowH2',
  * Options: `undici`, `name` (default `dispatcher`), `drainTimeoutMs`, `retryBaseMs`, `retryMaxMs`.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
+ * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`,
  * `TLS_OPTIONS_INVALID` (in `rejected` events after the first run), `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_UNKNOWN`,
  * `OPTION_INVALID`. Events: `DRAIN_TIMEOUT`.
  *

@@ -58,8 +58,8 @@ export interface Chain {
   readonly leaf: X509Certificate;
   /** Each certificate precedes its issuer. Cross-signed alternatives follow. */
   readonly issuers: readonly X509Certificate[];
-  /** Number of other certificates. */
-  readonly unrelated: number;
+  /** Other certificates. */
+  readonly unrelated: readonly X509Certificate[];
 }
 
 /**
@@ -73,21 +73,26 @@ export function orderChain(certificates: readonly X509Certificate[], key: KeyObj
   const rest = new Set(distinct.filter((one) => one !== leaf));
   const issuers: X509Certificate[] = [];
   // Add the path up from the leaf, then other issuers of its members.
-  for (let at = leaf, next = issuerOf(at, rest); next !== undefined; at = next, next = issuerOf(at, rest)) {
+  for (let at = leaf, next = issuedBy(at, rest); next !== undefined; at = next, next = issuedBy(at, rest)) {
     rest.delete(next);
     issuers.push(next);
   }
   for (const member of [leaf, ...issuers]) {
-    for (let next = issuerOf(member, rest); next !== undefined; next = issuerOf(member, rest)) {
+    for (let next = issuedBy(member, rest); next !== undefined; next = issuedBy(member, rest)) {
       rest.delete(next);
       issuers.push(next);
     }
   }
-  return { leaf, issuers, unrelated: rest.size };
+  return { leaf, issuers, unrelated: [...rest] };
 }
 
-function issuerOf(member: X509Certificate, among: ReadonlySet<X509Certificate>): X509Certificate | undefined {
-  return [...among].find((one) => member.checkIssued(one) && member.verify(one.publicKey));
+/** Returns the certificate that issued `member`: a valid one, if there are several. */
+export function issuedBy(
+  member: X509Certificate,
+  among: Iterable<X509Certificate>,
+): X509Certificate | undefined {
+  const issuers = [...among].filter((one) => member.checkIssued(one) && member.verify(one.publicKey));
+  return issuers.find((one) => !isExpired(one)) ?? issuers[0];
 }
 
 /** Puts the newest certificate first, because a reissued certificate may keep its key. */

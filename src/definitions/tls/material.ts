@@ -3,22 +3,19 @@ import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 import type { Expiry, ValueTraits } from '../definition';
 import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
+import { expiredIssuer } from './chain';
 
 /**
- * A validated certificate with its key. Spread it into Node's TLS options. It has either `cert` and `key`, or `pfx` with an
- * optional `passphrase`. It is shared, not copied: treat it as read-only.
+ * A validated certificate with its key, whatever their stored encoding. Spread it into Node's TLS options. It is shared, not
+ * copied: treat it as read-only.
  */
 export interface TlsMaterial {
   /** PEM: the leaf first, then its chain. */
-  readonly cert?: string;
+  readonly cert: string;
   /** PEM, decrypted. */
-  readonly key?: string;
+  readonly key: string;
   /** PEM, one certificate each. */
   readonly ca?: string[];
-  /** Decoded bytes of a PKCS#12 file. */
-  readonly pfx?: Buffer;
-  /** The passphrase of `pfx`. */
-  readonly passphrase?: string;
   /** The certificate that peers see. */
   readonly leaf: X509Certificate;
 }
@@ -64,7 +61,9 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
     warnings(material) {
       const unrelated = known.get(material)?.unrelated ?? 0;
       return [
-        isExpired(material.leaf) ? certificateExpired(alias, material.leaf) : undefined,
+        isExpired(material.leaf)
+          ? certificateExpired(alias, material.leaf)
+          : expiredIssuer(alias, material.leaf, known.get(material)?.issuers ?? []),
         hostMismatch(alias, material.leaf, hostNames),
         unrelated > 0 ? unrelatedCertificates(alias, unrelated) : undefined,
       ].filter((warning) => warning !== undefined);
@@ -78,11 +77,8 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
       ];
     },
     isSame: (one, other) =>
-      one.pfx === undefined &&
-      one.cert === other.cert &&
-      one.key === other.key &&
-      isSameSet(one.ca ?? [], other.ca ?? []),
-    sensitive: ({ key = '', pfx, passphrase }) => [...keyForms(key), pfx, passphrase],
+      one.cert === other.cert && one.key === other.key && isSameSet(one.ca ?? [], other.ca ?? []),
+    sensitive: ({ key }) => keyForms(key),
   };
 }
 

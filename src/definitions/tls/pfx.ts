@@ -1,47 +1,51 @@
-import type { X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate, SecureContext } from 'node:tls';
 import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
-import { bounded } from '../../internal/time';
 import { type NodeForgeModule, readLegacyPfx } from './legacy-pfx';
+import { pemOfPkcs12 } from './pkcs12';
 import { passphraseMissing, passphraseWrong } from './private-key';
 
-/** A PFX that OpenSSL accepts, or the PEM text of a PFX that it refuses. */
-export type OpenedPfx =
-  | { readonly pfx: Buffer; readonly leaf: X509Certificate; readonly issuers: readonly X509Certificate[] }
-  | { readonly pem: string };
-
-const HANDSHAKE_TIMEOUT_MS = 5_000;
-
 /**
- * Opens a PFX and checks that it contains a key and the certificate of that key.
+ * Takes a PFX apart and returns its certificates and key as one PEM text. Node would also trust every certificate in a PFX: a
+ * server would let in clients of its own authority, and a client would trust servers of the authority of its own certificate.
  * @throws `PFX_INVALID`, `PFX_UNSUPPORTED`, `PASSPHRASE_MISSING`, `PASSPHRASE_WRONG`, `CERTIFICATE_MISSING`,
  * `PRIVATE_KEY_MISSING`.
  */
-export async function openPfx(
+export function openPfx(
   alias: string,
   pfx: Buffer,
   passphrase: string | undefined,
   nodeForge?: NodeForgeModule,
-): Promise<OpenedPfx> {
-  let context: SecureContext;
+): string {
   try {
-    context = builtin('tls').createSecureContext({
-      pfx,
-      ...(passphrase === undefined ? {} : { passphrase }),
-    });
+    builtin('tls').createSecureContext({ pfx, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (error) {
     if (errorCode(error) === 'ERR_CRYPTO_UNSUPPORTED_OPERATION') {
-      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge, true) };
+      return readLegacyPfx(alias, pfx, passphrase, nodeForge, true);
     }
     if (/mac absent/i.test(String(error))) {
-      return { pem: readLegacyPfx(alias, pfx, passphrase, nodeForge, false) };
+      return readLegacyPfx(alias, pfx, passphrase, nodeForge, false);
     }
     throw pfxProblem(alias, error as Error, passphrase);
   }
-  const [leaf, ...issuers] = await shownBy(context, alias);
-  return { pfx, leaf: leaf as X509Certificate, issuers };
+  const pem = takenApart(alias, pfx, passphrase);
+  if (pem !== undefined) return pem;
+  throw new SecretsError(
+    'PFX_UNSUPPORTED',
+    `the PFX of "${alias}" uses an encryption that is not supported`,
+    {
+      secret: alias,
+      next: 'Export it again: openssl pkcs12 -in OLD -nodes -out ALL.pem && openssl pkcs12 -export -in ALL.pem -out NEW',
+    },
+  );
+}
+
+function takenApart(alias: string, pfx: Buffer, passphrase: string | undefined): string | undefined {
+  try {
+    return pemOfPkcs12(pfx, passphrase);
+  } catch {
+    throw pfxInvalid(alias);
+  }
 }
 
 /** Matches messages of OpenSSL and Node, because only two of these errors have codes. Node 20 to 26 use the same messages. */
@@ -69,42 +73,4 @@ function pfxInvalid(alias: string): SecretsError {
     secret: alias,
     next: 'Check the stored file: openssl pkcs12 -in FILE -info -noout',
   });
-}
-
-/**
- * Returns the certificates that a context presents to peers, leaf first. Node cannot read them from a PFX, so this performs
- * a handshake in memory, which also rejects a pair that cannot serve.
- */
-async function shownBy(context: SecureContext, alias: string): Promise<X509Certificate[]> {
-  const { connect, TLSSocket } = builtin('tls');
-  const [near, far] = builtin('stream').duplexPair();
-  const server = new TLSSocket(far, { isServer: true, secureContext: context });
-  const client = connect({ socket: near, rejectUnauthorized: false });
-  try {
-    const shown = new Promise<X509Certificate[]>((resolve, reject) => {
-      server.on('error', reject);
-      client.on('error', reject);
-      client.once('secureConnect', () => resolve(chainOf(client.getPeerCertificate(true))));
-    });
-    return await bounded(shown, HANDSHAKE_TIMEOUT_MS, () => pfxInvalid(alias));
-  } catch {
-    throw pfxInvalid(alias);
-  } finally {
-    client.destroy();
-    server.destroy();
-  }
-}
-
-function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
-  const { X509Certificate } = builtin('crypto');
-  const chain = [new X509Certificate(leaf.raw)];
-  // The last certificate is its own issuer, or has no issuer.
-  for (
-    let at = leaf;
-    at.issuerCertificate !== undefined && at.issuerCertificate !== at;
-    at = at.issuerCertificate
-  ) {
-    chain.push(new X509Certificate(at.issuerCertificate.raw));
-  }
-  return chain;
 }

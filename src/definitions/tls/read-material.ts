@@ -1,6 +1,7 @@
 import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import { assertValidNow, orderChain } from './certificates';
+import { assertChain, assertIssuersValidNow } from './chain';
 import type { ForeignFormat } from './foreign-formats';
 import type { NodeForgeModule } from './legacy-pfx';
 import { remember, type TlsMaterial, type TlsTrust } from './material';
@@ -24,11 +25,11 @@ export interface StoredPair {
 }
 
 /**
- * Reads and validates a pair: both halves parse, the key belongs to the leaf, and the dates are valid. Puts the leaf first.
- * Returns a promise only for a PFX.
+ * Reads and validates a pair: both halves parse, the key belongs to the leaf, the dates are valid, and the
+ * issuers fit. Puts the leaf first.
  * @throws `CERTIFICATE_…`, `PRIVATE_KEY_…`, `PASSPHRASE_…`, `PFX_…`.
  */
-export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMaterial> {
+export function readMaterial(stored: StoredPair): TlsMaterial {
   const parts = mergeTlsParts(
     stored.pair.map(([alias, bytes], index) =>
       parseTlsParts(alias, bytes, index === 1 ? 'private key' : 'certificate'),
@@ -42,7 +43,8 @@ export function readMaterial(stored: StoredPair): TlsMaterial | Promise<TlsMater
       next: 'Declare it as secret.tls("name"): a PFX contains both certificate and key.',
     });
   }
-  return fromPfx(stored, pfx);
+  const pem = openPfx(stored.alias, pfx, stored.passphrase, stored.nodeForge);
+  return fromPem(stored, parseTlsParts(stored.alias, Buffer.from(pem)));
 }
 
 function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts): TlsMaterial {
@@ -51,23 +53,13 @@ function fromPem({ alias, ca, passphrase, expired }: StoredPair, parts: TlsParts
   if (key === undefined) throw keyMissing(alias, parts);
   const chain = orderChain(parts.certificates, key.key);
   if (chain === undefined) throw mismatch(alias);
-  assertValidNow(alias, chain.leaf, expired);
-  const cert = [chain.leaf, ...chain.issuers].map(({ raw }) => pemOf('CERTIFICATE', raw)).join('');
+  const { leaf, issuers, unrelated } = chain;
+  assertValidNow(alias, leaf, expired);
+  assertChain(alias, leaf, [...issuers, ...unrelated]);
+  assertIssuersValidNow(alias, leaf, issuers, expired);
+  const cert = [leaf, ...issuers].map(({ raw }) => pemOf('CERTIFICATE', raw)).join('');
   const trusted = ca === undefined ? {} : { ca };
-  return remember({ cert, key: key.pem, ...trusted, leaf: chain.leaf }, chain);
-}
-
-async function fromPfx(stored: StoredPair, pfx: Buffer): Promise<TlsMaterial> {
-  const { alias, ca, passphrase, expired, nodeForge } = stored;
-  const opened = await openPfx(alias, pfx, passphrase, nodeForge);
-  if ('pem' in opened) return fromPem(stored, parseTlsParts(alias, Buffer.from(opened.pem)));
-  assertValidNow(alias, opened.leaf, expired);
-  const trusted = ca === undefined ? {} : { ca };
-  const opens = passphrase === undefined ? {} : { passphrase };
-  return remember(
-    { pfx, ...opens, ...trusted, leaf: opened.leaf },
-    { issuers: opened.issuers, unrelated: 0 },
-  );
+  return remember({ cert, key: key.pem, ...trusted, leaf }, { issuers, unrelated: unrelated.length });
 }
 
 /**
