@@ -4,7 +4,7 @@ import { kindOf, ms, type Option } from '../internal/options';
 import { bounded } from '../internal/time';
 import { SayOnce } from '../internal/warnings';
 import { readJson, refusal } from './body';
-import { fromNode, fromWeb, toNode, toWeb } from './forms';
+import { fromNode, fromWeb, toAnswer, toNode, toWeb } from './forms';
 import type { Answer, Authorizer, AuthorizerRequest, HttpHandler, Incoming, Received } from './types';
 
 /** The options of every endpoint that asks an authorizer. Durations are milliseconds. */
@@ -49,7 +49,7 @@ export interface Endpoint {
   readonly respond: (received: Received) => Answer | Promise<Answer>;
 }
 
-/** Handles both forms: it checks that the store is open, then the method, then the authorizer, and only then reads the body. */
+/** Handles all forms: it checks that the store is open, then the method, then the authorizer, and only then reads the body. */
 export function httpHandler(endpoint: Endpoint): HttpHandler {
   const { where, store, methods, authorize, respond } = endpoint;
   const { requestTimeoutMs = 10_000, maxBodyBytes = 0 } = endpoint;
@@ -92,9 +92,10 @@ export function httpHandler(endpoint: Endpoint): HttpHandler {
 
   const web = async (request: Parameters<HttpHandler>[0]) =>
     toWeb(await safely(() => fromWeb(request)), request.method);
-  const node: HttpHandler['node'] = async (request, response) =>
-    toNode(await safely(() => fromNode(request)), request, response);
-  return Object.assign(web, { node });
+  const answerOf: HttpHandler['answer'] = async (request) =>
+    toAnswer(await safely(() => fromNode(request)), request);
+  const node: HttpHandler['node'] = async (request, response) => toNode(await answerOf(request), response);
+  return Object.assign(web, { node, answer: answerOf });
 }
 
 type Verdict = 'admitted' | 'refused' | 'failed';
