@@ -1,4 +1,4 @@
-import { isSecretsError, SecretsError } from '../errors';
+import { isSecretsError, SecretsError, type SecretsErrorCode } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { kindOf, ms, type Option } from '../internal/options';
 import { bounded } from '../internal/time';
@@ -70,7 +70,7 @@ export function httpHandler(endpoint: Endpoint): HttpHandler {
       return refusal(405, 'the method is not allowed', { allow: methods.join(', ') });
     }
     const verdict = await admit?.(incoming);
-    if (verdict === 'failed') return refusal(503, 'authorization failed');
+    if (typeof verdict === 'object') return refusal(503, 'authorization failed', undefined, verdict.failed);
     if (verdict === 'refused') {
       return refusal(401, 'unauthorized', { 'www-authenticate': challenge ?? 'Bearer' });
     }
@@ -98,7 +98,10 @@ export function httpHandler(endpoint: Endpoint): HttpHandler {
   return Object.assign(web, { node, answer: answerOf });
 }
 
-type Verdict = 'admitted' | 'refused' | 'failed';
+type Verdict = 'admitted' | 'refused' | { readonly failed: SecretsErrorCode };
+
+/** The least time from a failure to the success that lets it be reported again. */
+const QUIET_MS = 60_000;
 
 /** Asks an authorizer, within a time limit. Each cause of a failure is reported once, until the authorizer works again. */
 function admission(
@@ -107,6 +110,7 @@ function admission(
   timeoutMs: number,
 ): (request: AuthorizerRequest) => Promise<Verdict> {
   const failures = new SayOnce();
+  let failedAt = Number.NEGATIVE_INFINITY;
   const failure = (what: string) =>
     new SecretsError('LISTENER_FAILED', `authorize of ${where} ${what}`, {
       next: 'The response is 503, so the sender tries again.',
@@ -116,11 +120,14 @@ function admission(
       const asked = (async () => authorize({ method, url, headers }))();
       const late = () => failure(`took longer than ${timeoutMs} ms`);
       const verdict = await bounded(asked, timeoutMs, late);
-      failures.clear();
+      // Not at once: where requests fail and succeed by turns, each would be a warning.
+      if (performance.now() - failedAt > QUIET_MS) failures.clear();
       return verdict === true ? 'admitted' : 'refused';
     } catch (error) {
-      failures.say(isSecretsError(error) ? error : failure(`failed with ${describeError(error)}`));
-      return 'failed';
+      failedAt = performance.now();
+      const told = isSecretsError(error) ? error : failure(`failed with ${describeError(error)}`);
+      failures.say(told);
+      return { failed: told.code };
     }
   };
 }
