@@ -99,7 +99,7 @@ const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i;
 
 function urlOf({ originalUrl, url = '/', headers }: NodeRequest): URL {
   const target = originalUrl ?? url;
-  const { host = '' } = headers;
+  const host = hostOf(headers);
   // Concatenated, because resolving a path that starts with two slashes against a base would change the host.
   const absolute = target.startsWith('/')
     ? `http://${HOST.test(host) ? host : 'localhost'}${target}`
@@ -108,8 +108,17 @@ function urlOf({ originalUrl, url = '/', headers }: NodeRequest): URL {
   return new URL(target.startsWith('/') ? `http://localhost${target}` : 'http://localhost/');
 }
 
+/** HTTP/2 has a pseudo-header for it. */
+function hostOf(headers: NodeRequest['headers']): string {
+  const { host = headers[':authority'] ?? '' } = headers;
+  return String(host);
+}
+
 function headersOf(request: NodeRequest): Headers {
   const headers = new Headers();
+  if (request.headers.host === undefined && hostOf(request.headers) !== '') {
+    headers.set('host', hostOf(request.headers));
+  }
   for (const [name, value] of Object.entries(request.headers)) {
     // The pseudo-headers of HTTP/2 start with a colon.
     if (value === undefined || name.startsWith(':')) continue;

@@ -5,6 +5,7 @@ import { bounded } from '../internal/time';
 import { SayOnce } from '../internal/warnings';
 import { readJson, refusal } from './body';
 import { fromNode, fromWeb, toAnswer, toNode, toWeb } from './forms';
+import { hostName, hostOf, isFromAnotherSite } from './same-site';
 import type { Answer, Authorizer, AuthorizerRequest, HttpHandler, Incoming, Received } from './types';
 
 /** The options of every endpoint that asks an authorizer. Durations are milliseconds. */
@@ -13,13 +14,27 @@ export interface HttpOptions {
   readonly authorize: Authorizer;
   /** The limit for `authorize` (then 503) and for reading the body (then 408). Default: 10 000. */
   readonly requestTimeoutMs?: number | undefined;
+  /**
+   * The host names (`Host` header, without a port) that requests may be for; others are refused with 403. Set it where
+   * `authorize` trusts the network: a page can point its own name at an address of that network. Default: any.
+   */
+  readonly hosts?: readonly string[] | undefined;
 }
 
 /** The declarations of `HttpOptions` for `readOptions`. */
 export const httpOptions = (where: string) => ({
   authorize: authorizer(where),
   requestTimeoutMs: ms(10_000, { least: 1 }),
+  hosts: hostNames,
 });
+
+const hostNames: Option<readonly string[] | undefined> = (given, reject) => {
+  if (given === undefined) return undefined;
+  const isUsable = Array.isArray(given) && given.length > 0 && given.every(isHostName);
+  return isUsable ? (given as string[]) : reject('a list of host names in lower case, without ports');
+};
+
+const isHostName = (given: unknown) => given !== '' && hostName(given) === given;
 
 /** Declares an authorizer, which is required: an endpoint without one would be open to anybody. */
 export function authorizer(where: string): Option<Authorizer> {
@@ -45,13 +60,17 @@ export interface Endpoint {
   /** `anybody`: the responses contain nothing to protect. */
   readonly authorize: Authorizer | 'anybody';
   readonly requestTimeoutMs?: number;
+  readonly hosts?: readonly string[] | undefined;
   readonly maxBodyBytes?: number;
   readonly respond: (received: Received) => Answer | Promise<Answer>;
 }
 
-/** Handles all forms: it checks that the store is open, then the method, then the authorizer, and only then reads the body. */
+/**
+ * Handles all forms: it checks that the store is open, then the method, then the site and the authorizer, and only then reads
+ * the body.
+ */
 export function httpHandler(endpoint: Endpoint): HttpHandler {
-  const { where, store, methods, authorize, respond } = endpoint;
+  const { where, store, methods, authorize, hosts, respond } = endpoint;
   const { requestTimeoutMs = 10_000, maxBodyBytes = 0 } = endpoint;
   const admit = authorize === 'anybody' ? undefined : admission(where, authorize, requestTimeoutMs);
   const challenge = authorize === 'anybody' ? undefined : authorize.challenge;
@@ -68,6 +87,12 @@ export function httpHandler(endpoint: Endpoint): HttpHandler {
     if (isClosed(store)) return refusal(503, 'closed');
     if (!methods.includes(incoming.method)) {
       return refusal(405, 'the method is not allowed', { allow: methods.join(', ') });
+    }
+    if (hosts !== undefined && !hosts.includes(hostName(hostOf(incoming)))) {
+      return refusal(403, 'the host is not allowed');
+    }
+    if (incoming.method === 'POST' && isFromAnotherSite(incoming)) {
+      return refusal(403, 'the request is from another site');
     }
     const verdict = await admit?.(incoming);
     if (typeof verdict === 'object') return refusal(503, 'authorization failed', undefined, verdict.failed);
