@@ -86,6 +86,8 @@ export const errorCodes = {
   DISPOSE_FAILED: 'An old resource could not be closed cleanly.',
   ROTATION_NOT_READY: 'A rotating resource was used before it was ready.',
   ROTATION_CLOSED: 'A rotating resource was used after close().',
+  // endpoints
+  KEYS_UNAVAILABLE: 'The keys that verify bearer tokens cannot be fetched.',
   // adapters
   PEER_MISSING: 'An optional package is not installed, or a bundler left it out.',
   PEER_UNSUPPORTED: 'An optional package is too old, or lacks what is used of it.',
