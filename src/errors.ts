@@ -167,8 +167,17 @@ export function isSecretsError<C extends SecretsErrorCode>(
   ...codes: readonly C[]
 ): error is SecretsError & { readonly code: C };
 export function isSecretsError(error: unknown, ...codes: readonly SecretsErrorCode[]): error is SecretsError {
-  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+  if (!hasBrand(error)) return false;
   return codes.length === 0 || codes.includes((error as unknown as SecretsError).code);
+}
+
+/** A revoked proxy, which user code may throw, throws when it is inspected. */
+function hasBrand(error: unknown): error is object {
+  try {
+    return typeof error === 'object' && error !== null && BRAND in error;
+  } catch {
+    return false;
+  }
 }
 
 /** Returns a copy of the error with more facts. */

@@ -4,7 +4,7 @@ import { Events } from '../../internal/events';
 import { deadline, unrefTimer } from '../../internal/time';
 import { warnOfListener } from '../../internal/warnings';
 import { Closing } from '../../rotation/lifetime';
-import { applyTo, type Credential, probe } from './credential';
+import { applyTo, type Credential, hidePassword, probe } from './credential';
 import { CredentialGate } from './credential-gate';
 import { LoginLanes, type LoginOutcome } from './login-lanes';
 import { PacedRetirement } from './paced-retirement';
@@ -52,6 +52,7 @@ export function createRotatingPool(
 
     constructor() {
       super(first.config);
+      hidePassword(this.options);
       assertInternals(this, Base.prototype);
       const Client = (first.config.Client ?? pg.Client) as PgModule['Client'];
       const clients = new Events<ClientEvents>(warnOfListener);
