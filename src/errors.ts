@@ -41,6 +41,7 @@ export const errorCodes = {
   IDENTITY_FAILED: 'Entra ID issued no token for another reason.',
   // decoding values
   VALUE_EMPTY: 'A value is empty.',
+  VALUE_UNRESOLVED: 'A value is a reference that the tool which injects secrets did not resolve.',
   VALUE_NOT_UTF8: 'A text or JSON value is not valid UTF-8.',
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',

@@ -1,7 +1,8 @@
 import { oneOf, passed, readOptions } from '../internal/options';
-import { lookup } from '../secret/lookup';
+import { type Lookup, lookup } from '../secret/lookup';
 import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson, withoutNewline } from './decode';
 import { type Definition, type DefinitionOptions, define, definitionOptions, whereOf } from './definition';
+import { assertResolved } from './references';
 import { assertSchema, type DeepReadonly, type StandardSchema, validate } from './standard-schema';
 import { key } from './tls/key';
 import { tls } from './tls/tls';
@@ -37,9 +38,19 @@ const textOptions = {
   schema: passed<StandardSchema<unknown>>(),
 };
 
-/** Returns the text of a stored value. */
-function textFrom(alias: string, stored: Uint8Array, encoding: 'raw' | 'base64' | 'base64url'): string {
-  return decodeUtf8(alias, encoding === 'raw' ? stored : decodeBase64(alias, stored, encoding));
+interface Stored {
+  readonly kind: string;
+  readonly place: Lookup;
+  readonly encoding: 'raw' | 'base64' | 'base64url';
+  readonly unresolved: 'refuse' | 'accept';
+}
+
+/** Returns the bytes of a stored value. A reference may be encoded too: Kubernetes encodes what it stores. */
+function bytesFrom(stored: Uint8Array, { kind, place, encoding, unresolved }: Stored): Uint8Array {
+  if (encoding === 'raw') return stored;
+  const decoded = decodeBase64(place.name, stored, encoding);
+  if (unresolved === 'refuse') assertResolved(kind, place, decoded);
+  return decoded;
 }
 
 function text(alias: string, options?: TextOptions & { readonly schema?: undefined }): Definition<string>;
@@ -48,19 +59,24 @@ function text(
   alias: string,
   options?: TextOptions & { readonly schema?: StandardSchema<unknown> | undefined },
 ): Definition<unknown> {
-  const { trim, encoding, schema, keepPreviousMs, expiryThresholdsDays } = readOptions(
+  const { trim, encoding, schema, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
     whereOf('text', alias),
     options,
     textOptions,
   );
   if (schema !== undefined) assertSchema(whereOf('text', alias), schema);
+  const place = lookup(alias, options);
   return define<unknown>({
     kind: 'text',
-    lookups: [lookup(alias, options)],
+    lookups: [place],
     keepPreviousMs,
     expiryThresholdsDays,
+    unresolved,
     decode([stored]) {
-      const value = textFrom(alias, stored as Uint8Array, encoding);
+      const value = decodeUtf8(
+        alias,
+        bytesFrom(stored as Uint8Array, { kind: 'text', place, encoding, unresolved }),
+      );
       const trimmed = trim === 'newline' ? withoutNewline(value) : value;
       assertNotEmpty(alias, trimmed.length);
       return schema === undefined ? trimmed : validate(alias, schema, trimmed);
@@ -69,21 +85,24 @@ function text(
 }
 
 function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
-  const { encoding, keepPreviousMs, expiryThresholdsDays } = readOptions(
+  const { encoding, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
     whereOf('bytes', alias),
     options,
     bytesOptions,
   );
+  const place = lookup(alias, options);
   return define({
     kind: 'bytes',
-    lookups: [lookup(alias, options)],
+    lookups: [place],
     keepPreviousMs,
     expiryThresholdsDays,
+    unresolved,
     decode([given]) {
       const stored = given as Uint8Array;
       assertNotEmpty(alias, stored.length);
       // Copy: the store wipes these bytes, and `slice` of a Buffer would share their memory.
-      return encoding === 'raw' ? new Uint8Array(stored) : decodeBase64(alias, stored, encoding);
+      if (encoding === 'raw') return new Uint8Array(stored);
+      return bytesFrom(stored, { kind: 'bytes', place, encoding, unresolved });
     },
   });
 }
@@ -97,14 +116,23 @@ function json<Output>(
 function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOptions): Definition<unknown> {
   const where = whereOf('json', alias);
   if (schema !== undefined) assertSchema(where, schema);
-  const { encoding, keepPreviousMs, expiryThresholdsDays } = readOptions(where, options, jsonOptions);
+  const { encoding, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
+    where,
+    options,
+    jsonOptions,
+  );
+  const place = lookup(alias, options);
   return define({
     kind: 'json',
-    lookups: [lookup(alias, options)],
+    lookups: [place],
     keepPreviousMs,
     expiryThresholdsDays,
+    unresolved,
     decode([stored]) {
-      const source = textFrom(alias, stored as Uint8Array, encoding);
+      const source = decodeUtf8(
+        alias,
+        bytesFrom(stored as Uint8Array, { kind: 'json', place, encoding, unresolved }),
+      );
       assertNotEmpty(alias, source.trim().length);
       const value = parseJson(alias, source);
       return schema === undefined ? value : validate(alias, schema, value);
