@@ -24,8 +24,11 @@ export interface Definition<T> extends ValueTraits<T> {
   readonly expiryThresholdsDays?: readonly number[] | undefined;
   /** `accept` takes a value that is a reference, such as `${DB_PASSWORD}`. Default: `refuse`. */
   readonly unresolved?: 'refuse' | 'accept' | undefined;
-  /** Decodes the value. Throws a `SecretsError` that contains none of the bytes. */
-  decode(parts: readonly Uint8Array[]): T | Promise<T>;
+  /**
+   * Decodes the value. Throws a `SecretsError` that contains none of the bytes. Calls `tell` with problems of stored bytes that
+   * are used nevertheless.
+   */
+  decode(parts: readonly Uint8Array[], tell?: (problem: SecretsError) => void): T | Promise<T>;
   /** Returns the same definition for a secret that may be absent: its value is `T | undefined`. */
   optional(): Definition<T | undefined>;
 }
@@ -114,11 +117,11 @@ export function define<T>(parts: Omit<Definition<T>, 'required' | 'optional'>): 
   const definition: Definition<T> = {
     ...parts,
     required: true,
-    decode(stored) {
+    decode(stored, tell) {
       if (unresolved !== 'accept') {
         for (const [index, part] of stored.entries()) assertResolved(kind, lookups[index] as Lookup, part);
       }
-      return decode(stored);
+      return decode(stored, tell);
     },
     optional: () => brand({ ...definition, required: false }) as unknown as Definition<T | undefined>,
   };

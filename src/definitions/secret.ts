@@ -1,6 +1,7 @@
 import { oneOf, passed, readOptions } from '../internal/options';
 import { type Lookup, lookup } from '../secret/lookup';
-import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson, withoutNewline } from './decode';
+import { assertText, suspectText, type Trim, trimmed } from './characters';
+import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson } from './decode';
 import { type Definition, type DefinitionOptions, define, definitionOptions, whereOf } from './definition';
 import { assertResolved } from './references';
 import { assertSchema, type DeepReadonly, type StandardSchema, validate } from './standard-schema';
@@ -8,8 +9,11 @@ import { key } from './tls/key';
 import { tls } from './tls/tls';
 
 export interface TextOptions extends DefinitionOptions {
-  /** `newline` (default) removes one trailing `\n` or `\r\n`. `none` removes nothing. */
-  readonly trim?: 'newline' | 'none' | undefined;
+  /**
+   * `newline` (default) removes a byte order mark and one trailing newline: `\n`, `\r\n` or `\r`. `whitespace` removes all white
+   * space and invisible characters at both ends. `none` removes nothing, and reports no `VALUE_SUSPECT`.
+   */
+  readonly trim?: Trim | undefined;
   /** The encoding of the stored text. Default: `raw`, plain UTF-8. */
   readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
@@ -34,7 +38,7 @@ const jsonOptions = { ...definitionOptions, encoding: oneOf('raw', 'base64', 'ba
 const bytesOptions = jsonOptions;
 const textOptions = {
   ...jsonOptions,
-  trim: oneOf('newline', 'none'),
+  trim: oneOf<Trim>('newline', 'whitespace', 'none'),
   schema: passed<StandardSchema<unknown>>(),
 };
 
@@ -72,14 +76,14 @@ function text(
     keepPreviousMs,
     expiryThresholdsDays,
     unresolved,
-    decode([stored]) {
-      const value = decodeUtf8(
-        alias,
-        bytesFrom(stored as Uint8Array, { kind: 'text', place, encoding, unresolved }),
-      );
-      const trimmed = trim === 'newline' ? withoutNewline(value) : value;
-      assertNotEmpty(alias, trimmed.length);
-      return schema === undefined ? trimmed : validate(alias, schema, trimmed);
+    decode([stored], tell) {
+      const decoded = bytesFrom(stored as Uint8Array, { kind: 'text', place, encoding, unresolved });
+      const value = trimmed(decodeUtf8(alias, decoded), trim);
+      assertNotEmpty(alias, value.length);
+      assertText(alias, value);
+      const suspect = trim === 'none' ? undefined : suspectText(alias, value);
+      if (suspect !== undefined) tell?.(suspect);
+      return schema === undefined ? value : validate(alias, schema, value);
     },
   });
 }
@@ -129,10 +133,8 @@ function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOpt
     expiryThresholdsDays,
     unresolved,
     decode([stored]) {
-      const source = decodeUtf8(
-        alias,
-        bytesFrom(stored as Uint8Array, { kind: 'json', place, encoding, unresolved }),
-      );
+      const decoded = bytesFrom(stored as Uint8Array, { kind: 'json', place, encoding, unresolved });
+      const source = trimmed(decodeUtf8(alias, decoded), 'newline');
       assertNotEmpty(alias, source.trim().length);
       const value = parseJson(alias, source);
       return schema === undefined ? value : validate(alias, schema, value);

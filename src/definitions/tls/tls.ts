@@ -10,7 +10,8 @@ import {
   text,
 } from '../../internal/options';
 import { type Lookup, type LookupOptions, lookup } from '../../secret/lookup';
-import { assertNotEmpty, decodeUtf8, withoutNewline } from '../decode';
+import { trimmed } from '../characters';
+import { assertNotEmpty, decodeUtf8 } from '../decode';
 import {
   type Definition,
   type DefinitionOptions,
@@ -200,7 +201,7 @@ function material(
 }
 
 export function passphraseFrom({ name }: Lookup, stored: Uint8Array): string {
-  return withoutNewline(decodeUtf8(name, stored));
+  return trimmed(decodeUtf8(name, stored), 'newline');
 }
 
 function emptyAuthorities(name: string): SecretsError {
