@@ -41,7 +41,10 @@ export const errorCodes = {
   IDENTITY_FAILED: 'Entra ID issued no token for another reason.',
   // decoding values
   VALUE_EMPTY: 'A value is empty.',
+  VALUE_UNRESOLVED: 'A value is a reference that the tool which injects secrets did not resolve.',
   VALUE_NOT_UTF8: 'A text or JSON value is not valid UTF-8.',
+  VALUE_NOT_TEXT: 'A text has a NUL: it is UTF-16, binary or padded.',
+  VALUE_SUSPECT: 'A text has white space, quotes or invisible characters that are probably a mistake.',
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',
   VALUE_REFUSED: 'The schema of a secret refused its value.',

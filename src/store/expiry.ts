@@ -116,10 +116,14 @@ export class ExpiryWatch {
 
   #warn(name: string, review: Review): void {
     const { definitions, warnings: problems } = this.#options;
-    const { secret } = review.entry;
+    const { secret, suspect } = review.entry;
     const own = definitions.get(name)?.warnings?.(unseal(secret) as object) ?? [];
     const expired = expiredWarnings(name, review.expiries);
-    const warnings = [...own, ...expired.filter(({ code }) => !own.some((one) => one.code === code))];
+    const warnings = [
+      ...suspect,
+      ...own,
+      ...expired.filter(({ code }) => !own.some((one) => one.code === code)),
+    ];
     for (const warning of warnings) {
       const { code, what, next } = warning;
       const facts = { secret: name, source: secret.source, next };

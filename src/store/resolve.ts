@@ -20,6 +20,8 @@ export interface Entry {
   readonly digest: string;
   readonly source: SourceReader;
   readonly previous: readonly { readonly secret: Secret<unknown>; readonly until: number }[];
+  /** Problems of the stored bytes, which are used nevertheless. */
+  readonly suspect: readonly SecretsError[];
 }
 
 /** What is left of the answer of a source for one name. */
@@ -209,6 +211,7 @@ function decode(
   }
   const origin = found.flatMap((answer) => (answer === NO_PART ? [] : [answer.origin])).join(', ');
   const source = reader.source.name;
+  const suspect: SecretsError[] = [];
   const taken = (value: unknown): Finding => {
     assertBegun(name, found);
     const before = current?.source === reader && !same ? (unseal(current.secret) as object) : undefined;
@@ -234,7 +237,7 @@ function decode(
       owner,
     );
     const previous = same ? current.previous : previousOf(current, definition.keepPreviousMs, now);
-    return { kind: 'value', entry: { secret: box, digest, source: reader, previous } };
+    return { kind: 'value', entry: { secret: box, digest, source: reader, previous, suspect } };
   };
   const refused = (error: unknown): Finding => {
     const known = isSecretsError(error) ? error : undecodable(name, error);
@@ -246,7 +249,10 @@ function decode(
     return problem(located, reader, isEarly(located) ? 'early' : 'invalid', digest);
   };
   try {
-    const decoded = definition.decode(found.map(({ bytes }) => bytes));
+    const decoded = definition.decode(
+      found.map(({ bytes }) => bytes),
+      (problem) => suspect.push(problem),
+    );
     if (!isThenable(decoded)) return taken(decoded);
     // If a schema never settles, later refreshes must still run.
     const inTime = bounded(Promise.resolve(decoded), timeoutMs, () => decodingTimedOut(name, timeoutMs));
@@ -315,12 +321,15 @@ export function lookUp(
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);
     const label = { name, version, source: reader.source.name, origin, loadedAt: now, attributes };
-    const box = seal(label, discovered(name).decode([bytes]), owner);
+    const suspect: SecretsError[] = [];
+    const value = discovered(name).decode([bytes], (problem) => suspect.push(problem));
+    const box = seal(label, value, owner);
     return {
       secret: box,
       digest: [digest, ...tagDigest(attributes)].join('.'),
       source: reader,
       previous: [],
+      suspect,
     };
   }
   return undefined;

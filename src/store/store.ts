@@ -371,7 +371,7 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   /** Adds an undeclared name that a snapshot found to the catalog: refreshes read it, and it moves up when its file appears. */
-  #noteFound(name: string, { secret }: Entry): void {
+  #noteFound(name: string, { secret, suspect }: Entry): void {
     this.#foundOnDemand = [[name, { secret, previous: [] }] as const, ...this.#foundOnDemand].slice(
       0,
       MAX_FOUND,
@@ -380,6 +380,12 @@ export class LiveStore<V> implements SecretStore<V> {
     if (this.#closing !== undefined) return;
     this.#catalog.discovery?.asked.add(name);
     if (!this.#catalog.definitions.has(name)) this.#catalog.definitions.set(name, discovered(name));
+    // Later, because the application is reading the value just now. The sources may have nothing new for a long time.
+    if (suspect.length > 0) queueMicrotask(() => this.#reviewValues());
+  }
+
+  #reviewValues(): void {
+    if (this.#closing === undefined) this.#expiry.update(this.#current().entries);
   }
 
   #reportInput(): ReportInput {

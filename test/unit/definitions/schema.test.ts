@@ -97,7 +97,7 @@ describe('secret.json', () => {
   });
 
   it('refuses invalid JSON with VALUE_NOT_JSON, without the value', async () => {
-    for (const stored of [MARKER, `{"a":"${MARKER}",}`, `\ufeff{"a":1}`]) {
+    for (const stored of [MARKER, `{"a":"${MARKER}",}`, `${MARKER}\ufeff{"a":1}`]) {
       const error = await Promise.resolve()
         .then(() => secret.json('one', z.any()).decode([Buffer.from(stored)]))
         .then(String, (reason) => reason);
