@@ -30,7 +30,6 @@ export const errorCodes = {
   VAULT_UNAVAILABLE: 'The vault cannot be reached, or answers with a server error.',
   VAULT_TIMEOUT: 'The vault or Entra ID did not answer in time.',
   VAULT_RESPONSE_INVALID: 'A response of the vault is not valid JSON.',
-  VAULT_UNSTABLE: 'Secrets of the vault changed during every attempt to read them.',
   IDENTITY_MISSING: 'No credential is configured that can request a token.',
   IDENTITY_TOKEN_FILE: 'The projected token of the workload identity is missing, empty or not a token.',
   IDENTITY_SUBJECT_UNKNOWN: 'No federated credential matches the service account.',
