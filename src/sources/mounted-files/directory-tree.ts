@@ -1,16 +1,23 @@
-import { type FSWatcher, lstatSync, readlinkSync, realpathSync, statSync, watch } from 'node:fs';
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { errorCode } from '../../internal/describe-error';
 import { listFiles } from './list-files';
 import { isInside } from './paths';
 import type { Wanted } from './read-files';
+import { loadEntryWatch, type WatchEntries } from './watch-entries';
 
 interface TreeEvents {
   changed(): void;
-  /** A directory cannot be watched. Called once for each call of `fit`. */
+  /** A directory cannot be watched. */
   failed(directory: string, error: unknown): void;
   /** Every directory is watched, for the first time or again. */
   complete(): void;
+}
+
+/** The watch of one directory. */
+interface Watched {
+  open: boolean;
+  close(): void;
 }
 
 /** More links than this in one path lead in a circle. */
@@ -23,29 +30,48 @@ const MAX_LINKS = 40;
 export class DirectoryTree {
   readonly #root: string;
   readonly #events: TreeEvents;
+  #watchEntries: WatchEntries | undefined;
+  #wanted: Wanted = { lookups: [], list: false };
   /** By path and identity: a directory that was made anew has the old path, and maybe the old inode. */
-  #watchers = new Map<string, FSWatcher>();
-  #state: 'new' | 'complete' | 'limited' | 'closed' = 'new';
+  #watched = new Map<string, Watched>();
+  #complete = false;
+  #closed = false;
 
   constructor(root: string, events: TreeEvents) {
     this.#root = root;
     this.#events = events;
+    void loadEntryWatch().then((watchEntries) => {
+      this.#watchEntries = watchEntries;
+      this.fit(this.#wanted);
+    });
   }
 
-  fit({ lookups, list }: Wanted): void {
-    if (this.#state === 'closed') return;
-    const kept = new Map<string, FSWatcher>();
-    let failure: { readonly directory: string; readonly error: unknown } | undefined;
-    let realRoot: string | undefined;
+  fit(wanted: Wanted): void {
+    this.#wanted = wanted;
+    if (this.#closed || this.#watchEntries === undefined) return;
+    const { lookups, list } = wanted;
+    const kept = new Map<string, Watched>();
+    let realRoot = '';
+    let limited = false;
+    const fail = (directory: string, error: unknown): void => {
+      const code = errorCode(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR') return;
+      // Listing it fails too, and the reading reports that.
+      if (list && directory !== realRoot && (code === 'EACCES' || code === 'EPERM')) return;
+      limited = true;
+      this.#complete = false;
+      this.#events.failed(directory, error);
+    };
+    const settle = () => {
+      if (limited || this.#complete || this.#watched !== kept) return;
+      this.#complete = [...kept.values()].every(({ open }) => open);
+      if (this.#complete) this.#events.complete();
+    };
     const enter = (directory: string, only?: string): void => {
       try {
-        this.#watch(directory, only, kept);
+        this.#watch(directory, only, kept, { fail, settle });
       } catch (error) {
-        const code = errorCode(error);
-        if (code === 'ENOENT' || code === 'ENOTDIR') return;
-        // Listing it fails too, and the reading reports that.
-        if (list && directory !== realRoot && (code === 'EACCES' || code === 'EPERM')) return;
-        failure ??= { directory, error };
+        fail(directory, error);
       }
     };
     try {
@@ -59,47 +85,57 @@ export class DirectoryTree {
       // The mount has just vanished, or may not be listed: the reading reports it, and another watcher follows.
       if (errorCode(error) === undefined) throw error;
     }
-    for (const [key, watcher] of this.#watchers) if (!kept.has(key)) watcher.close();
-    this.#watchers = kept;
-    const before = this.#state;
-    this.#state = failure === undefined ? 'complete' : 'limited';
-    if (failure !== undefined) this.#events.failed(failure.directory, failure.error);
-    else if (before !== 'complete') this.#events.complete();
+    for (const [key, watched] of this.#watched) if (!kept.has(key)) watched.close();
+    this.#watched = kept;
+    settle();
   }
 
   close(): void {
-    this.#state = 'closed';
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#closed = true;
+    for (const watched of this.#watched.values()) watched.close();
+    this.#watched.clear();
   }
 
   /** Watches a directory, or only the entry `only` of it. */
-  #watch(directory: string, only: string | undefined, kept: Map<string, FSWatcher>): void {
-    const { dev, ino, birthtimeNs } = statSync(directory, { bigint: true });
-    const key = `${directory} ${only ?? ''} ${dev}:${ino}:${birthtimeNs}`;
+  #watch(
+    directory: string,
+    only: string | undefined,
+    kept: Map<string, Watched>,
+    { fail, settle }: { fail(directory: string, error: unknown): void; settle(): void },
+  ): void {
+    const real = realpathSync(directory);
+    const { dev, ino, birthtimeNs } = statSync(real, { bigint: true });
+    const key = `${real} ${only ?? ''} ${dev}:${ino}:${birthtimeNs}`;
     if (kept.has(key)) return;
-    const running = this.#watchers.get(key);
+    const running = this.#watched.get(key);
     if (running !== undefined) {
       kept.set(key, running);
       return;
     }
-    const watcher = watch(directory, { persistent: false }, (event, name) => {
-      // The directory itself was moved or deleted, or an entry of its name was: watch it anew.
-      if (event === 'rename' && name === basename(directory)) this.#drop(key, watcher);
-      if (only === undefined || name === null || name === only) this.#events.changed();
+    const watched: Watched = { open: false, close: () => stop() };
+    const drop = () => {
+      watched.close();
+      for (const map of [kept, this.#watched]) if (map.get(key) === watched) map.delete(key);
+    };
+    kept.set(key, watched);
+    const stop = (this.#watchEntries as WatchEntries)(real, {
+      changed: (event, name) => {
+        // The directory itself was moved or deleted, or an entry of its name was: watch it anew.
+        if (event === 'rename' && name === basename(real)) drop();
+        if (only === undefined || name === undefined || name === only) this.#events.changed();
+      },
+      opened: () => {
+        if (this.#closed) return;
+        watched.open = true;
+        settle();
+        // Nothing watched the directory between the reading before and now.
+        this.#events.changed();
+      },
+      failed: (error) => {
+        drop();
+        if (!this.#closed) fail(directory, error);
+      },
     });
-    watcher.on('error', (error) => {
-      this.#drop(key, watcher);
-      if (this.#state === 'closed') return;
-      this.#state = 'limited';
-      this.#events.failed(directory, error);
-    });
-    kept.set(key, watcher);
-  }
-
-  #drop(key: string, watcher: FSWatcher): void {
-    watcher.close();
-    if (this.#watchers.get(key) === watcher) this.#watchers.delete(key);
   }
 }
 

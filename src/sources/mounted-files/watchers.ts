@@ -39,8 +39,8 @@ export const watchDataLink: Watcher = (root, directory, events) =>
   watchDirectory(root, directory, [DATA_LINK, basename(directory)], events);
 
 /**
- * Watches plain files, whether they are written in place or replaced by rename: one `fs.watch` for each directory that matters
- * to the wanted files.
+ * Watches plain files, whether they are written in place or replaced by rename, by the directories that matter to the wanted
+ * files.
  */
 export const watchPlainDirectory: Watcher = (root, _directory, { hint, ready, limited }) => {
   const hints = gather(hint);
@@ -49,7 +49,6 @@ export const watchPlainDirectory: Watcher = (root, _directory, { hint, ready, li
     failed: (directory, error) => limited(watchUnavailable(directory, error)),
     complete: ready,
   });
-  tree.fit({ lookups: [], list: false });
   return {
     fit: (wanted) => tree.fit(wanted),
     stop() {
