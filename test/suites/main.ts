@@ -18,10 +18,15 @@ const only = process.argv.slice(2);
 let passed = 0;
 let failed = 0;
 
+let started = performance.now();
+
+/** Prints an outcome with the seconds since the one before. */
 function check(what: string, problems: readonly string[]): void {
   if (problems.length === 0) passed += 1;
   else failed += 1;
-  console.log(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${what}`);
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  started = performance.now();
+  console.log(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${what} (${seconds} s)`);
   for (const problem of problems) console.log(`       ${problem}`);
 }
 

@@ -1,9 +1,15 @@
-import { sql } from 'kysely';
+import type { BasicPool, HotPool } from 'hot-secrets/pg';
+import { type PostgresPool, sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { POOLS } from '../support/stage';
 import { type Db, type Library, openLibrary } from './database';
+
+it('accepts the types of createPool, with and without those of pg', () => {
+  expectTypeOf<HotPool>().toExtend<PostgresPool>();
+  expectTypeOf<BasicPool>().toExtend<PostgresPool>();
+});
 
 describe.each(POOLS)('queries of Kysely with %s', (name) => {
   let library: Library;

@@ -69,17 +69,19 @@ describe.each(POOLS)('newer tests with %s', (name) => {
     expect(seen.release).toBe(seen.acquire);
   });
 
-  it('serves every pending query before end() settles', async () => {
-    const pool = stage.pool({ max: 20 });
-    let served = 0;
-    for (let query = 0; query < 20; query += 1) {
-      void pool.query('select $1::int as n', [query]).then(() => {
-        served += 1;
-      });
-    }
-    await pool.end();
-    expect(served).toBe(20);
-  });
+  // While the server refuses the password, an ending pool of createPool does not wait for the next one.
+  it('serves every pending query before end() settles', () =>
+    stage.steady(async () => {
+      const pool = stage.pool({ max: 20 });
+      let served = 0;
+      for (let query = 0; query < 20; query += 1) {
+        void pool.query('select $1::int as n', [query]).then(() => {
+          served += 1;
+        });
+      }
+      await pool.end();
+      expect(served).toBe(20);
+    }));
 
   it('returns undefined from the forms with callbacks, and promises from the others', async () => {
     const pool = stage.pool();

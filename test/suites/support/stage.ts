@@ -17,8 +17,8 @@ export interface Stage {
   pool(config?: pg.PoolConfig): pg.Pool;
   /** Resolves after the next rotation, and at once if the password does not rotate. */
   rotation(): Promise<void>;
-  /** Counts the connections of the role on the server. */
-  backends(): Promise<number>;
+  /** Runs something between two rotations. */
+  steady(run: () => Promise<void>): Promise<void>;
   /** Ends the rotations, the pools and the server. Fails unless every rotation succeeded, and there were several. */
   close(): Promise<void>;
 }
@@ -48,10 +48,17 @@ export async function openStage(name: PoolName): Promise<Stage> {
   const login = { host: server.host, port: server.port, user: 'app', database: 'app' };
   const pools: pg.Pool[] = [];
   let rotations = 0;
+  let rotating = false;
+  let held = false;
   let closing = false;
 
   async function rotate(): Promise<void> {
     while (!closing) {
+      rotating = !held;
+      if (!rotating) {
+        await sleep(BETWEEN_MS);
+        continue;
+      }
       const password = `password-${rotations + 1}`;
       await server.query(`alter role app password '${password}'`);
       await sleep(AHEAD_MS);
@@ -63,11 +70,12 @@ export async function openStage(name: PoolName): Promise<Stage> {
         ),
       );
       rotations += 1;
+      rotating = false;
       await sleep(BETWEEN_MS);
     }
   }
-  const rotating = name === 'createPool' ? rotate() : Promise.resolve();
-  rotating.catch((error) => problems.push(error));
+  const rotated = name === 'createPool' ? rotate() : Promise.resolve();
+  rotated.catch((error) => problems.push(error));
 
   return {
     server,
@@ -86,15 +94,19 @@ export async function openStage(name: PoolName): Promise<Stage> {
       const before = rotations;
       if (name === 'createPool') await waitFor(() => rotations > before || problems.length > 0);
     },
-    async backends() {
-      const sql = `select count(*)::int as n from pg_stat_activity where usename = 'app'`;
-      const { rows } = await server.query<{ n: number }>(sql);
-      return rows[0]?.n ?? 0;
+    async steady(run) {
+      held = true;
+      try {
+        await waitFor(() => !rotating);
+        await run();
+      } finally {
+        held = false;
+      }
     },
     async close() {
       if (name === 'createPool') await waitFor(() => rotations >= 3 || problems.length > 0);
       closing = true;
-      await rotating.catch(() => {});
+      await rotated.catch(() => {});
       await Promise.all(pools.map((pool) => (pool.ending ? undefined : pool.end())));
       await secrets.close();
       await server.stop();
