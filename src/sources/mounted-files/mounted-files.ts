@@ -23,18 +23,26 @@ import { readPlain } from './read-plain';
 import { type MountWatch, watchMount } from './watch';
 
 export interface MountedFilesOptions {
-  /** How long `open` waits until the mount exists and has files, in milliseconds. Default: 0. */
+  /**
+   * How long `open` waits until the mount exists and has every required secret, in milliseconds. Default: 0. A file that is
+   * empty, or not valid yet, is waited for too.
+   */
   readonly waitForMountMs?: number | undefined;
   /**
    * Interval of the poll that runs alongside the watch, in milliseconds, at least 10. It limits how long a rotation can stay
    * unnoticed. Default: 30 000.
    */
   readonly pollIntervalMs?: number | undefined;
+  /**
+   * Plain directories: how long their files must be at rest before they are read, in milliseconds. A writer that pauses longer
+   * within one value, or between two files that belong together, may be seen half-way. Default: 100.
+   */
+  readonly settleMs?: number | undefined;
   /** Maximum size of a file in bytes; larger files fail with `FILE_TOO_LARGE`. Default: 1 MiB. */
   readonly maxFileBytes?: number | undefined;
   /**
-   * Allows the mount to be missing at `open`, or unreadable because Node runs with `--permission`; other sources serve until it
-   * appears. Default: false.
+   * Allows the mount to be missing or empty at `open`, or unreadable because Node runs with `--permission`; other sources serve
+   * until its files appear. Default: false.
    */
   readonly optional?: boolean | undefined;
 }
@@ -60,19 +68,20 @@ const MAX_MISSING_LINK_READS = 15;
  */
 export function mountedFiles(path: string, options: MountedFilesOptions = {}): Source {
   assertPath(path);
-  const { waitForMountMs, pollIntervalMs, maxFileBytes, optional } = readOptions(
+  const { waitForMountMs, pollIntervalMs, settleMs, maxFileBytes, optional } = readOptions(
     `mountedFiles("${path}")`,
     options,
     {
       waitForMountMs: ms(0),
       pollIntervalMs: ms(30_000, { least: 10 }),
+      settleMs: ms(100),
       maxFileBytes: bytes(1024 * 1024, 1),
       optional: flag(false),
     },
   );
   const root = resolve(path);
   let layout: MountState['layout'] = 'absent';
-  let hasBeenRead = false;
+  let hasServed = false;
   let namesWithValue: Set<string> | undefined;
   let lastGeneration: LastGeneration | undefined;
   let mountWatch: MountWatch | undefined;
@@ -81,10 +90,15 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     const deadline = realNow() + waitForMountMs;
     for (;;) {
       const problem = mountProblem(root);
-      if (problem === undefined || (optional && (problem.code === 'MOUNT_MISSING' || isDenied(root)))) return;
+      if (problem === undefined || (optional && mayLack(problem))) return;
       if (realNow() >= deadline || signal.aborted) throw problem;
       await realDelay(Math.min(50, deadline - realNow()), signal);
     }
+  }
+
+  /** An optional mount may be missing, denied or empty: the volume of an optional Secret is empty until the Secret exists. */
+  function mayLack({ code }: SecretsError): boolean {
+    return code === 'MOUNT_MISSING' || code === 'MOUNT_EMPTY' || isDenied(root);
   }
 
   async function read(request: ReadRequest): Promise<ReadResult> {
@@ -109,12 +123,11 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   async function readOnce(request: ReadRequest): Promise<MountReading> {
     if (isDenied(root)) return readAbsent(request);
     const hadValue = (name: string) => namesWithValue === undefined || namesWithValue.has(name);
-    const settling = { settleMs: 20, hadValue };
+    const settling = { settleMs, hadValue };
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request, settling, lastGeneration);
       if (reading !== undefined) {
         layout = 'kubernetes';
-        hasBeenRead = true;
         lastGeneration = reading.generation;
         return reading;
       }
@@ -124,17 +137,18 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     if (!exists(root)) return readAbsent(request);
     const problem = mountProblem(root);
     if (problem !== undefined) {
-      if (problem.code === 'MOUNT_MISSING') return readAbsent(request);
+      if (problem.code === 'MOUNT_MISSING' || (optional && !hasServed && mayLack(problem))) {
+        return readAbsent(request);
+      }
       throw problem;
     }
     layout = 'plain';
-    hasBeenRead = true;
     return readPlain(root, maxFileBytes, request, settling);
   }
 
   function readAbsent({ lookups }: ReadRequest): MountReading {
     layout = 'absent';
-    if (hasBeenRead || !optional) throw mountProblem(root) ?? mountMissing(root);
+    if (hasServed || !optional) throw mountProblem(root) ?? mountMissing(root);
     const suffix = isDenied(root) ? ` (without --allow-fs-read=${root})` : '';
     const missing = lookups.map(({ name, file }): [string, FileReading] => [
       name,
@@ -149,6 +163,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     let hasFailure = false;
     for (const [name, reading] of readings) {
       if (reading.status === 'found' && reading.bytes.length > 0) namesWithValue.add(name);
+      if (reading.status === 'found') hasServed = true;
       if (reading.status === 'failed' && reading.mark !== TOO_DEEP) hasFailure = true;
     }
     // A fix may not change the revision, for example new permissions of a file.
@@ -168,6 +183,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     name: 'mounted-files',
     location: root,
     maxStalenessMs: Math.max(60_000, 3 * pollIntervalMs),
+    waitForSecretsMs: waitForMountMs,
     open,
     read,
     watch,
@@ -182,6 +198,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
       if (isDenied(root))
         return `Node may not read it without --allow-fs-read=${root}; other sources serve its secrets`;
       if (layout !== 'absent') return undefined;
+      if (exists(root)) return 'the mount has no files';
       return `the mount does not exist${root === DEFAULT_MOUNT ? '; set SECRETS_PATH if yours is elsewhere' : ''}`;
     },
   };
