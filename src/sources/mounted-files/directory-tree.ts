@@ -32,7 +32,8 @@ export class DirectoryTree {
     this.#events = events;
   }
 
-  fit({ lookups, list }: Wanted): void {
+  /** A write to a file that is mounted by itself is not seen by the watch of its directory. */
+  fit({ lookups, list }: Wanted, singleFiles: readonly string[] = []): void {
     if (this.#state === 'closed') return;
     const kept = new Map<string, FSWatcher>();
     let failure: { readonly directory: string; readonly error: unknown } | undefined;
@@ -53,6 +54,7 @@ export class DirectoryTree {
       realRoot = realpathSync(this.#root);
       enter(realRoot);
       if (list) listFiles(realRoot, realRoot, enter);
+      for (const file of singleFiles) enter(file);
       const entered = new Set<string>();
       for (const { file } of lookups) enterDirectories(realRoot, file, entered, enter);
     } catch (error) {

@@ -12,9 +12,9 @@ import {
   mountMissing,
   mountProblem,
   mountState,
-  subPathProblem,
 } from './layout';
 import { listFiles } from './list-files';
+import { replacedProblem, singleFileProblem, singleFiles, subPathProblem } from './mountinfo';
 import { DATA_LINK } from './paths';
 import type { FileReading } from './read-file';
 import { type MountReading, TOO_DEEP } from './read-files';
@@ -59,7 +59,7 @@ const MAX_MISSING_LINK_READS = 15;
  * Throws `OPTION_UNKNOWN`, and `OPTION_INVALID` for an invalid option or a path that is not a non-empty string.
  * Errors at open: `MOUNT_MISSING`, `MOUNT_EMPTY`, `MOUNT_NOT_DIRECTORY`, `MOUNT_UNREADABLE`; later also
  * `MOUNT_UNSTABLE`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `FILE_OUTSIDE_MOUNT`. Warnings: `MOUNT_SUBPATH`,
- * `WATCH_UNAVAILABLE`.
+ * `MOUNT_SINGLE_FILE`, `MOUNT_REPLACED`, `WATCH_UNAVAILABLE`.
  *
  * @example
  * ```ts
@@ -85,6 +85,9 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   let namesWithValue: Set<string> | undefined;
   let lastGeneration: LastGeneration | undefined;
   let mountWatch: MountWatch | undefined;
+  let listener: SourceListener | undefined;
+  /** Wanted files that are mounted one by one, in the mount of this identity. */
+  let single: { readonly identity: string; readonly files: readonly string[] } | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
     const deadline = realNow() + waitForMountMs;
@@ -102,14 +105,17 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   }
 
   async function read(request: ReadRequest): Promise<ReadResult> {
+    noteSingleFiles(request);
     // Before the files are read, so that no change in between is lost.
-    mountWatch?.fit(request);
+    mountWatch?.fit(request, single?.files ?? []);
+    let hasTrouble = true;
     try {
       let reading = await readOnce(request);
       for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
         await realDelay(RETRY_DELAY_MS * reads, request.signal);
         reading = await readOnce(request);
       }
+      hasTrouble = [...(reading.readings?.values() ?? [])].some(({ status }) => status !== 'found');
       return resultOf(reading);
     } catch (error) {
       // The mount's state explains foreign errors better, for example EACCES in a parent directory.
@@ -117,7 +123,28 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     } finally {
       // Runs after a failure too, because an absent mount needs another watcher.
       mountWatch?.follow(mountState(root));
+      if (hasTrouble || (single?.files.length ?? 0) > 0) noteReplaced(request);
     }
+  }
+
+  function noteSingleFiles({ lookups, list }: ReadRequest): void {
+    if (listener === undefined) return;
+    const { identity } = mountState(root);
+    if (identity === single?.identity) return;
+    const wanted = new Set(lookups.map(({ file }) => `${root}/${file}`));
+    const files = singleFiles(root).filter((path) => list || wanted.has(path));
+    single = { identity, files };
+    if (files.length > 0) listener.problem(singleFileProblem(files));
+    else listener.solved('MOUNT_SINGLE_FILE');
+  }
+
+  function noteReplaced({ lookups }: ReadRequest): void {
+    const problem = replacedProblem(root, [
+      ...(single?.files ?? []),
+      ...lookups.map(({ file }) => `${root}/${file}`),
+    ]);
+    if (problem === undefined) listener?.solved('MOUNT_REPLACED');
+    else listener?.problem(problem);
   }
 
   async function readOnce(request: ReadRequest): Promise<MountReading> {
@@ -170,13 +197,17 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     return { unchanged: false, readings, revision: hasFailure ? undefined : revision };
   }
 
-  function watch(listener: SourceListener): () => void {
+  function watch(given: SourceListener): () => void {
     // Polling could not find it either: permissions are never added to a process.
     if (isDenied(root)) return () => undefined;
     const problem = subPathProblem(root);
-    if (problem !== undefined) listener.problem(problem);
+    if (problem !== undefined) given.problem(problem);
+    listener = given;
     mountWatch = watchMount(root, { pollIntervalMs, listener, state: mountState(root) });
-    return () => mountWatch?.close();
+    return () => {
+      listener = undefined;
+      mountWatch?.close();
+    };
   }
 
   return {
