@@ -17,6 +17,8 @@ export const errorCodes = {
   MOUNT_UNREADABLE: 'This user may not read the mount directory.',
   MOUNT_UNSTABLE: 'The mount changed during every attempt to read one consistent generation.',
   MOUNT_SUBPATH: 'The mount uses subPath, which Kubernetes never updates.',
+  MOUNT_SINGLE_FILE: 'A file is mounted by itself, so a file that replaces it is never seen.',
+  MOUNT_REPLACED: 'What is mounted was replaced or removed on the host; this process still sees the old one.',
   FILE_UNREADABLE: 'A file of the mount cannot be read.',
   FILE_OUTSIDE_MOUNT: 'A path or link leads out of the mount.',
   FILE_TOO_LARGE: 'A file is larger than the limit.',

@@ -22,6 +22,11 @@ export function refreshBroke(error: unknown): SecretsError {
   });
 }
 
+/** Returns true if every required secret has a value. */
+export function isComplete({ entries }: Generation, { definitions }: Catalog): boolean {
+  return [...definitions].every(([name, { required }]) => !required || entries.has(name));
+}
+
 /** @throws The problem of a required secret, the error of a failed source, or `SECRET_MISSING`: then the store cannot open. */
 export async function assertComplete(
   { entries, refused, views }: Generation,

@@ -24,8 +24,10 @@ export class Problems<Subject> {
   set(subject: Subject, about: string, error: SecretsError, detail = ''): void {
     const cause = `${error.code} ${detail}`;
     const ofSubject = this.#active.get(subject) ?? new Map<string, Problem>();
-    if (ofSubject.get(about)?.cause === cause) return;
+    const before = ofSubject.get(about);
+    if (before?.cause === cause) return;
     this.#active.set(subject, ofSubject.set(about, { error, cause }));
+    if (before !== undefined) this.#listener.solved(before.error);
     this.#listener.started(error);
   }
 

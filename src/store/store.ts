@@ -4,12 +4,13 @@ import { builtin, inspectCustom } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import { isThenable, type ListenOptions } from '../internal/events';
 import { kindOf, readOptions, text } from '../internal/options';
+import { realNow } from '../internal/real-time';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
 import type { Masked, redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
-import { assertComplete, refreshBroke, storeClosed } from './errors';
+import { assertComplete, isComplete, refreshBroke, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
 import { type Catalog, emptyGeneration, type Generation, type Step } from './generation';
 import { Notifier } from './notifier';
@@ -29,6 +30,7 @@ import type {
   StoreListeners,
   StoreReport,
 } from './types';
+import { waitForSecrets } from './wait-for-secrets';
 
 interface Setup {
   readonly name: string;
@@ -123,7 +125,7 @@ export class LiveStore<V> implements SecretStore<V> {
 
   /** Opens the sources, watches them and takes the first snapshot. If that fails, closes everything it opened. */
   async open(): Promise<this> {
-    const startedAt = performance.now();
+    const startedAt = realNow();
     try {
       const [{ redactor }] = await Promise.all([
         import('../redact/redactor'),
@@ -133,12 +135,19 @@ export class LiveStore<V> implements SecretStore<V> {
       // Watch before the first read, so that no change in between is lost.
       for (const reader of this.#readers) this.#watchSource(reader);
       await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
+      await waitForSecrets({
+        readers: this.#readers,
+        startedAt,
+        signal: this.#abort.signal,
+        isComplete: () => isComplete(this.#generation, this.#catalog),
+        refresh: (readers) => this.#refresh('open', readers, false, Number.POSITIVE_INFINITY),
+      });
       await assertComplete(this.#generation, this.#catalog);
       // An open store has a generation, even if it found no secrets yet.
       const { discovery } = this.#catalog;
       if (discovery !== undefined) discovery.openedWith = new Set(this.#generation.entries.keys());
       if (this.generation === 0) this.#replace({ ...this.#generation, number: 1 });
-      this.#publishOpened(performance.now() - startedAt);
+      this.#publishOpened(realNow() - startedAt);
       return this;
     } catch (error) {
       await this.close();

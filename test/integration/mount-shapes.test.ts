@@ -93,7 +93,7 @@ describe('a file below ..data that is written in place', () => {
   it.each([
     ['through its link', (mount: string) => join(mount, 'password')],
     ['in its directory', (mount: string) => join(mount, '..data/password')],
-  ])('is found by a poll (%s)', async (_how, path) => {
+  ])('finds by a poll what is written in place (%s)', async (_how, path) => {
     await using mount = await createTestMount({ password: 'p0', 'db/user': 'u0' });
     await using store = await SecretStore.open({
       secrets: { password: 'password', user: 'db/user' },

@@ -31,7 +31,7 @@ export class DirectoryTree {
   readonly #root: string;
   readonly #events: TreeEvents;
   #watchEntries: WatchEntries | undefined;
-  #wanted: Wanted = { lookups: [], list: false };
+  #fitted: readonly [wanted: Wanted, singleFiles: readonly string[]] = [{ lookups: [], list: false }, []];
   /** By path and identity: a directory that was made anew has the old path, and maybe the old inode. */
   #watched = new Map<string, Watched>();
   #complete = false;
@@ -42,12 +42,13 @@ export class DirectoryTree {
     this.#events = events;
     void loadEntryWatch().then((watchEntries) => {
       this.#watchEntries = watchEntries;
-      this.fit(this.#wanted);
+      this.fit(...this.#fitted);
     });
   }
 
-  fit(wanted: Wanted): void {
-    this.#wanted = wanted;
+  /** `singleFiles`: those that are mounted one by one. The watch of their directory does not see writes to them. */
+  fit(wanted: Wanted, singleFiles: readonly string[]): void {
+    this.#fitted = [wanted, singleFiles];
     if (this.#closed || this.#watchEntries === undefined) return;
     const { lookups, list } = wanted;
     const kept = new Map<string, Watched>();
@@ -79,6 +80,7 @@ export class DirectoryTree {
       realRoot = realpathSync(this.#root);
       enter(realRoot);
       if (list) listFiles(realRoot, realRoot, enter);
+      for (const file of singleFiles) enter(file);
       const entered = new Set<string>();
       for (const { file } of lookups) enterDirectories(realRoot, file, entered, enter);
     } catch (error) {
@@ -96,7 +98,7 @@ export class DirectoryTree {
     this.#watched.clear();
   }
 
-  /** Watches a directory, or only the entry `only` of it. */
+  /** Watches a directory, or only the entry `only` of it, or a single file. */
   #watch(
     directory: string,
     only: string | undefined,

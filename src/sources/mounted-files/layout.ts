@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { dirname, resolve, sep } from 'node:path';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
 import { DATA_LINK } from './paths';
@@ -7,9 +7,6 @@ import { adviceFor, allowRead, DENIED, permissionsFor } from './read-file';
 
 /** The mount that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
 export const DEFAULT_MOUNT = '/mnt/secrets-store';
-
-/** A bind mount of one entry of a timestamp directory: `/..2026_11_23_20_01_21.1853148849/password`. */
-const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;
 
 /** The state of a mount that decides how to watch it. */
 export interface MountState {
@@ -128,47 +125,4 @@ export function isDenied(root: string): boolean {
 function mountDenied(root: string): SecretsError {
   const what = `the mount ${root} may not be read, because Node runs with --permission`;
   return new SecretsError('MOUNT_UNREADABLE', what, { source: 'mounted-files', next: allowRead(root) });
-}
-
-/** Returns a warning if the mount uses `subPath` and never rotates. Returns `undefined` if not, or if mountinfo is unreadable. */
-export function subPathProblem(root: string): SecretsError | undefined {
-  let mountinfo: string;
-  try {
-    mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
-  } catch {
-    return undefined;
-  }
-  const found = findSubPathMounts(mountinfo, root);
-  if (found.length === 0) return undefined;
-  const evidence = found.map(({ path, evidence }) => `${path} is bound to ${evidence}`).join('; ');
-  return new SecretsError(
-    'MOUNT_SUBPATH',
-    `a subPath mount never rotates: ${evidence} (from /proc/self/mountinfo)`,
-    {
-      source: 'mounted-files',
-      next: 'Mount the whole volume without subPath, and name the file in the definition.',
-    },
-  );
-}
-
-/**
- * Finds `subPath` mounts at or below `root`. The kubelet binds the current file into the container, so these mounts
- * never update; the root of the mount (field 4 of mountinfo, proc(5)) still names the timestamp directory.
- */
-export function findSubPathMounts(mountinfo: string, root: string): { path: string; evidence: string }[] {
-  const directory = resolve(root);
-  const found: { path: string; evidence: string }[] = [];
-  for (const line of mountinfo.split('\n')) {
-    const [, , , mountRoot, mountPoint] = line.split(' ').map(unescapeOctal);
-    if (mountRoot === undefined || mountPoint === undefined) continue;
-    if (mountPoint !== directory && !mountPoint.startsWith(directory + sep)) continue;
-    if (TIMESTAMPED.test(mountRoot)) found.push({ path: mountPoint, evidence: mountRoot });
-  }
-  return found;
-}
-
-function unescapeOctal(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }

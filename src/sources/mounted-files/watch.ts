@@ -15,7 +15,7 @@ export interface MountWatch {
   /** Switches to the watcher that fits the state. Does nothing if the state is unchanged. */
   follow(state: MountState): void;
   /** Watches what a read needs that is about to start. */
-  fit(wanted: Wanted): void;
+  fit(wanted: Wanted, singleFiles: readonly string[]): void;
   close(): void;
 }
 
@@ -87,8 +87,8 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
   follow(state);
   return {
     follow,
-    fit(wanted) {
-      if (!closed) current?.running?.fit?.(wanted);
+    fit(wanted, singleFiles) {
+      if (!closed) current?.running?.fit?.(wanted, singleFiles);
     },
     close() {
       closed = true;

@@ -11,8 +11,8 @@ import type { Wanted } from './read-files';
 export type Watcher = (root: string, directory: string, events: WatchEvents) => RunningWatcher;
 
 export interface RunningWatcher {
-  /** Called before each read, so that the files of that read are watched before they are read. */
-  fit?(wanted: Wanted): void;
+  /** Called before each read, so that its files are watched before they are read, and those that are mounted one by one. */
+  fit?(wanted: Wanted, singleFiles: readonly string[]): void;
   stop(): void;
 }
 
@@ -50,7 +50,7 @@ export const watchPlainDirectory: Watcher = (root, _directory, { hint, ready, li
     complete: ready,
   });
   return {
-    fit: (wanted) => tree.fit(wanted),
+    fit: (wanted, singleFiles) => tree.fit(wanted, singleFiles),
     stop() {
       hints.cancel();
       tree.close();
