@@ -1,4 +1,4 @@
-import { isSecretsError, SecretsError } from '../../errors';
+import { isSecretsError, SecretsError, withFacts } from '../../errors';
 import { deadline, delay, unrefTimer } from '../../internal/time';
 import { type Lookup, lookup } from '../../secret/lookup';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
@@ -7,7 +7,7 @@ import { PACE_DEFAULTS, Pace } from './pace';
 import { type Round, readRound } from './read-vault';
 import { Settling } from './settling';
 import { VaultClient } from './vault-client';
-import { OUTAGE, throttled, vaultError } from './vault-errors';
+import { throttled, vaultError } from './vault-errors';
 
 /**
  * Reads the secrets of an Azure Key Vault directly, with one request per secret and the credential of the pod. Needs the
@@ -36,6 +36,8 @@ export function keyVault(options: KeyVaultOptions): Source {
   let listener: SourceListener | undefined;
   let cancel = () => {};
   let started = false;
+  /** True once values were read. */
+  let hasRead = false;
 
   /** Returns the client. Makes it on the first refresh, because its packages take 200 ms to load. */
   function connected(): VaultClient {
@@ -63,13 +65,16 @@ export function keyVault(options: KeyVaultOptions): Source {
   async function read(request: ReadRequest): Promise<ReadResult> {
     if (pausedMs() > 0) {
       schedule(pausedMs(), 'retry');
-      throw throttled(vaultUrl);
+      throw duringOutage(throttled(vaultUrl));
     }
+    // Loads the packages, which must not count as time that the vault takes.
+    connected();
     const boundMs = started ? refreshTimeoutMs : startTimeoutMs;
     const bound = deadline(request.signal, boundMs);
     try {
       const refresh = started ? refreshOnce : refreshWithRetries;
       const round = await refresh(request, bound.signal);
+      hasRead = true;
       schedule(delayAfter(round), 'poll');
       const unchanged = request.since === round.revision;
       return { unchanged, readings: unchanged ? new Map() : round.readings, revision: round.revision };
@@ -79,11 +84,15 @@ export function keyVault(options: KeyVaultOptions): Source {
         ? refreshTimeout(vaultUrl, boundMs, started)
         : vaultError(error, { vaultUrl }, requestTimeoutMs);
       schedule(PASSING.has(known.code) ? pace.afterFailure(Date.now()) : pace.afterRefusal(), 'retry');
-      throw known;
+      throw PASSING.has(known.code) ? duringOutage(known) : known;
     } finally {
       started = true;
       bound.release();
     }
+  }
+
+  function duringOutage(error: SecretsError): SecretsError {
+    return hasRead ? withFacts(error, { next: `${error.next ?? ''} ${OUTAGE}`.trim() }) : error;
   }
 
   function delayAfter({ readings }: Round): number {
@@ -145,6 +154,9 @@ export function keyVault(options: KeyVaultOptions): Source {
   };
 }
 
+/** What else holds during an outage, once there are values. */
+const OUTAGE = 'Values that were read before stay in use, and the source retries.';
+
 /** Errors that may pass without a fix. */
 const PASSING: ReadonlySet<string> = new Set([
   'VAULT_THROTTLED',
@@ -172,7 +184,7 @@ function refreshTimeout(vaultUrl: string, boundMs: number, started: boolean): Se
     `refreshing the vault ${vaultUrl} took longer than ${boundMs} ms`,
     {
       source: 'key-vault',
-      next: `Raise ${option}, or concurrency if the vault has many secrets. ${OUTAGE}`,
+      next: `Raise ${option}, or concurrency if the vault has many secrets.`,
     },
   );
 }
