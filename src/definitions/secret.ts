@@ -1,4 +1,4 @@
-import { oneOf, passed, readOptions } from '../internal/options';
+import { flag, type Option, oneOf, passed, readOptions } from '../internal/options';
 import { type Lookup, lookup } from '../secret/lookup';
 import { assertText, suspectText, type Trim, trimmed } from './characters';
 import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson } from './decode';
@@ -14,6 +14,8 @@ export interface TextOptions extends DefinitionOptions {
    * space and invisible characters at both ends. `none` removes nothing, and reports no `VALUE_SUSPECT`.
    */
   readonly trim?: Trim | undefined;
+  /** False if the value is not secret, such as a user name: `redact` leaves it readable. Default: true. */
+  readonly redact?: boolean | undefined;
   /** The encoding of the stored text. Default: `raw`, plain UTF-8. */
   readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
@@ -25,19 +27,35 @@ export interface CheckedTextOptions<Output> extends TextOptions {
 }
 
 export interface JsonOptions extends DefinitionOptions {
+  /**
+   * What `redact` masks: the whole value (default), or the parts under these keys, at any depth: `['password']`. A value
+   * without any of the keys is masked as a whole. False for nothing.
+   */
+  readonly redact?: boolean | readonly string[] | undefined;
   /** The encoding of the stored text. Default: `raw`, plain UTF-8. */
   readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
 
 export interface BytesOptions extends DefinitionOptions {
+  /** False if the value is not secret, such as a user name: `redact` leaves it readable. Default: true. */
+  readonly redact?: boolean | undefined;
   /** The encoding of the stored bytes. Default: `raw`, which returns them unchanged. */
   readonly encoding?: 'raw' | 'base64' | 'base64url' | undefined;
 }
 
-const jsonOptions = { ...definitionOptions, encoding: oneOf('raw', 'base64', 'base64url') };
-const bytesOptions = jsonOptions;
+// True, false, or a list of keys.
+const redactKeys: Option<boolean | readonly string[]> = (given = true, reject) => {
+  const isList = Array.isArray(given) && given.length > 0 && given.every((key) => typeof key === 'string');
+  return typeof given === 'boolean' || isList
+    ? (given as boolean | readonly string[])
+    : reject("true, false, or a list of keys such as ['password']");
+};
+
+const encodings = oneOf('raw', 'base64', 'base64url');
+const jsonOptions = { ...definitionOptions, encoding: encodings, redact: redactKeys };
+const bytesOptions = { ...definitionOptions, encoding: encodings, redact: flag(true) };
 const textOptions = {
-  ...jsonOptions,
+  ...bytesOptions,
   trim: oneOf<Trim>('newline', 'whitespace', 'none'),
   schema: passed<StandardSchema<unknown>>(),
 };
@@ -63,7 +81,7 @@ function text(
   alias: string,
   options?: TextOptions & { readonly schema?: StandardSchema<unknown> | undefined },
 ): Definition<unknown> {
-  const { trim, encoding, schema, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
+  const { trim, encoding, schema, redact, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
     whereOf('text', alias),
     options,
     textOptions,
@@ -76,6 +94,7 @@ function text(
     keepPreviousMs,
     expiryThresholdsDays,
     unresolved,
+    sensitive: sensitiveParts(redact),
     decode([stored], tell) {
       const decoded = bytesFrom(stored as Uint8Array, { kind: 'text', place, encoding, unresolved });
       const value = trimmed(decodeUtf8(alias, decoded), trim);
@@ -89,7 +108,7 @@ function text(
 }
 
 function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
-  const { encoding, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
+  const { encoding, redact, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
     whereOf('bytes', alias),
     options,
     bytesOptions,
@@ -101,6 +120,7 @@ function bytes(alias: string, options?: BytesOptions): Definition<Uint8Array> {
     keepPreviousMs,
     expiryThresholdsDays,
     unresolved,
+    sensitive: sensitiveParts(redact),
     decode([given]) {
       const stored = given as Uint8Array;
       assertNotEmpty(alias, stored.length);
@@ -120,7 +140,7 @@ function json<Output>(
 function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOptions): Definition<unknown> {
   const where = whereOf('json', alias);
   if (schema !== undefined) assertSchema(where, schema);
-  const { encoding, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
+  const { encoding, redact, keepPreviousMs, expiryThresholdsDays, unresolved } = readOptions(
     where,
     options,
     jsonOptions,
@@ -132,6 +152,7 @@ function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOpt
     keepPreviousMs,
     expiryThresholdsDays,
     unresolved,
+    sensitive: sensitiveParts(redact),
     decode([stored]) {
       const decoded = bytesFrom(stored as Uint8Array, { kind: 'json', place, encoding, unresolved });
       const source = trimmed(decodeUtf8(alias, decoded), 'newline');
@@ -142,13 +163,30 @@ function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOpt
   });
 }
 
+/** Returns the function that selects what `redact` masks. */
+function sensitiveParts(redact: boolean | readonly string[]): (value: unknown) => unknown {
+  if (typeof redact === 'boolean') return (value) => (redact ? value : []);
+  return (value) => {
+    const parts = partsUnder(new Set(redact), value);
+    // A misspelt key must not let the whole value through.
+    return parts.length === 0 ? value : parts;
+  };
+}
+
+function partsUnder(keys: ReadonlySet<string>, value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const entries = value instanceof Map ? [...value] : Object.entries(value);
+  return entries.flatMap(([key, part]) => (keys.has(String(key)) ? [part] : partsUnder(keys, part)));
+}
+
 /**
  * Defines secrets: their names, encodings and types.
  *
- * - `secret.text(alias, { file, env, trim, encoding, schema, keepPreviousMs })`: `string`, UTF-8, not empty; or the output of
- *   the schema.
- * - `secret.bytes(alias, { file, env, encoding, keepPreviousMs })`: `Uint8Array`.
- * - `secret.json(alias, schema, { file, env, encoding, keepPreviousMs })`: the output of the schema (any Standard Schema).
+ * - `secret.text(alias, { file, env, trim, encoding, schema, redact, keepPreviousMs })`: `string`, UTF-8, not empty; or the
+ *   output of the schema.
+ * - `secret.bytes(alias, { file, env, encoding, redact, keepPreviousMs })`: `Uint8Array`.
+ * - `secret.json(alias, schema, { file, env, encoding, redact, keepPreviousMs })`: the output of the schema (any Standard
+ *   Schema).
  * - `secret.key(alias, { file, env, passphrase, keepPreviousMs })`: a checked private key without a certificate
  *   (`KeyMaterial`), for JWTs, GitHub Apps and the like.
  * - `secret.tls({ cert, key, ca }, { passphrase, expired, hostNames, keepPreviousMs })`, or `secret.tls(alias, …)` for one

@@ -34,7 +34,7 @@ class Box<T> implements Secret<T> {
   readonly origin: string;
   readonly attributes: SecretAttributes;
   readonly #loadedAt: number;
-  /** A function, because an attached inspector shows the private fields of what `console.log` gets. */
+  /** A function, because an attached inspector shows the private fields of printed objects. */
   readonly #read: () => T;
   readonly #owner: OfStore;
 
