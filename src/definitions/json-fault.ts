@@ -110,18 +110,18 @@ function foreign(text: string): JsonFault | undefined {
       next: 'Store what the file holds, or set the variable with _FILE at its end.',
     };
   }
-  const looksLike = (kind: string, next = 'Store JSON, or use secret.text.') => ({
+  const instead = (kind: string, next = 'Store JSON, or use secret.text.') => ({
     what: `it is ${kind}`,
     next,
   });
   if (/^-----BEGIN /.test(plain))
-    return looksLike('PEM', 'Use secret.key or secret.tls for keys and certificates.');
+    return instead('PEM', 'Use secret.key or secret.tls for keys and certificates.');
   if (/^<(!DOCTYPE|\?xml|[A-Za-z][\w:-]*[\s>/])/i.test(plain))
-    return looksLike('XML or HTML', 'Check what stored it: an error page, perhaps.');
-  if (/^eyJ[\w-]+\.[\w-]+\.[\w-]*$/.test(plain)) return looksLike('a JSON Web Token', 'Use secret.text.');
-  if (oneLine && /^[a-z][a-z0-9+.-]*:\/\/\S+$/i.test(plain)) return looksLike('a URL', 'Use secret.text.');
-  if (/^(export\s+)?[A-Za-z_]\w*=/.test(plain)) return looksLike('a list of variables (NAME=value)');
-  if (/^(---\s*\n|%YAML|[A-Za-z_][\w.-]*:(\s|$)|- )/.test(plain)) return looksLike('YAML');
+    return instead('XML or HTML', 'Check what stored it: an error page, perhaps.');
+  if (/^eyJ[\w-]+\.[\w-]+\.[\w-]*$/.test(plain)) return instead('a JSON Web Token', 'Use secret.text.');
+  if (oneLine && /^[a-z][a-z0-9+.-]*:\/\/\S+$/i.test(plain)) return instead('a URL', 'Use secret.text.');
+  if (/^(export\s+)?[A-Za-z_]\w*=/.test(plain)) return instead('a list of variables (NAME=value)');
+  if (/^(---\s*\n|%YAML|[A-Za-z_][\w.-]*:(\s|$)|- )/.test(plain)) return instead('YAML');
   return undefined;
 }
 
