@@ -30,7 +30,6 @@ export const errorCodes = {
   VAULT_UNAVAILABLE: 'The vault cannot be reached, or answers with a server error.',
   VAULT_TIMEOUT: 'The vault or Entra ID did not answer in time.',
   VAULT_RESPONSE_INVALID: 'A response of the vault is not valid JSON.',
-  VAULT_UNSTABLE: 'Secrets of the vault changed during every attempt to read them.',
   IDENTITY_MISSING: 'No credential is configured that can request a token.',
   IDENTITY_TOKEN_FILE: 'The projected token of the workload identity is missing, empty or not a token.',
   IDENTITY_SUBJECT_UNKNOWN: 'No federated credential matches the service account.',
@@ -89,6 +88,8 @@ export const errorCodes = {
   DISPOSE_FAILED: 'An old resource could not be closed cleanly.',
   ROTATION_NOT_READY: 'A rotating resource was used before it was ready.',
   ROTATION_CLOSED: 'A rotating resource was used after close().',
+  // endpoints
+  KEYS_UNAVAILABLE: 'The keys that verify bearer tokens cannot be fetched.',
   // adapters
   PEER_MISSING: 'An optional package is not installed, or a bundler left it out.',
   PEER_UNSUPPORTED: 'An optional package is too old, or lacks what is used of it.',
@@ -168,8 +169,17 @@ export function isSecretsError<C extends SecretsErrorCode>(
   ...codes: readonly C[]
 ): error is SecretsError & { readonly code: C };
 export function isSecretsError(error: unknown, ...codes: readonly SecretsErrorCode[]): error is SecretsError {
-  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+  if (!hasBrand(error)) return false;
   return codes.length === 0 || codes.includes((error as unknown as SecretsError).code);
+}
+
+/** A revoked proxy, which user code may throw, throws when it is inspected. */
+function hasBrand(error: unknown): error is object {
+  try {
+    return typeof error === 'object' && error !== null && BRAND in error;
+  } catch {
+    return false;
+  }
 }
 
 /** Returns a copy of the error with more facts. */

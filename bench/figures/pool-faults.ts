@@ -10,7 +10,7 @@ import { createPool, memory, SecretStore } from '../support/built';
 import { atMost, type Check, type FigureOptions, type FigureResult, type Size } from '../support/result';
 import { median, medianRatio } from '../support/statistics';
 
-const PROCESSES = { full: 6, short: 4 };
+const PROCESSES = { full: 8, short: 6 };
 const ROUNDS_PER_PROCESS = 40;
 const CHILD = fileURLToPath(new URL('../support/query-cost-child.ts', import.meta.url));
 

@@ -1,13 +1,10 @@
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { createTestMount, mountedFiles, SecretStore } from '../support/built';
 import { manySecrets } from '../support/content';
 import { inotifyWatches } from '../support/process-state';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 
 const MANY = 1000;
-// chokidar, which watches plain directories, loads and scans after `open` has resolved.
-const SETTLE_MS = 500;
 
 /** Counts the inotify watches of an open store. A node has a limited number of them for all its pods. */
 export async function watches({ scratch }: FigureOptions): Promise<FigureResult> {
@@ -30,7 +27,6 @@ async function held(count: number, layout: 'kubernetes' | 'plain', path: string)
   await using mount = await createTestMount(manySecrets(count), { layout, path });
   const before = inotifyWatches();
   await using store = await SecretStore.open({ sources: [mountedFiles(mount.path)] });
-  await setTimeout(SETTLE_MS);
   if (store.names().length !== count)
     throw new Error(`${store.names().length} of ${count} secrets were found.`);
   return inotifyWatches() - before;

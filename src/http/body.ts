@@ -1,3 +1,4 @@
+import type { SecretsErrorCode } from '../errors';
 import { unrefTimer } from '../internal/time';
 import type { Answer, Body, BodyLimits, Incoming, NodeRequest, WebBody } from './types';
 
@@ -29,9 +30,14 @@ export async function readJson(incoming: Incoming, limits: BodyLimits): Promise<
   }
 }
 
-/** A refusal. `error` is one of our own phrases: nothing of a request is ever sent back. */
-export function refusal(status: number, error: string, headers?: Answer['headers']): Answer {
-  return { status, body: { error }, headers };
+/** A refusal. `error` and `code` are our own: nothing of a request is ever sent back. */
+export function refusal(
+  status: number,
+  error: string,
+  headers?: Answer['headers'],
+  code?: SecretsErrorCode,
+): Answer {
+  return { status, body: { error, code }, headers };
 }
 
 /** Reads a Web stream, and stops at its limits. */

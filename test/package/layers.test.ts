@@ -28,7 +28,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@nestjs/common': ['frameworks'],
   '#nestjs-common': ['frameworks'],
   '@opentelemetry/api': ['opentelemetry'],
-  chokidar: ['sources'],
   eventemitter3: ['internal'],
   fastify: ['frameworks'],
   hono: ['frameworks'],

@@ -47,7 +47,8 @@ const METHODS = ['POST', 'OPTIONS'];
  * second delivery would not help a failed refresh. That failure is an `error` event of the store, whose sources retry by
  * themselves.
  *
- * Responses: 200; 400 not JSON, or no events; 401 refused by `authorize`; 405; 408 body too slow; 413 body too large; 415
+ * Responses: 200; 400 not JSON, or no events; 401 refused by `authorize`; 403 from a page of another
+ * site, or for a host that `hosts` lacks; 405; 408 body too slow; 413 body too large; 415
  * not a JSON type; 503 `authorize` failed, or the store is closed. Event Grid drops an event after 400, 401 and 413, and
  * retries after the others.
  *
@@ -73,7 +74,7 @@ export function eventGridHandler(
     maxBodyBytes: count(1_048_576, { least: 1 }),
     onEvents: callback<NonNullable<EventGridOptions['onEvents']>>(),
   });
-  const { authorize, requestTimeoutMs, maxBodyBytes, topics: isAllowed, onEvents } = read;
+  const { authorize, requestTimeoutMs, hosts, maxBodyBytes, topics: isAllowed, onEvents } = read;
   const soon = new RefreshSoon(store, 'event-grid', read);
   const warnings = new SayOnce();
 
@@ -105,6 +106,7 @@ export function eventGridHandler(
     methods: METHODS,
     authorize,
     requestTimeoutMs,
+    hosts,
     maxBodyBytes,
     respond,
   });

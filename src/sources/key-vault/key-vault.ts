@@ -4,7 +4,8 @@ import { type Lookup, lookup } from '../../secret/lookup';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import { type KeyVaultOptions, readKeyVaultOptions } from './options';
 import { PACE_DEFAULTS, Pace } from './pace';
-import { type Round, readVault } from './read-vault';
+import { type Round, readRound } from './read-vault';
+import { Settling } from './settling';
 import { VaultClient } from './vault-client';
 import { OUTAGE, throttled, vaultError } from './vault-errors';
 
@@ -30,6 +31,7 @@ export function keyVault(options: KeyVaultOptions): Source {
     readKeyVaultOptions(options);
   const { vaultUrl, requestTimeoutMs } = rest;
   const pace = new Pace({ ...PACE_DEFAULTS, refreshIntervalMs });
+  const settling = new Settling();
   let client: VaultClient | undefined;
   let listener: SourceListener | undefined;
   let cancel = () => {};
@@ -85,8 +87,9 @@ export function keyVault(options: KeyVaultOptions): Source {
   }
 
   function delayAfter({ readings }: Round): number {
-    if ([...readings.values()].some(({ status }) => status === 'failed')) return pace.afterRefusal();
-    return started ? pace.afterSuccess() : pace.afterStart();
+    const refused = [...readings.values()].some(({ status }) => status === 'failed');
+    const usual = started ? pace.afterSuccess() : pace.afterStart();
+    return Math.min(settling.nextMs ?? usual, refused ? pace.afterRefusal() : usual);
   }
 
   /** Retries the first refresh, because a starting process has no earlier values to use. */
@@ -104,13 +107,12 @@ export function keyVault(options: KeyVaultOptions): Source {
     }
   }
 
-  async function refreshOnce(
-    { lookups, list: wanted, since }: ReadRequest,
-    signal: AbortSignal,
-  ): Promise<Round> {
+  async function refreshOnce({ lookups, list: wanted }: ReadRequest, signal: AbortSignal): Promise<Round> {
     const vault = connected();
     const names = list && wanted ? [...lookups, ...(await listed(vault, lookups, signal))] : lookups;
-    return readVault(names, since, { client: vault, vaultUrl, requestTimeoutMs, concurrency, signal });
+    const access = { client: vault, vaultUrl, requestTimeoutMs, concurrency, signal };
+    const boundMs = started ? refreshTimeoutMs : startTimeoutMs;
+    return settling.read({ lookups: names, readRound: () => readRound(names, access), boundMs, signal });
   }
 
   return {
@@ -125,6 +127,8 @@ export function keyVault(options: KeyVaultOptions): Source {
     },
     note() {
       if (pausedMs() > 0) return `throttled: requests pause for ${Math.ceil(pausedMs() / 1000)} s`;
+      if (settling.held > 0)
+        return `secrets are being written: ${settling.held} keep the old value until they rest`;
       return list ? undefined : 'secret names are not listed';
     },
     watch(next) {
@@ -136,6 +140,7 @@ export function keyVault(options: KeyVaultOptions): Source {
     },
     close() {
       client?.close();
+      settling.close();
     },
   };
 }
@@ -146,7 +151,6 @@ const PASSING: ReadonlySet<string> = new Set([
   'VAULT_UNAVAILABLE',
   'VAULT_TIMEOUT',
   'VAULT_RESPONSE_INVALID',
-  'VAULT_UNSTABLE',
   'IDENTITY_FAILED',
 ]);
 

@@ -2,14 +2,11 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { allowRead, DENIED, permissions } from './read-file';
-import { listFiles } from './read-files';
+import { DATA_LINK } from './paths';
+import { adviceFor, allowRead, DENIED, permissionsFor } from './read-file';
 
 /** The mount that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
 export const DEFAULT_MOUNT = '/mnt/secrets-store';
-
-/** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
-export const DATA_LINK = '..data';
 
 /** A bind mount of one entry of a timestamp directory: `/..2026_11_23_20_01_21.1853148849/password`. */
 const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;
@@ -66,8 +63,7 @@ export function mountProblem(root: string): SecretsError | undefined {
     const entries = readdirSync(root);
     const target = dataTarget(root);
     if (target !== undefined) {
-      const files = filesOf(`${root}/${DATA_LINK}`);
-      return files.length > 0
+      return hasEntries(`${root}/${DATA_LINK}`)
         ? undefined
         : empty(root, `${DATA_LINK} leads to ${target}, which has no files`);
     }
@@ -86,11 +82,11 @@ export function mountProblem(root: string): SecretsError | undefined {
   }
 }
 
-function filesOf(directory: string): string[] {
+function hasEntries(directory: string): boolean {
   try {
-    return listFiles(directory);
+    return readdirSync(directory).length > 0;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -117,10 +113,10 @@ function empty(root: string, found: string): SecretsError {
 }
 
 function unreadable(root: string, code: string | undefined): SecretsError {
-  const what = `the mount ${root} cannot be read: ${code ?? 'unknown error'}${permissions(root)}`;
+  const what = `the mount ${root} cannot be read: ${code ?? 'unknown error'}${permissionsFor(code, root)}`;
   return new SecretsError('MOUNT_UNREADABLE', what, {
     source: 'mounted-files',
-    next: 'Allow the user of this process to list and enter the directory.',
+    next: adviceFor(code) ?? 'Allow the user of this process to list and enter the directory.',
   });
 }
 

@@ -5,7 +5,6 @@ import { count, flag, kindOf, ms, type Option, readOptions } from '../../interna
 import { realDelay, realNow } from '../../internal/real-time';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import {
-  DATA_LINK,
   DEFAULT_MOUNT,
   dataTarget,
   isDenied,
@@ -15,9 +14,11 @@ import {
   mountState,
   subPathProblem,
 } from './layout';
+import { listFiles } from './list-files';
+import { DATA_LINK } from './paths';
 import type { FileReading } from './read-file';
-import { listFiles, type MountReading } from './read-files';
-import { readKubernetes } from './read-kubernetes';
+import { type MountReading, TOO_DEEP } from './read-files';
+import { type LastGeneration, readKubernetes } from './read-kubernetes';
 import { readPlain } from './read-plain';
 import { type MountWatch, watchMount } from './watch';
 
@@ -73,6 +74,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   let layout: MountState['layout'] = 'absent';
   let hasBeenRead = false;
   let namesWithValue: Set<string> | undefined;
+  let lastGeneration: LastGeneration | undefined;
   let mountWatch: MountWatch | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
@@ -86,6 +88,8 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
   }
 
   async function read(request: ReadRequest): Promise<ReadResult> {
+    // Before the files are read, so that no change in between is lost.
+    mountWatch?.fit(request);
     try {
       let reading = await readOnce(request);
       for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
@@ -104,11 +108,14 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
 
   async function readOnce(request: ReadRequest): Promise<MountReading> {
     if (isDenied(root)) return readAbsent(request);
+    const hadValue = (name: string) => namesWithValue === undefined || namesWithValue.has(name);
+    const settling = { settleMs: 20, hadValue };
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
-      const reading = await readKubernetes(root, maxFileBytes, request);
+      const reading = await readKubernetes(root, maxFileBytes, request, settling, lastGeneration);
       if (reading !== undefined) {
         layout = 'kubernetes';
         hasBeenRead = true;
+        lastGeneration = reading.generation;
         return reading;
       }
       if (layout !== 'kubernetes' || !exists(root)) break;
@@ -122,8 +129,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     }
     layout = 'plain';
     hasBeenRead = true;
-    const hadValue = (name: string) => namesWithValue === undefined || namesWithValue.has(name);
-    return readPlain(root, maxFileBytes, request, hadValue);
+    return readPlain(root, maxFileBytes, request, settling);
   }
 
   function readAbsent({ lookups }: ReadRequest): MountReading {
@@ -143,13 +149,13 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     let hasFailure = false;
     for (const [name, reading] of readings) {
       if (reading.status === 'found' && reading.bytes.length > 0) namesWithValue.add(name);
-      if (reading.status === 'failed') hasFailure = true;
+      if (reading.status === 'failed' && reading.mark !== TOO_DEEP) hasFailure = true;
     }
     // A fix may not change the revision, for example new permissions of a file.
     return { unchanged: false, readings, revision: hasFailure ? undefined : revision };
   }
 
-  function watch(listener: SourceListener): () => Promise<void> | undefined {
+  function watch(listener: SourceListener): () => void {
     // Polling could not find it either: permissions are never added to a process.
     if (isDenied(root)) return () => undefined;
     const problem = subPathProblem(root);
@@ -167,7 +173,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     watch,
     async inventory() {
       try {
-        return listFiles(dataTarget(root) === undefined ? root : `${root}/${DATA_LINK}`);
+        return listFiles(dataTarget(root) === undefined ? root : `${root}/${DATA_LINK}`, root).files;
       } catch {
         return [];
       }

@@ -17,7 +17,7 @@ export const programs: Readonly<Record<string, Program>> = {
   index: {
     imports: `import { createTestMount } from 'hot-secrets/testing'; import nodeForge from 'node-forge';`,
     peers: ['node-forge'],
-    // A plain directory loads chokidar; the legacy PFX loads node-forge.
+    // The legacy PFX loads node-forge.
     body: `
   const { mountedFiles, secret } = entry;
   const mount = await createTestMount({ token: 'first', 'old.pfx': Buffer.from(pairs.legacyPfx, 'base64') }, { layout: 'plain' });

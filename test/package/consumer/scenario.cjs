@@ -164,7 +164,7 @@ async function serveRequests({ main, express, endpoints }) {
   assert.equal(process.listenerCount('SIGHUP'), 0);
 }
 
-/** The layout that needs chokidar, which is ESM only. */
+/** The layout with a watch for each directory. */
 async function plainDirectory({ SecretStore, mountedFiles }, { createTestMount }) {
   const mount = await createTestMount({ token: 'first-token' }, { layout: 'plain' });
   try {

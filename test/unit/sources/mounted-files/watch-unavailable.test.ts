@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -22,19 +21,6 @@ vi.mock('node:fs', async (importOriginal) => {
     return watcher;
   };
   return { ...fs, watch };
-});
-
-// Like the real one, it emits errors as events after `watch` has returned.
-vi.mock('chokidar', async (importOriginal) => {
-  const chokidar = await importOriginal<typeof import('chokidar')>();
-  const watch = (...args: Parameters<typeof chokidar.watch>) => {
-    limits.tries += 1;
-    if (limits.code === undefined) return chokidar.watch(...args);
-    const broken = Object.assign(new EventEmitter(), { close: async () => {} });
-    setImmediate(() => broken.emit('error', refusal()));
-    return broken;
-  };
-  return { ...chokidar, watch };
 });
 
 beforeEach(() => {
