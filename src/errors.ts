@@ -20,6 +20,7 @@ export const errorCodes = {
   FILE_UNREADABLE: 'A file of the mount cannot be read.',
   FILE_OUTSIDE_MOUNT: 'A path or link leads out of the mount.',
   FILE_TOO_LARGE: 'A file is larger than the limit.',
+  VARIABLE_OF_SYSTEM: 'A secret comes from a variable of the system or of a service link.',
   SOURCE_FAILED: 'A source could not be read; its last good values stay in use.',
   // Azure Key Vault
   VAULT_UNAUTHORIZED: 'The vault rejects the token of the identity.',

@@ -211,7 +211,7 @@ function decode(
   }
   const origin = found.flatMap((answer) => (answer === NO_PART ? [] : [answer.origin])).join(', ');
   const source = reader.source.name;
-  const suspect: SecretsError[] = [];
+  const suspect = problemsOf(found);
   const taken = (value: unknown): Finding => {
     assertBegun(name, found);
     const before = current?.source === reader && !same ? (unseal(current.secret) as object) : undefined;
@@ -260,6 +260,10 @@ function decode(
   } catch (error) {
     return refused(error);
   }
+}
+
+function problemsOf(found: readonly FoundReading[]): SecretsError[] {
+  return found.flatMap(({ problems = [] }) => problems);
 }
 
 /** @throws `VALUE_NOT_YET_VALID` if the source says that a value must not be used yet. */
@@ -321,7 +325,7 @@ export function lookUp(
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);
     const label = { name, version, source: reader.source.name, origin, loadedAt: now, attributes };
-    const suspect: SecretsError[] = [];
+    const suspect = problemsOf([answer]);
     const value = discovered(name).decode([bytes], (problem) => suspect.push(problem));
     const box = seal(label, value, owner);
     return {
