@@ -183,8 +183,8 @@ function hasBrand(error: unknown): error is object {
   }
 }
 
-/** Returns a copy of the error with more facts. */
-export function withFacts(error: SecretsError, facts: SecretsErrorFacts): SecretsError {
-  const { code, what, secret, source, resource, next } = error;
+/** Returns a copy of the error with more facts, and with another text if one is given. */
+export function withFacts(error: SecretsError, facts: SecretsErrorFacts, what = error.what): SecretsError {
+  const { code, secret, source, resource, next } = error;
   return new SecretsError(code, what, { secret, source, resource, next, ...facts });
 }

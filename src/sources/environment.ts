@@ -111,7 +111,10 @@ function readingOf(
   variable: string | undefined,
   isOfProcess: boolean,
 ): Reading {
-  if (variable === undefined) return { status: 'missing', looked: env.join(', ') || 'no variable' };
+  if (variable === undefined) {
+    const tried = env.map((one) => (variables[one] === '' ? `${one} (set, but empty)` : one));
+    return { status: 'missing', looked: tried.join(', ') || 'no variable' };
+  }
   const value = variables[variable] as string;
   const problem = foreignVariable(name, variable, value);
   return {
