@@ -22,6 +22,7 @@ export const errorCodes = {
   FILE_UNREADABLE: 'A file of the mount cannot be read.',
   FILE_OUTSIDE_MOUNT: 'A path or link leads out of the mount.',
   FILE_TOO_LARGE: 'A file is larger than the limit.',
+  VARIABLE_OF_SYSTEM: 'A secret comes from a variable of the system or of a service link.',
   SOURCE_FAILED: 'A source could not be read; its last good values stay in use.',
   // Azure Key Vault
   VAULT_UNAUTHORIZED: 'The vault rejects the token of the identity.',
@@ -188,8 +189,8 @@ function hasBrand(error: unknown): error is object {
   }
 }
 
-/** Returns a copy of the error with more facts. */
-export function withFacts(error: SecretsError, facts: SecretsErrorFacts): SecretsError {
-  const { code, what, secret, source, resource, next } = error;
+/** Returns a copy of the error with more facts, and with another text if one is given. */
+export function withFacts(error: SecretsError, facts: SecretsErrorFacts, what = error.what): SecretsError {
+  const { code, secret, source, resource, next } = error;
   return new SecretsError(code, what, { secret, source, resource, next, ...facts });
 }

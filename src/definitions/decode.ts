@@ -1,4 +1,5 @@
 import { SecretsError } from '../errors';
+import { isJsonDocument, type JsonFault, jsonFault } from './json-fault';
 
 let utf8: InstanceType<typeof TextDecoder> | undefined;
 
@@ -59,14 +60,27 @@ export function decodeBase64(alias: string, bytes: Uint8Array, encoding: keyof t
   return new Uint8Array(Buffer.from(digits, encoding));
 }
 
+/** Parses JSON. Errors have the place and the kind of the fault, because the message of the parser echoes its input. */
 export function parseJson(alias: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The message of the parser echoes its input.
-    throw new SecretsError('VALUE_NOT_JSON', `the value of "${alias}" is not valid JSON`, {
-      secret: alias,
-      next: 'Check the stored text with a JSON linter. Trailing commas and single quotes are common mistakes.',
-    });
+    throw notJson(alias, jsonFault(text));
   }
+}
+
+/** @throws `VALUE_NOT_JSON` if the value is a text that is JSON itself: it was converted twice. */
+export function assertParsedOnce(alias: string, value: unknown): void {
+  if (typeof value !== 'string' || !isJsonDocument(value)) return;
+  throw notJson(alias, {
+    what: 'it is JSON inside a text of JSON',
+    next: 'Store the JSON itself: it was converted twice. If that is meant, use secret.text, or a schema of a string.',
+  });
+}
+
+function notJson(alias: string, { what, next }: JsonFault): SecretsError {
+  return new SecretsError('VALUE_NOT_JSON', `the value of "${alias}" is not valid JSON: ${what}`, {
+    secret: alias,
+    next,
+  });
 }

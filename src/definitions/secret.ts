@@ -1,7 +1,7 @@
 import { flag, type Option, oneOf, passed, readOptions } from '../internal/options';
 import { type Lookup, lookup } from '../secret/lookup';
 import { assertText, suspectText, type Trim, trimmed } from './characters';
-import { assertNotEmpty, decodeBase64, decodeUtf8, parseJson } from './decode';
+import { assertNotEmpty, assertParsedOnce, decodeBase64, decodeUtf8, parseJson } from './decode';
 import { type Definition, type DefinitionOptions, define, definitionOptions, whereOf } from './definition';
 import { assertResolved } from './references';
 import { assertSchema, type DeepReadonly, type StandardSchema, validate } from './standard-schema';
@@ -158,7 +158,9 @@ function json(alias: string, schema?: StandardSchema<unknown>, options?: JsonOpt
       const source = trimmed(decodeUtf8(alias, decoded), 'newline');
       assertNotEmpty(alias, source.trim().length);
       const value = parseJson(alias, source);
-      return schema === undefined ? value : validate(alias, schema, value);
+      if (schema !== undefined) return validate(alias, schema, value, () => assertParsedOnce(alias, value));
+      assertParsedOnce(alias, value);
+      return value;
     },
   });
 }

@@ -52,11 +52,15 @@ export function assertSchema(where: string, schema: unknown): asserts schema is 
   });
 }
 
-/** Validates a value. Errors contain only the path of an issue, because schema libraries echo the value in messages. */
+/**
+ * Validates a value. Errors contain only the path of an issue, because schema libraries echo the value in messages. `explain` may
+ * throw a better error for a value that the schema refuses.
+ */
 export async function validate<Output>(
   alias: string,
   schema: StandardSchema<Output>,
   value: unknown,
+  explain: () => void = () => {},
 ): Promise<Output> {
   let result: SchemaResult<Output>;
   try {
@@ -65,6 +69,7 @@ export async function validate<Output>(
     throw refused(alias, `threw ${describeError(error)}`);
   }
   if (result.issues === undefined) return result.value;
+  explain();
   const paths = new Set<string>();
   for (const { path = [] } of result.issues.slice(0, MAX_PATHS)) {
     const keys = path.map((part) => (typeof part === 'object' ? part.key : part));

@@ -87,6 +87,8 @@ export interface FoundReading {
   readonly version?: string;
   /** Metadata of the value. A change of `tags` is a rotation, like a change of the bytes. */
   readonly attributes?: SecretAttributes;
+  /** Problems of the place that the value comes from. The value is used, and `health()` shows them. */
+  readonly problems?: readonly SecretsError[];
 }
 
 export interface MissingReading {

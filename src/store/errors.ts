@@ -4,6 +4,7 @@ import { describeError } from '../internal/describe-error';
 import { closestNames, kindOf } from '../internal/options';
 import { environmentName } from '../secret/lookup';
 import type { Catalog, Generation } from './generation';
+import { bothNames, nearestName } from './names';
 import type { SourceView } from './resolve';
 import type { SourceReader } from './source-reader';
 
@@ -60,15 +61,24 @@ async function secretMissing(
       const wantedNames = lookups.flatMap((lookup) => [lookup.name, ...lookup.env]);
       return `${reader.source.name} has no ${wanted} (${noteOf(reader) ?? describeInventory(wantedNames, inventory)})`;
     });
-    return `"${name}": ${looked.join('; ')}`;
+    return `${bothNames(name, lookups)}: ${looked.join('; ')}`;
+  });
+  const meant = missing.flatMap((name) => {
+    const lookups = definitions.get(name)?.lookups ?? [];
+    const found = sources.flatMap(({ reader, inventory }) => {
+      const nearest = nearestName(lookups, inventory);
+      return nearest === undefined ? [] : [`"${nearest}" of ${reader.source.name}`];
+    });
+    return found.slice(0, 1).map((one) => `Did you mean ${one} for "${name}"? `);
   });
   const subject = missing.length === 1 ? 'a required secret was' : `${missing.length} required secrets were`;
   return new SecretsError('SECRET_MISSING', `${subject} not found in any source. ${lines.join('. ')}`, {
     secret: missing[0],
-    next:
+    next: `${meant.slice(0, MAX_NAMES).join('')}${
       missing.length === 1
         ? 'Add it to a source, correct its name, or declare it .optional().'
-        : 'Add them to a source, correct their names, or declare them .optional().',
+        : 'Add them to a source, correct their names, or declare them .optional().'
+    }`,
   });
 }
 

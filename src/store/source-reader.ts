@@ -151,7 +151,7 @@ export class SourceReader {
       if (reading.status === 'failed') return { status: 'failed', error: this.asSecretsError(reading.error) };
       if (reading.status !== 'found')
         throw this.#invalid(`answered for "${name}" with an unknown status`, name);
-      const { bytes, version, attributes } = reading;
+      const { bytes, version, attributes, problems } = reading;
       if (!builtin('util').types.isUint8Array(bytes))
         throw this.#invalid(`returned "${name}" as something other than bytes`, name);
       const origin = typeof reading.origin === 'string' ? reading.origin : this.source.name;
@@ -161,6 +161,7 @@ export class SourceReader {
         origin,
         ...(typeof version === 'string' && { version }),
         ...(attributes !== undefined && { attributes: sealAttributes(attributes) }),
+        ...(Array.isArray(problems) && { problems: problems.map((problem) => this.asSecretsError(problem)) }),
       };
     } catch (error) {
       if (isSecretsError(error)) return { status: 'failed', error };
