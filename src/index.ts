@@ -33,6 +33,7 @@ export { rotating } from './rotation/rotating';
 export type {
   DrainedEvent,
   Lifecycle,
+  OnDispose,
   RejectedEvent,
   Rotating,
   RotatingOptions,
