@@ -2,6 +2,7 @@ import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { closestNames, kindOf } from '../internal/options';
+import { bounded } from '../internal/time';
 import { environmentName } from '../secret/lookup';
 import type { Catalog, Generation } from './generation';
 import { bothNames, nearestName } from './names';
@@ -9,11 +10,20 @@ import type { SourceView } from './resolve';
 import type { SourceReader } from './source-reader';
 
 const MAX_NAMES = 12;
+/** How long an error message waits for the names in a source. */
+const INVENTORY_MS = 1000;
 
 export function storeClosed(): SecretsError {
   return new SecretsError('STORE_CLOSED', 'the store is closed', {
     next: 'Close the store after its last use. Snapshots that were taken before keep working.',
   });
+}
+
+/** The error for a call of `watch` without a listener. */
+export function notListener(name: string, given: unknown): SecretsError {
+  const what = `the listener of "${name}" must be a function, not ${kindOf(given)}`;
+  const next = `Call watch('${name}', (current, previous) => …).`;
+  return new SecretsError('OPTION_INVALID', what, { secret: name, next });
 }
 
 /** The error for a failure that only a bug of this package can cause. */
@@ -95,7 +105,8 @@ export function noteOf({ source }: SourceReader): string | undefined {
 /** Lists the names in a source. A failure here must not hide the missing name. */
 async function inventoryOf({ source }: SourceReader): Promise<readonly string[]> {
   try {
-    return await source.inventory();
+    const names = (async () => source.inventory())();
+    return await bounded(names, INVENTORY_MS, () => new Error('timed out'));
   } catch {
     return [];
   }

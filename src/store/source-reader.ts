@@ -56,9 +56,13 @@ export class SourceReader {
     return this.#lastReadAt !== undefined || this.#failure !== undefined;
   }
 
-  async open(signal: AbortSignal): Promise<void> {
+  async open(signal: AbortSignal, timeoutMs: number): Promise<void> {
+    const limitMs = timeoutMs + (this.source.waitForSecretsMs ?? 0);
+    const opening = (async () => this.source.open?.(signal))();
     try {
-      await this.source.open?.(signal);
+      await bounded(opening, limitMs + GRACE_MS, () =>
+        this.#problem(`the source ${this.source.name} did not open within ${limitMs} ms`),
+      );
     } catch (error) {
       throw this.asSecretsError(error);
     }

@@ -1,16 +1,16 @@
 import type { Definition } from '../definitions/definition';
-import { SecretsError } from '../errors';
+import type { SecretsError } from '../errors';
 import { builtin, inspectCustom } from '../internal/builtins';
-import { describeError } from '../internal/describe-error';
 import { isThenable, type ListenOptions } from '../internal/events';
-import { kindOf, readOptions, text } from '../internal/options';
+import { readOptions, text } from '../internal/options';
 import { realNow } from '../internal/real-time';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
 import type { Masked, redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
-import { assertComplete, isComplete, refreshBroke, storeClosed } from './errors';
+import { closeSources } from './close-sources';
+import { assertComplete, isComplete, notListener, refreshBroke, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
 import { type Catalog, emptyGeneration, type Generation, type Step } from './generation';
 import { Notifier } from './notifier';
@@ -67,6 +67,7 @@ export class LiveStore<V> implements SecretStore<V> {
   readonly #expiry: ExpiryWatch;
   readonly #refresher: Refresher;
   readonly #abort = new AbortController();
+  readonly #timeoutMs: number;
   readonly #stops: (() => void | Promise<void>)[] = [];
   /** Boxes that current and earlier snapshots found on demand. `redact` masks them too. */
   #foundOnDemand: (readonly [name: string, masked: Masked])[] = [];
@@ -81,6 +82,7 @@ export class LiveStore<V> implements SecretStore<V> {
   constructor({ name, sources, definitions, listeners, timeoutMs, expiryThresholdsDays }: Setup) {
     const { store, storeId } = makeObserved(this, name, (error) => this.#notifier.resourceError(error));
     this.#owner = { store, storeId };
+    this.#timeoutMs = timeoutMs;
     this.#readers = sources.map((source, rank) => new SourceReader(source, rank));
     this.#declared = definitions && new Set(definitions.keys());
     this.#catalog = {
@@ -129,7 +131,7 @@ export class LiveStore<V> implements SecretStore<V> {
     try {
       const [{ redactor }] = await Promise.all([
         import('../redact/redactor'),
-        ...this.#readers.map((reader) => reader.open(this.#abort.signal)),
+        ...this.#readers.map((reader) => reader.open(this.#abort.signal, this.#timeoutMs)),
       ]);
       this.#redactor = redactor;
       // Watch before the first read, so that no change in between is lost.
@@ -197,16 +199,7 @@ export class LiveStore<V> implements SecretStore<V> {
     listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void {
     let current = this.snapshot().get(name);
-    if (typeof listener !== 'function') {
-      throw new SecretsError(
-        'OPTION_INVALID',
-        `the listener of "${name}" must be a function, not ${kindOf(listener)}`,
-        {
-          secret: name,
-          next: `Call watch('${name}', (current, previous) => …).`,
-        },
-      );
-    }
+    if (typeof listener !== 'function') throw notListener(name, listener);
     const first: unknown = listener(current, undefined);
     if (isThenable(first)) first.then(undefined, (error) => this.#notifier.listenerFailed('change', error));
     return this.#notifier.on('change', ({ changes }) => {
@@ -291,16 +284,7 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#snapshot = new ClosedSnapshot(this.generation);
     // Emit first, so that listeners can release their resources.
     this.#notifier.closing(this.generation);
-    const warn = (error: unknown) =>
-      process.emitWarning(`hot-secrets: closing a source failed with ${describeError(error)}`);
-    const closes = this.#readers.map(
-      ({ source }) =>
-        () =>
-          source.close?.(),
-    );
-    await Promise.all(
-      [...this.#stops, ...closes].map(async (stop) => stop()).map((done) => done.catch(warn)),
-    );
+    await closeSources(this.#stops, this.#readers);
   }
 
   #refresh(

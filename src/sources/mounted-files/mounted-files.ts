@@ -149,7 +149,9 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
 
   async function readOnce(request: ReadRequest): Promise<MountReading> {
     if (isDenied(root)) return readAbsent(request);
-    const hadValue = (name: string) => namesWithValue === undefined || namesWithValue.has(name);
+    const declared = new Set(request.lookups.map(({ name }) => name));
+    // At first, nobody has asked for what discovery lists.
+    const hadValue = (name: string) => (namesWithValue ?? declared).has(name);
     const settling = { settleMs, hadValue };
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request, settling, lastGeneration);

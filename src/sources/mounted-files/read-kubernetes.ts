@@ -65,7 +65,7 @@ export async function readKubernetes(
       if (last?.swap === swap && isWrittenInPlace(readings, last.readings))
         readings = await readSettled(view, request, { ...settling, isCurrent });
       if (readings === undefined || !isCurrent()) continue;
-      return resultOf(swap, nameThoseBeside(root, base, request, readings));
+      return resultOf(swap, explainMissing(root, base, request, readings));
     } catch (error) {
       // The directory of the generation vanished while its files were listed.
       if (errorCode(error) !== 'ENOENT') throw error;
@@ -80,7 +80,7 @@ export async function readKubernetes(
 }
 
 /** Says of a missing file that it lies next to `..data`, where only the link of its volume is read. */
-function nameThoseBeside(
+function explainMissing(
   root: string,
   base: string,
   { lookups }: ReadRequest,
@@ -89,13 +89,13 @@ function nameThoseBeside(
   for (const { name, file } of lookups) {
     const reading = readings.get(name);
     if (reading?.status !== 'missing') continue;
-    const beside = statSync(`${root}/${file}`, { throwIfNoEntry: false });
+    const neighbor = statSync(`${root}/${file}`, { throwIfNoEntry: false });
     // Below the same first part, the volume has a directory: then the file is just missing.
-    if (beside?.isFile() !== true || statSync(`${base}/${file}`, { throwIfNoEntry: false })) continue;
+    if (neighbor?.isFile() !== true || statSync(`${base}/${file}`, { throwIfNoEntry: false })) continue;
     const [first] = file.split('/') as [string];
     const next =
       file === first ? 'move it into a directory of its own' : `use mountedFiles('${root}/${first}')`;
-    const looked = `${reading.looked}: it lies next to ${DATA_LINK} and is no part of this volume; ${next}, as a source of its own`;
+    const looked = `${reading.looked}: it lies next to ${DATA_LINK}, outside this volume; ${next}, as a source of its own`;
     readings.set(name, { ...reading, looked });
   }
   return readings;
