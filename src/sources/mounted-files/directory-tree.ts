@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { errorCode } from '../../internal/describe-error';
 import { listFiles } from './list-files';
-import { isInside } from './paths';
+import { isInside, lstatIfThere } from './paths';
 import type { Wanted } from './read-files';
 import { loadEntryWatch, type WatchEntries } from './watch-entries';
 
@@ -163,7 +163,7 @@ function enterDirectories(
       enter(directory);
     }
     const path = join(directory, parts.shift() as string);
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const stat = lstatIfThere(path);
     if (stat?.isSymbolicLink()) {
       links += 1;
       const target = resolve(directory, readlinkSync(path));

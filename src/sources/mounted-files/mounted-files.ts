@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { count, flag, kindOf, ms, type Option, readOptions } from '../../internal/options';
@@ -15,7 +14,7 @@ import {
 } from './layout';
 import { listFiles } from './list-files';
 import { replacedProblem, singleFileProblem, singleFiles, subPathProblem } from './mountinfo';
-import { DATA_LINK } from './paths';
+import { DATA_LINK, statIfThere } from './paths';
 import type { FileReading } from './read-file';
 import { type MountReading, TOO_DEEP } from './read-files';
 import { type LastGeneration, readKubernetes } from './read-kubernetes';
@@ -260,5 +259,5 @@ function hasTransientFailure({ readings }: MountReading): boolean {
 }
 
 function exists(root: string): boolean {
-  return !isDenied(root) && statSync(root, { throwIfNoEntry: false }) !== undefined;
+  return !isDenied(root) && statIfThere(root) !== undefined;
 }
