@@ -1,6 +1,6 @@
 import { type Dirent, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { errorCode } from '../../internal/describe-error';
-import { DATA_LINK, isInside } from './paths';
+import { DATA_LINK, isInside, statIfAny } from './paths';
 
 /** Number of directories below the mount that a listed file may lie in, one in the other. Declared files may lie deeper. */
 export const MAX_DEPTH = 8;
@@ -69,8 +69,8 @@ export function listFiles(base: string, root = base, enter: (directory: string) 
 
 function leadsToDirectory(base: string, path: string, entry: Dirent): boolean {
   if (!entry.isSymbolicLink()) return false;
-  // A link that dangles for a moment is a file.
-  return statSync(`${base}/${path}`, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  // A link that dangles for a moment, or leads in a circle, is a file.
+  return statIfAny(`${base}/${path}`)?.isDirectory() ?? false;
 }
 
 function staysInside(link: string, realRoot: string): boolean {

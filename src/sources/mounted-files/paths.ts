@@ -1,8 +1,27 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { relative, sep } from 'node:path';
 
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
 export const DATA_LINK = '..data';
+
+/** Returns the state of what a path leads to; `undefined` if it leads nowhere, in a circle, or may not be followed. */
+export function statIfAny(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
 
 /** Tells whether a real path is a real directory, or lies below it. */
 export function isInside(realDirectory: string, realPath: string): boolean {

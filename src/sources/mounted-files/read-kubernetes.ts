@@ -5,7 +5,7 @@ import { errorCode } from '../../internal/describe-error';
 import { realDelay, realTurn } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
 import { dataTarget } from './layout';
-import { DATA_LINK, type HeldDirectory, holdDirectory, isInside } from './paths';
+import { DATA_LINK, type HeldDirectory, holdDirectory, isInside, statIfAny } from './paths';
 import type { FileReading } from './read-file';
 import { currentMarks, type MountReading, marksOf, newestChange, readFiles } from './read-files';
 import { readSettled, type Settling } from './read-plain';
@@ -89,9 +89,8 @@ function explainMissing(
   for (const { name, file } of lookups) {
     const reading = readings.get(name);
     if (reading?.status !== 'missing') continue;
-    const neighbor = statSync(`${root}/${file}`, { throwIfNoEntry: false });
-    // Below the same first part, the volume has a directory: then the file is just missing.
-    if (neighbor?.isFile() !== true || statSync(`${base}/${file}`, { throwIfNoEntry: false })) continue;
+    const neighbor = statIfAny(`${root}/${file}`);
+    if (neighbor?.isFile() !== true || statIfAny(`${base}/${file}`)) continue;
     const [first] = file.split('/') as [string];
     const next =
       file === first ? 'move it into a directory of its own' : `use mountedFiles('${root}/${first}')`;
