@@ -127,6 +127,22 @@ describe('messages about files', () => {
     });
   });
 
+  it.each([
+    ['to itself', { loop: 'loop' }],
+    ['to each other', { loop: 'other', other: 'loop' }],
+    ['below itself', { loop: 'loop/part' }],
+  ])('serves the other files in discovery when links lead %s', async (_where, links) => {
+    const root = plain({ token: 't0' });
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(root, name));
+    await using store = await SecretStore.open({ sources: [mountedFiles(root, NO_POLL)] });
+    record(store);
+    for (const value of ['t1', 't2', 't3']) {
+      writeFileSync(join(root, 'token'), value);
+      await waitFor(() => store.reveal('token') === value);
+    }
+    expect(() => store.reveal('loop')).toThrow(expect.objectContaining({ code: 'FILE_UNREADABLE' }));
+  });
+
   it('keeps one cause while a file that is too large grows', async () => {
     const root = plain({ token: 't' });
     await using store = await SecretStore.open({

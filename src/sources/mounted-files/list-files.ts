@@ -69,7 +69,7 @@ export function listFiles(base: string, root = base, enter: (directory: string) 
 
 function leadsToDirectory(base: string, path: string, entry: Dirent): boolean {
   if (!entry.isSymbolicLink()) return false;
-  // A link that dangles for a moment is a file.
+  // A link that dangles for a moment, or leads in a circle, is a file.
   return statIfThere(`${base}/${path}`)?.isDirectory() ?? false;
 }
 

@@ -10,10 +10,28 @@ import {
   statSync,
 } from 'node:fs';
 import { relative, sep } from 'node:path';
-import { errorCode } from '../../internal/describe-error';
 
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
 export const DATA_LINK = '..data';
+
+/** Returns the state of what a path leads to; `undefined` if it leads nowhere, in a circle, or may not be followed. */
+export function statIfThere(path: string): Stats | undefined {
+  return ifThere(() => statSync(path));
+}
+
+/** Returns the state of an entry, without following it if it is a link; `undefined` if there is none. */
+export function lstatIfThere(path: string): Stats | undefined {
+  return ifThere(() => lstatSync(path));
+}
+
+/** `throwIfNoEntry` is not enough: Node throws where a file stands in the place of a directory on the way. */
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
 
 /** Tells whether a real path is a real directory, or lies below it. */
 export function isInside(realDirectory: string, realPath: string): boolean {
@@ -34,29 +52,6 @@ export function realPathOf(descriptor: number, path: string): string | undefined
     const found = lstatSync(real);
     const open = fstatSync(descriptor);
     return found.dev === open.dev && found.ino === open.ino ? real : undefined;
-  }
-}
-
-/**
- * Returns the `stat` of a path, or `undefined` if nothing is there. `throwIfNoEntry` is not enough: Node throws where a file stands
- * in the place of a directory on the way.
- */
-export function statIfThere(path: string): Stats | undefined {
-  return ifThere(() => statSync(path));
-}
-
-/** Returns the `lstat` of a path, or `undefined` if nothing is there. */
-export function lstatIfThere(path: string): Stats | undefined {
-  return ifThere(() => lstatSync(path));
-}
-
-function ifThere<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
   }
 }
 

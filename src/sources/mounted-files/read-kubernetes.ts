@@ -90,7 +90,6 @@ function explainMissing(
     const reading = readings.get(name);
     if (reading?.status !== 'missing') continue;
     const neighbor = statIfThere(`${root}/${file}`);
-    // Below the same first part, the volume has a directory: then the file is just missing.
     if (neighbor?.isFile() !== true || statIfThere(`${base}/${file}`)) continue;
     const [first] = file.split('/') as [string];
     const next =
