@@ -52,7 +52,7 @@ export function byteLists(values: readonly (readonly [bytes: Uint8Array, name: s
           const count = Math.max(equalBytes(hex, start, bytes), (end >> 1) - first);
           if (count > best.count) best = { count, name };
         }
-        // Half of one byte and half of the next are no byte.
+        // Half of one byte and half of the next are not a byte.
         if (start % 2 > 0 || best.count < least) continue;
         const last = first + best.count - 1;
         found.push({ start: places[start] as number, end: places[last * 2 + 1] as number, name: best.name });

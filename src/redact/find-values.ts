@@ -49,7 +49,7 @@ export function longValues(values: Iterable<readonly [form: LongForm, name: stri
     let isNew = true;
     for (let slot = forms.first(hash); isNew && slot >= 0; slot = forms.next(slot, hash)) {
       const [other] = all[forms.value(slot)] as readonly [LongForm, string];
-      // Forms that begin alike may go on differently.
+      // Forms that begin alike may end differently.
       isNew = other.text !== text || whole !== undefined || other.whole !== undefined;
     }
     if (!isNew) continue;
@@ -185,7 +185,7 @@ function hashesOf(text: string): Int32Array {
   return hashes;
 }
 
-/** Returns the end of what `text` from `start` has in common with `whole`. It is equal up to `end`. */
+/** Returns the end of the part that `text`, from `start`, shares with `whole`. It is equal up to `end`. */
 function endOfCommon(text: string, start: number, end: number, whole: string): number {
   let at = end;
   const limit = Math.min(text.length, start + whole.length);

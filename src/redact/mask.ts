@@ -11,6 +11,7 @@ export interface Match {
  */
 export function mask(text: string, matches: readonly Match[]): string {
   const json = OBJECT_OR_ARRAY.test(text);
+  const onlyNumbers = ONLY_NUMBERS.test(text);
   const count = backslashCounter(text);
   const ordered = (json ? matches.map((match) => withWholeEscapes(text, match, count)) : [...matches]).sort(
     (a, b) => a.start - b.start || b.end - a.end,
@@ -21,7 +22,7 @@ export function mask(text: string, matches: readonly Match[]): string {
     const last = regions.at(-1);
     const inside = found?.contains(start) ?? true;
     if (inside && found?.isInName(end)) continue;
-    const opening = openingQuote(text, start, json, inside, count);
+    const opening = onlyNumbers ? '"' : openingQuote(text, start, json, inside, count);
     if ((!inside || opening !== '') && isPartOfNumber(text, start, end)) continue;
     if (last !== undefined && start < last.end) last.end = Math.max(last.end, end);
     else regions.push({ start, end, name, opening, inside });
@@ -59,7 +60,6 @@ function openingQuote(
   const at = beforeSpaces(text, position);
   const sign = text[at - 1] ?? '';
   if (!inside) return '[{,:'.includes(sign) ? '"' : '';
-  if (!json && ONLY_NUMBERS.test(text)) return '"';
   const key = beforeSpaces(text, at - 1);
   if (sign !== ':' || text[key - 1] !== '"') return '';
   const backslashes = count(key - 1);
