@@ -146,7 +146,7 @@ describe('a proxy that refuses the vault', () => {
     ],
     [403, 'VAULT_PROXY_REFUSED', 'refuses to connect to shop.vault.azure.net (status 403)', 'NO_PROXY'],
     [502, 'VAULT_UNAVAILABLE', 'does not connect to shop.vault.azure.net (status 502)', 'NO_PROXY'],
-  ])('is named with its status (%i)', async (status, code, what, next) => {
+  ])('names a proxy that refuses the vault, with its status (%i)', async (status, code, what, next) => {
     stub({ HTTPS_PROXY: await refusingProxy(status), NO_PROXY: '' });
     const error = await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 500 }));
     expect(error).toMatchObject({ code, next: expect.stringContaining(next) });
@@ -154,7 +154,7 @@ describe('a proxy that refuses the vault', () => {
     expect(error.message).not.toContain('hunter2');
   });
 
-  it('is named when it refuses Entra ID, or cannot be reached', async () => {
+  it('names a proxy that refuses Entra ID, or cannot be reached', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const { workloadIdentity } = vault;
     stub({ HTTPS_PROXY: await refusingProxy(403), NO_PROXY: '.vault.azure.net' });
@@ -293,7 +293,7 @@ describe('a managed identity', () => {
     }
   });
 
-  it('is named when it is not assigned to the machine', async () => {
+  it('reports a managed identity that is not assigned to the machine as that', async () => {
     const vault = await machine();
     answer = (response) => {
       response.writeHead(400, { 'content-type': 'application/json' });

@@ -65,7 +65,7 @@ function refusal(
   return failure(
     code,
     what,
-    known?.next ?? `Look the number up: https://login.microsoftonline.com/error?code=${number}`,
+    known?.next ?? `The number is explained at https://login.microsoftonline.com/error?code=${number}`,
   );
 }
 
