@@ -150,7 +150,7 @@ describe('a batch that writes one vault secret after another', () => {
     ['db-user', 'db-password'],
     ['OrdersDbUser', 'OrdersDbPassword'],
   ])(
-    'never serves half of %s and %s while other secrets are written',
+    'serves both of %s and %s or none while other secrets are written',
     async (one, other) => {
       const others = Array.from({ length: 14 }, (_, index) => `s${index}`);
       const vault = await startVault({ secrets: first([...others, one, other]) });

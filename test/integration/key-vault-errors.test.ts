@@ -169,7 +169,7 @@ describe('a 404 that is not of the vault', () => {
     { kind: 'html', status: 404 },
     { kind: 'empty-body', status: 404 },
     { kind: 'html', status: 410 },
-  ] as const)('never leads to the next source (%o)', async (fault) => {
+  ] as const)('reads no secret from the next source after a strange 404 (%o)', async (fault) => {
     const vault = await startVault({ secrets: values });
     const below = memory({ key: 'of memory', other: 'of memory' });
     const lift = vault.fail(fault);

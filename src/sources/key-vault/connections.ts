@@ -1,8 +1,9 @@
-import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpAgent, type RequestOptions } from 'node:http';
 import { Agent } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { unrefTimer } from '../../internal/time';
 import type { WireResponse } from './answers';
-import { type Attempt, attempts, endSocket, proxyOf, TunnelAgent } from './tunnel';
+import { type Attempt, attempts, type Connected, endSocket, proxyOf, TunnelAgent } from './tunnel';
 
 /** The part of a request of the Azure clients that the policy uses. */
 interface PipelineRequest {
@@ -39,6 +40,29 @@ export interface ConnectionsOptions {
 const IDLE_MS = 20_000;
 
 /**
+ * For the endpoints of managed identities, which have plain http. All sources share it, because MSAL keeps the first client
+ * that it gets for the whole process.
+ */
+class EndpointAgent extends HttpAgent {
+  /** The token requests that were not given up. */
+  waiting = 0;
+
+  override createConnection(options: RequestOptions, connected?: Connected): Duplex | null | undefined {
+    if (this.waiting > 0) return super.createConnection(options, connected);
+    // A credential continues after it was given up, and nothing would end this connection.
+    const givenUp = new DOMException('The request was given up', 'AbortError');
+    process.nextTick(() => (connected as ((error: Error) => void) | undefined)?.(givenUp));
+    return undefined;
+  }
+
+  endAll(): void {
+    for (const sockets of Object.values(this.sockets)) sockets?.forEach(endSocket);
+  }
+}
+
+const endpoints = new EndpointAgent();
+
+/**
  * The connections of one source. It knows each of them, also those to proxies and to the endpoints of managed identities, so
  * that a request that was given up leaves none behind.
  */
@@ -46,8 +70,6 @@ export class Connections {
   readonly #timeoutMs: number;
   readonly #given: Agent | undefined;
   readonly #own = new Agent({ keepAlive: true, timeout: IDLE_MS });
-  /** For the endpoints of managed identities. An agent for https cannot send to them. */
-  readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS });
   readonly #tunnels = new Map<string, TunnelAgent>();
   readonly #closing = new AbortController();
 
@@ -75,25 +97,29 @@ export class Connections {
     failed: (error: unknown, host: string) => void,
   ): ClientOptions {
     const agentFor = ({ url = '' }: PipelineRequest) => {
-      if (url.startsWith('http:')) return this.#http;
+      if (url.startsWith('http:')) return endpoints;
       const proxy = this.#given === undefined ? proxyOf(new URL(url)) : undefined;
       return this.#given ?? this.#tunnel(proxy) ?? this.#own;
     };
     const options = this.#options(agentFor, check, failed);
     // Service Fabric has the only endpoint with https.
-    return process.env.IDENTITY_ENDPOINT?.startsWith('https:') ? options : { ...options, agent: this.#http };
+    return process.env.IDENTITY_ENDPOINT?.startsWith('https:') ? options : { ...options, agent: endpoints };
   }
 
-  /** Ends the requests to endpoints of managed identities, which no signal reaches. */
-  giveUpIdentity(): void {
-    for (const sockets of Object.values(this.#http.sockets)) for (const one of sockets ?? []) endSocket(one);
-    this.#http.destroy();
+  /** Runs a request for a token. If it fails, no signal ends what a managed identity still waits for. */
+  async duringToken<T>(work: () => Promise<T>): Promise<T> {
+    endpoints.waiting += 1;
+    try {
+      return await work();
+    } finally {
+      endpoints.waiting -= 1;
+      if (endpoints.waiting === 0) endpoints.endAll();
+    }
   }
 
   close(): void {
     this.#closing.abort();
-    this.giveUpIdentity();
-    for (const agent of [this.#own, this.#http, ...this.#tunnels.values()]) agent.destroy();
+    for (const agent of [this.#own, ...this.#tunnels.values()]) agent.destroy();
   }
 
   #afterProxyPolicy(agent: unknown): unknown {

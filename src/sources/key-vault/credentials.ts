@@ -68,12 +68,23 @@ export function createCredential(
   options: ClientOptions,
   module: AzureIdentityModule | undefined,
 ): TokenCredential {
-  type Credentials = Record<(typeof IDENTITY_USES)[number], Credential>;
-  const { DefaultAzureCredential, WorkloadIdentityCredential } = peer<Credentials>(
+  type Credentials = Record<(typeof IDENTITY_USES)[number], Credential> & {
+    readonly ManagedIdentityCredential?: Credential;
+  };
+  const { DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential } = peer<Credentials>(
     '@azure/identity',
     IDENTITY_USES,
     module,
   );
+  const only = process.env.AZURE_TOKEN_CREDENTIALS?.trim().toLowerCase();
+  if (
+    identity === undefined &&
+    only === 'managedidentitycredential' &&
+    ManagedIdentityCredential !== undefined
+  ) {
+    // The default credential would make it without these options.
+    return new ManagedIdentityCredential({ ...options, clientId: process.env.AZURE_CLIENT_ID });
+  }
   // The tools of developers (az, pwsh, azd) run as processes, which the credential does not limit by default.
   if (identity === undefined)
     return new DefaultAzureCredential({ ...options, processTimeoutInMs: TOOL_TIMEOUT_MS });
@@ -94,8 +105,8 @@ export interface TokenCacheOptions {
   readonly timeoutMs: number;
   /** Aborts when the source closes. */
   readonly closing: AbortSignal;
-  /** Called when a token request is given up. The credential may not notice. */
-  gaveUp(): void;
+  /** Runs a token request, and ends what the credential still does when it was given up. */
+  during<T>(work: () => Promise<T>): Promise<T>;
   /** Converts the error of a credential into a `SecretsError`, with its requests that failed. */
   explain(error: unknown, failed: readonly FailedRequest[]): SecretsError;
   /** Explains a token request that took longer than `timeoutMs`. */
@@ -162,21 +173,21 @@ export class TokenCache implements TokenCredential {
     this.#requestedAt = Date.now();
     // Ignore the caller's signal: other callers may still wait for this token.
     const { claims, tenantId, enableCae } = options as Record<string, unknown>;
-    const { timeoutMs, closing, gaveUp } = this.#options;
+    const { timeoutMs, closing } = this.#options;
     let timedOut = false;
     try {
       this.#credential ??= this.#options.create((error, host) => this.#failed.push({ error, host }));
       this.#failed = [];
       const credential = this.#credential;
-      const token = await withDeadline([closing], timeoutMs, (signal) => {
+      const request = (signal: AbortSignal) => {
         signal.addEventListener('abort', () => {
           timedOut = true;
-          gaveUp();
         });
         return untilAborted(signal, (abortSignal) =>
           credential.getToken(scopes, { claims, tenantId, enableCae, abortSignal }),
         );
-      });
+      };
+      const token = await this.#options.during(() => withDeadline([closing], timeoutMs, request));
       if (token === null) throw new TypeError('no token');
       this.#token = token;
       return token;

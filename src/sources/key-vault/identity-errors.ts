@@ -65,7 +65,7 @@ function refusal(
   return failure(
     code,
     what,
-    known?.next ?? `Look the number up: https://login.microsoftonline.com/error?code=${number}`,
+    known?.next ?? `The number is explained at https://login.microsoftonline.com/error?code=${number}`,
   );
 }
 
@@ -138,7 +138,8 @@ export function tokenTimeout(kind: 'workload' | 'default' | 'given', timeoutMs: 
   }
   const next =
     'Measure the tool that you use: time az account get-access-token --resource https://vault.azure.net. To try no other ' +
-    'credential before it, set AZURE_TOKEN_CREDENTIALS, for example to AzureCliCredential or ManagedIdentityCredential.';
+    'credential before it, set AZURE_TOKEN_CREDENTIALS, for example to AzureCliCredential or ManagedIdentityCredential. With ' +
+    'HTTPS_PROXY, exclude the endpoint of managed identities: NO_PROXY=169.254.169.254.';
   return failure('VAULT_TIMEOUT', `DefaultAzureCredential returned no token within ${timeoutMs} ms`, next);
 }
 

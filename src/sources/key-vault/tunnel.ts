@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { request as httpRequest, type RequestOptions } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
-import { Socket } from 'node:net';
+import { type RequestOptions, request } from 'node:http';
+import { Agent } from 'node:https';
+import { connect as connectTcp, isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import type { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
 import { proxyRefused } from './connection-errors';
@@ -18,7 +18,8 @@ export interface Attempt {
 /** The attempt in whose context an agent is asked for a connection. */
 export const attempts = new AsyncLocalStorage<Attempt>();
 
-type Connected = (error: Error | null, socket: Duplex) => void;
+/** The callback of an agent's `createConnection`. */
+export type Connected = (error: Error | null, socket: Duplex) => void;
 
 /**
  * Connects through a proxy with CONNECT. The agent of the clients keeps a connection to a proxy that accepts and never
@@ -62,34 +63,42 @@ export class TunnelAgent extends Agent {
     super.destroy();
   }
 
-  #connect({ host, port }: RequestOptions, signal: AbortSignal): Promise<Duplex> {
+  async #connect({ host, port }: RequestOptions, signal: AbortSignal): Promise<Duplex> {
     const { protocol, hostname, port: proxyPort, username, password } = this.#proxy;
     const target = `${host?.includes(':') ? `[${host}]` : host}:${port}`;
     const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
       'base64',
     );
-    const request = protocol === 'https:' ? httpsRequest : httpRequest;
+    const address = hostname.replace(/^\[|\]$/g, '');
+    const socket =
+      protocol === 'https:'
+        ? connectTls({
+            host: address,
+            port: Number(proxyPort || 443),
+            servername: isIP(address) ? '' : address,
+          })
+        : connectTcp({ host: address, port: Number(proxyPort || 80) });
     const asked = request({
       method: 'CONNECT',
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: proxyPort || (protocol === 'https:' ? 443 : 80),
       path: target,
       headers: { host: target, ...(username || password ? { 'proxy-authorization': `Basic ${login}` } : {}) },
-      agent: false,
+      createConnection: () => socket,
     });
     return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => {
-        endSocket(asked.socket);
-        asked.destroy();
+      const end = () => {
+        endSocket(socket);
         reject(new ProxyAnswer(undefined));
-      });
+      };
       asked.on('error', reject);
+      if (signal.aborted) return end();
+      signal.addEventListener('abort', end, { once: true });
       asked.on('response', ({ statusCode }) => {
-        asked.destroy();
+        socket.destroy();
         reject(new ProxyAnswer(statusCode));
       });
-      asked.on('connect', ({ statusCode }, socket) => {
-        if (statusCode === 200 && !signal.aborted) return resolve(socket);
+      asked.on('connect', ({ statusCode }) => {
+        signal.removeEventListener('abort', end);
+        if (statusCode === 200) return resolve(socket);
         socket.destroy();
         reject(new ProxyAnswer(statusCode));
       });
@@ -105,12 +114,12 @@ export class TunnelAgent extends Agent {
   }
 }
 
-/** Ends a connection with a reset, because the other side may never read the end of a stream. */
-export function endSocket(socket: Duplex | null | undefined): void {
-  // A reset waits until the socket is connected. One with TLS has none.
-  if (socket instanceof Socket && !socket.connecting && !(socket instanceof TLSSocket))
+/** Ends a connection with a reset, because the other side may never read what was sent, nor the end of the stream. */
+export function endSocket(socket: Duplex): void {
+  // TLS has no reset. While a socket connects, nothing was sent, and a reset would wait for the connection.
+  if (socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.connecting)
     socket.resetAndDestroy();
-  else socket?.destroy();
+  else socket.destroy();
 }
 
 class ProxyAnswer extends Error {

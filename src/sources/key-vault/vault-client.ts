@@ -90,7 +90,7 @@ export class VaultClient {
       },
       timeoutMs: tokenTimeoutMs,
       closing: connections.closing,
-      gaveUp: () => connections.giveUpIdentity(),
+      during: (work) => connections.duringToken(work),
       explain: (error, failed) => identityError(error, identity, failed),
       explainTimeout: () => tokenTimeout(kind, tokenTimeoutMs),
     });

@@ -36,7 +36,7 @@ function stage() {
     },
     timeoutMs: 5_000,
     closing: closing.signal,
-    gaveUp: () => {},
+    during: (work) => work(),
     explain: (error) => new SecretsError('IDENTITY_FAILED', (error as Error).name),
     explainTimeout: () => new SecretsError('VAULT_TIMEOUT', 'no token'),
   });
