@@ -8,7 +8,7 @@ const SEED = 20_260_101;
 const ALPHABET = [
   ...'abcXYZ019',
   ...'"\'\\/<>&%+= ?#@:;,{}[]-_.~!$*|^`',
-  ...'\n\t\r\u0000\u0007\u001b\u007f',
+  ...'\n\t\r\u0007\u001b\u007f',
   ...'éßñ中\u2028\ufeff',
   ...['😀', '𝔘'],
 ];
@@ -20,12 +20,12 @@ it('masks random values in random JSON, URLs and base64, and keeps the JSON vali
   const textOf = (length: number) => Array.from({ length }, () => pick(ALPHABET)).join('');
   const source = memory({ value: 'first-value', other: JSON.stringify({ part: 'other-value' }) });
   await using store = await SecretStore.open({
-    secrets: { value: 'value', other: secret.json('other') },
+    secrets: { value: secret.text('value', { trim: 'none' }), other: secret.json('other') },
     sources: [source],
   });
   const served: string[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const value = textOf(6 + below(20)).replace(/\r?\n$/, 'n');
+    const value = textOf(6 + below(20));
     const part = textOf(6 + below(8));
     source.set({ value, other: JSON.stringify({ part, number: 100_000 + below(1e9) }) });
     await store.refresh();
