@@ -47,6 +47,7 @@ await new Promise((resolve) => setTimeout(resolve, 50));
 stopChannels();
 outputs.stop();
 
+const collected = performance.now();
 const checked = new Map<string, Leak[]>();
 const leaks = new Map<string, number>();
 for (const { name, text } of outputs.all) {
@@ -60,6 +61,7 @@ for (const { name, text } of outputs.all) {
 for (const [line, count] of leaks) console.log(`LEAK ${count} x ${line}`);
 for (const line of [...missed.map((one) => `SELF-CHECK does not find: ${one}`), ...trouble])
   console.log(line);
+const seconds = (from: number, to: number) => `${((to - from) / 1000).toFixed(1)} s`;
 const scenes = new Set(outputs.all.map(({ name }) => name.split(': ')[0]));
 const bytes = outputs.all.reduce((total, { text }) => total + text.length, 0);
 console.log(
@@ -67,7 +69,7 @@ console.log(
     `${Object.keys(marks).length} values, ${formNames.length} forms: ${formNames.join(', ')}`,
     `${finder.planted().length} planted leaks, ${missed.length} not found`,
     `${scenes.size} scenes, ${Math.round(bytes / 1e6)} MB, ${checked.size} different texts`,
-    `${((performance.now() - started) / 1000).toFixed(1)} s`,
+    `${seconds(started, collected)} to collect, ${seconds(collected, performance.now())} to search`,
     `${outputs.all.length} outputs, ${leaks.size} leaks`,
   ].join('\n'),
 );

@@ -109,6 +109,11 @@ const FORMS: Readonly<Record<string, Form>> = {
       .map((byte, at) => `"${at + 1}":${byte}`)
       .join(','),
   ],
+  'a preview of bytes': ({ core }) => [
+    [...core.subarray(0, 6)]
+      .map((byte, at) => JSON.stringify({ name: `${at}`, type: 'number', value: `${byte}` }))
+      .join(','),
+  ],
   'UTF-16': asText((core) => [core.split('').join('\0'), core.split('').join('\\x00')]),
   reversed: asText((core) => pieces(core.split('').reverse().join(''))),
   ...Object.fromEntries(HASHES.map((algorithm) => [algorithm, hashForm(algorithm)])),
@@ -124,12 +129,40 @@ const WHOLE: Readonly<Record<string, (mark: Mark) => string>> = {
   hex: ({ core }) => core.toString('hex').toUpperCase(),
 };
 
+/** Needles by their first three characters, to search for all of them in one pass. */
+class Index {
+  readonly #byStart = new Map<number, Needle[]>();
+  readonly #starts = new Uint8Array(1 << 16);
+
+  constructor(needles: readonly Needle[]) {
+    for (const needle of needles) {
+      const start = startOf(needle.text, 0);
+      this.#starts[start] = 1;
+      this.#byStart.set(start, [...(this.#byStart.get(start) ?? []), needle]);
+    }
+  }
+
+  *find(text: string): Iterable<Needle> {
+    for (let at = 0; at + 3 <= text.length; at += 1) {
+      const start = startOf(text, at);
+      if (this.#starts[start] === 0) continue;
+      for (const needle of this.#byStart.get(start) as Needle[])
+        if (text.startsWith(needle.text, at)) yield needle;
+    }
+  }
+}
+
+function startOf(text: string, at: number): number {
+  return (text.charCodeAt(at) * 961 + text.charCodeAt(at + 1) * 31 + text.charCodeAt(at + 2)) & 0xffff;
+}
+
 /** Finds marked values in texts. */
 export class Finder {
-  readonly #needles: Needle[];
+  readonly #exact: Index;
+  readonly #anyCase: Index;
 
   constructor(readonly marks: readonly Mark[]) {
-    this.#needles = marks.flatMap((mark) =>
+    const needles = marks.flatMap((mark) =>
       Object.entries(FORMS).flatMap(([form, parts]) =>
         [...new Set(parts(mark).map((part) => part.replace(/\s+/g, ' ')))].map((text) => {
           const anyCase = /hex|escapes|every byte/.test(form) || HASHES.includes(form);
@@ -137,16 +170,17 @@ export class Finder {
         }),
       ),
     );
+    this.#exact = new Index(needles.filter(({ anyCase }) => !anyCase));
+    this.#anyCase = new Index(needles.filter(({ anyCase }) => anyCase));
   }
 
   /** The values in the text, each once. */
   find(output: string): Leak[] {
     // `inspect` breaks lists of bytes into lines, and aligns them.
     const text = output.replace(/\s+/g, ' ');
-    const lower = text.toLowerCase();
     const found = new Map<string, Leak>();
-    for (const { label, form, text: needle, anyCase } of this.#needles)
-      if ((anyCase ? lower : text).includes(needle)) found.set(`${label} ${form}`, { label, form });
+    for (const { label, form } of [...this.#exact.find(text), ...this.#anyCase.find(text.toLowerCase())])
+      found.set(`${label} ${form}`, { label, form });
     return [...found.values()];
   }
 

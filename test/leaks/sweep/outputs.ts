@@ -119,7 +119,7 @@ export class Outputs {
         this.text(`${name}, error of ${way}`, inspect(error, { showHidden: true, depth: 8 }));
       }
     }
-    for (const print of [inspected.log, inspected.table]) print(value);
+    inspected.log(value);
   }
 
   /** An error with its message, stack and causes. */

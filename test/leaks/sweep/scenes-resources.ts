@@ -88,42 +88,47 @@ async function rotations(outputs: Outputs): Promise<void> {
       outputs.scene(`a resource that ${name}${fromStart ? '' : ' after a rotation'}`);
       const source = memory(values(text));
       const isDue = (value: string) => fromStart || value !== text;
-      await withStore(outputs, { secrets, sources: [source] }, async (store) => {
-        const made = new WeakMap<object, string>();
-        const run = (step?: (value: string) => unknown) => (resource: object) => {
-          const value = made.get(resource) as string;
-          return step !== undefined && isDue(value) ? step(value) : undefined;
-        };
-        const resource = rotating(
-          store,
-          {
-            async build(s) {
-              const value = s.reveal('one');
-              if (build !== undefined && isDue(value)) await build(value);
-              const one = {};
-              made.set(one, value);
-              return one;
+      await withStore(
+        outputs,
+        { secrets, sources: [source] },
+        async (store) => {
+          const made = new WeakMap<object, string>();
+          const run = (step?: (value: string) => unknown) => (resource: object) => {
+            const value = made.get(resource) as string;
+            return step !== undefined && isDue(value) ? step(value) : undefined;
+          };
+          const resource = rotating(
+            store,
+            {
+              async build(s) {
+                const value = s.reveal('one');
+                if (build !== undefined && isDue(value)) await build(value);
+                const one = {};
+                made.set(one, value);
+                return one;
+              },
+              verify: run(steps.verify),
+              drain: run(steps.drain),
+              dispose: run(steps.dispose),
             },
-            verify: run(steps.verify),
-            drain: run(steps.drain),
-            dispose: run(steps.dispose),
-          },
-          { name: 'thing', ...QUICK },
-        );
-        showEvents(outputs, resource);
-        await resource.ready.catch((error) => outputs.error('error of ready', error));
-        attempt(outputs, 'current', () => resource.current);
-        outputs.show('resource', resource);
-        for (const value of [nextText, text]) {
-          source.set({ one: value });
-          await store.refresh();
-          await resource.use((used) => used).catch((error) => outputs.error('error of use()', error));
-          await new Promise((resolve) => setTimeout(resolve, 60));
-        }
-        outputs.show('resource', resource);
-        await resource.close();
-        attempt(outputs, 'current of a closed resource', () => resource.current);
-      });
+            { name: 'thing', ...QUICK },
+          );
+          showEvents(outputs, resource);
+          await resource.ready.catch((error) => outputs.error('error of ready', error));
+          attempt(outputs, 'current', () => resource.current);
+          outputs.show('resource', resource);
+          for (const value of [nextText, text]) {
+            source.set({ one: value });
+            await store.refresh();
+            await resource.use((used) => used).catch((error) => outputs.error('error of use()', error));
+            await new Promise((resolve) => setTimeout(resolve, 60));
+          }
+          outputs.show('resource', resource);
+          await resource.close();
+          attempt(outputs, 'current of a closed resource', () => resource.current);
+        },
+        { brief: true },
+      );
     }
   }
 }
@@ -196,21 +201,26 @@ async function adapters(outputs: Outputs, server: Server): Promise<void> {
         outputs.scene(`${kind} whose recipe ${name}${fromStart ? '' : ' after a rotation'}`);
         const source = memory(values(text));
         let isDue = fromStart;
-        await withStore(outputs, { secrets, sources: [source] }, async (store) => {
-          const good = Object.values(all)[0] as R;
-          const chosen = (s: Reader) => (isDue ? recipe(s) : good(s));
-          const refresh = async () => {
-            isDue = true;
-            source.set(values(nextText, second));
-            await store.refresh();
-            await new Promise((resolve) => setTimeout(resolve, 10));
-          };
-          try {
-            await work(store as never, chosen as never, refresh);
-          } catch (error) {
-            outputs.error(`error of ${kind}`, error);
-          }
-        });
+        await withStore(
+          outputs,
+          { secrets, sources: [source] },
+          async (store) => {
+            const good = Object.values(all)[0] as R;
+            const chosen = (s: Reader) => (isDue ? recipe(s) : good(s));
+            const refresh = async () => {
+              isDue = true;
+              source.set(values(nextText, second));
+              await store.refresh();
+              await new Promise((resolve) => setTimeout(resolve, 10));
+            };
+            try {
+              await work(store as never, chosen as never, refresh);
+            } catch (error) {
+              outputs.error(`error of ${kind}`, error);
+            }
+          },
+          { brief: true },
+        );
       }
     }
   };

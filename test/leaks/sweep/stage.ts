@@ -12,13 +12,14 @@ import type { Outputs } from './outputs';
 
 type Store = SecretStore<never>;
 
-/** Everything that a store shows, except `reveal` and `revealWithPrevious`. */
-export function showStore(outputs: Outputs, store: SecretStore<unknown>): void {
+/** Everything that a store shows, except `reveal` and `revealWithPrevious`. `brief` leaves out what only depends on values. */
+function showStore(outputs: Outputs, store: SecretStore<unknown>, brief: boolean): void {
   const shown = store as unknown as Store;
-  outputs.show('store', shown);
-  outputs.show('snapshot', shown.snapshot());
   outputs.show('report()', shown.report());
   outputs.show('health()', shown.health());
+  if (brief) return;
+  outputs.show('store', shown);
+  outputs.show('snapshot', shown.snapshot());
   for (const name of shown.names()) {
     const box = shown.get(name);
     outputs.show(`box of ${String(name)}`, box);
@@ -68,6 +69,7 @@ export async function withStore<D extends Definitions>(
   outputs: Outputs,
   options: OpenOptions<D>,
   work: (store: SecretStore<ValuesOf<D>>) => unknown = () => {},
+  { brief = false } = {},
 ): Promise<boolean> {
   let store: SecretStore<ValuesOf<D>>;
   try {
@@ -78,10 +80,10 @@ export async function withStore<D extends Definitions>(
   }
   const audit = auditAccess(store, { callers: true });
   try {
-    showStore(outputs, store);
+    showStore(outputs, store, brief);
     await work(store);
     for (const name of store.names()) (store as unknown as Store).reveal(name as never);
-    showStore(outputs, store);
+    showStore(outputs, store, brief);
     outputs.show('audit', audit);
     outputs.show('report of the audit', audit.report());
   } finally {
