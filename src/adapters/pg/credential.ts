@@ -81,6 +81,7 @@ function withoutConnectionString(Client: PgModule['Client'], config: PoolConfig)
   // The options of a pool hide their password: it is not enumerable.
   const named = config.password === undefined ? enumerable : { ...enumerable, password: config.password };
   if (connectionString === undefined) return named;
+  assertAddress(connectionString);
   let read: object | undefined;
   try {
     // Not `ssl` itself: pg changes the object that it is given.
@@ -96,6 +97,20 @@ function withoutConnectionString(Client: PgModule['Client'], config: PoolConfig)
   const given = Object.entries(named).filter(([, value]) => value !== undefined);
   return { ...settingsOf(read, connectionString), ...Object.fromEntries(given) };
 }
+
+/**
+ * pg takes a text without a scheme for the name of a database, which it prints. A password, or a string that lost its
+ * beginning, must not end up there.
+ */
+function assertAddress(connectionString: unknown): void {
+  if (typeof connectionString !== 'string' || ADDRESS.test(connectionString)) return;
+  throw new SecretsError('RECIPE_FAILED', 'connectionString is not an address', {
+    next: 'It begins with postgres:// or with the path of a socket. Check that the recipe reads the right secret.',
+  });
+}
+
+/** `SCHEME://`, `socket:PATH`, a path, or a database with parameters. */
+const ADDRESS = /^([a-z][\w+.-]*:\/\/|socket:|\/|[\w.-]*\?|$)/i;
 
 /** What pg derives from other settings, or reads elsewhere. */
 const DERIVED = new Set(['isDomainSocket', 'connect_timeout', 'keepalives', 'keepalives_idle']);

@@ -53,6 +53,29 @@ describe('the recipe of a pool', () => {
     expect(`${error.stack}`).not.toContain('fictitious');
   });
 
+  it.each([
+    'fictitious',
+    'app:fictitious@db:5432/shop',
+    'postgres:app:fictitious@db/shop',
+    'host=db password=fictitious',
+    '"postgres://app:fictitious@db/shop"',
+    '{"password":"fictitious"}',
+  ])('refuses the connectionString %s, because pg would print its parts', (connectionString) => {
+    const error = failure(() => ({ connectionString }));
+    expect(error.code).toBe('RECIPE_FAILED');
+    expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain('fictitious');
+  });
+
+  it.each([
+    ['postgresql://db.internal/shop', 'db.internal'],
+    ['POSTGRES://db.internal/shop', 'db.internal'],
+    ['shop?host=/run/postgresql', '/run/postgresql'],
+    ['/run/postgresql shop', '/run/postgresql'],
+    ['socket:/run/postgresql?db=shop', '/run/postgresql'],
+  ])('accepts the connectionString %s', (connectionString, host) => {
+    expect(run(() => ({ connectionString })).config).toMatchObject({ host, database: 'shop' });
+  });
+
   it('prefers the options that a recipe names to those in its connectionString', () => {
     const connectionString = 'postgres://url-user:url-password@url-host:6543/url-db?application_name=app';
     expect(run(() => ({ connectionString, user: 'named', password: 'own', host: undefined }))).toMatchObject({
