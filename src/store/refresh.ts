@@ -1,4 +1,4 @@
-import { inAnotherTurn } from '../internal/real-time';
+import { inAnotherTurn, slices, turnIfMany } from '../internal/real-time';
 import { detached, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import type { Lookup } from '../secret/lookup';
@@ -141,7 +141,11 @@ export class Refresher {
     );
     if (!news) return;
 
+    // Each step takes a turn, because a step for thousands of names takes milliseconds.
+    const names = [...readings.values()].reduce((sum, { answers }) => sum + (answers?.size ?? 0), 0);
+    await turnIfMany(names);
     const now = new Date();
+    const turn = slices();
     const views = nextViews(before, readings);
     const impossible = discover(catalog, readings);
     const resolutions = new Map<string, Resolution>();
@@ -151,10 +155,17 @@ export class Refresher {
       if (open.length === 0) break;
       const { entries } = this.#host.current();
       const evidence = { owner, views, readings, now, timeoutMs };
-      const resolved = await Promise.all(
-        open.map(([name, definition]) => resolve(name, definition, entries.get(name), evidence)),
-      );
-      for (const [index, [name]] of open.entries()) resolutions.set(name, resolved[index] as Resolution);
+      const resolving: Promise<unknown>[] = [];
+      for (const [name, definition] of open) {
+        const resolution = resolve(name, definition, entries.get(name), evidence);
+        const taken = resolution.then((found) => resolutions.set(name, found));
+        // A rejection is awaited below, and must not count as unhandled until then.
+        taken.catch(() => {});
+        resolving.push(taken);
+        await turn();
+      }
+      await Promise.all(resolving);
+      await turnIfMany(open.length);
     }
     if (signal.aborted) return;
     const inOrder = new Map(
