@@ -3,7 +3,7 @@ import { detached, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import type { Lookup } from '../secret/lookup';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
-import { type Resolution, resolve } from './resolve';
+import { type Resolution, resolve, thisMoment } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
 
 /** How long a refresh waits for slow sources before it makes a generation of the others, in milliseconds. */
@@ -144,7 +144,7 @@ export class Refresher {
     // Each step takes a turn, because a step for thousands of names takes milliseconds.
     const names = [...readings.values()].reduce((sum, { answers }) => sum + (answers?.size ?? 0), 0);
     await turnIfMany(names);
-    const now = new Date();
+    const now = thisMoment();
     const turn = slices();
     const views = nextViews(before, readings);
     const impossible = discover(catalog, readings);
@@ -172,7 +172,7 @@ export class Refresher {
       [...catalog.definitions.keys()].map((name) => [name, resolutions.get(name) as Resolution]),
     );
     const findings = { views, readings, resolutions: inOrder, impossible };
-    const step = nextGeneration(this.#host.current(), catalog, findings, now);
+    const step = nextGeneration(this.#host.current(), catalog, findings, now.date);
     for (const reader of step.incomplete) reader.forget();
     for (const name of step.forgotten) catalog.definitions.delete(name);
     this.#host.advance(step, trigger);
