@@ -9,6 +9,7 @@ export const figures = {
   watches: async () => (await import('./figures/watches')).watches,
   open: async () => (await import('./figures/open')).open,
   poll: async () => (await import('./figures/poll')).poll,
+  'event-loop': async () => (await import('./figures/event-loop')).eventLoop,
   import: async () => (await import('./figures/import')).importCost,
   rotations: async () => (await import('./figures/rotations')).rotations,
   torn: async () => (await import('./figures/torn')).torn,

@@ -45,3 +45,28 @@ export function realTimer(ms: number, callback: () => void): () => void {
   const timer = start(callback, ms).unref();
   return () => stop(timer);
 }
+
+/** Work on many values gives the event loop a turn after this time, in milliseconds. */
+const SLICE_MS = 8;
+
+/**
+ * Returns a function to call between the steps of long work. Once `SLICE_MS` have passed since the last turn, it returns a
+ * promise that resolves in another turn of the event loop.
+ */
+export function slices(): () => Promise<void> | undefined {
+  let startedAt = realNow();
+  return () => {
+    if (realNow() - startedAt < SLICE_MS) return undefined;
+    return realTurn().then(() => {
+      startedAt = realNow();
+    });
+  };
+}
+
+/** Steps of work on more values than this take a turn of the event loop each. */
+const MANY = 250;
+
+/** Resolves in another turn of the event loop if the next step works on many values; `undefined` if it does not. */
+export function turnIfMany(values: number): Promise<void> | undefined {
+  return values > MANY ? realTurn() : undefined;
+}

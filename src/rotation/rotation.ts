@@ -187,7 +187,7 @@ export class Rotation<R, V> implements Rotating<R> {
   #rotateAfterGrace(tracked: TrackedSnapshot<V>): void {
     this.#cancelGrace();
     if (tracked.graceEndsAt === Number.POSITIVE_INFINITY) return;
-    const wait = Math.max(1, tracked.graceEndsAt - Date.now() + 1);
+    const wait = Math.max(1, Math.ceil(tracked.graceEndsAt - performance.now()) + 1);
     // A rotation in progress already reads the remaining values.
     this.#cancelGrace = unrefTimer(wait, () => detached(() => this.#run ?? this.rotate()));
   }

@@ -11,7 +11,7 @@ export interface TrackedSnapshot<V> {
   readonly reads: ReadonlySet<string>;
   /** True once `names()` was called: every name then counts as read. */
   readonly readsAll: boolean;
-  /** When the first previous value expires, in milliseconds since the epoch; `Infinity` for never. */
+  /** When the grace of the first previous value ends, by `performance.now()`; `Infinity` for never. */
   readonly graceEndsAt: number;
   /** Names that `run` read from the store itself, whose values may belong to another generation. */
   readonly storeReads: ReadonlySet<string>;
@@ -80,7 +80,10 @@ export function track<V>(store: RotationStore<V>): TrackedSnapshot<V> {
       takenAt: snapshot.takenAt,
       reveal: <K extends keyof V & string>(name: K): V[K] => read(name, () => snapshot.reveal(name)),
       revealWithPrevious: <K extends keyof V & string>(name: K) => {
-        graceEndsAt = Math.min(graceEndsAt, snapshot.graceEndsAt(name)?.getTime() ?? graceEndsAt);
+        const ends = snapshot.graceEndsAt(name);
+        // At once, because the date of the machine may jump until then.
+        if (ends !== undefined)
+          graceEndsAt = Math.min(graceEndsAt, performance.now() + ends.getTime() - Date.now());
         return read(name, () => snapshot.revealWithPrevious(name));
       },
       graceEndsAt: (name: keyof V & string) => read(name, () => snapshot.graceEndsAt(name)),

@@ -3,10 +3,8 @@ import { secret } from '../definitions/secret';
 import { SecretsError } from '../errors';
 import { assertNumber, kindOf, ms, passed, readOptions, text } from '../internal/options';
 import type { Lookup } from '../secret/lookup';
-import { environment } from '../sources/environment';
-import { DEFAULT_MOUNT } from '../sources/mounted-files/layout';
-import { mountedFiles } from '../sources/mounted-files/mounted-files';
 import type { Source } from '../sources/source';
+import { defaultSources } from './default-sources';
 import { isStore, LiveStore } from './store';
 import type { Definitions, OpenOptions, StoreListeners, SecretStore as StoreOf, ValuesOf } from './types';
 
@@ -41,19 +39,6 @@ const open = (async (options?: OpenOptions) => {
   });
   return store.open();
 }) as Open;
-
-async function defaultSources(): Promise<Source[]> {
-  const { SECRETS_PATH: named, AZURE_KEY_VAULT_ENDPOINT: vaultUrl } = process.env;
-  const mount = named ? mountedFiles(named) : mountedFiles(DEFAULT_MOUNT, { optional: true });
-  if (!vaultUrl) return [mount, environment()];
-  if (!URL.canParse(vaultUrl) || new URL(vaultUrl).protocol !== 'https:') {
-    const what = 'the variable AZURE_KEY_VAULT_ENDPOINT must be an https address';
-    const next = 'Set it to https://NAME.vault.azure.net, or remove it.';
-    throw new SecretsError('OPTION_INVALID', what, { next });
-  }
-  const { keyVault } = await import('../sources/key-vault/key-vault');
-  return [mount, keyVault({ vaultUrl, list: true }), environment()];
-}
 
 function checkedSources(sources: readonly Source[]): readonly Source[] {
   const next = "Leave it out for the default, or pass a list: [mountedFiles('/mnt/secrets-store')].";
@@ -154,8 +139,8 @@ function duplicate(name: string, other: string, place: string): SecretsError {
 }
 
 /**
- * Opens stores. `SecretStore.open()` needs no options. It reads the mount at `$SECRETS_PATH` (or `/mnt/secrets-store`), then
- * the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, then the environment. Every file is a text secret under its
+ * Opens stores. `SecretStore.open()` needs no options. It reads the mount at `$SECRETS_PATH` (or the mounts of platforms, such as
+ * `/mnt/secrets-store` and `/run/secrets`), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, then the environment. Every file is a text secret under its
  * own name. The option `secrets` declares names, and types their values.
  *
  * `x instanceof SecretStore` is true for every store, even one of another copy of the package.

@@ -1,9 +1,9 @@
-import { inAnotherTurn } from '../internal/real-time';
+import { inAnotherTurn, slices, turnIfMany } from '../internal/real-time';
 import { detached, unrefTimer } from '../internal/time';
 import { type OfStore, publish, type RefreshStarted } from '../observe/channels';
 import type { Lookup } from '../secret/lookup';
 import { type Catalog, discover, type Generation, nextGeneration, nextViews, type Step } from './generation';
-import { type Resolution, resolve } from './resolve';
+import { type Resolution, resolve, thisMoment } from './resolve';
 import type { SourceReader, SourceReading } from './source-reader';
 
 /** How long a refresh waits for slow sources before it makes a generation of the others, in milliseconds. */
@@ -141,7 +141,11 @@ export class Refresher {
     );
     if (!news) return;
 
-    const now = new Date();
+    // Each step takes a turn, because a step for thousands of names takes milliseconds.
+    const names = [...readings.values()].reduce((sum, { answers }) => sum + (answers?.size ?? 0), 0);
+    await turnIfMany(names);
+    const now = thisMoment();
+    const turn = slices();
     const views = nextViews(before, readings);
     const impossible = discover(catalog, readings);
     const resolutions = new Map<string, Resolution>();
@@ -151,17 +155,24 @@ export class Refresher {
       if (open.length === 0) break;
       const { entries } = this.#host.current();
       const evidence = { owner, views, readings, now, timeoutMs };
-      const resolved = await Promise.all(
-        open.map(([name, definition]) => resolve(name, definition, entries.get(name), evidence)),
-      );
-      for (const [index, [name]] of open.entries()) resolutions.set(name, resolved[index] as Resolution);
+      const resolving: Promise<unknown>[] = [];
+      for (const [name, definition] of open) {
+        const resolution = resolve(name, definition, entries.get(name), evidence);
+        const taken = resolution.then((found) => resolutions.set(name, found));
+        // A rejection is awaited below, and must not count as unhandled until then.
+        taken.catch(() => {});
+        resolving.push(taken);
+        await turn();
+      }
+      await Promise.all(resolving);
+      await turnIfMany(open.length);
     }
     if (signal.aborted) return;
     const inOrder = new Map(
       [...catalog.definitions.keys()].map((name) => [name, resolutions.get(name) as Resolution]),
     );
     const findings = { views, readings, resolutions: inOrder, impossible };
-    const step = nextGeneration(this.#host.current(), catalog, findings, now);
+    const step = nextGeneration(this.#host.current(), catalog, findings, now.date);
     for (const reader of step.incomplete) reader.forget();
     for (const name of step.forgotten) catalog.definitions.delete(name);
     this.#host.advance(step, trigger);

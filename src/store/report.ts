@@ -58,7 +58,7 @@ function reportSecret(input: ReportInput, name: string): SecretReport {
     source: entry?.secret.source,
     origin: entry?.secret.origin,
     version: entry?.secret.version,
-    ageMs: entry === undefined ? undefined : Date.now() - entry.secret.loadedAt.getTime(),
+    ageMs: entry === undefined ? undefined : Math.round(performance.now() - entry.loadedAtMs),
     passed: above.map(([{ source }, { answers }]) => ({
       source: source.name,
       looked: (definition?.lookups ?? []).map((one) => answers.get(one.name)?.looked ?? one.name).join(', '),
@@ -87,7 +87,7 @@ function warningsOf({ problems }: ReportInput, name: string): SecretsErrorCode[]
 function reportSource({ problems }: ReportInput, reader: SourceReader): SourceReport {
   const { source, lastReadAt } = reader;
   const found = problems.sources.of(reader);
-  const age = lastReadAt === undefined ? undefined : Date.now() - lastReadAt;
+  const age = lastReadAt === undefined ? undefined : Math.round(performance.now() - lastReadAt);
   const stale = age !== undefined && age > (source.maxStalenessMs ?? Number.POSITIVE_INFINITY);
   return {
     source: source.name,

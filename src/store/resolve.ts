@@ -14,9 +14,13 @@ import type { FoundReading, Reading } from '../sources/source';
 import { bothNames, withNames } from './names';
 import type { SourceReader, SourceReading } from './source-reader';
 
-/** The current box of a name, and its previous boxes with the time until which `revealWithPrevious` returns them. */
+/**
+ * The current box of a name, and its previous boxes with the time until which `revealWithPrevious` returns them. Times are those
+ * of `performance.now()`, because the date of a machine may jump.
+ */
 export interface Entry {
   readonly secret: Secret<unknown>;
+  readonly loadedAtMs: number;
   /** Digest of the bytes and tags. Equal digests mean equal values. */
   readonly digest: string;
   readonly source: SourceReader;
@@ -72,6 +76,17 @@ export interface Resolution {
   readonly above: readonly Finding[];
 }
 
+/** One time by two clocks. */
+export interface Moment {
+  readonly date: Date;
+  /** By `performance.now()`. */
+  readonly ms: number;
+}
+
+export function thisMoment(): Moment {
+  return { date: new Date(), ms: performance.now() };
+}
+
 /** The input of a refresh. */
 export interface Evidence {
   readonly owner: OfStore;
@@ -79,7 +94,7 @@ export interface Evidence {
   readonly views: ReadonlyMap<SourceReader, SourceView>;
   /** The readings of this refresh. */
   readonly readings: ReadonlyMap<SourceReader, SourceReading>;
-  readonly now: Date;
+  readonly now: Moment;
   readonly timeoutMs: number;
 }
 
@@ -235,13 +250,14 @@ function decode(
         attributes,
         // The same bytes from another source are not a rotation: keep version and date.
         version: same ? current.secret.version : version,
-        loadedAt: same ? current.secret.loadedAt : now,
+        loadedAt: same ? current.secret.loadedAt : now.date,
       },
       value,
       owner,
     );
     const previous = same ? current.previous : previousOf(current, definition.keepPreviousMs, now);
-    return { kind: 'value', entry: { secret: box, digest, source: reader, previous, suspect } };
+    const loadedAtMs = same ? current.loadedAtMs : now.ms;
+    return { kind: 'value', entry: { secret: box, loadedAtMs, digest, source: reader, previous, suspect } };
   };
   const refused = (error: unknown): Finding => {
     const known = isSecretsError(error) ? error : undecodable(name, error);
@@ -299,9 +315,9 @@ function tagDigest({ tags }: SecretAttributes): string[] {
 /** Number of previous values kept for masking, even after their grace period: log lines may be written late. */
 const MAX_PREVIOUS = 8;
 
-function previousOf(current: Entry | undefined, keepMs: number, now: Date): Entry['previous'] {
+function previousOf(current: Entry | undefined, keepMs: number, now: Moment): Entry['previous'] {
   if (current === undefined) return [];
-  const until = now.getTime() + keepMs;
+  const until = now.ms + keepMs;
   return [{ secret: current.secret, until }, ...current.previous].slice(0, MAX_PREVIOUS);
 }
 
@@ -319,7 +335,7 @@ export function lookUp(
   name: string,
   views: ReadonlyMap<SourceReader, SourceView>,
   owner: OfStore,
-  now: Date,
+  now: Moment,
 ): Entry | undefined {
   const wanted = lookup(name);
   for (const [reader, view] of views) {
@@ -332,12 +348,13 @@ export function lookUp(
     const { bytes, origin, attributes = NO_ATTRIBUTES } = answer;
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);
-    const label = { name, version, source: reader.source.name, origin, loadedAt: now, attributes };
+    const label = { name, version, source: reader.source.name, origin, loadedAt: now.date, attributes };
     const suspect = problemsOf([answer]);
     const value = discovered(name).decode([bytes], (problem) => suspect.push(problem));
     const box = seal(label, value, owner);
     return {
       secret: box,
+      loadedAtMs: now.ms,
       digest: [digest, ...tagDigest(attributes)].join('.'),
       source: reader,
       previous: [],

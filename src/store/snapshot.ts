@@ -3,7 +3,7 @@ import type { OfStore } from '../observe/channels';
 import { unseal } from '../secret/secret';
 import { nameUnknown, storeClosed } from './errors';
 import type { Generation } from './generation';
-import { type Entry, lookUp } from './resolve';
+import { type Entry, lookUp, thisMoment } from './resolve';
 import type { Boxes, Lists, Snapshot } from './types';
 
 /** The part of the store that a snapshot uses. */
@@ -55,7 +55,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
   revealWithPrevious<K extends keyof V & string>(name: K): Lists<V>[K] {
     const entry = this.#entry(name);
     if (entry === undefined) return [];
-    const now = Date.now();
+    const now = performance.now();
     const previous = entry.previous.filter(({ until }) => until > now);
     // Only the first counts as a read, because an audit counts names, not values.
     const values = [entry.secret.reveal(), ...previous.map(({ secret }) => unseal(secret))];
@@ -63,11 +63,11 @@ export class StoreSnapshot<V> implements Snapshot<V> {
   }
 
   graceEndsAt(name: keyof V & string): Date | undefined {
-    const now = Date.now();
+    const now = performance.now();
     const ends = (this.#entries.get(name)?.previous ?? [])
       .map(({ until }) => until)
       .filter((until) => until > now);
-    return ends.length === 0 ? undefined : new Date(Math.min(...ends));
+    return ends.length === 0 ? undefined : new Date(Math.ceil(Date.now() + Math.min(...ends) - now));
   }
 
   get<K extends keyof V & string>(name: K): Boxes<V>[K] {
@@ -117,7 +117,7 @@ export class StoreSnapshot<V> implements Snapshot<V> {
 
   #findOnDemand(name: string): Entry | undefined {
     if (this.#onDemand.has(name)) return this.#onDemand.get(name);
-    const entry = lookUp(name, this.#of.views, this.#store.owner, new Date());
+    const entry = lookUp(name, this.#of.views, this.#store.owner, thisMoment());
     if (entry === undefined) return undefined;
     this.#onDemand.set(name, entry);
     this.#store.found(name, entry);

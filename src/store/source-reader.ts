@@ -46,7 +46,7 @@ export class SourceReader {
     return this.#failure;
   }
 
-  /** When a read last succeeded, in milliseconds since the epoch. */
+  /** When a read last succeeded, by `performance.now()`. */
   get lastReadAt(): number | undefined {
     return this.#lastReadAt;
   }
@@ -88,7 +88,7 @@ export class SourceReader {
       const result = await this.#within(timeoutMs, { ...request, since, signal: bound.signal });
       const reading = this.#checked(result, since);
       this.#failure = undefined;
-      this.#lastReadAt = Date.now();
+      this.#lastReadAt = performance.now();
       if (reading.answers !== undefined) {
         this.#revision = result.revision;
         this.#asked = new Set(names);

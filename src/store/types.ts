@@ -161,8 +161,9 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   /** Listeners to subscribe before the store opens, so that they also receive problems found while it opens. */
   readonly on?: StoreListeners<keyof D & string> | undefined;
   /**
-   * Sources in order of precedence. Default: the mount at `$SECRETS_PATH`, which must exist (or `/mnt/secrets-store`, which
-   * may be missing), the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, and the environment.
+   * Sources in order of precedence. Default: the mount at `$SECRETS_PATH`, which must exist, or else those of
+   * `$SERVICE_BINDING_ROOT`, `$CREDENTIALS_DIRECTORY`, `/mnt/secrets-store` and `/run/secrets`, each of which may be missing;
+   * then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, and the environment.
    */
   readonly sources?: readonly Source[] | undefined;
   /** The name of the store in telemetry and on the status page. Default: `secrets`. */

@@ -12,7 +12,7 @@ const MAX_REAL_MS = 2_000;
  * `pass` waits for the reads of the watched sources. Open the store after this call.
  */
 export function simulateTime() {
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: Date.now() });
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'], now: Date.now() });
   onTestFinished(() => {
     vi.useRealTimers();
   });

@@ -5,7 +5,7 @@ import { errorCode } from '../../internal/describe-error';
 import { DATA_LINK } from './paths';
 import { adviceFor, allowRead, DENIED, permissionsFor } from './read-file';
 
-/** The mount that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
+/** One of the mounts that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
 export const DEFAULT_MOUNT = '/mnt/secrets-store';
 
 /** The state of a mount that decides how to watch it. */

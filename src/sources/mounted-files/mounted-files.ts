@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { count, flag, kindOf, ms, type Option, readOptions } from '../../internal/options';
-import { realDelay, realNow } from '../../internal/real-time';
+import { realDelay, realNow, turnIfMany } from '../../internal/real-time';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import {
   DEFAULT_MOUNT,
@@ -105,10 +105,12 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
 
   async function read(request: ReadRequest): Promise<ReadResult> {
     noteSingleFiles(request);
+    await turnIfMany(request.lookups.length);
     // Before the files are read, so that no change in between is lost.
     mountWatch?.fit(request, single?.files ?? []);
     let hasTrouble = true;
     try {
+      await turnIfMany(request.lookups.length);
       let reading = await readOnce(request);
       for (let reads = 1; reads < MAX_READS && hasTransientFailure(reading); reads += 1) {
         await realDelay(RETRY_DELAY_MS * reads, request.signal);

@@ -1,5 +1,5 @@
 import { SecretsError } from '../../errors';
-import { realNow, realTurn } from '../../internal/real-time';
+import { slices, turnIfMany } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
 import { listFiles, MAX_DEPTH, volumeTarget } from './list-files';
 import { type FileReading, type MountView, markOf, ReadMemory, readSecretFile } from './read-file';
@@ -15,9 +15,6 @@ export type Wanted = Pick<ReadRequest, 'lookups' | 'list'>;
 
 /** The mark of a directory that discovery does not list. */
 export const TOO_DEEP = 'too deep';
-
-/** After this time, the event loop gets a turn: many files take longer than one turn should. */
-const SLICE_MS = 8;
 
 /**
  * Reads the requested files and, with `list`, every file below the mount. Reads each file once. Below a plain directory there
@@ -50,6 +47,7 @@ export async function readFiles(
     if (!listed) readings.set(name, read(name, file));
     await turn();
   }
+  await turnIfMany(readings.size);
   return readings;
 }
 
@@ -69,6 +67,7 @@ export async function currentMarks(base: string, { lookups, list }: Wanted): Pro
     marks.set(name, markOf(base, file));
     await turn();
   }
+  await turnIfMany(marks.size);
   return joined(marks);
 }
 
@@ -110,15 +109,4 @@ function deeperThanListed(root: string, path: string): FileReading {
   const next = 'Declare the secrets in it, or use a deeper directory as the mount.';
   const error = new SecretsError('FILE_UNREADABLE', what, { secret: path, next });
   return { status: 'failed', error, mark: TOO_DEEP, transient: false };
-}
-
-/** Returns a function that gives the event loop a turn when `SLICE_MS` have passed since the last one. */
-function slices(): () => Promise<void> | undefined {
-  let startedAt = realNow();
-  return () => {
-    if (realNow() - startedAt < SLICE_MS) return undefined;
-    return realTurn().then(() => {
-      startedAt = realNow();
-    });
-  };
 }

@@ -8,7 +8,7 @@ afterEach(() => {
 
 describe('the report', () => {
   it('reports the source, the sources passed over, the age and the problem of each secret', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
     const source = memory({ user: 'u1' });
     await using store = await SecretStore.open({
       secrets: {
@@ -19,7 +19,7 @@ describe('the report', () => {
       sources: [source, environment({ API_KEY: 'k1' })],
     });
     record(store);
-    vi.setSystemTime(Date.now() + 5000);
+    vi.advanceTimersByTime(5000);
     source.set({ user: '' });
     await store.refresh();
 
@@ -87,7 +87,7 @@ describe('the report', () => {
 
 describe('the health of a source', () => {
   it('reports a failing source as degraded, as stale after maxStalenessMs, and as ok after a good read', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
     const usual = memory({ user: 'u1' });
     let broken = false;
     const source: Source = {
@@ -104,7 +104,7 @@ describe('the health of a source', () => {
     expect(await statuses()).toEqual(['ok', 'ok']);
     broken = true;
     expect(await statuses()).toEqual(['degraded', 'degraded']);
-    vi.setSystemTime(Date.now() + 60_001);
+    vi.advanceTimersByTime(60_001);
     expect(await statuses()).toEqual(['stale', 'stale']);
     expect(store.report().sources[0]?.problems.map(({ code }) => code)).toEqual(['SOURCE_FAILED']);
     broken = false;
