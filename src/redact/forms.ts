@@ -1,7 +1,7 @@
 import type { Definition } from '../definitions/definition';
 import { builtin } from '../internal/builtins';
 import { type Secret, unseal } from '../secret/secret';
-import { type LongForm, longForm } from './find-values';
+import { type LongForm, longForm } from './long-values';
 import { linesOf, partsOf } from './parts';
 import { SIGNS } from './views';
 
@@ -28,18 +28,10 @@ export interface Forms {
   readonly signs: readonly string[];
 }
 
-const known = new WeakMap<Secret<unknown>, Forms>();
-
-/** Returns the forms of the value in a box. Cached per box, because most boxes outlive many generations. */
+/** Returns the forms of the value in a box. */
 export function formsOf(box: Secret<unknown>, definition: Definition<unknown> | undefined): Forms {
-  let forms = known.get(box);
-  if (forms === undefined) {
-    const value = unseal(box);
-    forms = new FormCollector(definition?.sensitive === undefined ? value : definition.sensitive(value))
-      .forms;
-    known.set(box, forms);
-  }
-  return forms;
+  const value = unseal(box);
+  return new FormCollector(definition?.sensitive === undefined ? value : definition.sensitive(value)).forms;
 }
 
 class FormCollector {

@@ -5,6 +5,11 @@ export interface Match {
   readonly name: string;
 }
 
+/** Finds the parts of a text to mask, in any order. Matches may overlap. */
+export interface Finder {
+  find(text: string): readonly Match[];
+}
+
 /**
  * Replaces each match with `[secret name]`. Matches that overlap become one, with the name of the first, or of the longest of
  * those with the same start. A line of JSON stays valid JSON: a masked number becomes a string, and keys that are names stay.
