@@ -1,4 +1,4 @@
-import { digitAt } from './digits';
+import { digitAt } from './characters';
 import { type LongForm, LongValues, longForm, type RankOf } from './long-values';
 import type { Finder, Match } from './mask';
 

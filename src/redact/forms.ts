@@ -16,6 +16,8 @@ const MAX_DEPTH = 16;
 /** Of longer values, only the beginning is encoded in advance. */
 const MAX_BYTES = 768;
 
+const ANY_SIGN = new RegExp(`[${SIGNS.map((sign) => (sign === '\\' ? '\\\\' : sign)).join('')}]`);
+
 /** The forms in which a value may be written. They need no JSON or URL escapes, because those are decoded in the text. */
 export interface Forms {
   /** Forms of at least `MIN_LENGTH` characters, which are masked everywhere. */
@@ -76,7 +78,8 @@ class FormCollector {
     }
     for (const line of linesOf(text)) {
       this.#add(line);
-      this.#add(inUrl(line));
+      const other = inUrl(line);
+      if (other !== line) this.#add(other);
     }
   }
 
@@ -84,7 +87,7 @@ class FormCollector {
     this.#add(text);
     if (text.length < MIN_LENGTH) return;
     // Web forms encode a space as `+`. Their other escapes are URL escapes.
-    this.#add(text.replaceAll(' ', '+'));
+    if (text.includes(' ')) this.#add(text.replaceAll(' ', '+'));
     this.#addBase64(() => Buffer.from(text));
     // The payload of a token contains the value as JSON.
     const inJson = JSON.stringify(text).slice(1, -1);
@@ -131,12 +134,13 @@ class FormCollector {
 
   #addAlphabets(text: string, whole: (() => string) | undefined): void {
     this.#add(text, whole);
-    this.#add(inUrl(text), whole && (() => inUrl(whole())));
+    const other = inUrl(text);
+    if (other !== text || whole !== undefined) this.#add(other, whole && (() => inUrl(whole())));
   }
 
   /** Adds a form, or the beginning of the one that `whole` returns. */
   #add(text: string, whole?: () => string): void {
-    for (const sign of SIGNS) if (text.includes(sign)) this.#signs.add(sign);
+    if (ANY_SIGN.test(text)) for (const sign of SIGNS) if (text.includes(sign)) this.#signs.add(sign);
     if (text.length < MIN_LENGTH) {
       if (whole === undefined && text !== '') this.#short.add(text);
       return;
@@ -147,15 +151,16 @@ class FormCollector {
   }
 }
 
+const ZEROS = new Uint8Array(2);
+
 function coreOf(bytes: Buffer, before: number): string {
   const start = Math.ceil((before * 8) / 6);
   const end = Math.floor(((before + bytes.length) * 8) / 6);
-  return Buffer.concat([Buffer.alloc(before), bytes])
-    .toString('base64')
-    .slice(start, end);
+  const shifted = before === 0 ? bytes : Buffer.concat([ZEROS.subarray(0, before), bytes]);
+  return shifted.toString('base64').slice(start, end);
 }
 
 /** Returns base64 in the alphabet for URLs. */
 function inUrl(base64: string): string {
-  return base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return /[+/=]/.test(base64) ? base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '') : base64;
 }

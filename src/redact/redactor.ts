@@ -86,10 +86,13 @@ export class Redactor {
         });
       }
       const matches: Match[] = [];
-      for (const view of viewsOf(text)) {
+      for (const [depth, view] of viewsOf(text).entries()) {
         for (const finder of finders) {
-          for (const { start, end, name } of finder.find(view.text)) {
-            matches.push({ start: view.writtenAt(start), end: view.writtenAt(end), name });
+          for (const match of finder.find(view.text)) {
+            const { start, end, name } = match;
+            matches.push(
+              depth === 0 ? match : { start: view.writtenAt(start), end: view.writtenAt(end), name },
+            );
           }
         }
       }

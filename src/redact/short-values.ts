@@ -1,4 +1,5 @@
 import type { Lookup } from '../secret/lookup';
+import { isSpace } from './characters';
 import type { Finder, Match } from './mask';
 
 /** A value that is too short to mask everywhere. */
@@ -21,7 +22,7 @@ const WORDS: ReadonlySet<string> = new Set([
 ]);
 
 // What comes before a value: a sign with an opening quote or a scheme, or a scheme alone.
-const BEFORE = /[:=]\s*(?:(\\*["'`])?((?:[Bb]earer|[Bb]asic)\s+)?)|\b[Bb]earer\s+/g;
+const BEFORE = /(?:[:=]\s*(\\*["'`])?((?:[Bb]earer|[Bb]asic)\s+)?|\b[Bb]earer\s+)/;
 // The end of an unquoted value.
 const END = /\.?(?:$|[\s"'`\\&,;#<>()[\]{}|])/y;
 // Number of characters to search backwards for a key or the user of a URL.
@@ -48,6 +49,9 @@ export function shortValues(values: readonly ShortValue[]): Finder {
     else if (list.at(-1)?.name !== name) list.push({ name, keys: ownKeys });
   }
   const lengths = [...new Set(Array.from(owners.keys(), (value) => value.length))].sort((a, b) => b - a);
+  const firsts = new Set(Array.from(owners.keys(), (value) => value.charCodeAt(0).toString(16)));
+  const first = Array.from(firsts, (code) => `\\u${code.padStart(4, '0')}`).join('');
+  const before = new RegExp(`${BEFORE.source}(?=[${first}])`, 'g');
 
   /** Returns the end of the longest value at a position that ends with `quote`, or with what ends an unquoted value. */
   const endOfValue = (text: string, start: number, quote: string | undefined): number => {
@@ -62,11 +66,11 @@ export function shortValues(values: readonly ShortValue[]): Finder {
 
   const find = (text: string): Match[] => {
     const found: Match[] = [];
-    BEFORE.lastIndex = 0;
-    for (let before = BEFORE.exec(text); before !== null; before = BEFORE.exec(text)) {
-      const [whole, quote, scheme] = before;
+    before.lastIndex = 0;
+    for (let place = before.exec(text); place !== null; place = before.exec(text)) {
+      const [whole, quote, scheme] = place;
       const hasSign = whole[0] === ':' || whole[0] === '=';
-      let start = before.index + whole.length;
+      let start = place.index + whole.length;
       let end = endOfValue(text, start, quote);
       // A value may begin like a scheme or with a quote.
       if (end === start && scheme !== undefined) {
@@ -79,19 +83,19 @@ export function shortValues(values: readonly ShortValue[]): Finder {
       }
       if (end === start) continue;
       const inUrl =
-        text[end] === '@' && USER.test(text.slice(Math.max(0, before.index - SEARCH_BACK), before.index));
+        text[end] === '@' && USER.test(text.slice(Math.max(0, place.index - SEARCH_BACK), place.index));
       const isWhole =
-        quote === undefined || start <= before.index + whole.indexOf(quote)
+        quote === undefined || start <= place.index + whole.indexOf(quote)
           ? endsAt(text, end)
           : text.startsWith(quote, end);
       if (!inUrl && !isWhole) continue;
       const list = owners.get(text.slice(start, end)) as Owner[];
-      const key = hasSign ? keyBefore(text, before.index) : '';
+      const key = hasSign ? keyBefore(text, place.index) : '';
       const owner = list.find((one) => one.keys.has(key));
       const isAfterScheme = !hasSign || scheme !== undefined;
       if (owner === undefined && !inUrl && !isAfterScheme && !WORDS.has(key)) continue;
       found.push({ start, end, name: (owner ?? (list[0] as Owner)).name });
-      BEFORE.lastIndex = end;
+      before.lastIndex = end;
     }
     if (text.includes('asic')) findBasic(text, owners, found);
     return found;
@@ -132,10 +136,6 @@ function keyBefore(text: string, position: number): string {
   let start = end;
   while (start > least && isOfKey(text.charCodeAt(start - 1))) start -= 1;
   return plain(text.slice(start, end));
-}
-
-function isSpace(code: number): boolean {
-  return code <= 0x7f ? code === 0x20 || (code >= 9 && code <= 13) : /\s/.test(String.fromCharCode(code));
 }
 
 /** Returns true for the characters of a key: letters, digits, and `_./-`. */

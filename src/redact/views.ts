@@ -1,4 +1,4 @@
-import { digitAt } from './digits';
+import { digitAt } from './characters';
 
 /** A text with some escapes decoded, and a map from its positions to those in the original text. */
 export interface View {

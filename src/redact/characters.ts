@@ -5,3 +5,7 @@ export function digitAt(text: string, at: number): number {
   const lower = code | 0x20;
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
+
+export function isSpace(code: number): boolean {
+  return code <= 0x7f ? code === 0x20 || (code >= 9 && code <= 13) : /\s/.test(String.fromCharCode(code));
+}
