@@ -1,5 +1,6 @@
-import { type Find, longForm, longValues } from './find-values';
-import type { Match } from './mask';
+import { digitAt } from './characters';
+import { type LongForm, LongValues, longForm, type RankOf } from './long-values';
+import type { Finder, Match } from './mask';
 
 /** Enough to identify a value. `inspect` shows 50 bytes of a Buffer, and 100 of other lists. */
 const KEY_BYTES = 16;
@@ -10,17 +11,17 @@ const MIN_NUMBERS = 6;
 const LISTS = [
   {
     start: /(?<![\w.])\d{1,3}(?:\s*,\s*(?:"\d+"\s*:\s*)?\d{1,3}(?![\w.])){5}/g,
-    item: /(\d{1,3})(?![\w.])(?:\s*,\s*(?:"\d+"\s*:\s*)?(?=\d))?/y,
     radix: 10,
     least: MIN_NUMBERS,
   },
   {
     start: /(?<![\da-z])(?:0x)?[\da-f]{2}(?:(?:[ :-]|,\s*0x)[\da-f]{2}(?![\da-z])){2}/gi,
-    item: /(?:0x)?([\da-f]{2})(?![\da-z])(?:[ :-](?=[\da-f]{2}(?![\da-z]))|,\s*(?=0x))?/iy,
     radix: 16,
     least: 3,
   },
 ] as const;
+
+const SEPARATORS = { 10: /\s*,\s*(?:"\d+"\s*:\s*)?(?=\d)/y, 16: /,\s*(?=0x)/iy } as const;
 
 interface List {
   /** Two digits for each byte. */
@@ -30,27 +31,57 @@ interface List {
   readonly least: number;
 }
 
-/** Finds bytes that are written as a list of numbers or as separated hex, whole or truncated. */
-export function byteLists(values: readonly (readonly [bytes: Uint8Array, name: string])[]): Find {
-  if (values.length === 0) return () => [];
-  const owners = new Map<string, { readonly bytes: Uint8Array; readonly name: string }[]>();
-  for (const [bytes, name] of values) {
-    const key = Buffer.from(bytes.subarray(0, KEY_BYTES)).toString('hex');
-    const list = owners.get(key);
-    if (list === undefined) owners.set(key, [{ bytes, name }]);
-    else list.push({ bytes, name });
-  }
-  const find = longValues(Array.from(owners.keys(), (key) => [longForm(key), key] as const));
+interface Group {
+  readonly form: LongForm;
+  readonly owners: { readonly bytes: Uint8Array; readonly name: string }[];
+}
 
-  return (text) => {
+/** Finds bytes that are written as a list of numbers or as separated hex, whole or truncated. */
+export class ByteLists implements Finder {
+  readonly #groups = new Map<string, Group>();
+  readonly #beginnings: LongValues;
+  readonly #rankOf: RankOf;
+
+  constructor(rankOf: RankOf) {
+    this.#beginnings = new LongValues(rankOf);
+    this.#rankOf = rankOf;
+  }
+
+  add(bytes: Uint8Array, name: string): void {
+    const key = keyOf(bytes);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { form: longForm(key), owners: [] };
+      this.#groups.set(key, group);
+      this.#beginnings.add(group.form, key);
+    }
+    group.owners.push({ bytes, name });
+  }
+
+  remove(bytes: Uint8Array, name: string): void {
+    const key = keyOf(bytes);
+    const { form, owners } = this.#groups.get(key) as Group;
+    owners.splice(
+      owners.findIndex((one) => one.bytes === bytes && one.name === name),
+      1,
+    );
+    if (owners.length > 0) return;
+    this.#groups.delete(key);
+    this.#beginnings.remove(form, key);
+  }
+
+  find(text: string): readonly Match[] {
+    if (this.#groups.size === 0) return [];
     const found: Match[] = [];
     for (const { hex, places, least } of listsOf(text)) {
-      for (const { start, end, name: key } of find(hex)) {
+      for (const { start, end, name: key } of this.#beginnings.find(hex)) {
         const first = start >> 1;
         let best = { count: 0, name: '' };
-        for (const { bytes, name } of owners.get(key) ?? []) {
+        for (const { bytes, name } of this.#groups.get(key)?.owners ?? []) {
           const count = Math.max(equalBytes(hex, start, bytes), (end >> 1) - first);
-          if (count > best.count) best = { count, name };
+          if (count > best.count || (count === best.count && this.#rankOf(name) < this.#rankOf(best.name))) {
+            best = { count, name };
+          }
         }
         // Half of one byte and half of the next are not a byte.
         if (start % 2 > 0 || best.count < least) continue;
@@ -59,39 +90,98 @@ export function byteLists(values: readonly (readonly [bytes: Uint8Array, name: s
       }
     }
     return found;
-  };
+  }
+}
+
+function keyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, KEY_BYTES)).toString('hex');
 }
 
 function equalBytes(hex: string, start: number, bytes: Uint8Array): number {
   let count = 0;
-  while (count < bytes.length && Number.parseInt(hex.substr(start + count * 2, 2), 16) === bytes[count])
-    count += 1;
+  for (let at = start; count < bytes.length; at += 2, count += 1) {
+    const byte = (digitAt(hex, at) << 4) | digitAt(hex, at + 1);
+    if (byte !== bytes[count]) break;
+  }
   return count;
 }
 
 function listsOf(text: string): List[] {
   const lists: List[] = [];
-  for (const { start, item, radix, least } of LISTS) {
+  // Shared by all lists, each of which takes its part.
+  let digits: Buffer | undefined;
+  for (const { start, radix, least } of LISTS) {
     start.lastIndex = 0;
+    let from = 0;
+    let to = 0;
     for (let begin = start.exec(text); begin !== null; begin = start.exec(text)) {
+      digits ??= Buffer.allocUnsafe(text.length + 2);
       const places: number[] = [];
-      const digits: string[] = [];
-      item.lastIndex = begin.index;
-      for (let next = item.exec(text); next !== null; next = item.exec(text)) {
-        const at = next[0].startsWith('0x') ? next.index + 2 : next.index;
-        const number = next[1] as string;
-        places.push(at, at + number.length);
-        digits.push(inHex(Number.parseInt(number, radix)));
-        start.lastIndex = item.lastIndex;
-        if (/[\da-f]$/i.test(next[0])) break;
+      for (let at = begin.index; at >= 0; ) {
+        if (radix === 16 && isPrefix(text, at)) at += 2;
+        const end = endOfNumber(text, at, radix);
+        if (end === at) break;
+        places.push(at, end);
+        to = writeByte(digits, to, text, at, end, radix);
+        start.lastIndex = end;
+        at = afterSeparator(text, end, radix);
       }
-      lists.push({ hex: digits.join(''), places, least });
+      lists.push({ hex: digits.toString('latin1', from, to), places, least });
+      from = to;
     }
   }
   return lists;
 }
 
-function inHex(number: number): string {
-  // Not a byte, so it equals none.
-  return number > 255 ? '--' : number.toString(16).padStart(2, '0');
+function isPrefix(text: string, at: number): boolean {
+  return text.charCodeAt(at) === 0x30 && (text.charCodeAt(at + 1) | 0x20) === 0x78;
+}
+
+/** Returns the end of the byte in hex, or of the number of up to three digits, or `start` if there is none. */
+function endOfNumber(text: string, start: number, radix: 10 | 16): number {
+  let end = start;
+  const longest = radix === 16 ? 2 : 3;
+  while (end - start < longest && isDigit(text.charCodeAt(end), radix)) end += 1;
+  if (end === start || (radix === 16 && end - start < 2)) return start;
+  const next = text.charCodeAt(end);
+  const goesOn = isDigit(next, 10) || isLetter(next) || (radix === 10 && (next === 0x2e || next === 0x5f));
+  return goesOn ? start : end;
+}
+
+/** Returns the start of the next number of a list, or -1 if it ends. */
+function afterSeparator(text: string, position: number, radix: 10 | 16): number {
+  const sign = text.charCodeAt(position);
+  if (radix === 16 && (sign === 0x20 || sign === 0x3a || sign === 0x2d)) return position + 1;
+  if (sign === 0x2c && radix === 10 && isDigit(text.charCodeAt(position + 1), 10)) return position + 1;
+  const separator = SEPARATORS[radix];
+  separator.lastIndex = position;
+  return separator.test(text) ? separator.lastIndex : -1;
+}
+
+function writeByte(
+  digits: Buffer,
+  to: number,
+  text: string,
+  start: number,
+  end: number,
+  radix: 10 | 16,
+): number {
+  let number = 0;
+  for (let at = start; at < end; at += 1) number = number * radix + digitAt(text, at);
+  // Above 255 it is not a byte, so it equals none.
+  digits[to] = number > 255 ? 0x2d : HEX.charCodeAt(number >> 4);
+  digits[to + 1] = number > 255 ? 0x2d : HEX.charCodeAt(number & 15);
+  return to + 2;
+}
+
+const HEX = '0123456789abcdef';
+
+function isDigit(code: number, radix: 10 | 16): boolean {
+  const lower = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (radix === 16 && lower >= 0x61 && lower <= 0x66);
+}
+
+function isLetter(code: number): boolean {
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
 }

@@ -1,7 +1,7 @@
 import type { Definition } from '../definitions/definition';
 import { builtin } from '../internal/builtins';
 import { type Secret, unseal } from '../secret/secret';
-import { type LongForm, longForm } from './find-values';
+import { type LongForm, longForm } from './long-values';
 import { linesOf, partsOf } from './parts';
 import { SIGNS } from './views';
 
@@ -16,6 +16,8 @@ const MAX_DEPTH = 16;
 /** Of longer values, only the beginning is encoded in advance. */
 const MAX_BYTES = 768;
 
+const ANY_SIGN = new RegExp(`[${SIGNS.map((sign) => (sign === '\\' ? '\\\\' : sign)).join('')}]`);
+
 /** The forms in which a value may be written. They need no JSON or URL escapes, because those are decoded in the text. */
 export interface Forms {
   /** Forms of at least `MIN_LENGTH` characters, which are masked everywhere. */
@@ -28,18 +30,10 @@ export interface Forms {
   readonly signs: readonly string[];
 }
 
-const known = new WeakMap<Secret<unknown>, Forms>();
-
-/** Returns the forms of the value in a box. Cached per box, because most boxes outlive many generations. */
+/** Returns the forms of the value in a box. */
 export function formsOf(box: Secret<unknown>, definition: Definition<unknown> | undefined): Forms {
-  let forms = known.get(box);
-  if (forms === undefined) {
-    const value = unseal(box);
-    forms = new FormCollector(definition?.sensitive === undefined ? value : definition.sensitive(value))
-      .forms;
-    known.set(box, forms);
-  }
-  return forms;
+  const value = unseal(box);
+  return new FormCollector(definition?.sensitive === undefined ? value : definition.sensitive(value)).forms;
 }
 
 class FormCollector {
@@ -84,7 +78,8 @@ class FormCollector {
     }
     for (const line of linesOf(text)) {
       this.#add(line);
-      this.#add(inUrl(line));
+      const other = inUrl(line);
+      if (other !== line) this.#add(other);
     }
   }
 
@@ -92,7 +87,7 @@ class FormCollector {
     this.#add(text);
     if (text.length < MIN_LENGTH) return;
     // Web forms encode a space as `+`. Their other escapes are URL escapes.
-    this.#add(text.replaceAll(' ', '+'));
+    if (text.includes(' ')) this.#add(text.replaceAll(' ', '+'));
     this.#addBase64(() => Buffer.from(text));
     // The payload of a token contains the value as JSON.
     const inJson = JSON.stringify(text).slice(1, -1);
@@ -139,12 +134,13 @@ class FormCollector {
 
   #addAlphabets(text: string, whole: (() => string) | undefined): void {
     this.#add(text, whole);
-    this.#add(inUrl(text), whole && (() => inUrl(whole())));
+    const other = inUrl(text);
+    if (other !== text || whole !== undefined) this.#add(other, whole && (() => inUrl(whole())));
   }
 
   /** Adds a form, or the beginning of the one that `whole` returns. */
   #add(text: string, whole?: () => string): void {
-    for (const sign of SIGNS) if (text.includes(sign)) this.#signs.add(sign);
+    if (ANY_SIGN.test(text)) for (const sign of SIGNS) if (text.includes(sign)) this.#signs.add(sign);
     if (text.length < MIN_LENGTH) {
       if (whole === undefined && text !== '') this.#short.add(text);
       return;
@@ -155,15 +151,16 @@ class FormCollector {
   }
 }
 
+const ZEROS = new Uint8Array(2);
+
 function coreOf(bytes: Buffer, before: number): string {
   const start = Math.ceil((before * 8) / 6);
   const end = Math.floor(((before + bytes.length) * 8) / 6);
-  return Buffer.concat([Buffer.alloc(before), bytes])
-    .toString('base64')
-    .slice(start, end);
+  const shifted = before === 0 ? bytes : Buffer.concat([ZEROS.subarray(0, before), bytes]);
+  return shifted.toString('base64').slice(start, end);
 }
 
 /** Returns base64 in the alphabet for URLs. */
 function inUrl(base64: string): string {
-  return base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return /[+/=]/.test(base64) ? base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '') : base64;
 }

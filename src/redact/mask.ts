@@ -1,8 +1,15 @@
+import { isSpace } from './characters';
+
 /** A part of a text to mask, and the name of its secret. */
 export interface Match {
   readonly start: number;
   readonly end: number;
   readonly name: string;
+}
+
+/** Finds the parts of a text to mask, in any order. Matches may overlap. */
+export interface Finder {
+  find(text: string): readonly Match[];
 }
 
 /**
@@ -13,9 +20,7 @@ export function mask(text: string, matches: readonly Match[]): string {
   const json = OBJECT_OR_ARRAY.test(text);
   const onlyNumbers = ONLY_NUMBERS.test(text);
   const count = backslashCounter(text);
-  const ordered = (json ? matches.map((match) => withWholeEscapes(text, match, count)) : [...matches]).sort(
-    (a, b) => a.start - b.start || b.end - a.end,
-  );
+  const ordered = inOrder(json ? matches.map((match) => withWholeEscapes(text, match, count)) : matches);
   const found = json ? stringTracker(text, count) : undefined;
   const regions: { start: number; end: number; name: string; opening: string; inside: boolean }[] = [];
   for (const { start, end, name } of ordered) {
@@ -28,16 +33,29 @@ export function mask(text: string, matches: readonly Match[]): string {
     else regions.push({ start, end, name, opening, inside });
   }
   const ends = json ? stringTracker(text, count) : undefined;
-  let masked = '';
+  const labels = new Map<string, string>();
+  const pieces: string[] = [];
   let last = 0;
   for (const { start, end, name, opening, inside } of regions) {
     // If the value contains the first or last quote of a string, the other quote needs a new counterpart.
     const balanced = (ends?.contains(end) ?? true) === inside;
     const closing = balanced ? opening : inside ? '"' : '';
-    masked += `${text.slice(last, start)}${opening}${labelOf(name)}${closing}`;
+    const label = labels.get(name) ?? labelOf(name);
+    labels.set(name, label);
+    pieces.push(text.slice(last, start), opening, label, closing);
     last = end;
   }
-  return masked + text.slice(last);
+  pieces.push(text.slice(last));
+  return pieces.join('');
+}
+
+/** Returns matches by their start, and the longest of those with the same start first. They usually are already. */
+function inOrder(matches: readonly Match[]): readonly Match[] {
+  const compare = (a: Match, b: Match) => a.start - b.start || b.end - a.end;
+  const isInOrder = matches.every(
+    (match, index) => index === 0 || compare(matches[index - 1] as Match, match) <= 0,
+  );
+  return isInOrder ? matches : [...matches].sort(compare);
 }
 
 /** Returns the label of a name. Names may contain any character, so those that need escapes become `?`. */
@@ -69,23 +87,26 @@ function openingQuote(
 
 function beforeSpaces(text: string, position: number): number {
   let at = position;
-  while (at > 0 && /\s/.test(text[at - 1] as string)) at -= 1;
+  while (at > 0 && isSpace(text.charCodeAt(at - 1))) at -= 1;
   return at;
 }
 
 // A number is JSON too.
 const ONLY_NUMBERS = /^\s*-?\d[\s\d.eE+-]*$/;
-const NUMBERS = /^[-+.\deE,":]+$/;
+const NUMBERS = /[-+.\deE,":]*/y;
 const MORE_OF_NUMBER = /\d|\.\d|[eE][-+]?\d/y;
 const ESCAPE_BEFORE = /(?:%|\\x|\\u[\da-f]{2})[\da-f]{2}$/i;
 
 /** Returns true if the match is part of a longer number, such as a time. */
 function isPartOfNumber(text: string, start: number, end: number): boolean {
-  if (!NUMBERS.test(text.slice(start, end))) return false;
+  NUMBERS.lastIndex = start;
+  NUMBERS.test(text);
+  if (NUMBERS.lastIndex < end) return false;
   MORE_OF_NUMBER.lastIndex = end;
   if (MORE_OF_NUMBER.test(text)) return true;
   return (
-    /[-.\d]/.test(text[start - 1] ?? '') && !ESCAPE_BEFORE.test(text.slice(Math.max(0, start - 6), start))
+    '-.0123456789'.includes(text[start - 1] ?? ' ') &&
+    !ESCAPE_BEFORE.test(text.slice(Math.max(0, start - 6), start))
   );
 }
 
@@ -139,12 +160,10 @@ const MAX_NAME = 64;
 const NAME = /^(?:[A-Za-z]+\d{0,2}(?:[ _./:-]|$))+$/;
 
 /** Extends a match to whole escapes. A half escape would form another escape together with the mask. */
-function withWholeEscapes(text: string, { start, end, name }: Match, count: Counter): Match {
-  return {
-    start: escapeAround(text, start, count)?.start ?? start,
-    end: escapeAround(text, end, count)?.end ?? end,
-    name,
-  };
+function withWholeEscapes(text: string, match: Match, count: Counter): Match {
+  const start = escapeAround(text, match.start, count)?.start ?? match.start;
+  const end = escapeAround(text, match.end, count)?.end ?? match.end;
+  return start === match.start && end === match.end ? match : { start, end, name: match.name };
 }
 
 // \u00e9
@@ -157,7 +176,7 @@ function escapeAround(
   count: Counter,
 ): { start: number; end: number } | undefined {
   for (let start = position - 1; start > position - LONGEST_ESCAPE; start -= 1) {
-    if (text[start] !== '\\') continue;
+    if (text.charCodeAt(start) !== 0x5c) continue;
     const end = start + (text[start + 1] === 'u' ? LONGEST_ESCAPE : 2);
     return end > position && count(start) % 2 === 0 ? { start, end } : undefined;
   }

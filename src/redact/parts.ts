@@ -13,13 +13,18 @@ const IN_URL = [/:\/\/[^\s/?#:@]*:([^\s/?#]*)@/g, /:\/\/[^\s/?#:@]*:(\S{0,512})@
 const SETTING =
   /(?:^|[\s;?&,{"'])([\w .-]{0,40}(?:password|passwd|passphrase|pass|pwd|secret|token|key|sig|signature|credential)s?)["']?\s{0,8}[=:]\s{0,8}("[^"\n]*"|'[^'\n]*'|\{[^}\n]*\}|[^;&\n]+)/gi;
 
+// The padding of base64 is at the end.
+const SIGN_WITHIN = /[=:][^=]/;
+
 /** Returns what clients print of a text: the passwords in a connection string, and the text without the spaces around it. */
 export function partsOf(text: string): Part[] {
   if (text.length > MAX_LENGTH) return [];
   const found = new Set<string>([text.trim()]);
-  for (const pattern of IN_URL)
-    for (const [, password = ''] of text.matchAll(pattern)) addDecoded(found, password);
-  for (const [, , setting = ''] of text.matchAll(SETTING)) {
+  if (text.includes('://')) {
+    for (const pattern of IN_URL)
+      for (const [, password = ''] of text.matchAll(pattern)) addDecoded(found, password);
+  }
+  for (const [, , setting = ''] of SIGN_WITHIN.test(text) ? text.matchAll(SETTING) : []) {
     const value = setting.trim();
     const isQuoted = /^(?:".*"|'.*'|\{.*\})$/s.test(value);
     addDecoded(found, isQuoted ? value.slice(1, -1) : value);

@@ -2,10 +2,11 @@ import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { kindOf } from '../internal/options';
 import type { Secret } from '../secret/secret';
-import { byteLists } from './byte-lists';
-import { type LongForm, longValues, type ShortValue, shortValues } from './find-values';
-import { formsOf } from './forms';
+import { ByteLists } from './byte-lists';
+import { type Forms, formsOf } from './forms';
+import { LongValues } from './long-values';
 import { type Match, mask } from './mask';
+import { type ShortValue, shortValues } from './short-values';
 import { viewsFor } from './views';
 
 /** The values to mask under one name: the current value, and previous values that late log lines may contain. */
@@ -14,43 +15,88 @@ export interface Masked {
   readonly previous: readonly { readonly secret: Secret<unknown> }[];
 }
 
-/** Returns a function that masks the values of `entries`. Make it once per generation, on first use. */
-export function redactor(
-  entries: Iterable<readonly [name: string, masked: Masked]>,
-  definitions: ReadonlyMap<string, Definition<unknown>>,
-): (text: string) => string {
-  const long: [form: LongForm, name: string][] = [];
-  const lists: [bytes: Uint8Array, name: string][] = [];
-  const short: ShortValue[] = [];
-  const signs = new Set<string>();
-  for (const [name, { secret, previous }] of entries) {
-    const definition = definitions.get(name);
-    for (const box of [secret, ...previous.map((one) => one.secret)]) {
-      const forms = formsOf(box, definition);
-      for (const form of forms.long) long.push([form, name]);
-      for (const value of forms.short) short.push({ value, name, lookups: definition?.lookups ?? [] });
-      for (const bytes of forms.bytes) lists.push([bytes, name]);
+/** Masks the values of one generation in a text. It is valid until its redactor makes the next one. */
+export type Redact = (text: string) => string;
+
+interface Held {
+  readonly name: string;
+  readonly forms: Forms;
+}
+
+/** Makes a function that masks the values of each generation. A generation costs as much as its new values. */
+export class Redactor {
+  #held: ReadonlyMap<Secret<unknown>, Held> = new Map();
+  readonly #ranks = new Map<string, number>();
+  readonly #rankOf = (name: string) => this.#ranks.get(name) ?? 0;
+  readonly #long = new LongValues(this.#rankOf);
+  readonly #lists = new ByteLists(this.#rankOf);
+
+  /** Returns a function that masks the values of `entries`. Call it once per generation, on first use. */
+  of(
+    entries: Iterable<readonly [name: string, masked: Masked]>,
+    definitions: ReadonlyMap<string, Definition<unknown>>,
+  ): Redact {
+    const next = new Map<Secret<unknown>, Held>();
+    const added: Held[] = [];
+    this.#ranks.clear();
+    for (const [name, { secret, previous }] of entries) {
+      if (!this.#ranks.has(name)) this.#ranks.set(name, this.#ranks.size);
+      const hold = (box: Secret<unknown>) => {
+        if (next.has(box)) return;
+        let held = this.#held.get(box);
+        if (held === undefined) {
+          held = { name, forms: formsOf(box, definitions.get(name)) };
+          added.push(held);
+        }
+        next.set(box, held);
+      };
+      hold(secret);
+      for (const one of previous) hold(one.secret);
+    }
+    for (const [box, { name, forms }] of this.#held) {
+      if (next.has(box)) continue;
+      for (const form of forms.long) this.#long.remove(form, name);
+      for (const bytes of forms.bytes) this.#lists.remove(bytes, name);
+    }
+    this.#held = next;
+    this.#long.reserve(added.reduce((sum, { forms }) => sum + forms.long.length, 0));
+    for (const { name, forms } of added) {
+      for (const form of forms.long) this.#long.add(form, name);
+      for (const bytes of forms.bytes) this.#lists.add(bytes, name);
+    }
+    return this.#redactFor(definitions);
+  }
+
+  #redactFor(definitions: ReadonlyMap<string, Definition<unknown>>): Redact {
+    const short: ShortValue[] = [];
+    const signs = new Set<string>();
+    for (const { name, forms } of this.#held.values()) {
+      for (const value of forms.short)
+        short.push({ value, name, lookups: definitions.get(name)?.lookups ?? [] });
       for (const sign of forms.signs) signs.add(sign);
     }
-  }
-  // The context of a short value matters too, such as the slashes of a URL.
-  if (short.length > 0) signs.add('/');
-  const viewsOf = viewsFor(signs);
-  const finders = [longValues(long), shortValues(short), byteLists(lists)];
-  return (text) => {
-    if (typeof text !== 'string') {
-      throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(text)}`, {
-        next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
-      });
-    }
-    const matches: Match[] = [];
-    for (const view of viewsOf(text)) {
-      for (const find of finders) {
-        for (const { start, end, name } of find(view.text)) {
-          matches.push({ start: view.writtenAt(start), end: view.writtenAt(end), name });
+    // The context of a short value matters too, such as the slashes of a URL.
+    if (short.length > 0) signs.add('/');
+    const viewsOf = viewsFor(signs);
+    const finders = [this.#long, shortValues(short), this.#lists];
+    return (text) => {
+      if (typeof text !== 'string') {
+        throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(text)}`, {
+          next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
+        });
+      }
+      const matches: Match[] = [];
+      for (const [depth, view] of viewsOf(text).entries()) {
+        for (const finder of finders) {
+          for (const match of finder.find(view.text)) {
+            const { start, end, name } = match;
+            matches.push(
+              depth === 0 ? match : { start: view.writtenAt(start), end: view.writtenAt(end), name },
+            );
+          }
         }
       }
-    }
-    return matches.length === 0 ? text : mask(text, matches);
-  };
+      return matches.length === 0 ? text : mask(text, matches);
+    };
+  }
 }

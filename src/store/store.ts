@@ -7,7 +7,7 @@ import { realNow } from '../internal/real-time';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
-import type { Masked, redactor } from '../redact/redactor';
+import type { Masked, Redact, Redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
 import { closeSources } from './close-sources';
 import { assertComplete, isComplete, notListener, refreshBroke, storeClosed } from './errors';
@@ -75,8 +75,8 @@ export class LiveStore<V> implements SecretStore<V> {
   #generation: Generation;
   #snapshot: StoreSnapshot<V> | ClosedSnapshot<V>;
   /** `open()` loads it, because `redact` is synchronous, and a process in trouble may fail to read a file. */
-  #redactor: typeof redactor | undefined;
-  #redact: ((text: string) => string) | undefined;
+  #redactor: Redactor | undefined;
+  #redact: Redact | undefined;
   #closing: Promise<void> | undefined;
 
   constructor({ name, sources, definitions, listeners, timeoutMs, expiryThresholdsDays }: Setup) {
@@ -129,11 +129,11 @@ export class LiveStore<V> implements SecretStore<V> {
   async open(): Promise<this> {
     const startedAt = realNow();
     try {
-      const [{ redactor }] = await Promise.all([
+      const [{ Redactor }] = await Promise.all([
         import('../redact/redactor'),
         ...this.#readers.map((reader) => reader.open(this.#abort.signal, this.#timeoutMs)),
       ]);
-      this.#redactor = redactor;
+      this.#redactor = new Redactor();
       // Watch before the first read, so that no change in between is lost.
       for (const reader of this.#readers) this.#watchSource(reader);
       await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
@@ -245,7 +245,7 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   redact(line: string): string {
-    this.#redact ??= (this.#redactor as typeof redactor)(
+    this.#redact ??= (this.#redactor as Redactor).of(
       [...this.#generation.entries, ...this.#foundOnDemand],
       this.#catalog.definitions,
     );

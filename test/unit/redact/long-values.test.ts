@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { longForm, longValues } from '../../../src/redact/find-values';
+import { LongValues, longForm } from '../../../src/redact/long-values';
 import { seededRandom } from '../../support/seeded-random';
 
 const ROUNDS = 300;
@@ -20,12 +20,17 @@ it('finds the same characters of random forms in random text as a naive search, 
       below(2) === 0 ? textOf(below(9)) : (forms[below(forms.length)] as string),
     );
     const text = pieces.join('');
-    const find = longValues(forms.map((form) => [longForm(form), `name of ${form}`] as const));
+    const values = new LongValues(() => 0);
+    // Forms of earlier generations leave nothing behind.
+    const earlier = Array.from({ length: below(30) }, () => longForm(textOf(6 + below(20))));
+    for (const form of earlier) values.add(form, 'earlier');
+    for (const form of forms) values.add(longForm(form), `name of ${form}`);
+    for (const form of earlier) values.remove(longForm(form.text), 'earlier');
     const expected = new Set<number>();
     for (const form of forms)
       for (const start of placesOf(form, text)) addRange(expected, start, start + form.length);
     const found = new Set<number>();
-    for (const { start, end, name } of find(text)) {
+    for (const { start, end, name } of values.find(text)) {
       expect(text.startsWith(name.slice('name of '.length), start)).toBe(true);
       addRange(found, start, end);
     }
@@ -36,13 +41,32 @@ it('finds the same characters of random forms in random text as a naive search, 
 it('finds a form that is longer than its prepared beginning as far as the text is equal, also with a common beginning', () => {
   const beginning = 'same-beginning-'.repeat(10);
   const wholes = ['first'.repeat(50), 'second'.repeat(50), 'third'.repeat(50)].map((end) => beginning + end);
-  const find = longValues(
-    wholes.map((whole, index) => [longForm(beginning, () => whole), `${index}`] as const),
-  );
+  const values = new LongValues(() => 0);
+  for (const [index, whole] of wholes.entries())
+    values.add(
+      longForm(beginning, () => whole),
+      `${index}`,
+    );
   for (const whole of wholes) {
-    expect(find(`x${whole}y`)).toMatchObject([{ start: 1, end: 1 + whole.length }]);
-    expect(find(`x${whole.slice(0, 200)}y`)).toMatchObject([{ start: 1, end: 201 }]);
+    expect(values.find(`x${whole}y`)).toMatchObject([{ start: 1, end: 1 + whole.length }]);
+    expect(values.find(`x${whole.slice(0, 200)}y`)).toMatchObject([{ start: 1, end: 201 }]);
   }
+});
+
+it('names the first of the secrets that have a form, whichever was added first or removed', () => {
+  const values = new LongValues((name) => ['first', 'second', 'third'].indexOf(name));
+  const nameOf = (text: string) => values.find(text)[0]?.name;
+  const form = longForm('the-same-value');
+  for (const name of ['second', 'third', 'first', 'second']) values.add(form, name);
+  expect(nameOf('x the-same-value y')).toBe('first');
+  values.remove(form, 'first');
+  expect(nameOf('x the-same-value y')).toBe('second');
+  values.remove(form, 'second');
+  expect(nameOf('x the-same-value y')).toBe('second');
+  values.remove(form, 'second');
+  expect(nameOf('x the-same-value y')).toBe('third');
+  values.remove(form, 'third');
+  expect(nameOf('x the-same-value y')).toBeUndefined();
 });
 
 function addRange(places: Set<number>, start: number, end: number): void {
