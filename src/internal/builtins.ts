@@ -2,6 +2,7 @@ import type { inspect } from 'node:util';
 
 interface Builtins {
   readonly crypto: typeof import('node:crypto');
+  readonly fs: typeof import('node:fs');
   readonly module: typeof import('node:module');
   readonly net: typeof import('node:net');
   readonly os: typeof import('node:os');
@@ -17,8 +18,8 @@ interface Builtins {
 const loaded: Partial<Builtins> = {};
 
 /**
- * A module of Node, loaded at its first use: together they would double the time that importing this package takes. They
- * are a part of Node's binary, so that this reads no file and cannot fail, and bundlers leave it alone.
+ * A module of Node, loaded at its first use: together they would double the time that importing this package takes. An import
+ * of `node:fs` would load its streams too. They are a part of Node's binary, so that this reads no file and cannot fail, and bundlers leave it alone.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   loaded[name] ??= process.getBuiltinModule(`node:${name}`) as Builtins[Name];

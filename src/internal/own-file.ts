@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { builtin } from './builtins';
+
+const { readFileSync } = builtin('fs');
 
 let known: string | undefined;
 

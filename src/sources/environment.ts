@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { flag, ms, readOptions } from '../internal/options';
 import { environmentName, type Lookup } from '../secret/lookup';
 import type { Reading, ReadRequest, Source } from './source';
 import { type VariableFile, VariableFiles } from './variable-files';
+
+const { readFileSync } = builtin('fs');
 
 type Variables = Readonly<NodeJS.ProcessEnv>;
 

@@ -1,11 +1,13 @@
-import { realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { isSecretsError, SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import type { Lookup } from '../secret/lookup';
 import { mountedFiles } from './mounted-files/mounted-files';
 import { ReadMemory, readSecretFile } from './mounted-files/read-file';
 import type { Reading, ReadRequest, Source, SourceListener } from './source';
+
+const { realpathSync } = builtin('fs');
 
 /** A file that a variable such as `DB_PASSWORD_FILE` names. */
 export interface VariableFile {

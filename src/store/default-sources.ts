@@ -1,9 +1,11 @@
-import { readdirSync } from 'node:fs';
 import { SecretsError } from '../errors';
+import { builtin } from '../internal/builtins';
 import { environment } from '../sources/environment';
 import { DEFAULT_MOUNT } from '../sources/mounted-files/layout';
 import { mountedFiles } from '../sources/mounted-files/mounted-files';
 import type { Source } from '../sources/source';
+
+const { readdirSync } = builtin('fs');
 
 /** Where Docker and Podman mount secrets. */
 const DOCKER_SECRETS = '/run/secrets';

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { type ModuleWith, peer } from '../../internal/peer';
 import type { FailedRequest } from './connection-errors';
 import { type ClientOptions, untilAborted, withDeadline } from './connections';
+
+const { readFileSync } = builtin('fs');
 
 interface Token {
   readonly token: string;

@@ -1,10 +1,12 @@
-import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { listFiles } from './list-files';
 import { isInside, lstatIfThere } from './paths';
 import type { Wanted } from './read-files';
 import { loadEntryWatch, type WatchEntries } from './watch-entries';
+
+const { lstatSync, readlinkSync, realpathSync, statSync } = builtin('fs');
 
 interface TreeEvents {
   changed(): void;

@@ -1,9 +1,11 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { DATA_LINK } from './paths';
 import { adviceFor, allowRead, DENIED, permissionsFor } from './read-file';
+
+const { readdirSync, readlinkSync, statSync } = builtin('fs');
 
 /** One of the mounts that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
 export const DEFAULT_MOUNT = '/mnt/secrets-store';

@@ -1,6 +1,9 @@
-import { type Dirent, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { DATA_LINK, isInside, statIfThere } from './paths';
+
+const { readdirSync, readlinkSync, realpathSync, statSync } = builtin('fs');
 
 /** Number of directories below the mount that a listed file may lie in, one in the other. Declared files may lie deeper. */
 export const MAX_DEPTH = 8;

@@ -1,6 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
+
+const { readFileSync, statSync } = builtin('fs');
 
 /** A bind mount of one entry of a timestamp directory: `/..2026_11_23_20_01_21.1853148849/password`. */
 const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;

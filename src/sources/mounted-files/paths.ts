@@ -1,15 +1,9 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import type { Stats } from 'node:fs';
 import { relative, sep } from 'node:path';
+import { builtin } from '../../internal/builtins';
+
+const { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, realpathSync, statSync } =
+  builtin('fs');
 
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
 export const DATA_LINK = '..data';

@@ -1,18 +1,12 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
 import { dirname } from 'node:path';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import type { FailedReading, FoundReading, MissingReading } from '../source';
 import { isInside, realPathOf } from './paths';
+
+const { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync, statSync } =
+  builtin('fs');
 
 /**
  * The result of reading one file. `mark` describes the state of the file without its bytes: equal marks prove that the file

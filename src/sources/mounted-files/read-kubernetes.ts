@@ -1,6 +1,6 @@
-import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { realDelay, realTurn } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
@@ -9,6 +9,8 @@ import { DATA_LINK, type HeldDirectory, holdDirectory, isInside, statIfThere } f
 import type { FileReading } from './read-file';
 import { currentMarks, type MountReading, marksOf, newestChange, readFiles } from './read-files';
 import { readSettled, type Settling } from './read-plain';
+
+const { lstatSync, realpathSync, statSync } = builtin('fs');
 
 // Most attempts succeed, even if a writer swaps without pause.
 const MAX_ATTEMPTS = 1000;

@@ -1,4 +1,6 @@
-import { watch } from 'node:fs';
+import { builtin } from '../../internal/builtins';
+
+const { watch } = builtin('fs');
 
 /** Callbacks of a watch. All come later than the call that starts it. */
 export interface EntryEvents {

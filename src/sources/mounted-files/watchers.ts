@@ -1,11 +1,13 @@
-import { watch } from 'node:fs';
 import { basename, relative, sep } from 'node:path';
 import { SecretsError } from '../../errors';
+import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import { realTimer } from '../../internal/real-time';
 import { DirectoryTree } from './directory-tree';
 import { DATA_LINK } from './paths';
 import type { Wanted } from './read-files';
+
+const { watch } = builtin('fs');
 
 /** A way to watch. `directory` is the mount or, for an absent mount, the nearest existing directory above it. */
 export type Watcher = (root: string, directory: string, events: WatchEvents) => RunningWatcher;

@@ -7,13 +7,15 @@ import { createTestMount, type TestMountLayout } from '../../../../src/testing/t
 
 const opened = vi.hoisted(() => [] as string[]);
 
-vi.mock('node:fs', async (importOriginal) => {
-  const fs = await importOriginal<typeof import('node:fs')>();
+vi.mock('../../../../src/internal/builtins', async (importOriginal) => {
+  const builtins = await importOriginal<typeof import('../../../../src/internal/builtins')>();
+  const fs = builtins.builtin('fs');
   const openSync = (path: string, flags: number) => {
     opened.push(path);
     return fs.openSync(path, flags);
   };
-  return { ...fs, openSync };
+  const builtin = (name: 'fs') => (name === 'fs' ? { ...fs, openSync } : builtins.builtin(name));
+  return { ...builtins, builtin };
 });
 
 afterEach(() => {

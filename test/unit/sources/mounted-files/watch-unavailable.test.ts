@@ -12,8 +12,9 @@ function refusal(): Error {
   return Object.assign(new Error('System limit for number of file watchers reached'), { code: limits.code });
 }
 
-vi.mock('node:fs', async (importOriginal) => {
-  const fs = await importOriginal<typeof import('node:fs')>();
+vi.mock('../../../../src/internal/builtins', async (importOriginal) => {
+  const builtins = await importOriginal<typeof import('../../../../src/internal/builtins')>();
+  const fs = builtins.builtin('fs');
   const watch = (...args: Parameters<typeof fs.watch>) => {
     limits.tries += 1;
     if (limits.code !== undefined) throw refusal();
@@ -21,7 +22,8 @@ vi.mock('node:fs', async (importOriginal) => {
     watchers.push(watcher);
     return watcher;
   };
-  return { ...fs, watch };
+  const builtin = (name: 'fs') => (name === 'fs' ? { ...fs, watch } : builtins.builtin(name));
+  return { ...builtins, builtin };
 });
 
 // Like the real one, it emits errors as events after `watch` has returned.
