@@ -70,6 +70,8 @@ const LINE_LIMIT = 500;
 const common: Options = {
   entry,
   external: ['#nestjs-common'],
+  // Node takes longer to load this small CommonJS package from ESM than all of this package.
+  noExternal: ['eventemitter3'],
   target: 'node20',
   platform: 'node',
   // One copy of shared code per format: without it every CJS entry gets its own classes.

@@ -18,8 +18,9 @@ interface Builtins {
 const loaded: Partial<Builtins> = {};
 
 /**
- * A module of Node, loaded at its first use: together they would double the time that importing this package takes. An import
- * of `node:fs` would load its streams too. They are a part of Node's binary, so that this reads no file and cannot fail, and bundlers leave it alone.
+ * A module of Node, loaded at its first use: together they would double the time that importing this package takes, and an
+ * import of `node:fs` loads its streams. They are a part of Node's binary, so that this reads no file and cannot fail, and
+ * bundlers leave it alone.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   loaded[name] ??= process.getBuiltinModule(`node:${name}`) as Builtins[Name];

@@ -36,7 +36,7 @@ it('runs in a CommonJS bundle without import.meta.url', async () => {
     format: ['cjs'],
     platform: 'node',
     target: 'node20',
-    external: ['pg', '@opentelemetry/api', 'jose', 'chokidar', 'eventemitter3'],
+    external: ['pg', '@opentelemetry/api', 'jose', 'chokidar'],
     noExternal: [],
     splitting: false,
     silent: true,

@@ -110,9 +110,6 @@ it('says in a bundle that the package may be passed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hot-secrets-moved-'));
   try {
     cpSync(join(consumer, 'node_modules/hot-secrets/dist/cjs'), folder, { recursive: true });
-    cpSync(join(consumer, 'node_modules/eventemitter3'), join(folder, 'node_modules/eventemitter3'), {
-      recursive: true,
-    });
     const use = using(USES.pg)
       .replaceAll("'hot-secrets'", "'./index.js'")
       .replaceAll("'hot-secrets/pg'", "'./pg.js'");

@@ -228,7 +228,7 @@ describe('the installed package', () => {
 });
 
 describe('the packages that a process loads', () => {
-  const own = ['eventemitter3', 'hot-secrets'];
+  const own = ['hot-secrets'];
 
   it.each(['import', 'require'])(
     'loads no peer with %s, and chokidar only for a plain directory',
