@@ -138,7 +138,7 @@ describe('a batch that writes one vault secret after another', () => {
     const vault = await startVault({ secrets: { user: 'first', password: 'first' } });
     const requests = requestsOf(vault);
     const opening = openStore({ user: 'user', password: 'password' }, sourceOf(vault));
-    await waitFor(() => requests.at('password') > 0 && requests.at('user 200') > 0);
+    await waitFor(() => requests.at('password 200') > 0 && requests.at('user 200') > 0);
     vault.fail({ kind: 'unavailable' });
     const { store, log } = await opening;
     expect(store.reveal('user')).toBe('first');

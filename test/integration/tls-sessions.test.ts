@@ -95,7 +95,11 @@ describe.each(versions)('%s sessions of a server', (maxVersion) => {
     const client = { ca: authority.cert, maxVersion };
     for (const commonName of ['web-1', 'web-2', 'web-3', 'web-4']) {
       if (commonName !== 'web-1') await rotate('web', commonName);
-      await waitFor(() => [one, other].every((side) => side?.context.generation === secrets.generation));
+      await waitFor(
+        () =>
+          secrets.reveal('web').leaf.subject.includes(commonName) &&
+          [one, other].every((side) => side?.context.generation === secrets.generation),
+      );
       const made = await session(one?.port as number, client);
       expect(await isResumed(other?.port as number, { ...client, session: made })).toBe(true);
     }
