@@ -147,15 +147,15 @@ class UnauditedSnapshot {
 
 class UnauditedBox {
   readonly name: string;
-  readonly #value: string;
+  readonly #read: () => string;
 
   constructor(name: string, value: string) {
     this.name = name;
-    this.#value = value;
+    this.#read = () => value;
     Object.freeze(this);
   }
 
   reveal(): string {
-    return this.#value;
+    return this.#read();
   }
 }

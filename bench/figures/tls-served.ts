@@ -81,7 +81,7 @@ export async function tlsServed({ size, scratch }: FigureOptions): Promise<Figur
   return {
     checks: [
       atMost(
-        2,
+        2.5,
         'processor time of the server up to the first handshake, against setSecureContext by hand, medians',
         median(store.processor) / median(hand.processor),
       ),

@@ -2,6 +2,21 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 
+/** Certificates that were parsed last, by their PEM. A rotation examines each of its certificates several times. */
+const parsed = new Map<string, X509Certificate>();
+const MAX_REMEMBERED = 64;
+
+/** @throws The error of OpenSSL if the PEM is damaged. */
+export function parseCertificate(pem: string): X509Certificate {
+  const key = pem.trim();
+  const certificate = parsed.get(key) ?? new (builtin('crypto').X509Certificate)(key);
+  parsed.delete(key);
+  parsed.set(key, certificate);
+  const [oldest] = parsed.keys();
+  if (parsed.size > MAX_REMEMBERED && oldest !== undefined) parsed.delete(oldest);
+  return certificate;
+}
+
 /** @throws `CERTIFICATE_NOT_YET_VALID`; and `CERTIFICATE_EXPIRED`, unless `expired` is `warn`. */
 export function assertValidNow(alias: string, leaf: X509Certificate, expired: 'reject' | 'warn'): void {
   const now = Date.now();
@@ -91,8 +106,19 @@ export function issuedBy(
   member: X509Certificate,
   among: Iterable<X509Certificate>,
 ): X509Certificate | undefined {
-  const issuers = [...among].filter((one) => member.checkIssued(one) && member.verify(one.publicKey));
+  const issuers = [...among].filter((one) => isIssuer(one, member));
   return issuers.find((one) => !isExpired(one)) ?? issuers[0];
+}
+
+/** By issuer and certificate. A signature takes longer to verify than everything else. */
+const verified = new WeakMap<X509Certificate, WeakMap<X509Certificate, boolean>>();
+
+function isIssuer(issuer: X509Certificate, member: X509Certificate): boolean {
+  const known = verified.get(issuer) ?? new WeakMap<X509Certificate, boolean>();
+  verified.set(issuer, known);
+  const found = known.get(member) ?? (member.checkIssued(issuer) && member.verify(issuer.publicKey));
+  known.set(member, found);
+  return found;
 }
 
 /** Puts the newest certificate first, because a reissued certificate may keep its key. */

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
-import { isExpired, issuedBy, subjectOf } from './certificates';
+import { isExpired, issuedBy, parseCertificate, subjectOf } from './certificates';
 
 /** Curves that TLS libraries offer for certificates: those of RFC 8422 and, if both sides are configured for them, RFC 7027. */
 const CURVES = [
@@ -110,7 +110,7 @@ export function certificatesOf(pem: string | Buffer): X509Certificate[] {
   const blocks = pem
     .toString()
     .match(/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END [A-Z0-9 ]+-----/g);
-  return blocks?.map((block) => new (builtin('crypto').X509Certificate)(block)) ?? [];
+  return blocks?.map(parseCertificate) ?? [];
 }
 
 /** Returns the number of intermediates that a chain sends; `undefined` if its leaf needs none, since it is its own issuer. */

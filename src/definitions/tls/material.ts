@@ -1,8 +1,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
-import { builtin } from '../../internal/builtins';
 import type { Expiry, ValueTraits } from '../definition';
-import { certificateExpired, hostMismatch, isExpired, subjectOf } from './certificates';
+import { certificateExpired, hostMismatch, isExpired, parseCertificate, subjectOf } from './certificates';
 import { expiredIssuer } from './chain';
 
 /**
@@ -88,7 +87,7 @@ function isSameSet(one: readonly string[], other: readonly string[]): boolean {
 }
 
 function expiriesOfCa(ca: readonly string[]): Expiry[] {
-  return ca.map((pem) => expiryOf('ca', new (builtin('crypto').X509Certificate)(pem)));
+  return ca.map((pem) => expiryOf('ca', parseCertificate(pem)));
 }
 
 function expiryOf(what: Expiry['what'], certificate: X509Certificate): Expiry {

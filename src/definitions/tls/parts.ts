@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { SecretsError } from '../../errors';
-import { builtin } from '../../internal/builtins';
+import { parseCertificate } from './certificates';
 import { type ForeignFormat, foreignBinary, foreignLabel, foreignText } from './foreign-formats';
 import { plainText } from './text-forms';
 
@@ -131,7 +131,7 @@ function decoded(expected: Expected, text: string, encodings: number): Buffer {
 
 function certificate(alias: string, pem: string): X509Certificate {
   try {
-    return new (builtin('crypto').X509Certificate)(pem);
+    return parseCertificate(pem);
   } catch {
     throw new SecretsError('CERTIFICATE_INVALID', `a certificate of "${alias}" cannot be parsed`, {
       secret: alias,
