@@ -56,7 +56,8 @@ function watchWithChokidar(chokidar: typeof import('chokidar')): WatchEntries {
 const watchWithNode: WatchEntries = (directory, { changed, opened, failed }) => {
   let ended = false;
   let stop = () => {};
-  queueMicrotask(() => {
+  // The fake timers of Jest replace queueMicrotask.
+  void Promise.resolve().then(() => {
     if (ended) return;
     try {
       const watcher = watch(directory, { persistent: false }, (event, name) =>
