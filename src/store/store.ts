@@ -374,7 +374,7 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#catalog.discovery?.asked.add(name);
     if (!this.#catalog.definitions.has(name)) this.#catalog.definitions.set(name, discovered(name));
     // Later, because the application is reading the value just now. The sources may have nothing new for a long time.
-    if (suspect.length > 0) queueMicrotask(() => this.#reviewValues());
+    if (suspect.length > 0) void Promise.resolve().then(() => this.#reviewValues());
   }
 
   #reviewValues(): void {
