@@ -69,7 +69,7 @@ const SPACES: Readonly<Record<string, string>> = {
 };
 
 /** Quotes that stand around a text as a whole. */
-const QUOTED = /^(?:(["'`])(?:(?!\1).|\\.)*\1|“.*”|‘.*’|«.*»|„.*[“”])$/s;
+const QUOTED = /^(?:(["'`])(?:(?!\1)[^\\]|\\.)*\1|“.*”|‘.*’|«.*»|„.*[“”])$/s;
 
 /** Words that programs write for nothing, masks, and variables that a shell did not expand. Some people have such passwords. */
 const STAND_IN =

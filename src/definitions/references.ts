@@ -106,7 +106,8 @@ const INJECTORS: readonly Injector[] = [
   { by: 'PowerShell', text: /^\$\{?env:\w+\}?$/i, next: EXPAND },
   {
     by: 'Compose, a shell or a framework',
-    text: new RegExp(`^\\$\\{\\s*${NAME}\\s*([-?+=:([][^{}]*)?\\}$`),
+    // The lookahead keeps this linear: without it, each character of a name starts a scan to the end.
+    text: new RegExp(`^\\$\\{(?=[^{}]*\\}$)\\s*${NAME}\\s*([-?+=:([][^{}]*)?\\}$`),
     next: EXPAND,
   },
   {

@@ -206,3 +206,12 @@ describe('a store with such texts', () => {
     ]);
   });
 });
+
+it.each(['"', "'", '`'])(
+  'reads a text at once that begins with %s and has many backslashes',
+  async (quote) => {
+    const stored = `${quote}${'\\a'.repeat(8000)}`;
+    expect(await read(stored)).toEqual({ value: stored, told: [], codes: [] });
+    expect((await read(`${stored}${quote}`)).told).toEqual([`is in quotes (offsets 0 and ${stored.length})`]);
+  },
+);
