@@ -43,8 +43,11 @@ export class DirectoryTree {
     this.#root = root;
     this.#events = events;
     void loadEntryWatch().then((watchEntries) => {
+      if (this.#closed) return;
       this.#watchEntries = watchEntries;
       this.fit(...this.#fitted);
+      // Nothing watched until now. If the mount is gone by now, there is no directory whose watch could open and tell.
+      this.#events.changed();
     });
   }
 

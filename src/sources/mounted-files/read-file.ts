@@ -80,8 +80,8 @@ export function readSecretFile(
 }
 
 /**
- * Opens a file that lies inside the mount. Of a link, and of a file below another directory, the real path of the open file
- * counts, because a link may be swapped after any check of its name.
+ * Opens a file that lies inside the mount. The real path of the open file decides that, because a link may be swapped after
+ * any check of its name.
  */
 function openInside(
   view: MountView,

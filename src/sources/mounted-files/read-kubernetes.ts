@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
-import { realDelay, realTurn } from '../../internal/real-time';
+import { realDate, realDelay, realTurn } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
 import { dataTarget } from './layout';
 import { DATA_LINK, type HeldDirectory, holdDirectory, isInside, statIfThere } from './paths';
@@ -103,7 +103,7 @@ function explainMissing(
 }
 
 function resultOf(swap: string, readings: Map<string, FileReading>) {
-  const racy = newestChange(readings) > Date.now() - RACY_MS;
+  const racy = newestChange(readings) > realDate() - RACY_MS;
   const marks = [...readings].map(([name, { mark }]) => [name, { mark }] as const);
   return {
     readings,

@@ -33,7 +33,7 @@ export async function readPlain(
   try {
     const view = { root, realRoot: directory.real, base: directory.at, maxFileBytes };
     const readings = (await readSettled(view, request, settling)) as Map<string, FileReading>;
-    const racy = newestChange(readings) > Date.now() - RACY_MS;
+    const racy = newestChange(readings) > realDate() - RACY_MS;
     return { readings, revision: racy ? undefined : marksOf(readings) };
   } finally {
     directory.release();

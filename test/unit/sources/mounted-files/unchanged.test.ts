@@ -6,6 +6,12 @@ import { mountedFiles } from '../../../../src/sources/mounted-files/mounted-file
 import { createTestMount, type TestMountLayout } from '../../../../src/testing/test-mount';
 
 const opened = vi.hoisted(() => [] as string[]);
+const clock = vi.hoisted(() => ({ aheadMs: 0 }));
+
+vi.mock('../../../../src/internal/real-time', async (importOriginal) => {
+  const times = await importOriginal<typeof import('../../../../src/internal/real-time')>();
+  return { ...times, realDate: () => times.realDate() + clock.aheadMs };
+});
 
 vi.mock('../../../../src/internal/builtins', async (importOriginal) => {
   const builtins = await importOriginal<typeof import('../../../../src/internal/builtins')>();
@@ -19,7 +25,7 @@ vi.mock('../../../../src/internal/builtins', async (importOriginal) => {
 });
 
 afterEach(() => {
-  vi.useRealTimers();
+  clock.aheadMs = 0;
 });
 
 function reader(path: string) {
@@ -33,7 +39,7 @@ function reader(path: string) {
 
 /** A file that has just changed may change again without a new timestamp. */
 function waitUntilFilesAreOld(): void {
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 });
+  clock.aheadMs = 5000;
 }
 
 describe.each<TestMountLayout>(['kubernetes', 'plain'])('an unchanged %s mount', (layout) => {
