@@ -15,7 +15,7 @@ export type OnDispose = (disposer: () => unknown) => void;
 export interface Lifecycle<R, V> {
   /**
    * Builds the resource from one snapshot. A rotation of any secret that it reads there replaces the resource. `signal`
-   * aborts when the result is no longer wanted; `onDispose` registers what has been opened on the way to it.
+   * aborts when nobody needs the result anymore; `onDispose` registers what the build has opened so far.
    */
   build(snapshot: Snapshot<V>, signal: AbortSignal, onDispose: OnDispose): R | Promise<R>;
   /** Rejects if the new resource does not work. Default: every built resource counts as working. */

@@ -131,7 +131,7 @@ function isServiceLink(variable: string, value: string): boolean {
   return /_PORT(_|$)/.test(variable) && SERVICE_LINK.test(value);
 }
 
-/** A variable that others set, and that a derived name met by chance. Of a name that the definition lists, the service knows. */
+/** Warns if the system or Kubernetes sets the variable, and only a derived name led to it. A listed name is deliberate. */
 function foreignVariable(name: string, variable: string, value: string): SecretsError | undefined {
   const isLink = isServiceLink(variable, value);
   const isOfSystem =

@@ -2,6 +2,14 @@ import { SecretsError } from '../errors';
 import { kindOf } from '../internal/options';
 import type { SecretStore } from './types';
 
+// A registered symbol, so that the ESM and CJS copies of the package recognize each other's stores.
+export const STORE_BRAND = Symbol.for('hot-secrets.store');
+
+/** Returns true if `value` is a store, even one of another copy of the package. */
+export function isStore(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && STORE_BRAND in value;
+}
+
 /**
  * Checks that `store` has the members that a function uses. Refuses a promise, a recipe or a missing argument at once.
  *

@@ -1,6 +1,9 @@
 import { closestNames } from '../internal/options';
 import type { Lookup } from '../secret/lookup';
 
+/** The most names that a message lists. */
+export const MAX_NAMES = 12;
+
 /**
  * Adds the name that the application declared, or the aliases in the sources, to a text that has only the other: whoever reads
  * the message knows one of them.

@@ -4,8 +4,9 @@ import { SecretsError } from '../errors';
 import { assertNumber, kindOf, ms, passed, readOptions, text } from '../internal/options';
 import type { Lookup } from '../secret/lookup';
 import type { Source } from '../sources/source';
+import { isStore } from './assert-store';
 import { defaultSources } from './default-sources';
-import { isStore, LiveStore } from './store';
+import { LiveStore } from './store';
 import type { Definitions, OpenOptions, StoreListeners, SecretStore as StoreOf, ValuesOf } from './types';
 
 const WHERE = 'SecretStore.open';
@@ -139,9 +140,9 @@ function duplicate(name: string, other: string, place: string): SecretsError {
 }
 
 /**
- * Opens stores. `SecretStore.open()` needs no options. It reads the mount at `$SECRETS_PATH` (or the mounts of platforms, such as
- * `/mnt/secrets-store` and `/run/secrets`), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, then the environment. Every file is a text secret under its
- * own name. The option `secrets` declares names, and types their values.
+ * Opens stores. `SecretStore.open()` needs no options. It reads the mount at `$SECRETS_PATH` (or the mounts of platforms, such
+ * as `/mnt/secrets-store` and `/run/secrets`), then the Key Vault at `$AZURE_KEY_VAULT_ENDPOINT` if that is set, then the
+ * environment. Every file is a text secret under its own name. The option `secrets` declares names, and types their values.
  *
  * `x instanceof SecretStore` is true for every store, even one of another copy of the package.
  *

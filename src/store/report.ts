@@ -1,6 +1,6 @@
 import type { SecretsErrorCode } from '../errors';
-import { noteOf } from './errors';
 import type { Catalog, Generation } from './generation';
+import { noteOf } from './missing';
 import type { Problems } from './problems';
 import type { SourceReader } from './source-reader';
 import type { ExpiryReport, SecretReport, SourceReport, StoreHealth, StoreReport } from './types';

@@ -2,7 +2,6 @@ import type { Definition } from '../definitions/definition';
 import { secret } from '../definitions/secret';
 import { isSecretsError, SecretsError, withFacts } from '../errors';
 import { builtin } from '../internal/builtins';
-import { describeError } from '../internal/describe-error';
 import { isThenable } from '../internal/events';
 import { bounded } from '../internal/time';
 import type { OfStore } from '../observe/channels';
@@ -11,6 +10,7 @@ import { fingerprint } from '../secret/fingerprint';
 import { type Lookup, lookup } from '../secret/lookup';
 import { type Secret, seal, unseal } from '../secret/secret';
 import type { FoundReading, Reading } from '../sources/source';
+import { decodingTimedOut, incomplete, partVanished, undecodable } from './errors';
 import { bothNames, withNames } from './names';
 import type { SourceReader, SourceReading } from './source-reader';
 
@@ -381,34 +381,4 @@ function vanished(name: string, { lookups }: Definition<unknown>, { secret, sour
     next: 'Put it back, or remove its definition. Its last value stays in use until this process restarts.',
   });
   return problem(error, source, 'vanished', 'vanished');
-}
-
-function partVanished(name: string, part: string, { source }: SourceReader): SecretsError {
-  return new SecretsError('SECRET_VANISHED', `"${part}" of "${name}" is gone from ${source.name}, or empty`, {
-    secret: name,
-    source: source.name,
-    next: 'Put it back. The last values stay in use until this process restarts.',
-  });
-}
-
-function incomplete(name: string, { source }: SourceReader, found: number, wanted: number): SecretsError {
-  const what = `${source.name} has only ${found} of the ${wanted} parts of "${name}"`;
-  return new SecretsError('SECRET_MISSING', what, {
-    secret: name,
-    source: source.name,
-    next: 'Put all parts of the secret into the same source.',
-  });
-}
-
-function undecodable(name: string, error: unknown): SecretsError {
-  return new SecretsError('VALUE_REFUSED', `decoding "${name}" failed with ${describeError(error)}`, {
-    secret: name,
-  });
-}
-
-function decodingTimedOut(name: string, timeoutMs: number): SecretsError {
-  return new SecretsError('VALUE_REFUSED', `decoding "${name}" took longer than ${timeoutMs} ms`, {
-    secret: name,
-    next: 'Check why its schema does not settle, or raise refreshTimeoutMs.',
-  });
 }

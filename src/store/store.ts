@@ -9,10 +9,12 @@ import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
 import type { Masked, Redact, Redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
+import { STORE_BRAND } from './assert-store';
 import { closeSources } from './close-sources';
-import { assertComplete, isComplete, notListener, refreshBroke, storeClosed } from './errors';
+import { notListener, refreshBroke, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
 import { type Catalog, emptyGeneration, type Generation, type Step } from './generation';
+import { assertComplete, isComplete } from './missing';
 import { Notifier } from './notifier';
 import { Problems } from './problems';
 import { Refresher } from './refresh';
@@ -47,14 +49,6 @@ type Listener<E extends keyof StoreEvents> = (payload: StoreEvents<any>[E]) => v
 
 /** Number of boxes found on demand that `redact` masks: the most recent ones. */
 const MAX_FOUND = 256;
-
-// A registered symbol, so that the ESM and CJS copies of the package recognize each other's stores.
-const BRAND = Symbol.for('hot-secrets.store');
-
-/** Returns true if `value` is a store, even one of another copy of the package. */
-export function isStore(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && BRAND in value;
-}
 
 /** The store. Each refresh that finds changes replaces its snapshot as a whole. */
 export class LiveStore<V> implements SecretStore<V> {
@@ -122,7 +116,7 @@ export class LiveStore<V> implements SecretStore<V> {
     });
     this.#generation = emptyGeneration(this.#readers);
     this.#snapshot = this.#snapshotOf(this.#generation);
-    Object.defineProperty(this, BRAND, { value: true });
+    Object.defineProperty(this, STORE_BRAND, { value: true });
   }
 
   /** Opens the sources, watches them and takes the first snapshot. If that fails, closes everything it opened. */

@@ -1,21 +1,17 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory, write } from '../support/files';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
 const NO_POLL = { pollIntervalMs: 600_000 };
 
 function plain(files: Readonly<Record<string, string | Uint8Array>>): string {
-  const root = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  for (const [name, value] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true });
-    writeFileSync(join(root, name), value);
-  }
+  const root = temporaryDirectory();
+  for (const [name, value] of Object.entries(files)) write(join(root, name), value);
   return root;
 }
 

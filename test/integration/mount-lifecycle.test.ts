@@ -1,21 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { environment, mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount, type TestMount } from 'hot-secrets/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../support/files';
 import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
 const NO_POLL = { pollIntervalMs: 600_000 };
 const LAYOUTS = ['kubernetes', 'plain'] as const;
-
-function temporaryDirectory(): string {
-  const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  return base;
-}
 
 async function expectRotations(mount: TestMount, current: () => string, prefix: string): Promise<void> {
   for (let number = 1; number <= 3; number += 1) {

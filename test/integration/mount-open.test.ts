@@ -1,24 +1,12 @@
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { environment, mountedFiles, SecretStore, secret } from 'hot-secrets';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { temporaryDirectory, write } from '../support/files';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
 const NO_POLL = { pollIntervalMs: 600_000 };
-
-function temporaryDirectory(): string {
-  const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-  chmodSync(base, 0o755);
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  return base;
-}
-
-function write(path: string, value: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, value);
-}
 
 /** What kubelet makes of a volume: `..data` leads to a directory, here without files at first. */
 function swap(root: string, generation: number, files: Readonly<Record<string, string>>): void {

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory, write } from '../support/files';
 import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { startSwapper } from '../support/swapper';
@@ -11,17 +11,6 @@ import { waitFor } from '../support/wait-for';
 
 const NO_POLL = { pollIntervalMs: 600_000 };
 const POLL = { pollIntervalMs: 20 };
-
-function temporaryDirectory(): string {
-  const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  return base;
-}
-
-function write(path: string, value: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, value);
-}
 
 describe('a key that becomes a directory', () => {
   it.each(['kubernetes', 'plain'] as const)(

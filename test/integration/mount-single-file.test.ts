@@ -1,10 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { canBind, temporaryDirectory } from '../support/files';
 import { waitFor } from '../support/wait-for';
 
 const CHILD = fileURLToPath(new URL('../support/bind-child.ts', import.meta.url));
@@ -17,24 +17,13 @@ interface State {
   readonly status: string;
 }
 
-/** Whether this process may bind a file: that needs Linux, root, and a container that permits mounts. */
-function canBind(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Starts a process whose `app/NAME` is a bind mount of `host/NAME`, in a mount namespace of its own. */
 async function startBound(
   name: string,
   make: (path: string) => void,
   mode: 'declared' | 'discovery' = 'declared',
 ) {
-  const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+  const base = temporaryDirectory();
   for (const side of ['host', 'app']) {
     mkdirSync(join(base, side));
     make(join(base, side, name));

@@ -1,23 +1,13 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { canBind, temporaryDirectory } from '../support/files';
 
 const CHILD = fileURLToPath(new URL('../support/subpath-child.ts', import.meta.url));
-
-/** Whether this process may bind a file: that needs Linux, root, and a container that permits mounts. */
-function canBind(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe.skipIf(!canBind())('a subPath mount', () => {
   it.each([
@@ -25,8 +15,7 @@ describe.skipIf(!canBind())('a subPath mount', () => {
     ['after the first rotation deleted its target', 'rm -r "$1/$(readlink "$1/..data")"'],
   ])('serves a subPath mount with a warning that it never rotates (%s)', async (_when, after) => {
     await using mount = await createTestMount({ token: 'frozen' });
-    const target = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-    onTestFinished(() => rmSync(target, { recursive: true }));
+    const target = temporaryDirectory();
     mkdirSync(join(target, 'app'));
     writeFileSync(join(target, 'app/token'), '');
 

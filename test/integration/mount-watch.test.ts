@@ -1,37 +1,15 @@
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { canDropPrivileges } from '../support/as-other-user';
+import { temporaryDirectory, write } from '../support/files';
 import { startMountReader } from '../support/mount-reader';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
 const NO_POLL = { pollIntervalMs: 600_000 };
-
-function temporaryDirectory(): string {
-  const base = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
-  chmodSync(base, 0o755);
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  return base;
-}
-
-function write(path: string, value: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, value);
-}
 
 function inotifyWatches(): number {
   const watches = readdirSync('/proc/self/fdinfo').map((descriptor) => {

@@ -4,7 +4,7 @@ import { console as inspected, Session } from 'node:inspector';
 import { type AddressInfo, createServer } from 'node:net';
 import { format, inspect } from 'node:util';
 import { serialize } from 'node:v8';
-import { isSecret, memory, SecretStore, secret } from 'hot-secrets';
+import { isSecret, memory, SecretStore, type Source, secret } from 'hot-secrets';
 import { createPool } from 'hot-secrets/pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { channelNames } from '../../src/observe/channels';
@@ -46,18 +46,23 @@ function channelMessages(): unknown[] {
   return messages;
 }
 
+/** A store with one secret of each kind. */
+function openThree(source: Source) {
+  return SecretStore.open({
+    secrets: {
+      one: secret.text('one', { keepPreviousMs: 60_000 }),
+      two: secret.bytes('two'),
+      three: secret.json('three'),
+    },
+    sources: [source],
+  });
+}
+
 describe('the values of a store', () => {
   it('keeps values out of boxes, snapshots, stores, reports, events and channels', async () => {
     const messages = channelMessages();
     const source = memory({ one: FIRST, two: Buffer.from(FIRST), three: JSON.stringify({ key: FIRST }) });
-    await using store = await SecretStore.open({
-      secrets: {
-        one: secret.text('one', { keepPreviousMs: 60_000 }),
-        two: secret.bytes('two'),
-        three: secret.json('three'),
-      },
-      sources: [source],
-    });
+    await using store = await openThree(source);
     const events: unknown[] = [];
     store.on('change', (event) => events.push(event));
     store.on('error', (error) => events.push(error));
@@ -89,14 +94,7 @@ describe('the values of a store', () => {
 
   it('keeps values out of what an attached inspector shows of printed boxes, snapshots and stores', async () => {
     const source = memory({ one: FIRST, two: Buffer.from(FIRST), three: JSON.stringify({ key: FIRST }) });
-    await using store = await SecretStore.open({
-      secrets: {
-        one: secret.text('one', { keepPreviousMs: 60_000 }),
-        two: secret.bytes('two'),
-        three: secret.json('three'),
-      },
-      sources: [source],
-    });
+    await using store = await openThree(source);
     source.set({ one: SECOND });
     await store.refresh();
     const session = new Session();

@@ -125,7 +125,7 @@ describe('the tarball', () => {
     for (const folder of ['dist', 'dist/cjs']) {
       const { code } = mainFile(folder);
       expect(code).toMatch(/class \w*LiveStore\b|LiveStore ?= ?class/);
-      expect(code.length / code.split('\n').length).toBeLessThan(1000);
+      expect(code.length / code.split('\n').length).toBeLessThan(500);
     }
   });
 

@@ -6,8 +6,8 @@ export interface WireResponse {
 }
 
 /**
- * An answer that did not come from a vault, or without what a vault sends. The clients would lose its status: they throw a
- * `TypeError` if there is no error code in JSON. Holds nothing of the body.
+ * An answer that did not come from a vault, or lacks what a vault sends. The clients would lose its status: they throw a
+ * `TypeError` if the body has no error code in JSON. The error repeats nothing of the body.
  */
 export class StrangeAnswer extends Error {
   override readonly name = 'StrangeAnswer';

@@ -11,7 +11,7 @@ import {
 } from './credentials';
 import { oauthRefusal, refusalOf } from './entra-numbers';
 
-/** Explains why there is no token, from the error of a credential, its failed requests and the projected token. */
+/** Explains why a credential returned no token, from its error, its failed requests and the projected token. */
 export function identityError(
   error: unknown,
   identity: WorkloadIdentity | undefined,
@@ -126,7 +126,7 @@ function outsideItsTime(number: number, { validFrom, expiresAt }: TokenFacts): S
   return failure('IDENTITY_ASSERTION_EXPIRED', what, next);
 }
 
-/** Explains that there is no token within the limit. `kind` is the credential that was asked. */
+/** Explains that a credential of this kind returned no token in time. */
 export function tokenTimeout(kind: 'workload' | 'default' | 'given', timeoutMs: number): SecretsError {
   if (kind === 'workload') {
     const next = 'Check that the pod reaches login.microsoftonline.com.';
