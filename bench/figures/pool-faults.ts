@@ -11,6 +11,8 @@ import { atMost, type Check, type FigureOptions, type FigureResult, type Size } 
 import { median, medianRatio } from '../support/statistics';
 
 const PROCESSES = { full: 8, short: 6 };
+/** Processes differ by several percent, since each compiles its code in its own way. */
+const COST_TARGET = { full: 1.03, short: 1.05 };
 const ROUNDS_PER_PROCESS = 40;
 const CHILD = fileURLToPath(new URL('../support/query-cost-child.ts', import.meta.url));
 
@@ -80,7 +82,11 @@ export async function poolFaults({ size }: FigureOptions): Promise<FigureResult>
   }
   const cost = await queryCost(server, size);
   checks.push(
-    atMost(1.03, 'processor time of a query with createPool, against pg.Pool, median ratio', cost.ratio),
+    atMost(
+      COST_TARGET[size],
+      'processor time of a query with createPool, against pg.Pool, median ratio',
+      cost.ratio,
+    ),
   );
   return { checks, details: { ...details, ...cost.details } };
 }
