@@ -20,6 +20,9 @@ const entry = {
   // No entry of users: the file that Node takes for `#nestjs-common`. package.json has the conditions.
   'nestjs-common': 'src/frameworks/nestjs/common.ts',
   testing: 'src/testing/index.ts',
+  doctor: 'src/doctor/index.ts',
+  // No entry of users: the command `hot-secrets`.
+  cli: 'src/cli/bin.ts',
 };
 /** What is imported with `import()`. Left out of here, it would cut the main entry into more files. */
 const loadedLater = [
@@ -39,12 +42,16 @@ const oneMainFile: NonNullable<Options['esbuildPlugins']>[number] = {
     const others = new Set([...Object.values(entry), ...loadedLater].map((file) => resolve(file)));
     others.delete(main);
     build.onLoad({ filter: /\.ts$/ }, ({ path }) =>
-      others.has(path)
-        ? { contents: `import ${JSON.stringify(main)};\n${readFileSync(path, 'utf8')}`, loader: 'ts' }
-        : undefined,
+      others.has(path) ? { contents: withImport(main, readFileSync(path, 'utf8')), loader: 'ts' } : undefined,
     );
   },
 };
+
+/** A `#!` line must stay the first. */
+function withImport(file: string, code: string): string {
+  const start = code.startsWith('#!') ? code.indexOf('\n') + 1 : 0;
+  return `${code.slice(0, start)}import ${JSON.stringify(file)};\n${code.slice(start)}`;
+}
 
 /** `import()` of an own file becomes `require` in CJS: Jest, among others, does not support `import()` by default. */
 const requireOwnFiles: NonNullable<Options['plugins']>[number] = {

@@ -7,6 +7,7 @@ import { environment } from '../sources/environment';
 import { DEFAULT_MOUNT } from '../sources/mounted-files/layout';
 import { mountedFiles } from '../sources/mounted-files/mounted-files';
 import type { Source } from '../sources/source';
+import { declare } from './declared';
 import { isStore, LiveStore } from './store';
 import type { Definitions, OpenOptions, StoreListeners, SecretStore as StoreOf, ValuesOf } from './types';
 
@@ -31,15 +32,17 @@ const open = (async (options?: OpenOptions) => {
     refreshTimeoutMs: ms(30_000, { least: 1 }),
     expiryThresholdsDays: passed<readonly number[]>(),
   });
+  const all = checkedSources(sources ?? (await defaultSources()));
+  const definitions = secrets === undefined ? undefined : declared(secrets);
   const store = new LiveStore<Readonly<Record<string, string>>>({
     name,
-    sources: checkedSources(sources ?? (await defaultSources())),
-    definitions: secrets === undefined ? undefined : declared(secrets),
+    sources: all,
+    definitions,
     listeners: checkedListeners(on ?? {}),
     timeoutMs: refreshTimeoutMs,
     expiryThresholdsDays: checkedThresholds(expiryThresholdsDays ?? [30, 14, 7, 1]),
   });
-  return store.open();
+  return declare(store, definitions).open();
 }) as Open;
 
 async function defaultSources(): Promise<Source[]> {

@@ -9,6 +9,8 @@ import { installedConsumer, packedTarball } from './support/tarball';
 const MINUTES = 60_000;
 const ENTRIES = [
   'index',
+  'cli',
+  'doctor',
   'express',
   'fastify',
   'hono',

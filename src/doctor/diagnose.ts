@@ -1,0 +1,279 @@
+import type { Definition } from '../definitions/definition';
+import { isSecretsError } from '../errors';
+import { describeError } from '../internal/describe-error';
+import { type Lookup, lookup } from '../secret/lookup';
+import { environment } from '../sources/environment';
+import { DEFAULT_MOUNT } from '../sources/mounted-files/layout';
+import type { Reading, Source } from '../sources/source';
+import { declaredBy } from '../store/declared';
+import { checkDeclaredNames, checkServed, definitionsOf, type Picture, serve } from './checks/declared';
+import { checkDiscovered } from './checks/discovered';
+import { checkCopies, checkVariables, environmentOnly, type ServedValue } from './checks/environment';
+import { checkIdentity } from './checks/identity';
+import { checkLiveStore } from './checks/live-store';
+import { type CheckedMount, checkMount, type MountFacts } from './checks/mount';
+import { checkCopiesOfPackage, checkNode, checkPeers } from './checks/runtime';
+import { checkVault } from './checks/vault';
+import { checkSwaps, checkWatchLimits } from './checks/watching';
+import { type Finding, type FindingLevel, finding, findingOf, sorted, worstOf } from './findings';
+import { type DiagnoseOptions, readDiagnoseOptions } from './options';
+import { realSystem, type System } from './system';
+
+/** What the doctor found, and where it searched. It contains names, numbers and times, never a value. */
+export interface Diagnosis {
+  /** The most severe level; `undefined` without findings. */
+  readonly level: FindingLevel | undefined;
+  /** The most severe first. */
+  readonly findings: readonly Finding[];
+  readonly facts: DiagnosisFacts;
+}
+
+export interface DiagnosisFacts {
+  /** The version of Node. */
+  readonly node: string;
+  /** The effective user; `undefined` on Windows. */
+  readonly uid: number | undefined;
+  readonly mounts: readonly MountFacts[];
+}
+
+/**
+ * Finds out what is wrong with the secrets of this process: its mounts, the values in them, their copies in the environment,
+ * watching, the workload identity and, with `keyVault`, the vault. Findings are data; `describeFinding` has their sentences.
+ *
+ * Throws `OPTION_UNKNOWN` and `OPTION_INVALID`. Everything else is a finding.
+ *
+ * @example
+ * ```ts
+ * const { level, findings } = await diagnose({ mounts: ['/mnt/secrets-store'] });
+ * for (const { code, secret } of findings) console.log(code, secret);
+ * ```
+ */
+export function diagnose(options?: DiagnoseOptions): Promise<Diagnosis> {
+  return diagnoseOn(realSystem(options?.environment), options);
+}
+
+/** As `diagnose`, on a system that a test describes. */
+export async function diagnoseOn(system: System, options?: DiagnoseOptions): Promise<Diagnosis> {
+  const read = readDiagnoseOptions(options);
+  const run = new Run(system, read);
+  await run.all();
+  const findings = sorted(run.findings);
+  return {
+    level: worstOf(findings),
+    findings,
+    facts: { node: system.nodeVersion, uid: system.user?.uid, mounts: run.mounts },
+  };
+}
+
+/** Adds findings that come from elsewhere. What the diagnosis has already is not repeated. */
+export function withFindings(diagnosis: Diagnosis, more: readonly Finding[]): Diagnosis {
+  const fresh = more.filter(({ code }) => !diagnosis.findings.some((one) => one.code === code));
+  const findings = sorted([...fresh, ...diagnosis.findings]);
+  return { ...diagnosis, findings, level: worstOf(findings) };
+}
+
+/** Everything takes less, unless a file system or a source hangs. */
+const MAX_MS = 30_000;
+
+/** One run of all checks. */
+class Run {
+  readonly findings: Finding[] = [];
+  readonly mounts: MountFacts[] = [];
+  readonly #system: System;
+  readonly #options: ReturnType<typeof readDiagnoseOptions>;
+  readonly #signal = AbortSignal.timeout(MAX_MS);
+  readonly #definitions: ReadonlyMap<string, Definition<unknown>> | undefined;
+  /** Whether a source failed: what it has is unknown then. */
+  #incomplete = false;
+
+  constructor(system: System, options: ReturnType<typeof readDiagnoseOptions>) {
+    this.#system = system;
+    this.#options = options;
+    const { secrets, store } = options;
+    this.#definitions = secrets === undefined ? declaredBy(store) : definitionsOf(secrets);
+  }
+
+  async all(): Promise<void> {
+    const system = this.#system;
+    const { store, environment: _, liveTest } = this.#options;
+    await this.#check('node', () => checkNode(system));
+    await this.#check('packages', () => [...checkPeers(system), ...checkCopiesOfPackage(system)]);
+    if (store !== undefined) await this.#check('store', () => checkLiveStore(store));
+    const pictures = await this.#pictures();
+    const served =
+      this.#definitions === undefined ? await this.#discovered(pictures) : await this.#declared(pictures);
+    await this.#check('copies in the environment', () => checkCopies(system, served));
+    await this.#check('workload identity', () => checkIdentity(system, this.#wantsVault()));
+    await this.#vault(pictures, served);
+    await this.#check('watch limits', () => checkWatchLimits(system));
+    if (liveTest) await this.#check('watching', () => checkSwaps(system, this.#signal));
+    for (const { readings } of pictures) wipe(readings);
+  }
+
+  /** Runs one check. A bug in it must not hide what the others find. */
+  async #check(name: string, run: () => readonly Finding[] | Promise<readonly Finding[]>): Promise<void> {
+    try {
+      this.#add(...(await run()));
+    } catch (error) {
+      if (isSecretsError(error)) this.#add(findingOf(error));
+      else this.#add(finding('CHECK_FAILED', { check: name, reason: describeError(error) }));
+    }
+  }
+
+  /** A running store reports the problems that a check finds too; the check knows more. */
+  #add(...findings: readonly Finding[]): void {
+    const keyOf = ({ code, secret, place }: Finding) => [code, secret ?? place].join('\n');
+    const known = new Map(this.findings.map((one) => [keyOf(one), one]));
+    for (const one of findings) {
+      const same = known.get(keyOf(one));
+      if (same === undefined || same.place !== one.place) this.findings.push(one);
+      else this.findings[this.findings.indexOf(same)] = one;
+    }
+  }
+
+  #lookups(): Lookup[] {
+    const all = [...(this.#definitions?.values() ?? [])].flatMap(({ lookups }) => lookups);
+    return [...new Map(all.map((one) => [one.name, one])).values()];
+  }
+
+  /** What each source has, in order of precedence. */
+  async #pictures(): Promise<Picture[]> {
+    const { sources, mounts, store } = this.#options;
+    const { SECRETS_PATH: path } = this.#system.environment;
+    if (sources !== undefined) {
+      const pictures: Picture[] = [];
+      for (const source of sources) pictures.push(...(await this.#pictureOf(source)));
+      return pictures;
+    }
+    const ofStore = store
+      ?.report()
+      .sources.filter(({ source }) => source === 'mounted-files')
+      .map(({ location }) => location);
+    const named = mounts ?? ofStore ?? (path ? [path] : undefined);
+    const pictures: Picture[] = [];
+    for (const mount of named ?? [DEFAULT_MOUNT]) {
+      pictures.push(...(await this.#mount(mount, named !== undefined)));
+    }
+    return [...pictures, await this.#environment()];
+  }
+
+  async #pictureOf(source: Source): Promise<Picture[]> {
+    if (source.name === 'mounted-files') return this.#mount(source.location, true);
+    if (source.name === 'environment') return [await this.#environment()];
+    if (source.name === 'key-vault') {
+      // Requests are opt-in, and what the vault has is unknown without them.
+      this.#incomplete = true;
+      return [];
+    }
+    const request = { lookups: this.#lookups(), list: true, since: undefined, signal: this.#signal };
+    try {
+      await source.open?.(this.#signal);
+      const { readings } = await source.read(request);
+      return [{ source: source.name, location: source.location, readings }];
+    } catch (error) {
+      this.#incomplete = true;
+      await this.#check(`source ${source.name}`, () => {
+        throw error;
+      });
+      return [];
+    }
+  }
+
+  async #mount(path: string, named: boolean): Promise<Picture[]> {
+    const { expectedRotationDays } = this.#options;
+    let checked: CheckedMount | undefined;
+    await this.#check('mount', async () => {
+      const request = { path, named, lookups: this.#lookups(), expectedRotationDays, signal: this.#signal };
+      checked = await checkMount(this.#system, request);
+      return checked.findings;
+    });
+    if (checked === undefined) return [];
+    const { facts, readings, findings } = checked;
+    this.mounts.push(facts);
+    if (findings.some(({ code, level }) => code.startsWith('MOUNT_') && level === 'error')) {
+      this.#incomplete = true;
+    }
+    return [{ source: 'mounted-files', location: facts.path, readings }];
+  }
+
+  async #environment(): Promise<Picture> {
+    const request = { lookups: this.#lookups(), list: false, since: undefined, signal: this.#signal };
+    const { readings } = await environment(this.#system.environment).read(request);
+    return { source: 'environment', location: '', readings };
+  }
+
+  async #declared(pictures: readonly Picture[]): Promise<ServedValue[]> {
+    const definitions = this.#definitions as ReadonlyMap<string, Definition<unknown>>;
+    await this.#check('names', () => checkDeclaredNames(definitions));
+    const values: ServedValue[] = [];
+    for (const [name, definition] of definitions) {
+      const { served, findings } = serve(name, definition, pictures);
+      if (!this.#incomplete) this.#add(...findings);
+      if (served === undefined) continue;
+      await this.#check(`secret ${name}`, () => checkServed(served));
+      for (const [index, one] of definition.lookups.entries()) {
+        const reading = served.found[index];
+        if (reading === undefined) continue;
+        if (served.picture.source !== 'environment') values.push({ secret: name, lookup: one, reading });
+        else {
+          const others = pictures.some(({ source }) => source !== 'environment');
+          const hasOthers = others && this.mounts.some(({ files }) => files > 0);
+          this.#add(environmentOnly(this.#system, name, reading.origin, hasOthers));
+        }
+      }
+    }
+    return values;
+  }
+
+  async #discovered(pictures: readonly Picture[]): Promise<ServedValue[]> {
+    const values: ServedValue[] = [];
+    const files = pictures.filter(({ source }) => source !== 'environment');
+    for (const picture of files) {
+      await this.#check('values', () => checkDiscovered(picture));
+      for (const [name, reading] of picture.readings) {
+        const place = reading.status === 'found' ? lookupOf(name) : undefined;
+        if (place !== undefined && reading.status === 'found') {
+          values.push({ secret: name, lookup: place, reading });
+        }
+      }
+    }
+    const hasMount = this.mounts.some(({ files: count }) => count > 0);
+    await this.#check('environment', () => checkVariables(this.#system, values, hasMount));
+    return values;
+  }
+
+  #wantsVault(): boolean {
+    const { keyVault, sources = [] } = this.#options;
+    const { AZURE_KEY_VAULT_ENDPOINT } = this.#system.environment;
+    return Boolean(keyVault ?? AZURE_KEY_VAULT_ENDPOINT) || sources.some(({ name }) => name === 'key-vault');
+  }
+
+  async #vault(pictures: readonly Picture[], served: readonly ServedValue[]): Promise<void> {
+    const { keyVault: options } = this.#options;
+    if (options === undefined) return;
+    await this.#check('vault', async () => {
+      const lookups = this.#definitions === undefined ? served.map((one) => one.lookup) : this.#lookups();
+      const mounted = served.filter(({ reading }) =>
+        pictures.some(
+          ({ source, location }) => source === 'mounted-files' && reading.origin.startsWith(location),
+        ),
+      );
+      const checked = await checkVault(this.#system, { options, lookups, mounted, signal: this.#signal });
+      wipe(checked.readings);
+      return checked.findings;
+    });
+  }
+}
+
+function lookupOf(name: string): Lookup | undefined {
+  try {
+    return lookup(name);
+  } catch {
+    // The check of the values reports the name.
+    return undefined;
+  }
+}
+
+function wipe(readings: ReadonlyMap<string, Reading>): void {
+  for (const reading of readings.values()) if (reading.status === 'found') reading.bytes.fill(0);
+}
