@@ -1,5 +1,5 @@
 import type { Definition } from '../definitions/definition';
-import { isSecretsError } from '../errors';
+import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { type Lookup, lookup } from '../secret/lookup';
 import { environment } from '../sources/environment';
@@ -172,9 +172,9 @@ class Run {
       return [{ source: source.name, location: source.location, readings }];
     } catch (error) {
       this.#incomplete = true;
-      await this.#check(`source ${source.name}`, () => {
-        throw error;
-      });
+      const what = `the source ${source.name} cannot be read: ${describeError(error)}`;
+      const known = isSecretsError(error) ? error : new SecretsError('SOURCE_FAILED', what);
+      this.#add(findingOf(known, { place: source.location || source.name }));
       return [];
     }
   }

@@ -106,7 +106,7 @@ const TEXTS: Texts = {
     "Declare it as secret.tls('name'), which reads it. For programs that need the binary file, set objectEncoding: base64 in the SecretProviderClass.",
   ],
   NAME_CLASH: ({ names, place }) => [
-    `${list(names)} are all ${place}`,
+    `${list(names)} are ${names.length === 2 ? 'both' : 'all'} ${place}`,
     "Rename all but one, or give each its own name: secret.text('name', { env, vault }).",
   ],
   ENVIRONMENT_COPY_DIFFERS: ({ variable }) => [

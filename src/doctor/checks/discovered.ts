@@ -7,7 +7,7 @@ import { environmentName, lookup, vaultName } from '../../secret/lookup';
 import type { FoundReading } from '../../sources/source';
 import { type About, type Finding, findingOf } from '../findings';
 import { checkTraits, clashes, type Picture } from './declared';
-import { checkText, isPfx } from './text';
+import { checkPem, checkText, isPfx } from './text';
 
 /** A file of which nobody said what it holds. */
 interface StoredFile {
@@ -34,6 +34,7 @@ export async function checkDiscovered({ readings }: Picture): Promise<Finding[]>
     if (!isName(file.name)) {
       found.push(...nameProblem(file.name, about));
     } else if (isTls(file.reading.bytes)) {
+      found.push(...checkPem(Buffer.from(file.reading.bytes).toString('latin1'), about));
       const result = await readTls(file, about);
       if ('code' in result) found.push(result);
       else tls.push(result);
@@ -86,35 +87,35 @@ function unreadable(error: SecretsError, about: About): Finding {
 async function checkPairs(files: readonly TlsFile[]): Promise<Finding[]> {
   const found: Finding[] = [];
   const keys = files.filter(({ key, certificates }) => key !== undefined && certificates.length === 0);
-  const leaves = files.filter(
-    (file) => file.key === undefined && file.certificates.some((certificate) => !certificate.ca),
-  );
+  const leaves = files.filter((file) => file.key === undefined && isLeaf(file));
   for (const file of files) {
     const { name, certificates, key, reading } = file;
     const about = { secret: name, place: reading.origin };
     if (file.isPfx) found.push(...(await checkTls(secret.tls(name), [reading.bytes], about)));
     else if (certificates.length > 0 && key !== undefined) {
       found.push(...(await checkTls(secret.tls(name), [reading.bytes], about)));
-    } else if (leaves.includes(file)) {
+    } else if (certificates.length > 0) {
       const partner = partnerOf(file, keys, leaves);
-      if (partner === undefined) found.push(...(await checkTls(secret.tls(name), [reading.bytes], about)));
-      else {
+      if (partner !== undefined) {
         const definition = secret.tls({ cert: name, key: partner.name });
         found.push(...(await checkTls(definition, [reading.bytes, partner.reading.bytes], about)));
+      } else {
+        const definition = isLeaf(file) ? secret.tls(name) : secret.tls({ ca: name });
+        found.push(...(await checkTls<unknown>(definition, [reading.bytes], about)));
       }
-    } else if (certificates.length > 0) {
-      found.push(...(await checkTls(secret.tls({ ca: name }), [reading.bytes], about)));
     }
   }
   return found;
 }
 
+/** A certificate that is not an authority needs its key. One that is may be there to be trusted, or be signed by itself. */
+function isLeaf({ certificates }: TlsFile): boolean {
+  return certificates.some(({ ca }) => !ca);
+}
+
 /** The key of a certificate; else the one with a name like it; else the only key that belongs to no certificate. */
-function partnerOf(
-  { name, certificates }: TlsFile,
-  keys: readonly TlsFile[],
-  leaves: readonly TlsFile[],
-): TlsFile | undefined {
+function partnerOf(file: TlsFile, keys: readonly TlsFile[], leaves: readonly TlsFile[]): TlsFile | undefined {
+  const { name, certificates } = file;
   const fits = (one: TlsFile, all: readonly X509Certificate[]) =>
     one.key !== undefined &&
     all.some((certificate) => certificate.checkPrivateKey(one.key?.keyObject as never));
@@ -123,7 +124,7 @@ function partnerOf(
   const free = keys.filter((one) => !leaves.some((leaf) => fits(one, leaf.certificates)));
   const named = free.filter((one) => stem(one.name) === stem(name));
   if (named.length > 0) return named[0];
-  return free.length === 1 && leaves.length === 1 ? free[0] : undefined;
+  return free.length === 1 && leaves.length === 1 && leaves[0] === file ? free[0] : undefined;
 }
 
 /** `tls.crt` and `tls.key` → `tls`; `web-cert.pem` and `web-key.pem` → `web`. */

@@ -80,14 +80,21 @@ function checkForm(text: string, decoded: unknown, about: About): Finding[] {
     const where = before && after ? 'before and after' : before ? 'before' : 'after';
     found.push(finding('VALUE_WHITESPACE', { where }, about));
   }
-  const [, quote] = /^(["']).*\1$/s.exec(body.trim()) ?? [];
-  if (quote !== undefined && body.trim().length > 1) found.push(finding('VALUE_QUOTED', { quote }, about));
-  return found;
+  return [...found, ...checkQuotes(body.trim(), about)];
 }
 
-function checkPem(text: string, about: About): Finding[] {
+/** What a PEM loses on its way; definitions of certificates and keys undo it, other readers do not. */
+export function checkPem(text: string, about: About): Finding[] {
   const escaped = /-----\\+n/.test(text);
-  return escaped ? [finding('VALUE_NEWLINES_ESCAPED', {}, about)] : [];
+  return [
+    ...(escaped ? [finding('VALUE_NEWLINES_ESCAPED', {}, about)] : []),
+    ...checkQuotes(text.trim(), about),
+  ];
+}
+
+function checkQuotes(text: string, about: About): Finding[] {
+  const [, quote] = /^(["']).*\1$/s.exec(text) ?? [];
+  return quote === undefined || text.length < 2 ? [] : [finding('VALUE_QUOTED', { quote }, about)];
 }
 
 /** Sizes of keys: of AES, HMAC and Ed25519. */

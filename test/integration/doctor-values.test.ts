@@ -1,0 +1,251 @@
+import { secret } from 'hot-secrets';
+import { type DiagnoseOptions, describeFinding, type Finding } from 'hot-secrets/doctor';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { complaints, examine, mountOf } from '../support/doctor-stage';
+
+const VALUE = 'Marked-Value-7c1f';
+const base64 = (value: string | Buffer) => Buffer.from(value).toString('base64');
+
+type Row = readonly [set: string, stored: string | Buffer, code: string, next: RegExp];
+
+/** In a mount whose secrets nobody declared: each file is a text secret. */
+const BROKEN_TEXT: readonly Row[] = [
+  ['ends with two newlines', `${VALUE}\n\n`, 'VALUE_TRAILING_NEWLINE', /printf %s/],
+  ['ends with a newline of Windows and another one', `${VALUE}\r\n\n`, 'VALUE_CRLF', /LF/],
+  ['has lines of Windows', `${VALUE}\r\n${VALUE}`, 'VALUE_CRLF', /LF/],
+  ['begins with a byte order mark', `\ufeff${VALUE}`, 'VALUE_BOM', /without BOM/],
+  ['is UTF-16 with a mark', Buffer.from(`\ufeff${VALUE}`, 'utf16le'), 'VALUE_UTF16', /utf8NoBOM/],
+  ['is UTF-16 without a mark', Buffer.from(VALUE, 'utf16le'), 'VALUE_UTF16', /utf8NoBOM/],
+  ['is UTF-16 in the other order', Buffer.from(VALUE, 'utf16le').swap16(), 'VALUE_UTF16', /utf8NoBOM/],
+  ['ends with NUL', `${VALUE}\0`, 'VALUE_NUL', /without the NUL/],
+  ['contains NUL', `${VALUE}\0${VALUE}`, 'VALUE_NUL', /without the NUL/],
+  ['stands in double quotes', `"${VALUE}"`, 'VALUE_QUOTED', /without quotes/],
+  ['stands in single quotes', `'${VALUE}'\n`, 'VALUE_QUOTED', /without quotes/],
+  ['is empty', '', 'VALUE_EMPTY', /Write a value/],
+  ['is only a newline', '\n', 'VALUE_EMPTY', /Write a value/],
+  ['is only spaces', '   ', 'VALUE_WHITESPACE', /plain value/],
+  ['begins with a space', ` ${VALUE}`, 'VALUE_WHITESPACE', /plain value/],
+  ['ends with a space', `${VALUE} \n`, 'VALUE_WHITESPACE', /plain value/],
+  ['is base64 of its text', base64(VALUE), 'VALUE_BASE64', /stringData/],
+  ['is base64 of a text with a newline', base64(`${VALUE}\n`), 'VALUE_BASE64', /stringData/],
+  ['is base64 with a newline', `${base64(VALUE)}\n`, 'VALUE_BASE64', /stringData/],
+  ['is base64 in lines', base64(VALUE.repeat(6)).replace(/.{76}/g, '$&\n'), 'VALUE_BASE64', /stringData/],
+  ['is base64 of PEM', base64(`-----BEGIN PRIVATE KEY-----\n${VALUE}`), 'VALUE_BASE64', /PEM itself/],
+  ['is not UTF-8', Buffer.from([0xc3, 0x28, 0x61]), 'VALUE_NOT_UTF8', /secret\.bytes/],
+  ['is a placeholder', 'CHANGEME', 'VALUE_PLACEHOLDER', /real value/],
+  ['is a placeholder in brackets', '<your password>', 'VALUE_PLACEHOLDER', /real value/],
+  ['is what a program printed for no value', 'undefined\n', 'VALUE_PLACEHOLDER', /real value/],
+  ...Object.entries({
+    'App Service': `@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/${VALUE}/)`,
+    'App Service in short': `@Microsoft.KeyVault(VaultName=shop;SecretName=${VALUE})`,
+    'App Configuration': `{"uri":"https://shop.vault.azure.net/secrets/${VALUE}"}`,
+    'a client of Key Vault': `https://shop.vault.azure.net/secrets/${VALUE}`,
+    akv2k8s: `${VALUE}@azurekeyvault`,
+    'Container Apps': `secretref:${VALUE}`,
+    'Bank-Vaults': `vault:secret/data/shop#${VALUE}`,
+    'the Argo CD plugin': `<path:secret/data/shop#${VALUE}>`,
+    vals: `ref+azurekeyvault://shop/${VALUE}`,
+    '1Password': `op://shop/${VALUE}/password`,
+    'Secret Manager': `projects/shop/secrets/${VALUE}/versions/latest`,
+    AWS: `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${VALUE}`,
+    CloudFormation: `{{resolve:secretsmanager:${VALUE}}}`,
+    sops: `ENC[AES256_GCM,data:${VALUE},iv:a,tag:b,type:str]`,
+    Ansible: `$ANSIBLE_VAULT;1.1;AES256\n${VALUE}`,
+    Helm: `{{ .Values.${VALUE} }}`,
+    'a shell': `\${MARKED_VALUE}`,
+    'a shell with a default': `\${PASSWORD:-${VALUE}}`,
+    'a part of an address': `postgres://app:\${DB_PASSWORD}@${VALUE}/app`,
+    'Azure Pipelines': '$(DB_PASSWORD)',
+    'Replace Tokens': `#{DbPassword}#`,
+    'GitHub Actions': `\${{ secrets.DB_PASSWORD }}`,
+    'Git LFS': `version https://git-lfs.github.com/spec/v1\noid sha256:${VALUE}\nsize 12`,
+  }).map(([of, stored]): Row => [`is a reference for ${of}`, stored, 'VALUE_REFERENCE', /resolves it/]),
+];
+
+const about = (stored: string | Buffer) => ({ values: [VALUE], stored });
+
+async function first(stored: string | Buffer, options: DiagnoseOptions = {}) {
+  const { path } = await mountOf({ password: stored });
+  return examine({ values: about(stored).values, options: { mounts: [path], ...options } });
+}
+
+const textOf = (finding: Finding | undefined) => describeFinding(finding as Finding);
+
+describe('the doctor on a broken value', () => {
+  it.each(BROKEN_TEXT)('names the fault and its fix when the value %s', async (_set, stored, code, next) => {
+    const diagnosis = await first(stored);
+    expect(complaints(diagnosis)).toContain(code);
+    const finding = diagnosis.findings.find((one) => one.code === code);
+    expect(finding?.secret).toBe('password');
+    expect(textOf(finding).next).toMatch(next);
+    // At most the lines of Windows and the newlines that they are come together.
+    expect(complaints(diagnosis).filter((one) => one !== 'VALUE_TRAILING_NEWLINE')).toHaveLength(
+      code === 'VALUE_TRAILING_NEWLINE' ? 0 : 1,
+    );
+  });
+
+  it.each([
+    ['a newline that a store drops', `${VALUE}\n`, ['VALUE_TRAILING_NEWLINE']],
+    ['a newline of Windows that a store drops', `${VALUE}\r\n`, ['VALUE_TRAILING_NEWLINE', 'VALUE_CRLF']],
+  ])('only notes %s', async (_set, stored, codes) => {
+    const diagnosis = await first(stored);
+    expect(complaints(diagnosis)).toEqual([]);
+    expect(diagnosis.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(codes));
+  });
+});
+
+describe('the doctor on a declared secret', () => {
+  const declared = (definition: object, stored: string | Buffer) =>
+    first(stored, { secrets: { password: definition as never } });
+
+  it.each([
+    [
+      'text that keeps its newline',
+      secret.text('password', { trim: 'none' }),
+      `${VALUE}\n`,
+      ['VALUE_TRAILING_NEWLINE'],
+    ],
+    [
+      'base64 that is none',
+      secret.text('password', { encoding: 'base64' }),
+      `${VALUE}!`,
+      ['VALUE_NOT_BASE64'],
+    ],
+    ['JSON with a trailing comma', secret.json('password'), `{"a":"${VALUE}",}`, ['VALUE_NOT_JSON']],
+    ['JSON with a byte order mark', secret.json('password'), `\ufeff{"a":"${VALUE}"}`, ['VALUE_BOM']],
+    ['JSON that is base64', secret.json('password'), base64(`{"a":"${VALUE}"}`), ['VALUE_BASE64']],
+    [
+      'JSON that its schema refuses',
+      secret.json('password', z.object({ b: z.string() })),
+      `{"a":"${VALUE}"}`,
+      ['VALUE_REFUSED'],
+    ],
+    [
+      'a text that its schema refuses',
+      secret.text('password', { schema: z.string().startsWith('sk_') }),
+      VALUE,
+      ['VALUE_REFUSED'],
+    ],
+    [
+      'a key of 32 bytes as base64',
+      secret.bytes('password'),
+      base64(Buffer.alloc(32, 0xa7)),
+      ['VALUE_BASE64'],
+    ],
+    ['bytes with a newline of an editor', secret.bytes('password'), `${VALUE}\n`, ['VALUE_TRAILING_NEWLINE']],
+    ['a name that the mount writes otherwise', secret.text('pasword'), VALUE, ['SECRET_MISSING']],
+    ['a secret that nothing has', secret.text('unrelated-thing'), VALUE, ['SECRET_MISSING']],
+    ['half a pair', secret.tls({ cert: 'password', key: 'tls.key' }), VALUE, ['SECRET_MISSING']],
+  ])('names what is wrong with %s', async (_set, definition, stored, codes) => {
+    expect(complaints(await declared(definition, stored))).toEqual(codes);
+  });
+
+  it('suggests the name that the mount has', async () => {
+    const { findings } = await declared(secret.text('pasword'), VALUE);
+    expect(textOf(findings[0]).next).toContain('Did you mean "password"?');
+  });
+
+  it.each([
+    ['base64 that is decoded', secret.text('password', { encoding: 'base64' }), base64(VALUE)],
+    [
+      'bytes that are decoded',
+      secret.bytes('password', { encoding: 'base64' }),
+      base64(Buffer.alloc(32, 0xa7)),
+    ],
+    ['random bytes', secret.bytes('password'), Buffer.from([0, 1, 2, 0xff, 0xfe, 0x0a])],
+    ['JSON with quotes and lines', secret.json('password'), `{\r\n "a": "${VALUE}"\r\n}\r\n`],
+    ['an optional secret that nothing has', secret.text('nothing').optional(), VALUE],
+  ])('has nothing against %s', async (_set, definition, stored) => {
+    expect(complaints(await declared(definition, stored))).toEqual([]);
+  });
+
+  it('reports definitions that read the same vault secret', async () => {
+    const { path } = await mountOf({ 'a.b': VALUE, 'a-b': VALUE });
+    const options = { mounts: [path], secrets: { one: 'a.b', other: secret.text('a-b', { env: 'OTHER' }) } };
+    const diagnosis = await examine({ options, values: [VALUE] });
+    expect(complaints(diagnosis)).toEqual(['NAME_CLASH']);
+    expect(textOf(diagnosis.findings[0]).what).toBe('one and other are both the vault secret a-b');
+  });
+
+  it('reports a source that fails', async () => {
+    const failing = {
+      name: 'broken',
+      location: '',
+      read: async () => Promise.reject(new Error(VALUE)),
+      inventory: async () => [],
+    };
+    const options = { secrets: { password: 'password' }, sources: [failing] };
+    expect(complaints(await examine({ options, values: [VALUE] }))).toEqual(['SOURCE_FAILED']);
+  });
+});
+
+describe('the doctor on names and copies', () => {
+  it.each([
+    [
+      { 'db-password': VALUE, db_password: VALUE },
+      'the variable DB_PASSWORD and the vault secret db-password',
+    ],
+    [{ 'tls.crt2': VALUE, 'tls-crt2': VALUE }, 'the variable TLS_CRT2 and the vault secret tls-crt2'],
+    [
+      { 'db/password': VALUE, 'db-password': VALUE },
+      'the variable DB_PASSWORD and the vault secret db-password',
+    ],
+    [{ 'Api-Key': VALUE, 'api-key': VALUE }, 'the variable API_KEY and the vault secret api-key'],
+  ])('reports names that clash after mapping: %o', async (content, place) => {
+    const { path } = await mountOf(content);
+    const diagnosis = await examine({ options: { mounts: [path] }, values: [VALUE] });
+    expect(complaints(diagnosis)).toEqual(['NAME_CLASH']);
+    expect(diagnosis.findings.find(({ code }) => code === 'NAME_CLASH')?.args.place).toBe(place);
+  });
+
+  it.each([
+    ['another value', 'Other-Marked-33', 'warning', 'ENVIRONMENT_COPY_DIFFERS'],
+    ['the same value', VALUE, 'note', 'ENVIRONMENT_COPY'],
+    ['the same value without its newline', `${VALUE}\n`, 'note', 'ENVIRONMENT_COPY'],
+  ])('compares the variable of a secret, with %s', async (_set, copy, level, code) => {
+    const { path } = await mountOf({ 'db-password': VALUE });
+    for (const secrets of [undefined, { login: secret.text('db-password') }]) {
+      const { findings } = await examine({
+        environment: { DB_PASSWORD: copy },
+        options: { mounts: [path], secrets },
+        values: [VALUE, copy.trim()],
+      });
+      expect(findings).toContainEqual(
+        expect.objectContaining({ code, level, place: 'DB_PASSWORD', args: { variable: 'DB_PASSWORD' } }),
+      );
+    }
+  });
+
+  it('reports a declared secret that only the environment has, next to a mount', async () => {
+    const { path } = await mountOf({ 'db-password': VALUE });
+    const diagnosis = await examine({
+      environment: { API_KEY: 'Other-Marked-33' },
+      options: { mounts: [path], secrets: { db: 'db-password', api: 'api-key' } },
+      values: [VALUE, 'Other-Marked-33'],
+    });
+    expect(complaints(diagnosis)).toEqual(['ENVIRONMENT_ONLY']);
+    expect(textOf(diagnosis.findings[0]).next).toMatch(/SecretProviderClass/);
+  });
+
+  it('reports variables of a pod that look like secrets, and references in any variable', async () => {
+    const { path } = await mountOf({ 'db-password': VALUE });
+    const diagnosis = await examine({
+      environment: {
+        KUBERNETES_SERVICE_HOST: '10.0.0.1',
+        STRIPE_API_KEY: 'Other-Marked-33',
+        SMTP_URL: '@Microsoft.KeyVault(VaultName=shop;SecretName=smtp)',
+        TOKEN_FILE: '/run/token',
+        PATH: '/bin',
+      },
+      options: { mounts: [path] },
+      values: [VALUE, 'Other-Marked-33'],
+    });
+    expect(
+      diagnosis.findings.filter(({ level }) => level !== 'note').map(({ code, place }) => [code, place]),
+    ).toEqual([
+      ['VALUE_REFERENCE', 'SMTP_URL'],
+      ['ENVIRONMENT_ONLY', 'STRIPE_API_KEY'],
+    ]);
+  });
+});
