@@ -147,11 +147,11 @@ const TEXTS: Texts = {
     'The other checks ran. Please report this.',
   ],
   IDENTITY_AUDIENCE_UNUSUAL: ({ audience }) => [
-    `the projected token is for the audience ${audience}`,
+    `the audience of the projected token is ${audience}`,
     'Entra ID expects api://AzureADTokenExchange: label the pod azure.workload.identity/use: "true" instead of projecting a token by hand.',
   ],
   IDENTITY_SUBJECT_UNUSUAL: ({ subject }) => [
-    `the subject of the projected token is ${subject}, which is not a service account of its own`,
+    `the subject of the projected token is ${subject}, not a service account of its own`,
     'Set serviceAccountName of the pod to the service account with the annotation azure.workload.identity/client-id.',
   ],
   IDENTITY_ISSUER_UNUSUAL: ({ issuer }) => [

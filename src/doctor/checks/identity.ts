@@ -60,16 +60,21 @@ function checkToken(system: System, path: string): Finding[] {
   const { issuer, subject, audience, expiresAt } = file.facts;
   const about = { place: path };
   const found: Finding[] = [];
-  if (!AUDIENCE.test(audience)) found.push(finding('IDENTITY_AUDIENCE_UNUSUAL', { audience }, about));
+  if (!AUDIENCE.test(audience)) {
+    found.push(finding('IDENTITY_AUDIENCE_UNUSUAL', { audience: address(audience) }, about));
+  }
   const [, namespace, account] = SUBJECT.exec(subject) ?? [];
   if (account === undefined || account === 'default') {
-    found.push(finding('IDENTITY_SUBJECT_UNUSUAL', { subject }, about));
+    const shown = account === undefined ? 'of another form' : subject;
+    found.push(finding('IDENTITY_SUBJECT_UNUSUAL', { subject: shown }, about));
   }
   const own = system.readText(NAMESPACE_FILE)?.trim();
   if (own !== undefined && namespace !== undefined && own !== namespace) {
     found.push(finding('IDENTITY_NAMESPACE_MISMATCH', { subject, namespace: own }, about));
   }
-  if (!isPublicIssuer(issuer)) found.push(finding('IDENTITY_ISSUER_UNUSUAL', { issuer }, about));
+  if (!isPublicIssuer(issuer)) {
+    found.push(finding('IDENTITY_ISSUER_UNUSUAL', { issuer: address(issuer) }, about));
+  }
   return [...found, ...checkTimes(system, path, expiresAt)];
 }
 
@@ -106,6 +111,11 @@ function issuedAtOf({ readText }: System, path: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The file may hold something else than a token of a pod: only an address is shown. */
+function address(claim: string): string {
+  return URL.canParse(claim) ? claim : 'of another form';
 }
 
 /** Entra ID fetches the keys of the issuer from its address. */
