@@ -65,10 +65,13 @@ export async function diagnoseOn(system: System, options?: DiagnoseOptions): Pro
   };
 }
 
-/** Adds findings that come from elsewhere. What the diagnosis has already is not repeated. */
+/** Adds findings that come from elsewhere, and drops those that say the same more mildly. */
 export function withFindings(diagnosis: Diagnosis, more: readonly Finding[]): Diagnosis {
-  const fresh = more.filter(({ code }) => !diagnosis.findings.some((one) => one.code === code));
-  const findings = sorted([...fresh, ...diagnosis.findings]);
+  const fresh = more.filter(
+    ({ code, level }) => !diagnosis.findings.some((one) => one.code === code && one.level === level),
+  );
+  const others = diagnosis.findings.filter(({ code }) => !fresh.some((one) => one.code === code));
+  const findings = sorted([...fresh, ...others]);
   return { ...diagnosis, findings, level: worstOf(findings) };
 }
 
