@@ -102,12 +102,11 @@ class Run {
     await this.#check('node', () => checkNode(system));
     await this.#check('packages', () => [...checkPeers(system), ...checkCopiesOfPackage(system)]);
     if (store !== undefined) await this.#check('store', () => checkLiveStore(store));
-    const pictures = await this.#pictures();
+    const pictures = await this.#withVault(await this.#pictures());
     const served =
       this.#definitions === undefined ? await this.#discovered(pictures) : await this.#declared(pictures);
     await this.#check('copies in the environment', () => checkCopies(system, served));
     await this.#check('workload identity', () => checkIdentity(system, this.#wantsVault()));
-    await this.#vault(pictures, served);
     await this.#check('watch limits', () => checkWatchLimits(system));
     if (liveTest) await this.#check('watching', () => checkSwaps(system, this.#signal));
     for (const { readings } of pictures) wipe(readings);
@@ -164,9 +163,8 @@ class Run {
     if (source.name === 'mounted-files') return this.#mount(source.location, true);
     if (source.name === 'environment') return [await this.#environment()];
     if (source.name === 'key-vault') {
-      // Requests are opt-in, and what the vault has is unknown without them.
-      this.#incomplete = true;
-      return [];
+      // Requests are opt-in.
+      return [{ source: source.name, location: source.location, readings: new Map() }];
     }
     const request = { lookups: this.#lookups(), list: true, since: undefined, signal: this.#signal };
     try {
@@ -233,12 +231,7 @@ class Run {
     const files = pictures.filter(({ source }) => source !== 'environment');
     for (const picture of files) {
       await this.#check('values', () => checkDiscovered(picture));
-      for (const [name, reading] of picture.readings) {
-        const place = reading.status === 'found' ? lookupOf(name) : undefined;
-        if (place !== undefined && reading.status === 'found') {
-          values.push({ secret: name, lookup: place, reading });
-        }
-      }
+      values.push(...this.#valuesOf(picture));
     }
     const hasMount = this.mounts.some(({ files: count }) => count > 0);
     await this.#check('environment', () => checkVariables(this.#system, values, hasMount));
@@ -251,19 +244,41 @@ class Run {
     return Boolean(keyVault ?? AZURE_KEY_VAULT_ENDPOINT) || sources.some(({ name }) => name === 'key-vault');
   }
 
-  async #vault(pictures: readonly Picture[], served: readonly ServedValue[]): Promise<void> {
+  /** Reads the vault, if requests are wanted, and compares the mounts with it. */
+  async #withVault(pictures: readonly Picture[]): Promise<readonly Picture[]> {
     const { keyVault: options } = this.#options;
-    if (options === undefined) return;
+    const at = pictures.findIndex(({ source }) => source === 'key-vault');
+    const wasIncomplete = this.#incomplete;
+    // What the vault has is unknown.
+    this.#incomplete ||= at !== -1;
+    if (options === undefined) return pictures;
+    let readings: ReadonlyMap<string, Reading> | undefined;
     await this.#check('vault', async () => {
-      const lookups = this.#definitions === undefined ? served.map((one) => one.lookup) : this.#lookups();
-      const mounted = served.filter(({ reading }) =>
-        pictures.some(
-          ({ source, location }) => source === 'mounted-files' && reading.origin.startsWith(location),
-        ),
-      );
+      const mounted = pictures.flatMap((one) => (one.source === 'mounted-files' ? this.#valuesOf(one) : []));
+      const declared = this.#definitions && this.#lookups();
+      const lookups = declared ?? mounted.map((one) => one.lookup);
       const checked = await checkVault(this.#system, { options, lookups, mounted, signal: this.#signal });
-      wipe(checked.readings);
+      ({ readings } = checked);
       return checked.findings;
+    });
+    if (readings === undefined || at === -1) {
+      wipe(readings ?? new Map());
+      return pictures;
+    }
+    this.#incomplete = wasIncomplete || readings.size === 0;
+    const picture = { source: 'key-vault', location: options.vaultUrl, readings };
+    return pictures.map((one, index) => (index === at ? picture : one));
+  }
+
+  /** What a source has under the declared names, or under its own. */
+  #valuesOf({ readings }: Picture): ServedValue[] {
+    const wanted: (readonly [string, Lookup | undefined])[] =
+      this.#definitions === undefined
+        ? [...readings.keys()].map((name) => [name, lookupOf(name)])
+        : [...this.#definitions].flatMap(([name, { lookups }]) => lookups.map((one) => [name, one] as const));
+    return wanted.flatMap(([secret, one]) => {
+      const reading = one && readings.get(one.name);
+      return one !== undefined && reading?.status === 'found' ? [{ secret, lookup: one, reading }] : [];
     });
   }
 }

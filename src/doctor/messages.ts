@@ -58,7 +58,7 @@ const TEXTS: Texts = {
   ],
   VALUE_TRAILING_NEWLINE: ({ count }) => [
     count === 1 ? 'the value ends with a newline' : `the value ends with ${count} newlines`,
-    'hot-secrets drops one newline from text. Write the value without it: printf %s or echo -n, not echo.',
+    'Write the value without it: printf %s or echo -n, not echo. hot-secrets drops one newline from text; others do not.',
   ],
   VALUE_WHITESPACE: ({ where }) => [
     where === 'only'

@@ -1,7 +1,7 @@
 import { environmentName } from '../secret/lookup';
 import { declaredBy } from '../store/declared';
 import type { SecretReport } from '../store/types';
-import { looksLikeSecret } from './checks/environment';
+import { isNamedLikeSecret } from './checks/environment';
 import type { ReportingStore } from './checks/live-store';
 
 /** How a secret is served during a migration. */
@@ -60,7 +60,7 @@ export function migrationOf(
     return { name, status: statusOf(report), source, place: origin && withoutGeneration(origin), passed };
   });
   const unknown = Object.keys(environment).filter(
-    (variable) => environment[variable] && looksLikeSecret(variable) && !known.has(variable),
+    (variable) => environment[variable] && isNamedLikeSecret(variable) && !known.has(variable),
   );
   const done = !secrets.some(({ status }) => status === 'environment' || status === 'missing');
   return { done, secrets, removable: [...removable], unknown };

@@ -18,7 +18,7 @@ export type MountKind =
   | 'secret'
   | 'configmap'
   | 'projected'
-  /** A volume with `..data` whose kind the container cannot see: CSI and Secret volumes look the same from inside. */
+  /** A volume with `..data` whose kind the container cannot see: CSI and Secret volumes are alike from inside. */
   | 'kubernetes'
   /** A directory without `..data`. */
   | 'plain'

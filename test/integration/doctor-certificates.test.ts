@@ -209,7 +209,7 @@ describe('the doctor on sound certificates', () => {
       },
     ],
     ['a key for tokens', async () => ({ 'jwt-key': web.key })],
-  ])('has nothing against %s', async (_set, build) => {
+  ])('finds nothing to fix in %s', async (_set, build) => {
     expect(complaints(await examined(await build()))).toEqual([]);
   });
 });

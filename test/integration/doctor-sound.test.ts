@@ -140,12 +140,12 @@ const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = 
   ],
 ];
 
-it.each(SOUND)('has nothing against %s', async (_set, build) => {
+it.each(SOUND)('finds nothing to fix in %s', async (_set, build) => {
   const diagnosis = await examine({ ...(await build()), values: [VALUE] });
   expect(complaints(diagnosis)).toEqual([]);
 });
 
-it('has nothing against a mount that rotates while it is examined', async () => {
+it('finds nothing to fix in a mount that rotates while it is examined', async () => {
   const mount = await mountOf({ a: '0', b: '0' });
   let rotating = true;
   const rotations = (async () => {

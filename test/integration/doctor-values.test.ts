@@ -88,7 +88,7 @@ describe('the doctor on a broken value', () => {
   it.each([
     ['a newline that a store drops', `${VALUE}\n`, ['VALUE_TRAILING_NEWLINE']],
     ['a newline of Windows that a store drops', `${VALUE}\r\n`, ['VALUE_TRAILING_NEWLINE', 'VALUE_CRLF']],
-  ])('only notes %s', async (_set, stored, codes) => {
+  ])('notes only %s', async (_set, stored, codes) => {
     const diagnosis = await first(stored);
     expect(complaints(diagnosis)).toEqual([]);
     expect(diagnosis.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(codes));
@@ -156,7 +156,7 @@ describe('the doctor on a declared secret', () => {
     ['random bytes', secret.bytes('password'), Buffer.from([0, 1, 2, 0xff, 0xfe, 0x0a])],
     ['JSON with quotes and lines', secret.json('password'), `{\r\n "a": "${VALUE}"\r\n}\r\n`],
     ['an optional secret that nothing has', secret.text('nothing').optional(), VALUE],
-  ])('has nothing against %s', async (_set, definition, stored) => {
+  ])('finds nothing to fix in %s', async (_set, definition, stored) => {
     expect(complaints(await declared(definition, stored))).toEqual([]);
   });
 

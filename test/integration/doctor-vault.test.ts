@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DiagnoseOptions, type Diagnosis, describeFinding } from 'hot-secrets/doctor';
+import { keyVault } from 'hot-secrets/key-vault';
 import {
   createKeyVaultEmulator,
   type KeyVaultEmulator,
@@ -40,7 +41,7 @@ async function pod(options: DiagnoseOptions = {}, more: Machine = {}): Promise<D
 const textOf = (diagnosis: Diagnosis) => describeFinding(diagnosis.findings[0] as never);
 
 describe('the doctor on a workload identity', () => {
-  it('has nothing against the one that the webhook sets, and sends nothing', async () => {
+  it('finds nothing to fix in the identity that the webhook sets, and sends nothing', async () => {
     expect(complaints(await pod())).toEqual([]);
     expect(vault.requests).toEqual([]);
   });
@@ -118,7 +119,7 @@ describe('the doctor on a workload identity', () => {
 describe('the doctor on a vault', () => {
   const reach = () => pod({ keyVault: { ...vault.options, startTimeoutMs: 4_000 } });
 
-  it('has nothing against a vault that answers and agrees with the mount', async () => {
+  it('finds nothing to fix in a vault that answers and agrees with the mount', async () => {
     const diagnosis = await reach();
     expect(complaints(diagnosis)).toEqual([]);
     expect(vault.requests.length).toBeGreaterThan(0);
@@ -168,6 +169,22 @@ describe('the doctor on a vault', () => {
     const found = diagnosis.findings.map(({ code, secret, level }) => [code, secret, level]);
     expect(found).toContainEqual(['VAULT_SECRET_MISSING', 'api-key', 'note']);
     expect(found).toContainEqual(['VAULT_SECRET_MISSING', 'none', 'warning']);
+  });
+
+  it('checks the values of a service that reads the vault directly', async () => {
+    await vault.set('db-password', `"${VALUE}"`);
+    await vault.set('old', VALUE, { expiresOn: new Date(Date.now() - HOUR_MS) });
+    const sources = [keyVault(vault.options)];
+    const secrets = { db: 'db-password', old: 'old', none: 'none' };
+    const unknown = await pod({ mounts: undefined, sources, secrets });
+    expect(complaints(unknown)).toEqual([]);
+    const known = await pod({ mounts: undefined, sources, secrets, keyVault: vault.options });
+    expect(complaints(known).sort()).toEqual([
+      'SECRET_MISSING',
+      'VALUE_EXPIRED',
+      'VALUE_QUOTED',
+      'VAULT_SECRET_MISSING',
+    ]);
   });
 
   it('names a host that does not resolve, without asking anybody', async () => {

@@ -115,7 +115,23 @@ export async function checkServed({ name, definition, found }: Served): Promise<
     // The reason says more than the failure that it causes.
     return reasons.length > 0 ? reasons : [failure, ...form];
   }
-  return [...checkTraits(definition, decoded, about), ...form];
+  return [...checkDates(found, about), ...checkTraits(definition, decoded, about), ...form];
+}
+
+/** The dates that a vault has for a value. It returns the value nevertheless. */
+function checkDates(found: Served['found'], about: About): Finding[] {
+  return found.flatMap((one) => {
+    const { expiresOn, notBefore } = one?.attributes ?? {};
+    const now = Date.now();
+    const next = 'Add a version with other dates to the vault.';
+    if (expiresOn !== undefined && expiresOn.getTime() <= now) {
+      const what = `"${about.secret}" expired at ${expiresOn.toISOString()}, by its date in the vault`;
+      return [findingOf(new SecretsError('VALUE_EXPIRED', what, { next }), about)];
+    }
+    if (notBefore === undefined || notBefore.getTime() <= now) return [];
+    const what = `"${about.secret}" is not valid before ${notBefore.toISOString()}, by its date in the vault`;
+    return [findingOf(new SecretsError('VALUE_NOT_YET_VALID', what, { next }), about)];
+  });
 }
 
 const DAY_MS = 86_400_000;

@@ -38,7 +38,7 @@ const ABOUT_A_SECRET =
   /_(FILE|PATH|DIR|NAME|ID|URL|URI|HOST|TTL|TYPE|LENGTH|EXPIRY|VERSION|ENABLED|ENDPOINT)$|^(npm|NPM|SECRETS_PATH$|AZURE_FEDERATED_TOKEN)/;
 
 /** Tells by its name whether a variable is a secret. */
-export function looksLikeSecret(variable: string): boolean {
+export function isNamedLikeSecret(variable: string): boolean {
   return SECRET_LIKE.test(variable) && !ABOUT_A_SECRET.test(variable);
 }
 
@@ -48,7 +48,7 @@ export function checkVariables(system: System, served: readonly ServedValue[], h
   return Object.entries(system.environment).flatMap(([variable, value]) => {
     if (value === undefined || value === '' || known.has(variable)) return [];
     const about = { secret: variable, place: variable };
-    if (!looksLikeSecret(variable)) {
+    if (!isNamedLikeSecret(variable)) {
       const reference = referenceIn(value);
       const ofVault = reference !== undefined && VAULT_REFERENCE.test(reference.syntax);
       return ofVault ? [finding('VALUE_REFERENCE', reference, about)] : [];

@@ -42,7 +42,7 @@ describe('ordinary values', () => {
     expect(found(value)).toEqual([]);
   });
 
-  it('hardly ever takes random values for something else', () => {
+  it('mistakes hardly any random value for something else', () => {
     const encodings = ['base64', 'base64url', 'hex'] as const;
     let wrong = 0;
     for (let round = 0; round < 10_000; round += 1) {

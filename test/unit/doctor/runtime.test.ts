@@ -21,7 +21,7 @@ describe('checkNode', () => {
   });
 });
 
-it('has nothing against the installed packages', () => {
+it('finds nothing to fix in the installed packages', () => {
   const environment = { AZURE_KEY_VAULT_ENDPOINT: 'https://shop.vault.azure.net' };
   expect(checkPeers(machine({ environment }))).toEqual([]);
 });

@@ -64,7 +64,7 @@ describe('checkWatchLimits', () => {
     ]);
   });
 
-  it('has nothing against the usual limits, or a system without inotify', () => {
+  it('finds nothing to fix in the usual limits, or a system without inotify', () => {
     expect(checkWatchLimits(limits(128, 8_192))).toEqual([]);
     expect(checkWatchLimits(machine())).toEqual([]);
   });
