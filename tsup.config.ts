@@ -21,9 +21,9 @@ const entry = {
   'nestjs-common': 'src/frameworks/nestjs/common.ts',
   testing: 'src/testing/index.ts',
   doctor: 'src/doctor/index.ts',
-  // No entry of users: the command `hot-secrets`.
-  cli: 'src/cli/bin.ts',
 };
+/** The command `hot-secrets`, which nobody imports: it has one format and no types. */
+const command = { cli: 'src/cli/bin.ts' };
 /** What is imported with `import()`. Left out of here, it would cut the main entry into more files. */
 const loadedLater = [
   'src/sources/key-vault/key-vault.ts',
@@ -39,7 +39,9 @@ const oneMainFile: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'one-main-file',
   setup(build) {
     const main = resolve(entry.index);
-    const others = new Set([...Object.values(entry), ...loadedLater].map((file) => resolve(file)));
+    const others = new Set(
+      [...Object.values({ ...entry, ...command }), ...loadedLater].map((file) => resolve(file)),
+    );
     others.delete(main);
     build.onLoad({ filter: /\.ts$/ }, ({ path }) =>
       others.has(path) ? { contents: withImport(main, readFileSync(path, 'utf8')), loader: 'ts' } : undefined,
@@ -89,8 +91,9 @@ export default defineConfig(async () => {
   return [
     {
       ...common,
+      entry: { ...entry, ...command },
       format: 'esm',
-      dts: true,
+      dts: { entry },
       esbuildOptions(options) {
         // For `oneMainFile`, whose imports would count as unused, since package.json says that modules have no side effects.
         options.ignoreAnnotations = true;
