@@ -17,31 +17,40 @@ export const errorCodes = {
   MOUNT_UNREADABLE: 'This user may not read the mount directory.',
   MOUNT_UNSTABLE: 'The mount changed during every attempt to read one consistent generation.',
   MOUNT_SUBPATH: 'The mount uses subPath, which Kubernetes never updates.',
+  MOUNT_SINGLE_FILE: 'A file is mounted by itself, so a file that replaces it is never seen.',
+  MOUNT_REPLACED: 'What is mounted was replaced or removed on the host; this process still sees the old one.',
   FILE_UNREADABLE: 'A file of the mount cannot be read.',
   FILE_OUTSIDE_MOUNT: 'A path or link leads out of the mount.',
   FILE_TOO_LARGE: 'A file is larger than the limit.',
+  VARIABLE_OF_SYSTEM: 'A secret comes from a variable of the system or of a service link.',
   SOURCE_FAILED: 'A source could not be read; its last good values stay in use.',
   // Azure Key Vault
   VAULT_UNAUTHORIZED: 'The vault rejects the token of the identity.',
   VAULT_DENIED: 'The identity may not read a secret of the vault.',
-  VAULT_FIREWALL: 'The firewall of the vault blocks the network of the process.',
+  VAULT_FIREWALL: 'The vault does not accept requests from the network of the process.',
   VAULT_SECRET_DISABLED: 'A secret of the vault is disabled.',
   VAULT_THROTTLED: 'The vault throttles requests; the source slows down for a while.',
   VAULT_UNAVAILABLE: 'The vault cannot be reached, or answers with a server error.',
   VAULT_TIMEOUT: 'The vault or Entra ID did not answer in time.',
-  VAULT_RESPONSE_INVALID: 'A response of the vault is not valid JSON.',
-  VAULT_UNSTABLE: 'Secrets of the vault changed during every attempt to read them.',
+  VAULT_RESPONSE_INVALID: 'Something else than the vault answered, or the answer is not valid JSON.',
+  VAULT_UNTRUSTED: 'The certificate of the vault or of Entra ID is not trusted.',
+  VAULT_PROXY_REFUSED: 'A proxy refuses the connection to the vault or to Entra ID.',
   IDENTITY_MISSING: 'No credential is configured that can request a token.',
   IDENTITY_TOKEN_FILE: 'The projected token of the workload identity is missing, empty or not a token.',
   IDENTITY_SUBJECT_UNKNOWN: 'No federated credential matches the service account.',
   IDENTITY_ISSUER_UNKNOWN: 'No federated credential matches the issuer of the cluster.',
   IDENTITY_AUDIENCE_UNKNOWN: 'No federated credential matches the audience of the projected token.',
   IDENTITY_ASSERTION_EXPIRED: 'The projected token has expired.',
+  IDENTITY_CLOCK_SKEW: 'Entra ID and the pod disagree on the time.',
   IDENTITY_UNKNOWN: 'Entra ID does not know the client in the tenant.',
+  IDENTITY_REFUSED: 'Entra ID refuses the identity until somebody changes it.',
   IDENTITY_FAILED: 'Entra ID issued no token for another reason.',
   // decoding values
   VALUE_EMPTY: 'A value is empty.',
+  VALUE_UNRESOLVED: 'A value is a reference that the tool which injects secrets did not resolve.',
   VALUE_NOT_UTF8: 'A text or JSON value is not valid UTF-8.',
+  VALUE_NOT_TEXT: 'A text has a NUL: it is UTF-16, binary or padded.',
+  VALUE_SUSPECT: 'A text has white space, quotes or invisible characters that are probably a mistake.',
   VALUE_NOT_BASE64: 'A value is not valid base64.',
   VALUE_NOT_JSON: 'A value is not valid JSON.',
   VALUE_REFUSED: 'The schema of a secret refused its value.',
@@ -86,6 +95,8 @@ export const errorCodes = {
   DISPOSE_FAILED: 'An old resource could not be closed cleanly.',
   ROTATION_NOT_READY: 'A rotating resource was used before it was ready.',
   ROTATION_CLOSED: 'A rotating resource was used after close().',
+  // endpoints
+  KEYS_UNAVAILABLE: 'The keys that verify bearer tokens cannot be fetched.',
   // adapters
   PEER_MISSING: 'An optional package is not installed, or a bundler left it out.',
   PEER_UNSUPPORTED: 'An optional package is too old, or lacks what is used of it.',
@@ -165,12 +176,21 @@ export function isSecretsError<C extends SecretsErrorCode>(
   ...codes: readonly C[]
 ): error is SecretsError & { readonly code: C };
 export function isSecretsError(error: unknown, ...codes: readonly SecretsErrorCode[]): error is SecretsError {
-  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+  if (!hasBrand(error)) return false;
   return codes.length === 0 || codes.includes((error as unknown as SecretsError).code);
 }
 
-/** Returns a copy of the error with more facts. */
-export function withFacts(error: SecretsError, facts: SecretsErrorFacts): SecretsError {
-  const { code, what, secret, source, resource, next } = error;
+/** A revoked proxy, which user code may throw, throws when it is inspected. */
+function hasBrand(error: unknown): error is object {
+  try {
+    return typeof error === 'object' && error !== null && BRAND in error;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns a copy of the error with more facts, and with another text if one is given. */
+export function withFacts(error: SecretsError, facts: SecretsErrorFacts, what = error.what): SecretsError {
+  const { code, secret, source, resource, next } = error;
   return new SecretsError(code, what, { secret, source, resource, next, ...facts });
 }

@@ -33,6 +33,7 @@ export { rotating } from './rotation/rotating';
 export type {
   DrainedEvent,
   Lifecycle,
+  OnDispose,
   RejectedEvent,
   Rotating,
   RotatingOptions,
@@ -43,7 +44,7 @@ export type {
 export type { SecretAttributes } from './secret/attributes';
 export type { Lookup, LookupOptions } from './secret/lookup';
 export { isSecret, type Secret } from './secret/secret';
-export { environment } from './sources/environment';
+export { type EnvironmentOptions, environment } from './sources/environment';
 export { type MemorySource, memory } from './sources/memory';
 export { type MountedFilesOptions, mountedFiles } from './sources/mounted-files/mounted-files';
 export type {

@@ -1,6 +1,7 @@
 import { SecretsError } from '../errors';
-import { kindOf, ms, type Option, text } from '../internal/options';
+import { kindOf, ms, type Option, oneOf, text } from '../internal/options';
 import type { Lookup, LookupOptions } from '../secret/lookup';
+import { assertResolved } from './references';
 
 /**
  * Declares a secret: its names in the sources, and how to decode its bytes. `secret.text`, `secret.bytes`, `secret.json` and
@@ -21,8 +22,13 @@ export interface Definition<T> extends ValueTraits<T> {
   readonly keepPreviousMs: number;
   /** Days before expiry at which `expiring` events announce it. Default: the thresholds of the store. */
   readonly expiryThresholdsDays?: readonly number[] | undefined;
-  /** Decodes the value. Throws a `SecretsError` that contains none of the bytes. */
-  decode(parts: readonly Uint8Array[]): T | Promise<T>;
+  /** `accept` takes a value that is a reference, such as `${DB_PASSWORD}`. Default: `refuse`. */
+  readonly unresolved?: 'refuse' | 'accept' | undefined;
+  /**
+   * Decodes the value. Throws a `SecretsError` that contains none of the bytes. Calls `tell` with problems of stored bytes that
+   * are used nevertheless.
+   */
+  decode(parts: readonly Uint8Array[], tell?: (problem: SecretsError) => void): T | Promise<T>;
   /** Returns the same definition for a secret that may be absent: its value is `T | undefined`. */
   optional(): Definition<T | undefined>;
 }
@@ -56,6 +62,11 @@ export interface DefinitionOptions extends LookupOptions {
   readonly keepPreviousMs?: number | undefined;
   /** Days before expiry at which `expiring` events announce it; `[]` for never. Default: the thresholds of the store. */
   readonly expiryThresholdsDays?: readonly number[] | undefined;
+  /**
+   * What to do with a value that is a reference which nothing resolved, such as `@Microsoft.KeyVault(…)` or `${DB_PASSWORD}`:
+   * `refuse` (default) with `VALUE_UNRESOLVED`, or `accept` it as the secret itself.
+   */
+  readonly unresolved?: 'refuse' | 'accept' | undefined;
 }
 
 const BRAND = Symbol.for('hot-secrets.definition');
@@ -78,7 +89,12 @@ export const daysList: Option<readonly number[] | undefined> = (given, reject) =
 /** Declares the options of `LookupOptions`. */
 export const lookupOptions = { file: text(), env: variables, vault: text() };
 /** Declares the options of `DefinitionOptions`. */
-export const definitionOptions = { ...lookupOptions, keepPreviousMs: ms(0), expiryThresholdsDays: daysList };
+export const definitionOptions = {
+  ...lookupOptions,
+  keepPreviousMs: ms(0),
+  expiryThresholdsDays: daysList,
+  unresolved: oneOf('refuse', 'accept'),
+};
 
 /**
  * Returns the name of the call that defines `alias`, for messages.
@@ -95,11 +111,18 @@ export function whereOf(kind: string, alias: unknown): string {
   );
 }
 
-/** Makes a definition. */
+/** Makes a definition. It refuses values that are references, before it decodes them. */
 export function define<T>(parts: Omit<Definition<T>, 'required' | 'optional'>): Definition<T> {
+  const { kind, lookups, unresolved, decode } = parts;
   const definition: Definition<T> = {
     ...parts,
     required: true,
+    decode(stored, tell) {
+      if (unresolved !== 'accept') {
+        for (const [index, part] of stored.entries()) assertResolved(kind, lookups[index] as Lookup, part);
+      }
+      return decode(stored, tell);
+    },
     optional: () => brand({ ...definition, required: false }) as unknown as Definition<T | undefined>,
   };
   return brand(definition);

@@ -1,9 +1,10 @@
 import { SecretsError } from '../errors';
 import type { NodeRequest, NodeResponse } from '../http/types';
 import type { SecretStore } from '../store/types';
-import { type SecretsMiddleware, snapshotMiddleware } from './connect';
+import { assertUncontested, claimPaths } from './claims';
+import { rootOf, type SecretsMiddleware, snapshotMiddleware } from './connect';
 import { RequestSnapshot } from './request-snapshot';
-import { type FrameworkOptions, pathOf, setUp } from './setup';
+import { type Endpoints, type FrameworkOptions, pathOf, setUp } from './setup';
 
 export type { SecretsMiddleware } from './connect';
 export { closeWithServer, type RotationContext, type RotationHook } from './lifecycle';
@@ -25,7 +26,8 @@ export interface ExpressApplication {
  * Options: `as`, `onRotate`, `hookTimeoutMs`, `endpoints`. A request that first reads a secret after the store was closed
  * gets an error with status 503.
  *
- * Throws `OPTION_INVALID` (also for a name that is taken, and for `endpoints` without `authorize`), `OPTION_UNKNOWN`.
+ * Throws `OPTION_INVALID` (also for a name or a path of `endpoints` that is taken, and for `endpoints` without `authorize`),
+ * `OPTION_UNKNOWN`.
  *
  * @example
  * ```ts
@@ -44,11 +46,14 @@ export function attachSecrets<V>(
       next: 'Pass what express() returns. For a router or another framework, use secretsMiddleware.',
     });
   }
-  const { as, endpoints } = setUp(where, store, options, (name) => {
-    if (!(name in app.request)) return;
-    throw new SecretsError('OPTION_INVALID', `${where}: request.${name} is already taken`, {
-      next: "Attach each store once, and give a second one its own name: { as: 'billing' }.",
-    });
+  const { as, endpoints } = setUp(where, store, options, {
+    assertFree: (name) => {
+      if (!(name in app.request)) return;
+      throw new SecretsError('OPTION_INVALID', `${where}: request.${name} is already taken`, {
+        next: "Attach each store once, and give a second one its own name: { as: 'billing' }.",
+      });
+    },
+    claim: (paths) => claimInExpress(where, app, paths),
   });
   // Not a property of the request: Express changes the prototype of each request, after which adding one is slow.
   const snapshots = new WeakMap<object, RequestSnapshot<V>>();
@@ -68,9 +73,29 @@ export function attachSecrets<V>(
   app.use(basePath, (request: NodeRequest, response: NodeResponse, next) => {
     const path = pathOf(request.url);
     const endpoint = endpoints.get(path === '/' ? basePath : basePath + path);
-    if (endpoint === undefined) next();
-    else void endpoint.node(request, response);
+    if (endpoint === undefined) return next();
+    // A middleware below may serve the same path, which only requests to it show.
+    assertUncontested(rootOf(app), endpoints);
+    void endpoint.node(request, response);
   });
+}
+
+/** The parts of an Express application that tell where it is mounted. */
+interface MountedApplication {
+  readonly parent?: object;
+  path?(): string;
+  on?(event: 'mount', listener: () => void): unknown;
+}
+
+/**
+ * Claims the paths now, and again when the application is mounted in another.
+ *
+ * @throws `OPTION_INVALID` when other endpoints have one of the paths.
+ */
+function claimInExpress(where: string, app: ExpressApplication & MountedApplication, endpoints: Endpoints) {
+  const claim = () => claimPaths(where, rootOf(app), endpoints, app.parent && app.path?.());
+  claim();
+  app.on?.('mount', claim);
 }
 
 /**
@@ -79,7 +104,8 @@ export function attachSecrets<V>(
  * `attachSecrets` does the same and costs less. Options: `as`, `onRotate`, `hookTimeoutMs`, `endpoints`.
  *
  * A request that first reads a secret after the store was closed gets an error with status 503. A request that holds the
- * snapshot of another store under this name gets `OPTION_INVALID`.
+ * snapshot of another store under this name gets `OPTION_INVALID`, as does each request when two middlewares serve
+ * `endpoints` at one path.
  *
  * Throws `OPTION_INVALID` (also for `endpoints` without `authorize`), `OPTION_UNKNOWN`.
  *
@@ -93,5 +119,6 @@ export function secretsMiddleware<V>(
   store: SecretStore<V>,
   options: FrameworkOptions<V> = {},
 ): SecretsMiddleware {
-  return snapshotMiddleware(store, setUp('secretsMiddleware', store, options));
+  const where = 'secretsMiddleware';
+  return snapshotMiddleware(where, store, setUp(where, store, options));
 }

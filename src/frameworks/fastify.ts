@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 import { SecretsError } from '../errors';
 import { flag, readOptions } from '../internal/options';
 import type { SecretStore } from '../store/types';
+import { claimRoutes, serveEndpoints } from './fastify-endpoints';
 import { type RegisteredSnapshot, type RegisteredStore, RequestSnapshot } from './request-snapshot';
-import { type Endpoints, type FrameworkOptions, setUp } from './setup';
+import { type FrameworkOptions, setUp } from './setup';
 
 export type { RotationContext, RotationHook } from './lifecycle';
 export type { RegisteredSnapshot, RegisteredStore } from './request-snapshot';
@@ -42,8 +43,8 @@ const WHERE = 'hotSecrets';
  *
  * A request that first reads a secret after the store was closed is answered with 503.
  *
- * Rejects at start-up with `OPTION_INVALID` (also without a store, for a name that is taken, and for `endpoints` without
- * `authorize`) and `OPTION_UNKNOWN`.
+ * Rejects at start-up with `OPTION_INVALID` (also without a store, for a name or a path of `endpoints` that is taken, and for
+ * `endpoints` without `authorize`) and `OPTION_UNKNOWN`.
  *
  * @example
  * ```ts
@@ -64,15 +65,18 @@ async function register<V>(app: FastifyInstance, options: HotSecretsOptions<V>):
   // Fastify passes these to every plugin.
   const { prefix, logLevel, logSerializers, ...own } = common as typeof common &
     Readonly<Record<string, unknown>>;
-  const { as, endpoints, stop } = setUp(WHERE, store, own as FrameworkOptions<V>, (name) => {
-    if (!app.hasRequestDecorator(name) && !app.hasDecorator(name)) return;
-    throw new SecretsError(
-      'OPTION_INVALID',
-      `${WHERE}: request.${name} or fastify.${name} is already taken`,
-      {
-        next: "Register each store once, and give a second one its own name: { as: 'billing' }.",
-      },
-    );
+  const { as, endpoints, stop } = setUp(WHERE, store, own as FrameworkOptions<V>, {
+    assertFree: (name) => {
+      if (!app.hasRequestDecorator(name) && !app.hasDecorator(name)) return;
+      throw new SecretsError(
+        'OPTION_INVALID',
+        `${WHERE}: request.${name} or fastify.${name} is already taken`,
+        {
+          next: "Register each store once, and give a second one its own name: { as: 'billing' }.",
+        },
+      );
+    },
+    claim: (paths) => claimRoutes(WHERE, app, paths),
   });
   const slot = Symbol(as);
   type Slotted = FastifyRequest & { [slot]: RequestSnapshot<V> | null };
@@ -90,27 +94,5 @@ async function register<V>(app: FastifyInstance, options: HotSecretsOptions<V>):
     stop();
     if (closeStore) await store.close();
   });
-  if (endpoints.size > 0) await app.register(async (scope) => serve(scope, endpoints));
-}
-
-/** Two places of one option, which moved during Fastify 5. */
-interface RouterConfig {
-  readonly ignoreTrailingSlash?: boolean;
-  readonly routerOptions?: { readonly ignoreTrailingSlash?: boolean };
-}
-
-/** Serves the endpoints in their own scope, in which no parser touches their bodies. */
-function serve(scope: FastifyInstance, endpoints: Endpoints): void {
-  scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser('*', (_request, _body, done) => done(null));
-  const { ignoreTrailingSlash, routerOptions } = scope.initialConfig as RouterConfig;
-  // With this option, a path with a trailing slash is the same route.
-  const ignoresSlash = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true;
-  for (const [url, endpoint] of endpoints) {
-    if (ignoresSlash && url.endsWith('/')) continue;
-    scope.all(url, { schema: { hide: true } as object }, async (request, reply) => {
-      reply.hijack();
-      await endpoint.node(request.raw, reply.raw);
-    });
-  }
+  if (endpoints.size > 0) await serveEndpoints(app, endpoints);
 }

@@ -42,9 +42,15 @@ export interface FrameworkSetup {
   readonly stop: () => void;
 }
 
+/** What a framework checks before anything follows the store. */
+interface TakenChecks {
+  assertFree?(as: string): void;
+  claim?(endpoints: Endpoints): void;
+}
+
 /**
  * Does what all frameworks need: reads the options, creates the endpoints, and runs the hook until the store closes.
- * `assertFree` throws when the framework already uses the name.
+ * `assertFree` throws when the framework already uses the name, `claim` when it already serves one of the paths.
  *
  * @throws `OPTION_INVALID`, `OPTION_UNKNOWN`.
  */
@@ -52,7 +58,7 @@ export function setUp<V>(
   where: string,
   store: SecretStore<V>,
   options: { readonly [K in keyof FrameworkOptions<V>]: FrameworkOptions<V>[K] | undefined },
-  assertFree: (as: string) => void = () => {},
+  { assertFree, claim }: TakenChecks = {},
 ): FrameworkSetup {
   assertStore(where, store, ['snapshot', 'on', 'close']);
   const read = readOptions(where, options, {
@@ -62,8 +68,8 @@ export function setUp<V>(
     endpoints: passed<EndpointsOptions>(),
   });
   const { as, onRotate, hookTimeoutMs } = read;
-  assertFree(as);
-  const endpoints = read.endpoints === undefined ? new Map() : createEndpoints(store, read.endpoints);
+  assertFree?.(as);
+  const endpoints = read.endpoints === undefined ? new Map() : createEndpoints(store, read.endpoints, claim);
   const stop = onRotate === undefined ? () => {} : runHook(store, onRotate, hookTimeoutMs);
   return { as, endpoints, stop };
 }
@@ -80,20 +86,28 @@ export function pathOf(url: string | undefined): string {
  *
  * @throws `OPTION_INVALID` (also without `authorize`), `OPTION_UNKNOWN`.
  */
-function createEndpoints<V>(store: SecretStore<V>, options: EndpointsOptions): Endpoints {
+function createEndpoints<V>(
+  store: SecretStore<V>,
+  options: EndpointsOptions,
+  claim: TakenChecks['claim'],
+): Endpoints {
   const { basePath, health, ...guarded } = readOptions('endpoints', options, {
     ...httpOptions('endpoints'),
     basePath: path,
     health: passed<HealthOptions>(),
   });
-  const page = statusHandler(store, guarded);
-  return new Map([
-    [basePath, page],
-    [`${basePath}/`, page],
-    [`${basePath}/reload`, reloadHandler(store, guarded)],
+  const reload = reloadHandler(store, guarded);
+  const endpoints = new Map([
+    [basePath, reload],
+    [`${basePath}/`, reload],
+    [`${basePath}/reload`, reload],
     [`${basePath}/ready`, healthHandler(store, health)],
     [`${basePath}/live`, healthHandler(store, { probe: 'liveness' })],
   ]);
+  claim?.(endpoints);
+  // Last, because the page subscribes to the store: a refused call leaves nothing behind.
+  const page = statusHandler(store, guarded);
+  return endpoints.set(basePath, page).set(`${basePath}/`, page);
 }
 
 const identifier: Option<string> = (given = 'secrets', reject) =>

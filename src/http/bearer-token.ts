@@ -1,8 +1,9 @@
 import { SecretsError } from '../errors';
 import { errorCode } from '../internal/describe-error';
 import { callback, ms, type Option, passed, readOptions } from '../internal/options';
-import { assertPeer, type Jose, type ModuleWith, peerJose } from '../internal/peer';
+import { assertPeer, type ModuleWith, peerJose } from '../internal/peer';
 import { SayOnce } from '../internal/warnings';
+import { SigningKeys } from './signing-keys';
 import type { Authorizer } from './types';
 
 /** Durations are milliseconds. */
@@ -31,7 +32,7 @@ export interface BearerTokenOptions {
 /** What is needed of the `jose` package. */
 export type JoseModule = ModuleWith<(typeof USES)[number]>;
 
-const USES = ['createRemoteJWKSet', 'customFetch', 'jwtVerify'] as const;
+const USES = ['createLocalJWKSet', 'jwtVerify'] as const;
 
 const WHERE = 'bearerToken';
 const AUTHORITY = 'https://login.microsoftonline.com';
@@ -54,11 +55,14 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
 
 /**
  * Authorizes requests with a bearer token of Entra ID that is signed with a key of the tenant (RS256), is intended for this
- * audience, was requested by one of these applications, and has not expired. Needs the package `jose`. The keys are fetched
- * with the first token and cached.
+ * audience, was requested by one of these applications, and has not expired. Needs the package `jose`.
+ *
+ * The keys are fetched with the first token, again after ten minutes, and when a token names an unknown key (at most every
+ * 30 seconds). While they cannot be fetched, the last keys stay in use; a token whose key cannot be looked up is answered
+ * with 503 (`KEYS_UNAVAILABLE`), not with a refusal.
  *
  * A valid token with the wrong audience, issuer or application also causes a process warning, once: usually an option is
- * wrong. While the keys cannot be fetched the response is 503, not a refusal.
+ * wrong.
  *
  * Throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `OPTION_INVALID`, `OPTION_UNKNOWN`.
  *
@@ -94,17 +98,16 @@ export function bearerToken(options: BearerTokenOptions): Authorizer {
   if (jose === undefined) assertPeer('jose');
 
   const warnings = new SayOnce();
-  let keys: ReturnType<Jose['createRemoteJWKSet']> | undefined;
+  const keys = new SigningKeys(jwksUrl, fetch);
 
   return async ({ headers }) => {
     const token = /^bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1];
     if (token === undefined) return false;
-    const { createRemoteJWKSet, customFetch, jwtVerify } = await peerJose(USES, jose);
-    keys ??= createRemoteJWKSet(jwksUrl, fetch === undefined ? {} : { [customFetch]: fetch });
+    const loaded = await peerJose(USES, jose);
     const clockTolerance = clockToleranceMs / 1000;
     const checks = { issuer, audience, algorithms: ['RS256'], requiredClaims: ['exp'], clockTolerance };
     try {
-      const { payload } = await jwtVerify(token, keys, checks);
+      const { payload } = await loaded.jwtVerify(token, keys.lookUp(loaded), checks);
       const application = payload.azp ?? payload.appid;
       if (typeof application === 'string' && applications.has(application.toLowerCase())) return true;
       warnings.say(claimMismatch(payload.azp === undefined ? 'appid' : 'azp', application));

@@ -1,5 +1,14 @@
 import { readNodeBody, readWebBody } from './body';
-import type { Answer, Body, BodyLimits, Incoming, NodeRequest, NodeResponse, WebRequest } from './types';
+import type {
+  Answer,
+  Body,
+  BodyLimits,
+  HttpAnswer,
+  Incoming,
+  NodeRequest,
+  NodeResponse,
+  WebRequest,
+} from './types';
 
 export function fromWeb(request: WebRequest): Incoming {
   const { method, headers } = request;
@@ -33,20 +42,24 @@ export function fromNode(request: NodeRequest): Incoming {
   };
 }
 
-export async function toNode(answer: Answer, request: NodeRequest, response: NodeResponse): Promise<void> {
+export async function toAnswer(answer: Answer, request: NodeRequest): Promise<HttpAnswer> {
   // A refusal can be faster than a body in the same packet.
   if (!request.complete) await new Promise(setImmediate);
-  // Something else answered, or the client left.
-  if (response.headersSent || response.destroyed) return;
-  const { status, headers, text } = render(answer);
-  response.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  const { status, headers, text = '' } = render(answer);
   // Otherwise Node would read the rest of the body, however long, before the next request.
-  if (!request.complete && request.httpVersionMajor < 2) response.setHeader('connection', 'close');
-  response.end(text ?? '');
+  const isUnread = !request.complete && request.httpVersionMajor < 2;
+  return { status, headers: isUnread ? { ...headers, connection: 'close' } : headers, body: text };
 }
 
-/** The parts of a response that both forms share. */
+export function toNode({ status, headers, body }: HttpAnswer, response: NodeResponse): void {
+  // Something else answered, or the client left.
+  if (response.headersSent || response.destroyed) return;
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.end(body);
+}
+
+/** The parts of a response that all forms share. */
 function render({ status, headers, body, text = body && JSON.stringify(body) }: Answer) {
   return {
     status,
@@ -86,7 +99,7 @@ const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i;
 
 function urlOf({ originalUrl, url = '/', headers }: NodeRequest): URL {
   const target = originalUrl ?? url;
-  const { host = '' } = headers;
+  const host = hostOf(headers);
   // Concatenated, because resolving a path that starts with two slashes against a base would change the host.
   const absolute = target.startsWith('/')
     ? `http://${HOST.test(host) ? host : 'localhost'}${target}`
@@ -95,8 +108,17 @@ function urlOf({ originalUrl, url = '/', headers }: NodeRequest): URL {
   return new URL(target.startsWith('/') ? `http://localhost${target}` : 'http://localhost/');
 }
 
+/** HTTP/2 has a pseudo-header for it. */
+function hostOf(headers: NodeRequest['headers']): string {
+  const { host = headers[':authority'] ?? '' } = headers;
+  return String(host);
+}
+
 function headersOf(request: NodeRequest): Headers {
   const headers = new Headers();
+  if (request.headers.host === undefined && hostOf(request.headers) !== '') {
+    headers.set('host', hostOf(request.headers));
+  }
   for (const [name, value] of Object.entries(request.headers)) {
     // The pseudo-headers of HTTP/2 start with a colon.
     if (value === undefined || name.startsWith(':')) continue;

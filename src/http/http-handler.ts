@@ -1,10 +1,11 @@
-import { isSecretsError, SecretsError } from '../errors';
+import { isSecretsError, SecretsError, type SecretsErrorCode } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { kindOf, ms, type Option } from '../internal/options';
 import { bounded } from '../internal/time';
 import { SayOnce } from '../internal/warnings';
 import { readJson, refusal } from './body';
-import { fromNode, fromWeb, toNode, toWeb } from './forms';
+import { fromNode, fromWeb, toAnswer, toNode, toWeb } from './forms';
+import { hostName, hostOf, isFromAnotherSite } from './same-site';
 import type { Answer, Authorizer, AuthorizerRequest, HttpHandler, Incoming, Received } from './types';
 
 /** The options of every endpoint that asks an authorizer. Durations are milliseconds. */
@@ -13,13 +14,27 @@ export interface HttpOptions {
   readonly authorize: Authorizer;
   /** The limit for `authorize` (then 503) and for reading the body (then 408). Default: 10 000. */
   readonly requestTimeoutMs?: number | undefined;
+  /**
+   * The host names (`Host` header, without a port) that requests may be for; others are refused with 403. Set it where
+   * `authorize` trusts the network: a page can point its own name at an address of that network. Default: any.
+   */
+  readonly hosts?: readonly string[] | undefined;
 }
 
 /** The declarations of `HttpOptions` for `readOptions`. */
 export const httpOptions = (where: string) => ({
   authorize: authorizer(where),
   requestTimeoutMs: ms(10_000, { least: 1 }),
+  hosts: hostNames,
 });
+
+const hostNames: Option<readonly string[] | undefined> = (given, reject) => {
+  if (given === undefined) return undefined;
+  const isUsable = Array.isArray(given) && given.length > 0 && given.every(isHostName);
+  return isUsable ? (given as string[]) : reject('a list of host names in lower case, without ports');
+};
+
+const isHostName = (given: unknown) => given !== '' && hostName(given) === given;
 
 /** Declares an authorizer, which is required: an endpoint without one would be open to anybody. */
 export function authorizer(where: string): Option<Authorizer> {
@@ -45,13 +60,17 @@ export interface Endpoint {
   /** `anybody`: the responses contain nothing to protect. */
   readonly authorize: Authorizer | 'anybody';
   readonly requestTimeoutMs?: number;
+  readonly hosts?: readonly string[] | undefined;
   readonly maxBodyBytes?: number;
   readonly respond: (received: Received) => Answer | Promise<Answer>;
 }
 
-/** Handles both forms: it checks that the store is open, then the method, then the authorizer, and only then reads the body. */
+/**
+ * Handles all forms: it checks that the store is open, then the method, then the site and the authorizer, and only then reads
+ * the body.
+ */
 export function httpHandler(endpoint: Endpoint): HttpHandler {
-  const { where, store, methods, authorize, respond } = endpoint;
+  const { where, store, methods, authorize, hosts, respond } = endpoint;
   const { requestTimeoutMs = 10_000, maxBodyBytes = 0 } = endpoint;
   const admit = authorize === 'anybody' ? undefined : admission(where, authorize, requestTimeoutMs);
   const challenge = authorize === 'anybody' ? undefined : authorize.challenge;
@@ -69,8 +88,14 @@ export function httpHandler(endpoint: Endpoint): HttpHandler {
     if (!methods.includes(incoming.method)) {
       return refusal(405, 'the method is not allowed', { allow: methods.join(', ') });
     }
+    if (hosts !== undefined && !hosts.includes(hostName(hostOf(incoming)))) {
+      return refusal(403, 'the host is not allowed');
+    }
+    if (incoming.method === 'POST' && isFromAnotherSite(incoming)) {
+      return refusal(403, 'the request is from another site');
+    }
     const verdict = await admit?.(incoming);
-    if (verdict === 'failed') return refusal(503, 'authorization failed');
+    if (typeof verdict === 'object') return refusal(503, 'authorization failed', undefined, verdict.failed);
     if (verdict === 'refused') {
       return refusal(401, 'unauthorized', { 'www-authenticate': challenge ?? 'Bearer' });
     }
@@ -92,12 +117,16 @@ export function httpHandler(endpoint: Endpoint): HttpHandler {
 
   const web = async (request: Parameters<HttpHandler>[0]) =>
     toWeb(await safely(() => fromWeb(request)), request.method);
-  const node: HttpHandler['node'] = async (request, response) =>
-    toNode(await safely(() => fromNode(request)), request, response);
-  return Object.assign(web, { node });
+  const answerOf: HttpHandler['answer'] = async (request) =>
+    toAnswer(await safely(() => fromNode(request)), request);
+  const node: HttpHandler['node'] = async (request, response) => toNode(await answerOf(request), response);
+  return Object.assign(web, { node, answer: answerOf });
 }
 
-type Verdict = 'admitted' | 'refused' | 'failed';
+type Verdict = 'admitted' | 'refused' | { readonly failed: SecretsErrorCode };
+
+/** The least time from a failure to the success that lets it be reported again. */
+const QUIET_MS = 60_000;
 
 /** Asks an authorizer, within a time limit. Each cause of a failure is reported once, until the authorizer works again. */
 function admission(
@@ -106,6 +135,7 @@ function admission(
   timeoutMs: number,
 ): (request: AuthorizerRequest) => Promise<Verdict> {
   const failures = new SayOnce();
+  let failedAt = Number.NEGATIVE_INFINITY;
   const failure = (what: string) =>
     new SecretsError('LISTENER_FAILED', `authorize of ${where} ${what}`, {
       next: 'The response is 503, so the sender tries again.',
@@ -115,11 +145,14 @@ function admission(
       const asked = (async () => authorize({ method, url, headers }))();
       const late = () => failure(`took longer than ${timeoutMs} ms`);
       const verdict = await bounded(asked, timeoutMs, late);
-      failures.clear();
+      // Not at once: where requests fail and succeed by turns, each would be a warning.
+      if (performance.now() - failedAt > QUIET_MS) failures.clear();
       return verdict === true ? 'admitted' : 'refused';
     } catch (error) {
-      failures.say(isSecretsError(error) ? error : failure(`failed with ${describeError(error)}`));
-      return 'failed';
+      failedAt = performance.now();
+      const told = isSecretsError(error) ? error : failure(`failed with ${describeError(error)}`);
+      failures.say(told);
+      return { failed: told.code };
     }
   };
 }

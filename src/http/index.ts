@@ -26,6 +26,7 @@ export type {
 export type {
   Authorizer,
   AuthorizerRequest,
+  HttpAnswer,
   HttpHandler,
   NodeRequest,
   NodeResponse,

@@ -26,7 +26,7 @@ const MAX_WAITING = 100;
  *
  * Responses: 200 `{ generation, changed, status }` when the refresh has ended, with the names that rotated meanwhile and the
  * `status` of `health()`; 202 with `pending: true` when the refresh takes longer than `waitMs`; 401 refused by `authorize`;
- * 405; 429 while a hundred requests wait; 503 `authorize` failed, or the store is closed. A body is never read.
+ * 403 from a page of another site, or for a host that `hosts` lacks; 405; 429 while a hundred requests wait; 503 `authorize` failed, or the store is closed. A body is never read.
  *
  * Throws `OPTION_INVALID` (also without `authorize` or a store), `OPTION_UNKNOWN`.
  *
@@ -41,7 +41,7 @@ export function reloadHandler(
   options: ReloadOptions,
 ): HttpHandler {
   assertStore(WHERE, store, ['snapshot', 'refresh', 'on', 'health']);
-  const { authorize, requestTimeoutMs, minIntervalMs, waitMs } = readOptions(WHERE, options, {
+  const { authorize, requestTimeoutMs, hosts, minIntervalMs, waitMs } = readOptions(WHERE, options, {
     ...httpOptions(WHERE),
     minIntervalMs: ms(1_000),
     waitMs: ms(10_000),
@@ -73,7 +73,7 @@ export function reloadHandler(
     return hasEnded ? { status: 200, body } : { status: 202, body: { ...body, pending: true } };
   }
 
-  return httpHandler({ where: WHERE, store, methods: ['POST'], authorize, requestTimeoutMs, respond });
+  return httpHandler({ where: WHERE, store, methods: ['POST'], authorize, requestTimeoutMs, hosts, respond });
 }
 
 /** Resolves with false when the work takes longer. */

@@ -49,12 +49,21 @@ export type NodeRequest = (IncomingMessage | Http2ServerRequest) & {
 
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 
-/** One endpoint in two forms. Neither ever throws or rejects. */
+/** A response for a framework to send. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** One endpoint in three forms. None ever throws or rejects. */
 export interface HttpHandler {
   /** The Web form: Hono, Bun, Deno, Next, Azure Functions. */
   (request: WebRequest): Promise<Response>;
-  /** The Node form: `node:http`, Express, Connect, Koa. */
+  /** The Node form, which sends the response itself: `node:http`, Express, Connect. */
   readonly node: (request: NodeRequest, response: NodeResponse) => Promise<void>;
+  /** For frameworks that send the response, and let hooks change it: Koa, Fastify. */
+  readonly answer: (request: NodeRequest) => Promise<HttpAnswer>;
 }
 
 /** A request of either form. */

@@ -4,72 +4,193 @@ import type { Match } from './mask';
 /** Finds the parts of a text to mask, in any order. Matches may overlap. */
 export type Find = (text: string) => readonly Match[];
 
+/** A form of a value that is masked everywhere. It has at least six characters. */
+export interface LongForm {
+  /** The form, or the beginning of `whole`. */
+  readonly text: string;
+  readonly hash: number;
+  /** Returns a form that is too long for the table. A text that begins like it is masked as far as it is equal. */
+  readonly whole: (() => string) | undefined;
+}
+
 const WORD = 4;
 const MAX_STEP = 8;
-// Number of positions that fit into one byte. PEM keys share at least their first 76 characters.
-const REACH = 256;
 const MIN_BITS = 12;
 const GOLDEN = 0x9e3779b1;
+const BASE = 0x01000193;
+
+export function longForm(text: string, whole?: () => string): LongForm {
+  let hash = 0;
+  for (let at = 0; at < text.length; at += 1) hash = (Math.imul(hash, BASE) + text.charCodeAt(at)) | 0;
+  return { text, hash, whole };
+}
 
 /**
  * Finds long forms with a hash table of four-character words. The time depends only on the length of the text: one position
  * in every `step` is looked up, and `step` is small enough that each form has a whole word at one of them. The table has
- * `step` words of each form, one for each alignment, preferably words with a free slot, because values often begin alike
- * (`postgres://`, `eyJhbGci`, `-----BEGIN`).
+ * the first `step` words of each form, one for each alignment. Where a word occurs, the hash of the text from there is looked up
+ * once for each length of the forms with that word, so values that begin alike (`postgres://`, `eyJhbGci`) cost no more.
  *
- * @param values Forms of at least six characters, each with the name of its secret. The first name of a form counts.
+ * Of matches that overlap, it returns the union, with the name of the first.
+ *
+ * @param values Forms, each with the name of its secret. The first name of a form counts.
  */
-export function longValues(values: Iterable<readonly [form: string, name: string]>): Find {
+export function longValues(values: Iterable<readonly [form: LongForm, name: string]>): Find {
   const all = [...values];
   let shortest = MAX_STEP + WORD - 1;
-  for (const [{ length }] of all) if (length < shortest) shortest = length;
+  for (const [{ text }] of all) if (text.length < shortest) shortest = text.length;
   const step = shortest - WORD + 1;
-  const bits = Math.max(MIN_BITS, Math.ceil(Math.log2(all.length * step * 2)));
-  const shift = 32 - bits;
-  // Each slot has a word, then the index of its form and the position of the word in the form, plus 1. 0 is a free slot.
-  const table = new Int32Array(2 << bits);
-  const last = table.length - 1;
-  const slotOf = (word: number) => (Math.imul(word, GOLDEN) >>> shift) * 2;
-  const valueIn = (slot: number) => all[((table[slot + 1] as number) - 1) >> 8] as readonly [string, string];
+  const words = new PairTable(all.length * step);
+  const forms = new PairTable(all.length);
+  const lengths: { readonly length: number; readonly power: number }[] = [];
+  const lengthIndexes = new Map<number, number>();
 
-  function insert(form: string, index: number): void {
-    const bytes = bytesOf(form);
-    const end = Math.min(form.length, REACH) - WORD;
-    for (let place = 0; place < step; place += 1) {
-      let at = place;
-      let word = bytes.getInt32(at, true);
-      let slot = slotOf(word);
-      while (table[slot + 1] !== 0) {
-        // Another secret has the same form, which leads to the same slot.
-        if (place === 0 && table[slot] === word && valueIn(slot)[0] === form) return;
-        if (at + step <= end) {
-          at += step;
-          word = bytes.getInt32(at, true);
-          slot = slotOf(word);
-        } else {
-          slot = (slot + 2) & last;
-        }
-      }
-      table[slot] = word;
-      table[slot + 1] = index * REACH + at + 1;
+  for (const [index, [{ text, hash, whole }]] of all.entries()) {
+    let isNew = true;
+    for (let slot = forms.first(hash); isNew && slot >= 0; slot = forms.next(slot, hash)) {
+      const [other] = all[forms.value(slot)] as readonly [LongForm, string];
+      // Forms that begin alike may end differently.
+      isNew = other.text !== text || whole !== undefined || other.whole !== undefined;
+    }
+    if (!isNew) continue;
+    forms.add(hash, index);
+    let lengthIndex = lengthIndexes.get(text.length);
+    if (lengthIndex === undefined) {
+      lengthIndex = lengths.length;
+      lengthIndexes.set(text.length, lengthIndex);
+      lengths.push({ length: text.length, power: powerOf(text.length) });
+    }
+    let word = 0;
+    for (let at = 0; at < step + WORD - 1; at += 1) {
+      word = (word >>> 8) | (text.charCodeAt(at) << 24);
+      const place = at - WORD + 1;
+      if (place >= 0) words.addOnce(word, lengthIndex * MAX_STEP + place);
     }
   }
-  for (let index = 0; index < all.length; index += 1) insert((all[index] as [string, string])[0], index);
 
   return (text) => {
-    const found: Match[] = [];
+    const found: { start: number; end: number; name: string }[] = [];
     const bytes = bytesOf(text);
+    let hashes: Int32Array | undefined;
+    let last: (typeof found)[number] | undefined;
     for (let position = 0; position <= text.length - WORD; position += step) {
       const word = bytes.getInt32(position, true);
-      for (let slot = slotOf(word); table[slot + 1] !== 0; slot = (slot + 2) & last) {
-        if (table[slot] !== word) continue;
-        const [form, name] = valueIn(slot);
-        const start = position - (((table[slot + 1] as number) - 1) % REACH);
-        if (start >= 0 && text.startsWith(form, start)) found.push({ start, end: start + form.length, name });
+      for (let entry = words.first(word); entry >= 0; entry = words.next(entry, word)) {
+        const value = words.value(entry);
+        const { length, power } = lengths[value >> 3] as (typeof lengths)[number];
+        const start = position - (value & 7);
+        const end = start + length;
+        const within = last !== undefined && start >= last.start && start < last.end;
+        if (start < 0 || end > text.length || (within && end <= (last as Match).end)) continue;
+        hashes ??= hashesOf(text);
+        const hash = ((hashes[end] as number) - Math.imul(hashes[start] as number, power)) | 0;
+        for (let slot = forms.first(hash); slot >= 0; slot = forms.next(slot, hash)) {
+          const [form, name] = all[forms.value(slot)] as readonly [LongForm, string];
+          // Where values overlap many times, comparing each would take the square of the time. Equal hashes are enough.
+          if (form.text.length !== length || !(within || text.startsWith(form.text, start))) continue;
+          const reach = form.whole === undefined ? end : endOfCommon(text, start, end, form.whole());
+          if (last === undefined || start < last.start || start >= last.end) {
+            last = { start, end: reach, name };
+            found.push(last);
+          } else if (reach > last.end) {
+            if (start === last.start) last.name = name;
+            last.end = reach;
+          }
+        }
       }
     }
     return found;
   };
+}
+
+/** Pairs of integers, found by the first. */
+class PairTable {
+  readonly #shift: number;
+  readonly #last: number;
+  // Each slot has a key, then the value plus 1. 0 is a free slot.
+  readonly #slots: Int32Array;
+
+  constructor(count: number) {
+    const bits = Math.max(MIN_BITS, Math.ceil(Math.log2(count * 2)));
+    this.#shift = 32 - bits;
+    this.#slots = new Int32Array(2 << bits);
+    this.#last = this.#slots.length - 1;
+  }
+
+  add(key: number, value: number): void {
+    const slots = this.#slots;
+    let slot = this.#slotOf(key);
+    while (slots[slot + 1] !== 0) slot = (slot + 2) & this.#last;
+    slots[slot] = key;
+    slots[slot + 1] = value + 1;
+  }
+
+  addOnce(key: number, value: number): void {
+    const slots = this.#slots;
+    let slot = this.#slotOf(key);
+    for (; slots[slot + 1] !== 0; slot = (slot + 2) & this.#last) {
+      if (slots[slot] === key && slots[slot + 1] === value + 1) return;
+    }
+    slots[slot] = key;
+    slots[slot + 1] = value + 1;
+  }
+
+  /** Returns the first slot with a key, or -1. */
+  first(key: number): number {
+    return this.#from(this.#slotOf(key), key);
+  }
+
+  next(slot: number, key: number): number {
+    return this.#from((slot + 2) & this.#last, key);
+  }
+
+  value(slot: number): number {
+    return (this.#slots[slot + 1] as number) - 1;
+  }
+
+  #slotOf(key: number): number {
+    return (Math.imul(key, GOLDEN) >>> this.#shift) * 2;
+  }
+
+  #from(start: number, key: number): number {
+    const slots = this.#slots;
+    for (let slot = start; slots[slot + 1] !== 0; slot = (slot + 2) & this.#last) {
+      if (slots[slot] === key) return slot;
+    }
+    return -1;
+  }
+}
+
+/** Returns `BASE ** exponent`, modulo 2 ** 32. */
+function powerOf(exponent: number): number {
+  let power = 1;
+  for (let rest = exponent, square = BASE; rest > 0; rest >>= 1, square = Math.imul(square, square)) {
+    if (rest & 1) power = Math.imul(power, square);
+  }
+  return power;
+}
+
+let scratchHashes = new Int32Array(4_096);
+
+/** Returns the hash of each beginning of a text, from which the hash of any part follows. Valid until the next call. */
+function hashesOf(text: string): Int32Array {
+  const reused = text.length < 65_536;
+  if (reused && text.length >= scratchHashes.length) scratchHashes = new Int32Array(65_536);
+  const hashes = reused ? scratchHashes : new Int32Array(text.length + 1);
+  let hash = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    hash = (Math.imul(hash, BASE) + text.charCodeAt(at)) | 0;
+    hashes[at + 1] = hash;
+  }
+  return hashes;
+}
+
+/** Returns the end of the part that `text`, from `start`, shares with `whole`. It is equal up to `end`. */
+function endOfCommon(text: string, start: number, end: number, whole: string): number {
+  let at = end;
+  const limit = Math.min(text.length, start + whole.length);
+  while (at < limit && text.charCodeAt(at) === whole.charCodeAt(at - start)) at += 1;
+  return at;
 }
 
 const scratch = new DataView(new ArrayBuffer(65_536));

@@ -2,7 +2,8 @@ import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { kindOf } from '../internal/options';
 import type { Secret } from '../secret/secret';
-import { longValues, type ShortValue, shortValues } from './find-values';
+import { byteLists } from './byte-lists';
+import { type LongForm, longValues, type ShortValue, shortValues } from './find-values';
 import { formsOf } from './forms';
 import { type Match, mask } from './mask';
 import { viewsFor } from './views';
@@ -18,7 +19,8 @@ export function redactor(
   entries: Iterable<readonly [name: string, masked: Masked]>,
   definitions: ReadonlyMap<string, Definition<unknown>>,
 ): (text: string) => string {
-  const long: [form: string, name: string][] = [];
+  const long: [form: LongForm, name: string][] = [];
+  const lists: [bytes: Uint8Array, name: string][] = [];
   const short: ShortValue[] = [];
   const signs = new Set<string>();
   for (const [name, { secret, previous }] of entries) {
@@ -27,13 +29,14 @@ export function redactor(
       const forms = formsOf(box, definition);
       for (const form of forms.long) long.push([form, name]);
       for (const value of forms.short) short.push({ value, name, lookups: definition?.lookups ?? [] });
+      for (const bytes of forms.bytes) lists.push([bytes, name]);
       for (const sign of forms.signs) signs.add(sign);
     }
   }
   // The context of a short value matters too, such as the slashes of a URL.
   if (short.length > 0) signs.add('/');
   const viewsOf = viewsFor(signs);
-  const finders = [longValues(long), shortValues(short)];
+  const finders = [longValues(long), shortValues(short), byteLists(lists)];
   return (text) => {
     if (typeof text !== 'string') {
       throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(text)}`, {

@@ -20,7 +20,8 @@ const OPTIONS = {
 /**
  * Keeps one resource (a client, a connection, a signer) up to date with its secrets. When a secret that `build` read
  * rotates, the engine builds and verifies a new resource while the old one serves, swaps them, then drains and disposes the
- * old one. A failed attempt is retried with backoff; a newer rotation supersedes one in progress.
+ * old one. A failed attempt is retried with backoff; a newer rotation supersedes one in progress. A build that opens several
+ * things registers each with its third argument, `onDispose`, so that none stays open when it fails half-way.
  *
  * Throws `OPTION_UNKNOWN` and `OPTION_INVALID`. Failed attempts arrive in `rejected` events, and reject `ready`:
  * `BUILD_FAILED`, `VERIFY_FAILED`, `VERIFY_TIMEOUT`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`. Problems with an old resource arrive in

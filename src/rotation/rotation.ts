@@ -4,7 +4,9 @@ import { isolate } from '../internal/events';
 import { backoffMs, detached, unrefTimer } from '../internal/time';
 import type { OfResource } from '../observe/channels';
 import type { ChangeEvent } from '../store/types';
+import { dispose, Opened } from './disposal';
 import { Closing, closedError, notReadyError, Pause, Readiness, UnderWay } from './lifetime';
+import { misreadError } from './recipe';
 import {
   acceptedByNode,
   listenableOf,
@@ -12,7 +14,7 @@ import {
   ResourceEvents,
   withResource,
 } from './resource-events';
-import { build, dispose, Leased, retire, verify } from './steps';
+import { build, Leased, retire, verify } from './steps';
 import { type ResourceView, type RotationTrace, Trace } from './trace';
 import { outdated, type TrackedSnapshot, track } from './tracked';
 import type { EngineOptions, Lifecycle, Rotating, RotationStore } from './types';
@@ -101,7 +103,7 @@ export class Rotation<R, V> implements Rotating<R> {
       this.rotate();
     } else {
       const { resource, tracked } = initial;
-      this.#serve(resource, tracked);
+      this.#serve(resource, undefined, tracked);
       this.#ready.resolve(resource);
     }
   }
@@ -228,30 +230,36 @@ export class Rotation<R, V> implements Rotating<R> {
   async #attempt(run: Run<V>): Promise<void> {
     const { trace } = run;
     const { signal } = run.abort;
-    const options = { ...this.#options, builder: this.#setup.builder ?? 'build function' };
+    const { name } = this.#options;
     while (!signal.aborted) {
       trace.attempt();
-      let resource: R | undefined;
+      const opened = new Opened(name, (error) => this.#error(error));
+      const attempt: { built?: { readonly resource: R } } = {};
       try {
         const tracked = track<V>(this.#store);
         run.tracked = tracked;
-        const unused = (built: R) => this.#discard(built);
         const { generation } = tracked.snapshot;
-        const built = await trace.step('build', generation, () =>
-          build(this.#lifecycle, tracked, options, signal, unused),
-        );
-        resource = built;
+        const resource = await trace.step('build', generation, async () => {
+          const late = (unused: R) => this.#discard({ resource: unused }, opened);
+          const built = await build(this.#lifecycle, tracked, this.#options, signal, opened, late);
+          attempt.built = { resource: built };
+          const misread = misreadError(tracked, this.#setup.builder ?? 'build function', name);
+          if (misread !== undefined) throw misread;
+          return built;
+        });
         if (this.#lifecycle.verify !== undefined) {
-          await trace.step('verify', generation, () => verify(this.#lifecycle, built, options, signal));
+          await trace.step('verify', generation, () =>
+            verify(this.#lifecycle, resource, this.#options, signal),
+          );
         }
         // A late or superseded build never serves.
         if (!signal.aborted && !outdated(tracked, this.#store.snapshot())) {
-          this.#swap(resource, tracked, run);
+          this.#swap(resource, opened, tracked, run);
           return;
         }
-        this.#discard(resource);
+        this.#discard(attempt.built, opened);
       } catch (error) {
-        if (resource !== undefined) this.#discard(resource);
+        this.#discard(attempt.built, opened);
         if (signal.aborted) return;
         if (isSecretsError(error, 'STORE_CLOSED')) {
           trace.end('superseded');
@@ -262,11 +270,11 @@ export class Rotation<R, V> implements Rotating<R> {
     }
   }
 
-  #swap(resource: R, tracked: TrackedSnapshot<V>, run: Run<V>): void {
+  #swap(resource: R, opened: Opened, tracked: TrackedSnapshot<V>, run: Run<V>): void {
     const old = this.#serving?.leased;
     const { generation } = tracked.snapshot;
     this.#run = undefined;
-    this.#serve(resource, tracked);
+    this.#serve(resource, opened, tracked);
     isolate(
       () => this.#setup.swap?.(resource, generation),
       (error) => this.#events.listenerFailed('swapped', error),
@@ -283,8 +291,8 @@ export class Rotation<R, V> implements Rotating<R> {
     if (old !== undefined) this.#retire(old);
   }
 
-  #serve(resource: R, tracked: TrackedSnapshot<V>): void {
-    this.#serving = { leased: new Leased(resource, tracked.snapshot.generation), tracked };
+  #serve(resource: R, opened: Opened | undefined, tracked: TrackedSnapshot<V>): void {
+    this.#serving = { leased: new Leased(resource, opened, tracked.snapshot.generation), tracked };
     tracked.onLateRead(() => this.#readLate());
     this.#rotateAfterGrace(tracked);
   }
@@ -301,9 +309,13 @@ export class Rotation<R, V> implements Rotating<R> {
     });
   }
 
-  #discard(resource: R): void {
+  /** Disposes the result of an attempt, which may be half a resource. */
+  #discard(built: { readonly resource: R } | undefined, opened: Opened): void {
     this.#underWay.run(async () => {
-      await dispose(resource, this.#lifecycle, this.#options.name, (error) => this.#error(error));
+      if (built === undefined) return opened.dispose();
+      await dispose(built.resource, opened, this.#lifecycle, this.#options.name, (error) =>
+        this.#error(error),
+      );
       this.#trace.disposed(undefined);
     });
   }

@@ -1,43 +1,40 @@
 import { isSecretsError, SecretsError, type SecretsErrorCode } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { bounded, deadline, unrefTimer } from '../internal/time';
-import { misreadError } from './recipe';
+import { dispose, type Opened } from './disposal';
 import type { TrackedSnapshot } from './tracked';
 import type { DrainedEvent, EngineOptions, Lifecycle } from './types';
 
 const RETRIED = 'Attempts continue with backoff; until one succeeds, the old resource stays in use.';
 
-// `dispose` is the user's code and may never settle; `close()` must.
-const DISPOSE_TIMEOUT_MS = 30_000;
+/** How long a step that was told to stop may take; then nothing waits for it any more. */
+const ABANDON_MS = 1_000;
 
 /**
- * Builds within the time limit. `late` receives a resource that must not be used: it came too late, or read no secret.
- * @throws `BUILD_FAILED`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`.
+ * Builds within the time limit. `late` receives a resource that comes too late to be used.
+ * @throws `BUILD_FAILED`, any other `SecretsError` of the build.
  */
 export async function build<R, V>(
   lifecycle: Lifecycle<R, V>,
   tracked: TrackedSnapshot<V>,
-  { name, buildTimeoutMs, builder }: EngineOptions & { readonly builder: string },
+  { name, buildTimeoutMs }: EngineOptions,
   signal: AbortSignal,
+  opened: Opened,
   late: (resource: R) => void,
 ): Promise<R> {
   const bound = deadline(signal, buildTimeoutMs);
-  const building = (async () => tracked.run(() => lifecycle.build(tracked.snapshot, bound.signal)))();
-  let expired = false;
+  const building = (async () =>
+    tracked.run(() => lifecycle.build(tracked.snapshot, bound.signal, opened.onDispose)))();
+  let isLate = false;
+  const over = (what: string) => {
+    isLate = true;
+    return new SecretsError('BUILD_FAILED', `building the new ${name} ${what}`);
+  };
   try {
-    const resource = await bounded(building, buildTimeoutMs, () => {
-      expired = true;
-      return new SecretsError(
-        'BUILD_FAILED',
-        `building the new ${name} took longer than ${buildTimeoutMs} ms`,
-      );
-    });
-    const misread = misreadError(tracked, builder, name);
-    if (misread === undefined) return resource;
-    late(resource);
-    throw misread;
+    const inTime = bounded(building, buildTimeoutMs, () => over(`took longer than ${buildTimeoutMs} ms`));
+    return await untilAbandoned(inTime, signal, () => over('did not stop'));
   } catch (error) {
-    if (expired) building.then(late, () => {});
+    if (isLate) building.then(late, () => {});
     throw ownError(error, 'BUILD_FAILED', `building the new ${name} failed`);
   } finally {
     bound.release();
@@ -55,10 +52,11 @@ export async function verify<R, V>(
   const bound = deadline(signal, verifyTimeoutMs);
   const verifying = (async () => lifecycle.verify?.(resource, bound.signal))();
   try {
-    await bounded(verifying, verifyTimeoutMs, () => {
+    const timedOut = () => {
       const what = `verification of the new ${name} timed out after ${verifyTimeoutMs} ms`;
       return new SecretsError('VERIFY_TIMEOUT', what, { next: RETRIED });
-    });
+    };
+    await untilAbandoned(bounded(verifying, verifyTimeoutMs, timedOut), signal, timedOut);
   } catch (error) {
     throw ownError(error, 'VERIFY_FAILED', `verifying the new ${name} failed`);
   } finally {
@@ -66,20 +64,39 @@ export async function verify<R, V>(
   }
 }
 
+/** Settles as `step` does, or rejects soon after `signal` aborts: neither a close nor a newer rotation waits for its limit. */
+function untilAbandoned<T>(step: Promise<T>, signal: AbortSignal, error: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let cancel = () => {};
+    const aborted = () => {
+      cancel = unrefTimer(ABANDON_MS, () => reject(error()));
+    };
+    const settled = () => {
+      cancel();
+      signal.removeEventListener('abort', aborted);
+    };
+    signal.addEventListener('abort', aborted, { once: true });
+    if (signal.aborted) aborted();
+    step.then(resolve, reject).finally(settled);
+  });
+}
+
 function ownError(error: unknown, code: SecretsErrorCode, what: string): SecretsError {
   if (isSecretsError(error)) return error;
   return new SecretsError(code, `${what}: ${describeError(error)}`, { next: RETRIED });
 }
 
-/** A resource, its generation, and the number of its uses in progress. */
+/** A resource, what its build opened, its generation, and the number of its uses in progress. */
 export class Leased<R> {
   readonly resource: R;
+  readonly opened: Opened | undefined;
   readonly generation: number;
   #leases = 0;
   #free: (() => void)[] = [];
 
-  constructor(resource: R, generation: number) {
+  constructor(resource: R, opened: Opened | undefined, generation: number) {
     this.resource = resource;
+    this.opened = opened;
     this.generation = generation;
   }
 
@@ -134,27 +151,7 @@ export async function retire<R, V>(
     const next = 'Raise drainTimeoutMs if its work may take that long.';
     onError(new SecretsError('DRAIN_TIMEOUT', what, { next }));
   }
-  await dispose(leased.resource, lifecycle, name, onError);
+  await dispose(leased.resource, leased.opened, lifecycle, name, onError);
   const durationMs = performance.now() - startedAt;
   return { generation: leased.generation, forced: outcome === 'expired', durationMs };
-}
-
-/** Disposes within a time limit and reports errors to `onError`. Never rejects. */
-export async function dispose<R, V>(
-  resource: R,
-  lifecycle: Lifecycle<R, V>,
-  name: string,
-  onError: (error: SecretsError) => void,
-): Promise<void> {
-  const disposing = (async () => lifecycle.dispose?.(resource))();
-  const late = () => {
-    const what = `closing the old ${name} took longer than ${DISPOSE_TIMEOUT_MS} ms`;
-    return new SecretsError('DISPOSE_FAILED', what);
-  };
-  try {
-    await bounded(disposing, DISPOSE_TIMEOUT_MS, late);
-  } catch (error) {
-    const what = `closing the old ${name} failed with ${describeError(error)}`;
-    onError(isSecretsError(error) ? error : new SecretsError('DISPOSE_FAILED', what));
-  }
 }

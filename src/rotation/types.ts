@@ -5,10 +5,19 @@ import type { SecretStore, Snapshot } from '../store/types';
 /** The part of a store that a rotation uses. */
 export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
 
+/**
+ * Registers a function that closes what a build has opened. It runs after `dispose`, the last one first: when the resource is
+ * disposed of, and also when the build fails, times out, or is superseded before there is a resource.
+ */
+export type OnDispose = (disposer: () => unknown) => void;
+
 /** The functions that build, verify, drain and dispose one kind of resource. The engine calls them. */
 export interface Lifecycle<R, V> {
-  /** Builds the resource from one snapshot. A rotation of any secret that it reads there replaces the resource. */
-  build(snapshot: Snapshot<V>, signal: AbortSignal): R | Promise<R>;
+  /**
+   * Builds the resource from one snapshot. A rotation of any secret that it reads there replaces the resource. `signal`
+   * aborts when the result is no longer wanted; `onDispose` registers what has been opened on the way to it.
+   */
+  build(snapshot: Snapshot<V>, signal: AbortSignal, onDispose: OnDispose): R | Promise<R>;
   /** Rejects if the new resource does not work. Default: every built resource counts as working. */
   verify?(resource: R, signal: AbortSignal): unknown;
   /** Settles when nothing uses the old resource anymore. Calls of `use` are counted separately. Default: at once. */
@@ -104,6 +113,9 @@ export interface Rotating<R> extends AsyncDisposable, Listenable<RotationEvents>
   readonly generation: number;
   /** Runs `work` with the current resource, which stays open until `work` settles or the drain deadline passes. */
   use<T>(work: (resource: R) => T | Promise<T>): Promise<T>;
-  /** Stops following the store, then drains and disposes the resource. Repeated calls return the same promise. */
+  /**
+   * Stops following the store, then drains and disposes the resource. A build or verification in progress is told to stop,
+   * and waited for no longer than a second. Repeated calls return the same promise.
+   */
   close(): Promise<void>;
 }

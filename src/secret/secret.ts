@@ -34,12 +34,13 @@ class Box<T> implements Secret<T> {
   readonly origin: string;
   readonly attributes: SecretAttributes;
   readonly #loadedAt: number;
-  readonly #value: T;
+  /** A function, because an attached inspector shows the private fields of printed objects. */
+  readonly #read: () => T;
   readonly #owner: OfStore;
 
   /** Returns the value without reporting a read to an audit. */
   static peek<T>(secret: Secret<T>): T {
-    return #value in secret ? (secret as unknown as Box<T>).#value : secret.reveal();
+    return #read in secret ? (secret as unknown as Box<T>).#read() : secret.reveal();
   }
 
   constructor(label: SecretLabel, value: T, owner: OfStore) {
@@ -49,7 +50,7 @@ class Box<T> implements Secret<T> {
     this.origin = label.origin;
     this.#loadedAt = label.loadedAt.getTime();
     this.attributes = label.attributes;
-    this.#value = value;
+    this.#read = () => value;
     this.#owner = owner;
     Object.freeze(this);
   }
@@ -66,7 +67,7 @@ class Box<T> implements Secret<T> {
   reveal(): T {
     // Every read pays for this line, so it builds a message only for a subscriber.
     if (accessChannel.hasSubscribers) accessChannel.publish(new Access(this, this.#owner));
-    return this.#value;
+    return this.#read();
   }
 
   toString(): string {

@@ -26,6 +26,11 @@ export interface Source {
   readonly location: string;
   /** Milliseconds without a successful read after which the source is stale. Default: `Infinity`, never. */
   readonly maxStalenessMs?: number;
+  /**
+   * Milliseconds that `open` of a store waits for required secrets that are missing or cannot be used yet. Until then it reads
+   * this source again and again. Default: 0.
+   */
+  readonly waitForSecretsMs?: number;
 
   /** Called once before the first `read`. May wait until `signal` aborts, and may throw to prevent the open. */
   open?(signal: AbortSignal): Promise<void>;
@@ -82,6 +87,8 @@ export interface FoundReading {
   readonly version?: string;
   /** Metadata of the value. A change of `tags` is a rotation, like a change of the bytes. */
   readonly attributes?: SecretAttributes;
+  /** Problems of the place that the value comes from. The value is used, and `health()` shows them. */
+  readonly problems?: readonly SecretsError[];
 }
 
 export interface MissingReading {

@@ -2,12 +2,16 @@ import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { closestNames, kindOf } from '../internal/options';
+import { bounded } from '../internal/time';
 import { environmentName } from '../secret/lookup';
 import type { Catalog, Generation } from './generation';
+import { bothNames, nearestName } from './names';
 import type { SourceView } from './resolve';
 import type { SourceReader } from './source-reader';
 
 const MAX_NAMES = 12;
+/** How long an error message waits for the names in a source. */
+const INVENTORY_MS = 1000;
 
 export function storeClosed(): SecretsError {
   return new SecretsError('STORE_CLOSED', 'the store is closed', {
@@ -15,11 +19,23 @@ export function storeClosed(): SecretsError {
   });
 }
 
+/** The error for a call of `watch` without a listener. */
+export function notListener(name: string, given: unknown): SecretsError {
+  const what = `the listener of "${name}" must be a function, not ${kindOf(given)}`;
+  const next = `Call watch('${name}', (current, previous) => …).`;
+  return new SecretsError('OPTION_INVALID', what, { secret: name, next });
+}
+
 /** The error for a failure that only a bug of this package can cause. */
 export function refreshBroke(error: unknown): SecretsError {
   return new SecretsError('SOURCE_FAILED', `a refresh failed with ${describeError(error)}`, {
     next: 'This is a bug in hot-secrets: please report it. The last good values stay in use.',
   });
+}
+
+/** Returns true if every required secret has a value. */
+export function isComplete({ entries }: Generation, { definitions }: Catalog): boolean {
+  return [...definitions].every(([name, { required }]) => !required || entries.has(name));
 }
 
 /** @throws The problem of a required secret, the error of a failed source, or `SECRET_MISSING`: then the store cannot open. */
@@ -55,15 +71,24 @@ async function secretMissing(
       const wantedNames = lookups.flatMap((lookup) => [lookup.name, ...lookup.env]);
       return `${reader.source.name} has no ${wanted} (${noteOf(reader) ?? describeInventory(wantedNames, inventory)})`;
     });
-    return `"${name}": ${looked.join('; ')}`;
+    return `${bothNames(name, lookups)}: ${looked.join('; ')}`;
+  });
+  const meant = missing.flatMap((name) => {
+    const lookups = definitions.get(name)?.lookups ?? [];
+    const found = sources.flatMap(({ reader, inventory }) => {
+      const nearest = nearestName(lookups, inventory);
+      return nearest === undefined ? [] : [`"${nearest}" of ${reader.source.name}`];
+    });
+    return found.slice(0, 1).map((one) => `Did you mean ${one} for "${name}"? `);
   });
   const subject = missing.length === 1 ? 'a required secret was' : `${missing.length} required secrets were`;
   return new SecretsError('SECRET_MISSING', `${subject} not found in any source. ${lines.join('. ')}`, {
     secret: missing[0],
-    next:
+    next: `${meant.slice(0, MAX_NAMES).join('')}${
       missing.length === 1
         ? 'Add it to a source, correct its name, or declare it .optional().'
-        : 'Add them to a source, correct their names, or declare them .optional().',
+        : 'Add them to a source, correct their names, or declare them .optional().'
+    }`,
   });
 }
 
@@ -80,7 +105,8 @@ export function noteOf({ source }: SourceReader): string | undefined {
 /** Lists the names in a source. A failure here must not hide the missing name. */
 async function inventoryOf({ source }: SourceReader): Promise<readonly string[]> {
   try {
-    return await source.inventory();
+    const names = (async () => source.inventory())();
+    return await bounded(names, INVENTORY_MS, () => new Error('timed out'));
   } catch {
     return [];
   }

@@ -2,6 +2,7 @@ import type { Definition, Expiry } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { unrefTimer } from '../internal/time';
 import { unseal } from '../secret/secret';
+import { withNames } from './names';
 import type { Problems } from './problems';
 import type { Entry } from './resolve';
 import type { ExpiringEvent, ExpiryReport } from './types';
@@ -116,14 +117,19 @@ export class ExpiryWatch {
 
   #warn(name: string, review: Review): void {
     const { definitions, warnings: problems } = this.#options;
-    const { secret } = review.entry;
+    const { secret, suspect } = review.entry;
     const own = definitions.get(name)?.warnings?.(unseal(secret) as object) ?? [];
     const expired = expiredWarnings(name, review.expiries);
-    const warnings = [...own, ...expired.filter(({ code }) => !own.some((one) => one.code === code))];
+    const warnings = [
+      ...suspect,
+      ...own,
+      ...expired.filter(({ code }) => !own.some((one) => one.code === code)),
+    ];
     for (const warning of warnings) {
       const { code, what, next } = warning;
       const facts = { secret: name, source: secret.source, next };
-      problems.set(name, code, new SecretsError(code, what, facts), secret.version);
+      const named = withNames(what, name, definitions.get(name)?.lookups ?? []);
+      problems.set(name, code, new SecretsError(code, named, facts), secret.version);
     }
     const codes = warnings.map(({ code }) => code as string);
     for (const code of review.warnings) {

@@ -58,6 +58,8 @@ export interface Step {
   readonly incomplete: ReadonlySet<SourceReader>;
   /** Sources to read again at once, because they hold the value of a name that still has none. */
   readonly awaited: ReadonlySet<SourceReader>;
+  /** Sources to read again soon, because a name vanished while other values changed. */
+  readonly unconfirmed: ReadonlySet<SourceReader>;
   /** The problem of each name, or `undefined` for none. Names that this refresh says nothing about are absent. */
   readonly problems: ReadonlyMap<string, Problem | undefined>;
   /** Discovered names that no source has anymore. */
@@ -158,6 +160,7 @@ export function nextGeneration(
     },
     changes,
     awaited: draft.awaited,
+    unconfirmed: draft.unconfirmed,
     incomplete,
     problems,
     forgotten,
@@ -215,6 +218,10 @@ class Draft {
       if (here.kind === 'unseen' && !this.#current.entries.has(name)) sources.add(here.source);
     }
     return sources;
+  }
+
+  get unconfirmed(): ReadonlySet<SourceReader> {
+    return new Set(this.#lacking.keys());
   }
 
   /** Sources with a value that was not used, because a source of higher precedence may have it and did not answer. */

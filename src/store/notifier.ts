@@ -14,7 +14,7 @@ export class Notifier {
   readonly #owner: OfStore;
   readonly #events: Events<StoreEvents>;
   /** Reports buffered until `open` succeeds. If it fails, its rejection carries the error instead. */
-  #buffered: (() => void)[] | undefined = [];
+  #buffered: { readonly error: SecretsError | undefined; readonly tell: () => void }[] | undefined = [];
 
   constructor(owner: OfStore) {
     this.#owner = owner;
@@ -40,7 +40,7 @@ export class Notifier {
   opened(): void {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
-    for (const tell of buffered) tell();
+    for (const { tell } of buffered) tell();
   }
 
   changed(event: ChangeEvent): void {
@@ -55,7 +55,7 @@ export class Notifier {
       publish('hot-secrets:store:error', () => ({ ...this.#owner, ...failureOf(error) }));
       if (this.#events.has('error')) this.#events.emit('error', error);
       else warn(error);
-    });
+    }, error);
   }
 
   /** Reports an error of a resource to the `error` listeners; false if there are none. The resource publishes it itself. */
@@ -66,6 +66,12 @@ export class Notifier {
   }
 
   recovered(error: SecretsError): void {
+    // What was wrong only while the store opened is not worth a word.
+    const told = this.#buffered?.findIndex((report) => report.error === error) ?? -1;
+    if (told >= 0) {
+      this.#buffered?.splice(told, 1);
+      return;
+    }
     this.#tell(() => {
       publish('hot-secrets:store:recovered', () => ({ ...this.#owner, ...failureOf(error) }));
       this.#events.emit('recovered', error);
@@ -98,8 +104,8 @@ export class Notifier {
     else this.error(failure);
   }
 
-  #tell(tell: () => void): void {
-    if (this.#buffered !== undefined) this.#buffered.push(tell);
+  #tell(tell: () => void, error?: SecretsError): void {
+    if (this.#buffered !== undefined) this.#buffered.push({ error, tell });
     else tell();
   }
 }

@@ -49,6 +49,11 @@ async function defaultSources(): Promise<Source[]> {
   const { SECRETS_PATH: named, AZURE_KEY_VAULT_ENDPOINT: vaultUrl } = process.env;
   const mount = named ? mountedFiles(named) : mountedFiles(DEFAULT_MOUNT, { optional: true });
   if (!vaultUrl) return [mount, environment()];
+  if (!URL.canParse(vaultUrl) || new URL(vaultUrl).protocol !== 'https:') {
+    const what = 'the variable AZURE_KEY_VAULT_ENDPOINT must be an https address';
+    const next = 'Set it to https://NAME.vault.azure.net, or remove it.';
+    throw new SecretsError('OPTION_INVALID', what, { next });
+  }
   const { keyVault } = await import('../sources/key-vault/key-vault');
   return [mount, keyVault({ vaultUrl, list: true }), environment()];
 }

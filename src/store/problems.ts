@@ -4,7 +4,11 @@ interface Problem {
   readonly error: SecretsError;
   /** Equal causes are reported once. */
   readonly cause: string;
+  /** Errors that this one followed without a recovery between them. They end with it. */
+  readonly earlier: readonly SecretsError[];
 }
+
+const MAX_EARLIER = 100;
 
 /** Called when a problem starts and when it ends. */
 export interface ProblemListener {
@@ -24,8 +28,10 @@ export class Problems<Subject> {
   set(subject: Subject, about: string, error: SecretsError, detail = ''): void {
     const cause = `${error.code} ${detail}`;
     const ofSubject = this.#active.get(subject) ?? new Map<string, Problem>();
-    if (ofSubject.get(about)?.cause === cause) return;
-    this.#active.set(subject, ofSubject.set(about, { error, cause }));
+    const before = ofSubject.get(about);
+    if (before?.cause === cause) return;
+    const earlier = before === undefined ? [] : [...before.earlier, before.error].slice(-MAX_EARLIER);
+    this.#active.set(subject, ofSubject.set(about, { error, cause, earlier }));
     this.#listener.started(error);
   }
 
@@ -35,7 +41,7 @@ export class Problems<Subject> {
     if (ofSubject === undefined || problem === undefined) return;
     ofSubject.delete(about);
     if (ofSubject.size === 0) this.#active.delete(subject);
-    this.#listener.solved(problem.error);
+    for (const error of [...problem.earlier, problem.error]) this.#listener.solved(error);
   }
 
   get(subject: Subject, about: string): SecretsError | undefined {

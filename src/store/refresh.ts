@@ -9,6 +9,9 @@ import type { SourceReader, SourceReading } from './source-reader';
 /** How long a refresh waits for slow sources before it makes a generation of the others, in milliseconds. */
 export const PATIENCE_MS = 250;
 
+/** How long the rest of a half-written pair may take, in milliseconds, before a name that vanished with it is dropped. */
+const CONFIRM_MS = 500;
+
 let refreshes = 0;
 
 /** A hint, or a call of `refresh()`. */
@@ -162,9 +165,21 @@ export class Refresher {
     for (const reader of step.incomplete) reader.forget();
     for (const name of step.forgotten) catalog.definitions.delete(name);
     this.#host.advance(step, trigger);
+    this.#confirm(step.unconfirmed, trigger);
     if (step.awaited.size === 0 || followsUp) return;
     const readers = [...step.awaited];
     void detached(() => this.refresh({ trigger, readers, force: true, followsUp: true }));
+  }
+
+  /** Reads sources again soon, because a generation without a name waits for a second reading that lacks it. */
+  #confirm(unconfirmed: ReadonlySet<SourceReader>, trigger: string): void {
+    if (unconfirmed.size === 0) return;
+    const readers = [...unconfirmed];
+    detached(() =>
+      unrefTimer(CONFIRM_MS, () => {
+        if (!this.#host.signal.aborted) void this.refresh({ trigger, readers, force: true });
+      }),
+    );
   }
 
   /** Publishes the start; the function that it returns publishes the end. */

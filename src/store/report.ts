@@ -35,7 +35,8 @@ export function healthOf(input: ReportInput, expiries: readonly ExpiryReport[]):
     const codes = [...(problem === undefined ? [] : [problem]), ...warningsOf(input, name)];
     return codes.map((code) => ({ name, problem: code }));
   });
-  const degraded = secrets.length > 0 || sources.some(({ status }) => status === 'degraded');
+  const degraded =
+    secrets.some(({ name }) => counts(input, name)) || sources.some(({ status }) => status === 'degraded');
   const stale = sources.some(({ status }) => status === 'stale');
   return {
     status: stale ? 'stale' : degraded ? 'degraded' : 'ok',
@@ -65,6 +66,14 @@ function reportSecret(input: ReportInput, name: string): SecretReport {
     problem: problemOf(input, name),
     warnings: warningsOf(input, name),
   };
+}
+
+/** A listed file that nobody reads, and that cannot be a secret, is shown but does not make the store worse. */
+function counts({ catalog, generation }: ReportInput, name: string): boolean {
+  const { discovery } = catalog;
+  if (discovery === undefined || discovery.asked.has(name) || generation.entries.has(name)) return true;
+  const kind = generation.problems.get(name)?.kind;
+  return kind !== 'invalid';
 }
 
 function problemOf({ problems }: ReportInput, name: string): SecretsErrorCode | undefined {

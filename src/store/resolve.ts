@@ -1,6 +1,6 @@
 import type { Definition } from '../definitions/definition';
 import { secret } from '../definitions/secret';
-import { isSecretsError, SecretsError } from '../errors';
+import { isSecretsError, SecretsError, withFacts } from '../errors';
 import { builtin } from '../internal/builtins';
 import { describeError } from '../internal/describe-error';
 import { isThenable } from '../internal/events';
@@ -11,6 +11,7 @@ import { fingerprint } from '../secret/fingerprint';
 import { type Lookup, lookup } from '../secret/lookup';
 import { type Secret, seal, unseal } from '../secret/secret';
 import type { FoundReading, Reading } from '../sources/source';
+import { bothNames, withNames } from './names';
 import type { SourceReader, SourceReading } from './source-reader';
 
 /** The current box of a name, and its previous boxes with the time until which `revealWithPrevious` returns them. */
@@ -20,6 +21,8 @@ export interface Entry {
   readonly digest: string;
   readonly source: SourceReader;
   readonly previous: readonly { readonly secret: Secret<unknown>; readonly until: number }[];
+  /** Problems of the stored bytes, which are used nevertheless. */
+  readonly suspect: readonly SecretsError[];
 }
 
 /** What is left of the answer of a source for one name. */
@@ -97,7 +100,7 @@ export async function resolve(
       if (current === undefined || !serves) continue;
       // This refresh did not read the source, so nothing is new: its last reading may have been held back.
       const read = evidence.readings.get(reader)?.answers !== undefined;
-      return { here: read ? vanished(name, current) : { kind: 'unseen', source: reader }, above };
+      return { here: read ? vanished(name, definition, current) : { kind: 'unseen', source: reader }, above };
     }
     const found = findIn(reader, view, name, definition, current, evidence);
     // Most values are there at once, and a wait for each of them would cost more than the value.
@@ -142,11 +145,14 @@ function findIn(
   const reading = evidence.readings.get(reader);
   const answers = reading?.answers && definition.lookups.map((one) => answerFor(one, reading));
   const failed = answers?.find((answer) => answer?.status === 'failed');
-  if (failed !== undefined) return problem(failed.error, reader, 'failed');
+  if (failed !== undefined) {
+    const what = withNames(failed.error.what, name, definition.lookups);
+    return problem(withFacts(failed.error, { secret: name }, what), reader, 'failed');
+  }
   const found = answers?.filter((answer) => answer?.status === 'found') ?? [];
   if (found.length === 0 || answers === undefined) {
     // The source was read, then failed before a generation was made: the reading counts.
-    if (answers !== undefined && current?.source === reader) return vanished(name, current);
+    if (answers !== undefined && current?.source === reader) return vanished(name, definition, current);
     // The failure of a whole source is reported once, not once for each name.
     if (view.failure === undefined || current !== undefined) return { kind: 'unseen', source: reader };
     return problem(view.failure, reader, 'read');
@@ -209,6 +215,7 @@ function decode(
   }
   const origin = found.flatMap((answer) => (answer === NO_PART ? [] : [answer.origin])).join(', ');
   const source = reader.source.name;
+  const suspect = problemsOf(found);
   const taken = (value: unknown): Finding => {
     assertBegun(name, found);
     const before = current?.source === reader && !same ? (unseal(current.secret) as object) : undefined;
@@ -234,19 +241,26 @@ function decode(
       owner,
     );
     const previous = same ? current.previous : previousOf(current, definition.keepPreviousMs, now);
-    return { kind: 'value', entry: { secret: box, digest, source: reader, previous } };
+    return { kind: 'value', entry: { secret: box, digest, source: reader, previous, suspect } };
   };
   const refused = (error: unknown): Finding => {
     const known = isSecretsError(error) ? error : undecodable(name, error);
-    const located = new SecretsError(known.code, `${known.what} (read from ${origin})`, {
-      secret: name,
-      source,
-      next: known.next,
-    });
+    const located = new SecretsError(
+      known.code,
+      `${withNames(known.what, name, definition.lookups)} (read from ${origin})`,
+      {
+        secret: name,
+        source,
+        next: known.next,
+      },
+    );
     return problem(located, reader, isEarly(located) ? 'early' : 'invalid', digest);
   };
   try {
-    const decoded = definition.decode(found.map(({ bytes }) => bytes));
+    const decoded = definition.decode(
+      found.map(({ bytes }) => bytes),
+      (problem) => suspect.push(problem),
+    );
     if (!isThenable(decoded)) return taken(decoded);
     // If a schema never settles, later refreshes must still run.
     const inTime = bounded(Promise.resolve(decoded), timeoutMs, () => decodingTimedOut(name, timeoutMs));
@@ -254,6 +268,10 @@ function decode(
   } catch (error) {
     return refused(error);
   }
+}
+
+function problemsOf(found: readonly FoundReading[]): SecretsError[] {
+  return found.flatMap(({ problems = [] }) => problems);
 }
 
 /** @throws `VALUE_NOT_YET_VALID` if the source says that a value must not be used yet. */
@@ -315,12 +333,15 @@ export function lookUp(
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);
     const label = { name, version, source: reader.source.name, origin, loadedAt: now, attributes };
-    const box = seal(label, discovered(name).decode([bytes]), owner);
+    const suspect = problemsOf([answer]);
+    const value = discovered(name).decode([bytes], (problem) => suspect.push(problem));
+    const box = seal(label, value, owner);
     return {
       secret: box,
       digest: [digest, ...tagDigest(attributes)].join('.'),
       source: reader,
       previous: [],
+      suspect,
     };
   }
   return undefined;
@@ -335,8 +356,8 @@ function problem(
   return { kind: 'problem', problem: { error, source, kind, cause } };
 }
 
-function vanished(name: string, { secret, source }: Entry): Finding {
-  const what = `"${name}" is gone from ${secret.source} (${secret.origin})`;
+function vanished(name: string, { lookups }: Definition<unknown>, { secret, source }: Entry): Finding {
+  const what = `${bothNames(name, lookups)} is gone from ${secret.source} (${secret.origin})`;
   const error = new SecretsError('SECRET_VANISHED', what, {
     secret: name,
     source: secret.source,

@@ -104,7 +104,10 @@ export class StoreSnapshot<V> implements Snapshot<V> {
     const { declared } = this.#store;
     if (declared?.has(name)) return undefined;
     const refused = this.#of.refused.get(name);
-    if (refused !== undefined) throw refused;
+    if (refused !== undefined) {
+      this.#asked?.add(name);
+      throw refused;
+    }
     const entry = declared === undefined ? this.#findOnDemand(name) : undefined;
     if (entry === undefined) {
       throw nameUnknown(name, [...(declared ?? this.#entries.keys())], this.#of.views.keys());

@@ -56,9 +56,13 @@ export class SourceReader {
     return this.#lastReadAt !== undefined || this.#failure !== undefined;
   }
 
-  async open(signal: AbortSignal): Promise<void> {
+  async open(signal: AbortSignal, timeoutMs: number): Promise<void> {
+    const limitMs = timeoutMs + (this.source.waitForSecretsMs ?? 0);
+    const opening = (async () => this.source.open?.(signal))();
     try {
-      await this.source.open?.(signal);
+      await bounded(opening, limitMs + GRACE_MS, () =>
+        this.#problem(`the source ${this.source.name} did not open within ${limitMs} ms`),
+      );
     } catch (error) {
       throw this.asSecretsError(error);
     }
@@ -151,7 +155,7 @@ export class SourceReader {
       if (reading.status === 'failed') return { status: 'failed', error: this.asSecretsError(reading.error) };
       if (reading.status !== 'found')
         throw this.#invalid(`answered for "${name}" with an unknown status`, name);
-      const { bytes, version, attributes } = reading;
+      const { bytes, version, attributes, problems } = reading;
       if (!builtin('util').types.isUint8Array(bytes))
         throw this.#invalid(`returned "${name}" as something other than bytes`, name);
       const origin = typeof reading.origin === 'string' ? reading.origin : this.source.name;
@@ -161,6 +165,7 @@ export class SourceReader {
         origin,
         ...(typeof version === 'string' && { version }),
         ...(attributes !== undefined && { attributes: sealAttributes(attributes) }),
+        ...(Array.isArray(problems) && { problems: problems.map((problem) => this.asSecretsError(problem)) }),
       };
     } catch (error) {
       if (isSecretsError(error)) return { status: 'failed', error };

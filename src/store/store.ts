@@ -1,15 +1,16 @@
 import type { Definition } from '../definitions/definition';
-import { SecretsError } from '../errors';
+import type { SecretsError } from '../errors';
 import { builtin, inspectCustom } from '../internal/builtins';
-import { describeError } from '../internal/describe-error';
 import { isThenable, type ListenOptions } from '../internal/events';
-import { kindOf, readOptions, text } from '../internal/options';
+import { readOptions, text } from '../internal/options';
+import { realNow } from '../internal/real-time';
 import { detached } from '../internal/time';
 import { type OfStore, publish } from '../observe/channels';
 import { makeObserved } from '../observe/observed';
 import type { Masked, redactor } from '../redact/redactor';
 import type { Source, SourceListener } from '../sources/source';
-import { assertComplete, refreshBroke, storeClosed } from './errors';
+import { closeSources } from './close-sources';
+import { assertComplete, isComplete, notListener, refreshBroke, storeClosed } from './errors';
 import { ExpiryWatch } from './expiry';
 import { type Catalog, emptyGeneration, type Generation, type Step } from './generation';
 import { Notifier } from './notifier';
@@ -29,6 +30,7 @@ import type {
   StoreListeners,
   StoreReport,
 } from './types';
+import { waitForSecrets } from './wait-for-secrets';
 
 interface Setup {
   readonly name: string;
@@ -65,6 +67,7 @@ export class LiveStore<V> implements SecretStore<V> {
   readonly #expiry: ExpiryWatch;
   readonly #refresher: Refresher;
   readonly #abort = new AbortController();
+  readonly #timeoutMs: number;
   readonly #stops: (() => void | Promise<void>)[] = [];
   /** Boxes that current and earlier snapshots found on demand. `redact` masks them too. */
   #foundOnDemand: (readonly [name: string, masked: Masked])[] = [];
@@ -79,6 +82,7 @@ export class LiveStore<V> implements SecretStore<V> {
   constructor({ name, sources, definitions, listeners, timeoutMs, expiryThresholdsDays }: Setup) {
     const { store, storeId } = makeObserved(this, name, (error) => this.#notifier.resourceError(error));
     this.#owner = { store, storeId };
+    this.#timeoutMs = timeoutMs;
     this.#readers = sources.map((source, rank) => new SourceReader(source, rank));
     this.#declared = definitions && new Set(definitions.keys());
     this.#catalog = {
@@ -123,22 +127,29 @@ export class LiveStore<V> implements SecretStore<V> {
 
   /** Opens the sources, watches them and takes the first snapshot. If that fails, closes everything it opened. */
   async open(): Promise<this> {
-    const startedAt = performance.now();
+    const startedAt = realNow();
     try {
       const [{ redactor }] = await Promise.all([
         import('../redact/redactor'),
-        ...this.#readers.map((reader) => reader.open(this.#abort.signal)),
+        ...this.#readers.map((reader) => reader.open(this.#abort.signal, this.#timeoutMs)),
       ]);
       this.#redactor = redactor;
       // Watch before the first read, so that no change in between is lost.
       for (const reader of this.#readers) this.#watchSource(reader);
       await this.#refresh('open', this.#readers, true, Number.POSITIVE_INFINITY);
+      await waitForSecrets({
+        readers: this.#readers,
+        startedAt,
+        signal: this.#abort.signal,
+        isComplete: () => isComplete(this.#generation, this.#catalog),
+        refresh: (readers) => this.#refresh('open', readers, false, Number.POSITIVE_INFINITY),
+      });
       await assertComplete(this.#generation, this.#catalog);
       // An open store has a generation, even if it found no secrets yet.
       const { discovery } = this.#catalog;
       if (discovery !== undefined) discovery.openedWith = new Set(this.#generation.entries.keys());
       if (this.generation === 0) this.#replace({ ...this.#generation, number: 1 });
-      this.#publishOpened(performance.now() - startedAt);
+      this.#publishOpened(realNow() - startedAt);
       return this;
     } catch (error) {
       await this.close();
@@ -188,16 +199,7 @@ export class LiveStore<V> implements SecretStore<V> {
     listener: (current: Boxes<V>[K], previous: Boxes<V>[K] | undefined) => void,
   ): () => void {
     let current = this.snapshot().get(name);
-    if (typeof listener !== 'function') {
-      throw new SecretsError(
-        'OPTION_INVALID',
-        `the listener of "${name}" must be a function, not ${kindOf(listener)}`,
-        {
-          secret: name,
-          next: `Call watch('${name}', (current, previous) => …).`,
-        },
-      );
-    }
+    if (typeof listener !== 'function') throw notListener(name, listener);
     const first: unknown = listener(current, undefined);
     if (isThenable(first)) first.then(undefined, (error) => this.#notifier.listenerFailed('change', error));
     return this.#notifier.on('change', ({ changes }) => {
@@ -282,16 +284,7 @@ export class LiveStore<V> implements SecretStore<V> {
     this.#snapshot = new ClosedSnapshot(this.generation);
     // Emit first, so that listeners can release their resources.
     this.#notifier.closing(this.generation);
-    const warn = (error: unknown) =>
-      process.emitWarning(`hot-secrets: closing a source failed with ${describeError(error)}`);
-    const closes = this.#readers.map(
-      ({ source }) =>
-        () =>
-          source.close?.(),
-    );
-    await Promise.all(
-      [...this.#stops, ...closes].map(async (stop) => stop()).map((done) => done.catch(warn)),
-    );
+    await closeSources(this.#stops, this.#readers);
   }
 
   #refresh(
@@ -371,7 +364,7 @@ export class LiveStore<V> implements SecretStore<V> {
   }
 
   /** Adds an undeclared name that a snapshot found to the catalog: refreshes read it, and it moves up when its file appears. */
-  #noteFound(name: string, { secret }: Entry): void {
+  #noteFound(name: string, { secret, suspect }: Entry): void {
     this.#foundOnDemand = [[name, { secret, previous: [] }] as const, ...this.#foundOnDemand].slice(
       0,
       MAX_FOUND,
@@ -380,6 +373,12 @@ export class LiveStore<V> implements SecretStore<V> {
     if (this.#closing !== undefined) return;
     this.#catalog.discovery?.asked.add(name);
     if (!this.#catalog.definitions.has(name)) this.#catalog.definitions.set(name, discovered(name));
+    // Later, because the application is reading the value just now. The sources may have nothing new for a long time.
+    if (suspect.length > 0) queueMicrotask(() => this.#reviewValues());
+  }
+
+  #reviewValues(): void {
+    if (this.#closing === undefined) this.#expiry.update(this.#current().entries);
   }
 
   #reportInput(): ReportInput {

@@ -79,6 +79,21 @@ describe.each(Object.entries(frameworks))('the endpoints of %s', (_name, start: 
     expect((await ask('/-/secrets/ready', { method: 'POST' })).status).toBe(405);
   });
 
+  it('does not reload for a page of another site, which has the password that the browser remembers', async () => {
+    const { source, store, ask, ops } = await startWithEndpoints(start);
+    source.set({ password: `${MARKER}-1` });
+    const reload = async (headers: Record<string, string>) =>
+      (await ask('/-/secrets/reload', { method: 'POST', as: ops, body: 'a=b', headers })).status;
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect(await reload({ ...form, origin: 'https://evil.example' })).toBe(403);
+    expect(await reload({ ...form, 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(store.generation).toBe(1);
+    expect(await reload({ ...form, 'sec-fetch-site': 'same-origin' })).toBe(200);
+    // A link from elsewhere may lead to the page.
+    const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', accept: 'text/html' };
+    expect((await ask('/-/secrets', { as: ops, headers: link })).status).toBe(200);
+  });
+
   it('answers a request to an endpoint before its huge body has arrived', async () => {
     const { app } = await startWithEndpoints(start);
     const { asked, answered } = openRequest(`${app.url}/-/secrets/reload`, {

@@ -43,8 +43,54 @@ const VAULT_FAULTS: Row[] = [
   [{ kind: 'unavailable' }, 'VAULT_UNAVAILABLE', 'answered with status 503', 'retries'],
   [{ kind: 'unavailable', status: 500 }, 'VAULT_UNAVAILABLE', 'answered with status 500', 'retries'],
   [{ kind: 'unavailable', status: 408 }, 'VAULT_UNAVAILABLE', 'answered with status 408', 'retries'],
-  // The Azure client loses the status.
-  [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'TypeError', 'retries'],
+  [
+    { kind: 'private' },
+    'VAULT_FIREWALL',
+    'accepts no request from a public network',
+    'emulator.vault.azure.net must resolve to a private address',
+  ],
+  // The Azure client loses the status of an error without a code.
+  [{ kind: 'empty-body' }, 'VAULT_UNAVAILABLE', 'answered with status 500 with no body', 'retries'],
+  [{ kind: 'html', status: 502 }, 'VAULT_UNAVAILABLE', 'status 502 with text/html', 'Check the proxies'],
+  [{ kind: 'html' }, 'VAULT_RESPONSE_INVALID', 'status 200 with text/html', 'whether a proxy answers'],
+  [
+    { kind: 'html', status: 403 },
+    'VAULT_RESPONSE_INVALID',
+    'status 403 with text/html',
+    'whether a proxy answers',
+  ],
+  [
+    { kind: 'html', status: 404 },
+    'VAULT_RESPONSE_INVALID',
+    'status 404 with text/html',
+    'whether a proxy answers',
+  ],
+  [
+    { kind: 'html', status: 302 },
+    'VAULT_RESPONSE_INVALID',
+    'status 302 with text/html',
+    'whether a proxy answers',
+  ],
+  [
+    { kind: 'empty-body', status: 404 },
+    'VAULT_RESPONSE_INVALID',
+    'status 404 with no body',
+    'Check vaultUrl',
+  ],
+  [
+    { kind: 'empty-body', status: 403 },
+    'VAULT_RESPONSE_INVALID',
+    'status 403 with no body',
+    'Check vaultUrl',
+  ],
+  [
+    { kind: 'other-service' },
+    'VAULT_RESPONSE_INVALID',
+    '404 without the code SecretNotFound',
+    'Check vaultUrl',
+  ],
+  [{ kind: 'html', status: 407 }, 'VAULT_PROXY_REFUSED', 'demands a login', 'HTTPS_PROXY'],
+  [{ kind: 'html', status: 429 }, 'VAULT_THROTTLED', 'throttles requests', 'Raise refreshIntervalMs'],
   [{ kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', 'that is not JSON', 'whether a proxy answers'],
   [{ kind: 'reset' }, 'VAULT_UNAVAILABLE', 'ECONNRESET', 'retries'],
   [{ kind: 'hang-before-headers' }, 'VAULT_TIMEOUT', 'did not answer within 300 ms', 'retries'],
@@ -52,7 +98,12 @@ const VAULT_FAULTS: Row[] = [
 ];
 
 /** The store retries these after a minute, not after a second. */
-const RETRIED_LATE: SecretsErrorCode[] = ['VAULT_UNAUTHORIZED', 'VAULT_DENIED', 'VAULT_FIREWALL'];
+const RETRIED_LATE: SecretsErrorCode[] = [
+  'VAULT_UNAUTHORIZED',
+  'VAULT_DENIED',
+  'VAULT_FIREWALL',
+  'VAULT_PROXY_REFUSED',
+];
 
 describe('a vault that fails', () => {
   it.each(VAULT_FAULTS)(
@@ -67,7 +118,7 @@ describe('a vault that fails', () => {
       await store.refresh();
       expect(store.reveal('key')).toBe(FIRST);
       expect(log.errors).toMatchObject([{ code, source: 'key-vault', what: expect.stringContaining(what) }]);
-      expect(log.errors[0]?.message).toContain(vault.vaultUrl);
+      expect(log.errors[0]?.message).toContain(new URL(vault.vaultUrl).hostname);
       expect(log.errors[0]?.next).toContain(next);
       expect(store.health().status).toBe('degraded');
       const said = [log, store.report(), store.health(), store, source];
@@ -109,6 +160,28 @@ describe('a vault that fails', () => {
       what: expect.stringContaining('permission to list secrets'),
       next: expect.stringContaining('--secret-permissions list'),
     });
+  });
+});
+
+describe('a 404 that is not of the vault', () => {
+  it.each([
+    { kind: 'other-service' },
+    { kind: 'html', status: 404 },
+    { kind: 'empty-body', status: 404 },
+    { kind: 'html', status: 410 },
+  ] as const)('reads no secret from the next source after a strange 404 (%o)', async (fault) => {
+    const vault = await startVault({ secrets: values });
+    const below = memory({ key: 'of memory', other: 'of memory' });
+    const lift = vault.fail(fault);
+    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 500 }), below);
+    expect(error.code).toBe('VAULT_RESPONSE_INVALID');
+    // Nothing was read yet, so nothing stays in use.
+    expect(error.message).not.toContain('stay in use');
+    lift();
+    const { store } = await openStore(NAMES, sourceOf(vault), below);
+    vault.fail(fault);
+    await store.refresh();
+    expect(store.get('key')).toMatchObject({ source: 'key-vault' });
   });
 });
 

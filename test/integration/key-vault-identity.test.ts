@@ -42,7 +42,13 @@ const REFUSED: Row[] = [
     'the projected token expired at 20',
     'Check the clocks',
   ],
-  [{ forged: true }, 'IDENTITY_FAILED', 'AADSTS700027', 'https://login.microsoftonline.com/error'],
+  [{ startsInMs: 7_200_000 }, 'IDENTITY_CLOCK_SKEW', 'is valid only from 20', 'Compare the clocks'],
+  [
+    { forged: true },
+    'IDENTITY_REFUSED',
+    'a signature that does not verify (AADSTS700027)',
+    'publishes the keys',
+  ],
   [{ content: '' }, 'IDENTITY_TOKEN_FILE', 'is empty', 'azure.workload.identity/use'],
   [
     { content: 'not-a-token-but-private' },
@@ -73,6 +79,43 @@ describe('a workload identity without a token', () => {
     await store.refresh();
     expect(log.recovered.map((one) => one.code)).toEqual([code]);
     expectNothingSecret(vault, [VALUE, 'not-a-token-but-private'], [log, store.report()]);
+  });
+
+  it.each([7000222, 7000215, 53003, 50076, 999999])(
+    'asks Entra ID once, at start and later, when it refuses the identity (AADSTS%i)',
+    async (number) => {
+      const vault = await startVault({ secrets: { key: VALUE } });
+      const lift = vault.fail({ at: 'entra', kind: 'refused', number });
+      const requests = requestsOf(vault);
+      const start = performance.now();
+      const error = await refusal(NAMES, sourceOf(vault));
+      expect(performance.now() - start).toBeLessThan(5_000);
+      expect(error).toMatchObject({
+        code: 'IDENTITY_REFUSED',
+        what: expect.stringContaining(`AADSTS${number}`),
+      });
+      expect(error.message).not.toContain('stay in use');
+      expect(requests.at('token 401')).toBe(1);
+      lift();
+      const { store, log } = await openStore(NAMES, sourceOf(vault));
+      vault.revokeTokens();
+      vault.fail({ at: 'entra', kind: 'refused', number });
+      await store.refresh();
+      const asked = requests.at('token 401');
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      expect(requests.at('token 401')).toBe(asked);
+      expect(log.codes()).toEqual(['IDENTITY_REFUSED']);
+    },
+  );
+
+  it('reports an answer that is not of Entra ID as that', async () => {
+    const vault = await startVault({ secrets: { key: VALUE } });
+    vault.fail({ at: 'entra', kind: 'html', status: 403 });
+    expect(await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 500 }))).toMatchObject({
+      code: 'IDENTITY_FAILED',
+      what: 'login.microsoftonline.com sent an answer that is not of Entra ID: status 403 with text/html',
+      next: expect.stringContaining('proxy'),
+    });
   });
 
   it('reports a missing token file with its path', async () => {
@@ -160,7 +203,7 @@ describe('the identity of keyVault', () => {
         throw new OwnError('with the password hunter2');
       },
     };
-    const error = await refusal(NAMES, sourceOf(vault, { credential, startTimeoutMs: 100 }));
+    const error = await refusal(NAMES, sourceOf(vault, { credential, startTimeoutMs: 1_000 }));
     expect(error).toMatchObject({ code: 'IDENTITY_FAILED', what: expect.stringContaining('OwnError') });
     expectNothingSecret(vault, ['hunter2'], error);
   });

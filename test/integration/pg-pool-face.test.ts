@@ -49,6 +49,83 @@ describe('the pool of createPool()', () => {
     expect(pool.ended).toBe(true);
   });
 
+  it('returns undefined from end() with a callback, whose error is not a rejection', async () => {
+    const role = await harness.role('first');
+    const { pool: make } = await poolHarness(harness, role, 'first');
+    const pool = make();
+    await pool.query('select 1');
+    const thrown: unknown[] = [];
+    const rejected: unknown[] = [];
+    const note = (error: unknown, origin: string) =>
+      (origin === 'unhandledRejection' ? rejected : thrown).push(error);
+    const before = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', note);
+    try {
+      const failure = new Error('of the callback');
+      const result: unknown = pool.end(() => {
+        throw failure;
+      });
+      expect(result).toBeUndefined();
+      await waitFor(() => thrown.length + rejected.length > 0);
+      expect([thrown, rejected]).toEqual([[failure], []]);
+    } finally {
+      process.off('uncaughtException', note);
+      for (const listener of before) process.on('uncaughtException', listener);
+    }
+    // Every further end() answers in its own form.
+    expect(pool.end()).toBeInstanceOf(Promise);
+    await new Promise<void>((resolve) => {
+      expect(pool.end(resolve) as unknown).toBeUndefined();
+    });
+  });
+
+  it('returns the class of promises that the recipe names from every method', async () => {
+    class OwnPromise<T> extends Promise<T> {}
+    const role = await harness.role('first');
+    const pool = (await poolHarness(harness, role, 'first')).pool({ Promise: OwnPromise } as never);
+    const returned: unknown[] = [pool.query('select 1'), pool.connect().then((one) => one.release())];
+    await Promise.all(returned);
+    returned.push(pool.end(), pool.end());
+    await Promise.all(returned);
+    for (const one of returned) expect(one).toBeInstanceOf(OwnPromise);
+  });
+
+  it('shows the Client of pg or of the recipe, whose own clients are not part of the pool', async () => {
+    const role = await harness.role('first');
+    const { mount, pool: make } = await poolHarness(harness, role, 'first');
+    class OwnClient extends pg.Client {}
+    for (const [pool, Client] of [
+      [make({ max: 1 }), pg.Client],
+      [make({ max: 1, Client: OwnClient as never }), OwnClient],
+    ] as const) {
+      const shown = pool as typeof pool & { Client: typeof pg.Client };
+      expect(shown.Client).toBe(Client);
+      await pool.query('select 1');
+      expect(shown.Client).toBe(Client);
+      // As Kysely makes one, to cancel a query.
+      const own = new shown.Client({ ...pool.options, password: pool.options.password as string });
+      await own.connect();
+      expect((await own.query('select current_user as me')).rows).toEqual([{ me: role }]);
+      expect([pool.totalCount, pool.rotation.staleCount]).toEqual([1, 0]);
+      const elsewhere = new shown.Client({ ...pool.options, password: 'wrong' });
+      await expect(elsewhere.connect()).rejects.toMatchObject({ code: '28P01' });
+      await pool.query('select 1');
+      await own.end();
+    }
+    const pool = make({ max: 1 });
+    const { Client } = pool as typeof pool & { readonly Client: typeof pg.Client };
+    const own = new Client({ ...pool.options, password: pool.options.password as string });
+    await own.connect();
+    await harness.alter(role, `password 'second'`);
+    await mount.rotate({ password: 'second' });
+    await waitFor(() => pool.options.password === 'second');
+    await pool.query('select 1');
+    expect(pool.rotation.staleCount).toBe(0);
+    await own.query('select 1');
+    await own.end();
+  });
+
   it('streams rows through pg-cursor', async () => {
     const role = await harness.role('first');
     const pool = (await poolHarness(harness, role, 'first')).pool();

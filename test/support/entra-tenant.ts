@@ -39,7 +39,9 @@ export interface Tenant {
   /** How often clients fetched the keys. */
   readonly fetches: number;
   /** Sets how the server answers from now on. */
-  behave(how: 'serve' | 'fail' | 'hang'): void;
+  behave(how: 'serve' | 'fail' | 'hang' | 'html' | 'empty' | 'redirect'): void;
+  /** Withdraws the oldest key. */
+  withdraw(): void;
   /** Adds a key, which signs from now on. Default: RS256, as Entra ID uses. */
   rotate(alg?: 'RS256' | 'ES256'): Promise<void>;
   token(options?: TokenOptions): Promise<string>;
@@ -58,12 +60,14 @@ export async function startTenant({
   let signing: { key: Key; kid: string };
   let how = 'serve';
   let fetches = 0;
+  let made = 0;
 
   const answer = (_request: IncomingMessage, response: ServerResponse) => {
     fetches += 1;
     if (how === 'hang') return;
-    response.writeHead(how === 'fail' ? 503 : 200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ keys }));
+    const status = how === 'fail' ? 503 : how === 'redirect' ? 302 : 200;
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(how === 'html' ? '<html>' : JSON.stringify({ keys: how === 'empty' ? [] : keys }));
   };
   const server = tls === undefined ? createHttp(answer) : createHttps(tls, answer);
   server.on('connection', (socket: Socket) => {
@@ -79,8 +83,9 @@ export async function startTenant({
 
   async function rotate(alg = 'RS256') {
     const shared = alg === 'RS256' && !hasOwnKeys;
-    const { publicKey, privateKey } = await (shared ? keyPair(keys.length) : generateKeyPair(alg));
-    const kid = `key-${keys.length + 1}`;
+    const { publicKey, privateKey } = await (shared ? keyPair(made) : generateKeyPair(alg));
+    made += 1;
+    const kid = `key-${made}`;
     // Entra ID publishes its keys without `alg`.
     keys.push({ ...(await exportJWK(publicKey)), kid, use: 'sig' });
     signing = { key: privateKey, kid };
@@ -96,6 +101,7 @@ export async function startTenant({
     behave(next) {
       how = next;
     },
+    withdraw: () => void keys.shift(),
     rotate,
     token({ claims = {}, expiresInS = 3_600, alg = 'RS256', kid = signing.kid, key = signing.key } = {}) {
       const now = Math.floor(Date.now() / 1000);

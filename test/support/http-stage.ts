@@ -1,4 +1,4 @@
-import { vi } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { SecretsError } from '../../src/errors';
 import { deferred } from './deferred';
 
@@ -40,5 +40,18 @@ export function recordWarnings(): { codes(): string[]; text(): string; [Symbol.d
     codes: () => spy.mock.calls.map(([, options]) => (options as unknown as { code: string }).code),
     text: () => spy.mock.calls.map(([message]) => String(message)).join('\n'),
     [Symbol.dispose]: () => spy.mockRestore(),
+  };
+}
+
+/** Moves the clock that measures how much time has passed. Timers keep their own. */
+export function fakeClock(): { advance(ms: number): void } {
+  const now = performance.now.bind(performance);
+  let ahead = 0;
+  const spy = vi.spyOn(performance, 'now').mockImplementation(() => now() + ahead);
+  onTestFinished(() => spy.mockRestore());
+  return {
+    advance(ms) {
+      ahead += ms;
+    },
   };
 }

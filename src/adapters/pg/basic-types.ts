@@ -40,6 +40,8 @@ export interface BasicPool extends EventEmitter, Queries {
   readonly waitingCount: number;
   readonly ending: boolean;
   readonly ended: boolean;
+  /** The settings that new connections use. Without the password when they are printed or spread. */
+  readonly options: BasicPoolConfig & { readonly max: number };
   connect(): Promise<BasicPoolClient>;
   end(): Promise<void>;
 }

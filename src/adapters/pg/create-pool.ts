@@ -11,7 +11,8 @@ import type { SecretStore } from '../../store/types';
 import type { BasicPool, BasicPoolConfig } from './basic-types';
 import { type Credential, credentialOf, probe, probeFailure, refusal } from './credential';
 import { assertJavaScript, isTooMany, type PgModule } from './pg-internals';
-import { createRotatingPool, type PoolEvents } from './rotating-pool';
+import type { PoolEvents } from './pool-types';
+import { createRotatingPool } from './rotating-pool';
 import { assertSpelling, SETTINGS } from './settings';
 
 /** Turns a snapshot into the options of a pool. Synchronous; the pool follows the secrets that it reads. */

@@ -1,6 +1,7 @@
 import type { PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
+import { hide } from '../../internal/hidden';
 import { PEERS } from '../../internal/peer';
 import { checkedContext } from '../tls/secure-context';
 import { abortLogin, type PgModule, refusalOf } from './pg-internals';
@@ -143,10 +144,10 @@ function withContext(name: string, config: PoolConfig): PoolConfig {
 export function applyTo(options: PoolConfig, { config }: Credential): void {
   const { password, max, min, idleTimeoutMillis, connectionTimeoutMillis, ...rest } = config;
   Object.assign(options, rest);
-  Object.defineProperty(options, 'password', {
-    configurable: true,
-    enumerable: false,
-    writable: true,
-    value: password,
-  });
+  hide(options, 'password', password);
+}
+
+/** pg only makes it not enumerable, and `%o` prints such properties. */
+export function hidePassword(holder: { readonly password?: unknown } | undefined): void {
+  if (holder?.password !== undefined) hide(holder, 'password', holder.password);
 }

@@ -21,6 +21,8 @@ export interface PendingItem {
  */
 export interface PoolInternals extends Pick<EventEmitter, 'on' | 'off'> {
   readonly options: PoolConfig & { readonly max: number };
+  /** The class of the clients. pg-pool makes each with `new this.Client(this.options)`. */
+  Client: PgModule['Client'];
   _clients: Client[];
   _idle: { readonly client: Client }[];
   _pendingQueue: PendingItem[];

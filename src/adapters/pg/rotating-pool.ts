@@ -1,10 +1,10 @@
-import type { Client, Pool, PoolConfig } from 'pg';
+import type { Client, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { Events } from '../../internal/events';
 import { deadline, unrefTimer } from '../../internal/time';
 import { warnOfListener } from '../../internal/warnings';
 import { Closing } from '../../rotation/lifetime';
-import { applyTo, type Credential, probe } from './credential';
+import { applyTo, type Credential, hidePassword, probe } from './credential';
 import { CredentialGate } from './credential-gate';
 import { LoginLanes, type LoginOutcome } from './login-lanes';
 import { PacedRetirement } from './paced-retirement';
@@ -16,46 +16,11 @@ import {
   type PgModule,
   refusalOf,
 } from './pg-internals';
+import type { PoolEvents, PoolSettings, RotatingPool } from './pool-types';
 import { type ClientEvents, type StampedClient, stampedClientClass } from './stamped-client';
 
 /** The longest wait for a credential with which no login has succeeded yet: a mistake in it should show soon. */
 const FIRST_WAIT_MS = 2000;
-
-/** Durations are milliseconds. */
-export interface PoolSettings {
-  readonly name: string;
-  readonly retireOverMs: number;
-  readonly authFailureWaitMs: number;
-  readonly listenDrainTimeoutMs: number;
-  readonly drainTimeoutMs: number;
-  readonly verifyTimeoutMs: number;
-}
-
-/** The events of the pool that its rotation hears. */
-export interface PoolEvents {
-  /** The first login with the current credential since an accepted one was refused. */
-  refused: { readonly error: Error; readonly waiting: number };
-  /** A probe tries the current credential again; a newer one may have arrived, too. */
-  probing: undefined;
-  /** The server accepts logins again. */
-  accepted: undefined;
-  /** The pool is ending. */
-  ending: undefined;
-}
-
-/** The pool's side of a rotation. */
-export interface RotatingPool extends Pool {
-  /** Makes new connections log in with this credential, and retires the others. */
-  swap(credential: Credential): void;
-  /** The open connections with another credential than the current one. */
-  stale(): StampedClient[];
-  /** Resolves when no connection of a credential remains, except those that hold a LISTEN. */
-  drained(credential: Credential, signal: AbortSignal): Promise<void>;
-  /** Gives the place of a connection to a login outside of the pool, for a server at its limit: see `PacedRetirement`. */
-  makeRoom(signal: AbortSignal): Promise<(() => void) | undefined>;
-  /** Closes the remaining connections of a credential, in use or not. */
-  force(credential: Credential, which: 'listening' | 'others'): void;
-}
 
 /** Makes a pool of pg that overrides the steps in which a credential matters, and calls `happenings`. */
 export function createRotatingPool(
@@ -82,10 +47,12 @@ export function createRotatingPool(
     readonly #logins = new WeakMap<StampedClient, (outcome: LoginOutcome) => void>();
     readonly #timers = new Set<() => void>();
     readonly #ended = new Closing();
+    readonly #StampedClient: PgModule['Client'];
     readonly #ending = new AbortController();
 
     constructor() {
       super(first.config);
+      hidePassword(this.options);
       assertInternals(this, Base.prototype);
       const Client = (first.config.Client ?? pg.Client) as PgModule['Client'];
       const clients = new Events<ClientEvents>(warnOfListener);
@@ -97,11 +64,7 @@ export function createRotatingPool(
         this.#open.delete(client);
         this.#changed();
       });
-      (this as unknown as { Client: PgModule['Client'] }).Client = stampedClientClass(
-        Client,
-        () => this.#credential,
-        clients,
-      );
+      this.#StampedClient = stampedClientClass(Client, () => this.#credential, clients);
       const { connectionTimeoutMillis } = first.config;
       this.#gate = new CredentialGate(this, {
         waitMs: () =>
@@ -199,7 +162,7 @@ export function createRotatingPool(
         if (retried) this.#requeue(item, error);
         else answer(error, client, release);
       };
-      super.newClient(item);
+      this.#logIn(item);
     }
 
     /**
@@ -222,8 +185,14 @@ export function createRotatingPool(
         this.#serveQueue();
         return ending.finally(cancel);
       });
-      if (callback !== undefined) ended.then(() => callback(), callback);
-      return ended;
+      if (callback === undefined) return asPromiseOf(first.config, ended);
+      // Outside of the promise, so that an error of the callback is not a rejection.
+      ended.then(
+        () => process.nextTick(callback),
+        (error) => process.nextTick(callback, error),
+      );
+      // As pg does; its types declare two overloads.
+      return undefined as never;
     }
 
     // — internals —
@@ -280,9 +249,20 @@ export function createRotatingPool(
       for (const { callback: answer } of this._pendingQueue.splice(0)) answer(poolClosed(settings.name));
     }
 
+    /** Opens a connection. The pool shows the class of pg at all other times, because Kysely makes clients of its own with it. */
+    #logIn(item: PendingItem): void {
+      const { Client } = this;
+      this.Client = this.#StampedClient;
+      try {
+        super.newClient(item);
+      } finally {
+        this.Client = Client;
+      }
+    }
+
     /** Opens a connection that goes straight to the idle ones. */
     #logInForNobody(done: (error: Error | undefined) => void): Client {
-      super.newClient({
+      this.#logIn({
         callback: (error, _client, release) => {
           release?.();
           done(error);
@@ -391,6 +371,11 @@ export function createRotatingPool(
 }
 
 function ignore(): void {}
+
+/** Returns the promise as the class that the recipe names, which pg has deprecated. */
+function asPromiseOf({ Promise: Custom }: PoolConfig, promise: Promise<void>): Promise<void> {
+  return Custom === undefined ? promise : (new Custom((resolve) => resolve(promise)) as Promise<void>);
+}
 
 function poolClosed(name: string): SecretsError {
   return new SecretsError('POOL_CLOSED', `the ${name} ended while this caller waited for a connection`, {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { Events } from '../../internal/events';
-import type { Credential } from './credential';
+import { type Credential, hidePassword } from './credential';
 import type { PgModule } from './pg-internals';
 
 /** A connection that knows the one credential that its user, password, host and TLS came from. */
@@ -40,6 +40,8 @@ export function stampedClientClass(
     constructor() {
       const { config, id } = currentCredential();
       super(config);
+      hidePassword(this);
+      hidePassword((this as { connectionParameters?: object }).connectionParameters);
       this.credentialId = id;
       events.emit('opened', this.#self);
       this.once('end', () => events.emit('closed', this.#self));

@@ -1,4 +1,5 @@
 import type { SecureContextOptions, Server } from 'node:tls';
+import { hide } from '../../internal/hidden';
 
 /** The options of a server's creation that `setSecureContext` resets when they are omitted. */
 const INHERITED = [
@@ -49,8 +50,5 @@ export function rememberOptions(server: Server): () => void {
 
 /** Hides the key, which printing a request would show: `request.socket.server.key`. */
 export function hidePrivateOptions(server: Server): void {
-  for (const option of PRIVATE) {
-    const { value } = Object.getOwnPropertyDescriptor(server, option) ?? {};
-    Object.defineProperty(server, option, { value, writable: true, configurable: true, enumerable: false });
-  }
+  for (const option of PRIVATE) hide(server, option, (server as unknown as Record<string, unknown>)[option]);
 }

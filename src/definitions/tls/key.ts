@@ -13,11 +13,12 @@ const keyOptions = { ...definitionOptions, passphrase: passed<TlsPart>() };
 
 export function key(alias: string, options?: KeyOptions): Definition<KeyMaterial> {
   const where = whereOf('key', alias);
-  const { keepPreviousMs, expiryThresholdsDays, passphrase: given } = readOptions(where, options, keyOptions);
+  const { passphrase: given, ...read } = readOptions(where, options, keyOptions);
+  const { keepPreviousMs, expiryThresholdsDays, unresolved } = read;
   const passphrase = given === undefined ? undefined : lookupOf(where, 'passphrase', given);
   const lookups = [lookup(alias, options), passphrase].filter((one) => one !== undefined);
   return defineTls<KeyMaterial>(
-    { lookups, shareable: passphrase && [passphrase], keepPreviousMs, expiryThresholdsDays },
+    { lookups, shareable: passphrase && [passphrase], keepPreviousMs, expiryThresholdsDays, unresolved },
     ({ readKey }, [stored, words]) =>
       readKey(alias, stored as Uint8Array, passphrase && passphraseFrom(passphrase, words as Uint8Array)),
     ({ describeKey }) => describeKey,

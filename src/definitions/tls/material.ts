@@ -78,13 +78,8 @@ export function describeMaterial(alias: string, hostNames: readonly string[]): V
     },
     isSame: (one, other) =>
       one.cert === other.cert && one.key === other.key && isSameSet(one.ca ?? [], other.ca ?? []),
-    sensitive: ({ key }) => keyForms(key),
+    sensitive: ({ key }) => key,
   };
-}
-
-/** Returns a key as logs may hold it: whole, or split at its line breaks. */
-export function keyForms(key: string): string[] {
-  return [key, ...key.split('\n').filter((line) => !line.startsWith('-----'))];
 }
 
 /** Kubernetes shuffles the certificates of a trust bundle when it writes them. */

@@ -1,12 +1,12 @@
 import { SecretsError } from '../../errors';
 import { assertNotEmpty } from '../decode';
 import type { ValueTraits } from '../definition';
-import { type KeyMaterial, keyForms } from './material';
+import type { KeyMaterial } from './material';
 import { parseTlsParts } from './parts';
 import { readPrivateKey } from './private-key';
 
 export const describeKey: ValueTraits<KeyMaterial> = {
-  sensitive: ({ key }) => keyForms(key),
+  sensitive: ({ key }) => key,
 };
 
 /**

@@ -10,9 +10,11 @@ import {
   text,
 } from '../../internal/options';
 import { type Lookup, type LookupOptions, lookup } from '../../secret/lookup';
-import { assertNotEmpty, decodeUtf8, withoutNewline } from '../decode';
+import { trimmed } from '../characters';
+import { assertNotEmpty, decodeUtf8 } from '../decode';
 import {
   type Definition,
+  type DefinitionOptions,
   define,
   definitionOptions,
   lookupOptions,
@@ -46,7 +48,7 @@ export interface TrustOptions {
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
-export interface TlsOptions extends TrustOptions {
+export interface TlsOptions extends TrustOptions, Pick<DefinitionOptions, 'unresolved'> {
   /** The secret with the passphrase of an encrypted key or PFX. */
   readonly passphrase?: TlsPart | undefined;
   /** What to do with an expired certificate: `reject` (default) keeps the last good pair, `warn` uses it and reports an error. */
@@ -67,13 +69,14 @@ const hostNames: Option<readonly string[]> = (given = [], reject) =>
     ? given
     : reject('a list of host names');
 
-const { keepPreviousMs, expiryThresholdsDays } = definitionOptions;
+const { keepPreviousMs, expiryThresholdsDays, unresolved } = definitionOptions;
 const pairOptions = {
   passphrase: passed<TlsPart>(),
   expired: oneOf('reject', 'warn'),
   hostNames,
   keepPreviousMs,
   expiryThresholdsDays,
+  unresolved,
   nodeForge: passed<NodeForgeModule>(),
 };
 
@@ -177,6 +180,7 @@ function material(
       optionalParts: ca !== undefined && optionalCa ? [ca] : undefined,
       keepPreviousMs: options.keepPreviousMs,
       expiryThresholdsDays: options.expiryThresholdsDays,
+      unresolved: options.unresolved,
     },
     ({ readMaterial, readTrust }, stored) => {
       const bytesOf = (one: Lookup) => stored[lookups.indexOf(one)] as Uint8Array;
@@ -197,7 +201,7 @@ function material(
 }
 
 export function passphraseFrom({ name }: Lookup, stored: Uint8Array): string {
-  return withoutNewline(decodeUtf8(name, stored));
+  return trimmed(decodeUtf8(name, stored), 'newline');
 }
 
 function emptyAuthorities(name: string): SecretsError {

@@ -10,9 +10,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Inject, Module, Scope } from '#nestjs-common';
 import { SecretsError } from '../../errors';
 import type { Definitions, SecretStore } from '../../store/types';
-import { type SecretsMiddleware, snapshotMiddleware } from '../connect';
+import { claimPaths } from '../claims';
+import { rootOf, snapshotMiddleware } from '../connect';
+import { claimRoutes, serveEndpoints } from '../fastify-endpoints';
 import { RequestSnapshot } from '../request-snapshot';
-import { setUp } from '../setup';
+import { type FrameworkSetup, setUp } from '../setup';
 import { injectedNames, secretHandle, secretsToken, secretToken } from './inject';
 import {
   type DiscoveringStoreOptions,
@@ -32,12 +34,9 @@ import {
 const OPTIONS = 'options of SecretsModule.forRoot()';
 const RUNNING = 'SecretsModule.forRoot()';
 
-interface Running {
-  readonly as: string;
+interface Running extends FrameworkSetup {
   readonly store: SecretStore<unknown>;
   readonly closeStore: boolean;
-  readonly middleware: SecretsMiddleware;
-  readonly stop: () => void;
 }
 
 /** The names that stores have in one application. */
@@ -112,8 +111,8 @@ export class SecretsModule implements NestModule, OnApplicationShutdown {
     return { module: SecretsFeatureModule, providers, exports: providers.map(({ provide }) => provide) };
   }
 
-  configure(consumer: MiddlewareConsumer): void {
-    mount(consumer, this.running);
+  configure(consumer: MiddlewareConsumer): Promise<void> {
+    return mount(consumer, this.running);
   }
 
   /**
@@ -179,8 +178,7 @@ function handleProvider(name: string, as?: string) {
 async function run(as: string, options: SecretsModuleOptions, store: SecretStore<unknown>): Promise<Running> {
   try {
     const { closeStore, endpoints, onRotate, hookTimeoutMs } = readModuleOptions(options);
-    const setup = setUp(WHERE, store, { as, endpoints, onRotate, hookTimeoutMs });
-    return { as, store, closeStore, stop: setup.stop, middleware: snapshotMiddleware(store, setup) };
+    return { ...setUp(WHERE, store, { as, endpoints, onRotate, hookTimeoutMs }), store, closeStore };
   } catch (error) {
     // The module opened the store, and there will be no application to close it.
     if (opensStore(options)) await store.close();
@@ -192,12 +190,15 @@ async function run(as: string, options: SecretsModuleOptions, store: SecretStore
  * Mounts the middleware before all routes and guards, after those of `app.use`. It uses the adapter itself, because
  * `apply(…).forRoutes(…)` would leave out the routes outside of a global prefix.
  *
- * @throws `OPTION_INVALID` when the name is taken, `PEER_UNSUPPORTED`.
+ * @throws `OPTION_INVALID` when the name or the path of an endpoint is taken, `PEER_UNSUPPORTED`.
  */
-function mount(consumer: MiddlewareConsumer, { as, store, middleware }: Running): void {
+async function mount(consumer: MiddlewareConsumer, { as, store, endpoints }: Running): Promise<void> {
   const adapter = adapterOf(consumer);
-  adapter.use(middleware as never);
-  if (adapter.getType() !== 'fastify') return;
+  if (adapter.getType() !== 'fastify') {
+    if (endpoints.size > 0) claimPaths(WHERE, rootOf(adapter.getInstance()), endpoints);
+    adapter.use(snapshotMiddleware(WHERE, store, { as, endpoints }) as never);
+    return;
+  }
   // With Fastify, middleware receives Node's request, while controllers receive Fastify's request that wraps it.
   const app = adapter.getInstance() as FastifyInstance;
   if (app.hasRequestDecorator(as)) {
@@ -212,6 +213,11 @@ function mount(consumer: MiddlewareConsumer, { as, store, middleware }: Running)
       return raw[as];
     },
   } as never);
+  adapter.use(snapshotMiddleware(WHERE, store, { as, endpoints: new Map() }) as never);
+  if (endpoints.size === 0) return;
+  // Routes, so that hooks of Fastify apply to the endpoints.
+  claimRoutes(WHERE, app, endpoints);
+  await serveEndpoints(app, endpoints);
 }
 
 /** The method is public in Nest's builder, which every consumer is, but missing in its interface. */

@@ -26,7 +26,9 @@ export interface EventGridOptions extends HttpOptions {
   readonly spreadMs?: number | undefined;
   /** The minimum time between the starts of two refreshes. The first is never delayed. Default: 1 000. */
   readonly minIntervalMs?: number | undefined;
-  /** A larger body is refused with 413. Default: 1 MiB. */
+  /**
+   * A larger body is refused with 413, as are more than 5 000 events or 200 000 values; Event Grid sends less. Default: 1 MiB.
+   */
   readonly maxBodyBytes?: number | undefined;
   /**
    * Called once per delivery with the events that cause a refresh. Use it to log them, to alert on `SecretNearExpiry`, or
@@ -47,7 +49,8 @@ const METHODS = ['POST', 'OPTIONS'];
  * second delivery would not help a failed refresh. That failure is an `error` event of the store, whose sources retry by
  * themselves.
  *
- * Responses: 200; 400 not JSON, or no events; 401 refused by `authorize`; 405; 408 body too slow; 413 body too large; 415
+ * Responses: 200; 400 not JSON, nested too deeply, or no events; 401 refused by `authorize`; 403 from a page of another
+ * site, or for a host that `hosts` lacks; 405; 408 body too slow; 413 body too large, or too many events; 415
  * not a JSON type; 503 `authorize` failed, or the store is closed. Event Grid drops an event after 400, 401 and 413, and
  * retries after the others.
  *
@@ -73,7 +76,7 @@ export function eventGridHandler(
     maxBodyBytes: count(1_048_576, { least: 1 }),
     onEvents: callback<NonNullable<EventGridOptions['onEvents']>>(),
   });
-  const { authorize, requestTimeoutMs, maxBodyBytes, topics: isAllowed, onEvents } = read;
+  const { authorize, requestTimeoutMs, hosts, maxBodyBytes, topics: isAllowed, onEvents } = read;
   const soon = new RefreshSoon(store, 'event-grid', read);
   const warnings = new SayOnce();
 
@@ -83,6 +86,7 @@ export function eventGridHandler(
     if ('refusal' in body) return body.refusal;
     const events = gridEvents(body.content);
     if (events === undefined) return refusal(400, 'the body holds no events');
+    if (events === 'too-many') return refusal(413, 'the body holds too many events');
     const handshake = eventGridHandshake(received, events);
     if (handshake !== undefined) return handshake;
     const accepted = events
@@ -105,6 +109,7 @@ export function eventGridHandler(
     methods: METHODS,
     authorize,
     requestTimeoutMs,
+    hosts,
     maxBodyBytes,
     respond,
   });
@@ -120,8 +125,11 @@ const topicFilter: Option<(topic: string) => boolean> = (given, reject) => {
   if (!isUsable) {
     return reject('a list of resource ids such as /subscriptions/…/providers/Microsoft.KeyVault/vaults/NAME');
   }
-  const allowed = (given as string[]).map(normalize);
-  return (topic) => allowed.some((one) => `${normalize(topic)}/`.startsWith(`${one}/`));
+  const allowed = (given as string[]).map((one) => `${normalize(one)}/`);
+  return (topic) => {
+    const below = `${normalize(topic)}/`;
+    return allowed.some((one) => below.startsWith(one));
+  };
 };
 
 function isTopic(topic: unknown): boolean {
@@ -129,5 +137,9 @@ function isTopic(topic: unknown): boolean {
 }
 
 function normalize(topic: string): string {
-  return topic.trim().toLowerCase().replace(/\/+$/, '');
+  const plain = topic.trim().toLowerCase();
+  let end = plain.length;
+  // Not a regular expression, whose time would grow with the square of the slashes.
+  while (plain[end - 1] === '/') end -= 1;
+  return plain.slice(0, end);
 }

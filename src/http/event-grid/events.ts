@@ -39,19 +39,29 @@ interface Fields {
 
 const OBJECTS = ['Secret', 'Key', 'Certificate'] as const;
 const CHANGES = ['NewVersionCreated', 'NearExpiry', 'Expired'] as const;
-const TYPES = OBJECTS.flatMap((object) =>
-  CHANGES.map((change) => `Microsoft.KeyVault.${object}${change}` as const),
+const TYPES = new Map(
+  OBJECTS.flatMap((object) => CHANGES.map((change) => `Microsoft.KeyVault.${object}${change}` as const)).map(
+    (type) => [type.toLowerCase(), type],
+  ),
 );
 
+/** The most events that Event Grid sends in one batch. */
+const MAX_EVENTS = 5_000;
+/** Larger objects and longer texts are not of Event Grid. They are ignored, because reading them would take long. */
+const MAX_FIELDS = 100;
+const MAX_TEXT = 2_048;
+
 /** The events of a body: one, or a list of them. Returns `undefined` for anything else. */
-export function gridEvents(content: unknown): readonly GridEvent[] | undefined {
+export function gridEvents(content: unknown): readonly GridEvent[] | 'too-many' | undefined {
   if (!isObject(content)) return undefined;
-  return [content].flat().filter(isObject).map(gridEvent);
+  if (!Array.isArray(content)) return [gridEvent(content)];
+  if (content.length > MAX_EVENTS) return 'too-many';
+  return content.filter(isObject).map(gridEvent);
 }
 
 /** Reads the event as one of a vault. Returns `undefined` for any other type. */
 export function keyVaultEvent({ type, id, topic, time, data }: GridEvent): KeyVaultEvent | undefined {
-  const known = TYPES.find((one) => one.toLowerCase() === type.toLowerCase());
+  const known = TYPES.get(type.toLowerCase());
   if (known === undefined) return undefined;
   return {
     type: known,
@@ -112,9 +122,15 @@ function gridEvent(content: object): GridEvent {
 
 function fieldsOf(content: unknown): Fields {
   const plain = (name: string) => name.trim().toLowerCase();
-  const fields = new Map(
-    isObject(content) ? Object.entries(content).map(([name, value]) => [plain(name), value as unknown]) : [],
-  );
+  const names = isObject(content) && !Array.isArray(content) ? Object.keys(content) : [];
+  const fields = new Map<string, unknown>();
+  if (names.length <= MAX_FIELDS) {
+    for (const name of names) {
+      const value = (content as Record<string, unknown>)[name];
+      const isLong = typeof value === 'string' && value.length > MAX_TEXT;
+      if (name.length <= MAX_TEXT && !isLong) fields.set(plain(name), value);
+    }
+  }
   return {
     text(name) {
       const value = fields.get(plain(name));

@@ -52,7 +52,7 @@ export function statusHandler(
     });
   }
   for (const store of all) assertStore(WHERE, store, ['snapshot', 'report', 'health', 'on']);
-  const { authorize, requestTimeoutMs, refreshMs, timelineSize } = readOptions(WHERE, options, {
+  const { authorize, requestTimeoutMs, hosts, refreshMs, timelineSize } = readOptions(WHERE, options, {
     ...httpOptions(WHERE),
     // Timers of browsers end at 2^31 ms.
     refreshMs: ms(2_000, { least: 250, most: 3_600_000 }),
@@ -81,6 +81,7 @@ export function statusHandler(
     methods: ['GET', 'HEAD'],
     authorize,
     requestTimeoutMs,
+    hosts,
     respond,
   });
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { SecretsError } from '../../errors';
 import { type ModuleWith, peer } from '../../internal/peer';
+import type { FailedRequest } from './connection-errors';
 import { type ClientOptions, untilAborted, withDeadline } from './connections';
-import { OUTAGE } from './vault-errors';
 
 interface Token {
   readonly token: string;
@@ -68,25 +68,49 @@ export function createCredential(
   options: ClientOptions,
   module: AzureIdentityModule | undefined,
 ): TokenCredential {
-  type Credentials = Record<(typeof IDENTITY_USES)[number], Credential>;
-  const { DefaultAzureCredential, WorkloadIdentityCredential } = peer<Credentials>(
+  type Credentials = Record<(typeof IDENTITY_USES)[number], Credential> & {
+    readonly ManagedIdentityCredential?: Credential;
+  };
+  const { DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential } = peer<Credentials>(
     '@azure/identity',
     IDENTITY_USES,
     module,
   );
-  if (identity === undefined) return new DefaultAzureCredential(options);
+  const only = process.env.AZURE_TOKEN_CREDENTIALS?.trim().toLowerCase();
+  if (
+    identity === undefined &&
+    only === 'managedidentitycredential' &&
+    ManagedIdentityCredential !== undefined
+  ) {
+    // The default credential would make it without these options.
+    return new ManagedIdentityCredential({ ...options, clientId: process.env.AZURE_CLIENT_ID });
+  }
+  // The tools of developers (az, pwsh, azd) run as processes, which the credential does not limit by default.
+  if (identity === undefined)
+    return new DefaultAzureCredential({ ...options, processTimeoutInMs: TOOL_TIMEOUT_MS });
   return new WorkloadIdentityCredential({ ...identity, ...options });
 }
 
+/** Time limit of a token from a credential other than a workload identity. The Azure CLI may take six seconds. */
+export const DEVELOPER_TIMEOUT_MS = 15_000;
+const TOOL_TIMEOUT_MS = 13_000;
+
+/** Called with each request of a credential that failed. */
+type RequestFailed = (error: unknown, host: string) => void;
+
 export interface TokenCacheOptions {
   /** Makes a credential. Called again after each failure. */
-  create(): TokenCredential;
+  create(failed: RequestFailed): TokenCredential;
   /** Time limit of one token request. */
   readonly timeoutMs: number;
   /** Aborts when the source closes. */
   readonly closing: AbortSignal;
-  /** Converts the error of a credential into a `SecretsError`. */
-  explain(error: unknown): SecretsError;
+  /** Runs a token request, and ends what the credential still does when it was given up. */
+  during<T>(work: () => Promise<T>): Promise<T>;
+  /** Converts the error of a credential into a `SecretsError`, with its requests that failed. */
+  explain(error: unknown, failed: readonly FailedRequest[]): SecretsError;
+  /** Explains a token request that took longer than `timeoutMs`. */
+  explainTimeout(): SecretsError;
 }
 
 /** Time before its expiry at which a token is replaced. Until it expires, failures to replace it are harmless. */
@@ -99,20 +123,16 @@ const RETRY_AFTER_MS = 30_000;
  * waits, the unhandled rejection ends the process.
  */
 export class TokenCache implements TokenCredential {
-  readonly #create: () => TokenCredential;
-  readonly #timeoutMs: number;
-  readonly #closing: AbortSignal;
-  readonly #explain: (error: unknown) => SecretsError;
+  readonly #options: TokenCacheOptions;
   #credential: TokenCredential | undefined;
   #token: Token | undefined;
   #pending: Promise<Token> | undefined;
   #requestedAt = 0;
+  /** The requests of the token request that failed. */
+  #failed: FailedRequest[] = [];
 
-  constructor({ create, timeoutMs, closing, explain }: TokenCacheOptions) {
-    this.#create = create;
-    this.#timeoutMs = timeoutMs;
-    this.#closing = closing;
-    this.#explain = explain;
+  constructor(options: TokenCacheOptions) {
+    this.#options = options;
   }
 
   /** Drops a token that the vault refused. The next request gets a new token. */
@@ -153,23 +173,28 @@ export class TokenCache implements TokenCredential {
     this.#requestedAt = Date.now();
     // Ignore the caller's signal: other callers may still wait for this token.
     const { claims, tenantId, enableCae } = options as Record<string, unknown>;
+    const { timeoutMs, closing } = this.#options;
     let timedOut = false;
     try {
-      this.#credential ??= this.#create();
+      this.#credential ??= this.#options.create((error, host) => this.#failed.push({ error, host }));
+      this.#failed = [];
       const credential = this.#credential;
-      const token = await withDeadline([this.#closing], this.#timeoutMs, (signal) => {
+      const request = (signal: AbortSignal) => {
         signal.addEventListener('abort', () => {
           timedOut = true;
         });
-        return untilAborted(signal, () => credential.getToken(scopes, { claims, tenantId, enableCae }));
-      });
+        return untilAborted(signal, (abortSignal) =>
+          credential.getToken(scopes, { claims, tenantId, enableCae, abortSignal }),
+        );
+      };
+      const token = await this.#options.during(() => withDeadline([closing], timeoutMs, request));
       if (token === null) throw new TypeError('no token');
       this.#token = token;
       return token;
     } catch (error) {
       // Make a new credential: this one would cache the token file for 5 minutes, and MSAL would refuse for one minute.
       this.#credential = undefined;
-      throw timedOut ? tokenTimeout(this.#timeoutMs) : this.#explain(error);
+      throw timedOut ? this.#options.explainTimeout() : this.#options.explain(error, this.#failed);
     }
   }
 }
@@ -178,19 +203,13 @@ function asExpired({ token }: Token): Token {
   return { token, expiresOnTimestamp: 0 };
 }
 
-function tokenTimeout(timeoutMs: number): SecretsError {
-  return new SecretsError('VAULT_TIMEOUT', `Entra ID issued no token within ${timeoutMs} ms`, {
-    source: 'key-vault',
-    next: `Check that the pod reaches login.microsoftonline.com. ${OUTAGE}`,
-  });
-}
-
 /** The claims of a projected service account token: names and times, never the token. */
 export interface TokenFacts {
   readonly issuer: string;
   /** `system:serviceaccount:NAMESPACE:NAME`. */
   readonly subject: string;
   readonly audience: string;
+  readonly validFrom: Date | undefined;
   readonly expiresAt: Date | undefined;
 }
 
@@ -217,16 +236,22 @@ function factsOf(token: string): TokenFacts | undefined {
   if (payload === undefined || signature === undefined) return undefined;
   try {
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Record<string, unknown>;
-    const { iss, sub, aud, exp } = claims;
+    const { iss, sub, aud, nbf, exp } = claims;
     return {
       issuer: printable(iss),
       subject: printable(sub),
       audience: [aud].flat().map(printable).join(', '),
-      expiresAt: typeof exp === 'number' ? new Date(exp * 1000) : undefined,
+      validFrom: dateOf(nbf),
+      expiresAt: dateOf(exp),
     };
   } catch {
     return undefined;
   }
+}
+
+function dateOf(claim: unknown): Date | undefined {
+  const date = typeof claim === 'number' ? new Date(claim * 1000) : undefined;
+  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 /** Returns a claim only if it has the form of a name or address, because the file may contain something else than a token. */

@@ -1,12 +1,13 @@
-import { isSecretsError, SecretsError } from '../../errors';
+import { isSecretsError, SecretsError, withFacts } from '../../errors';
 import { deadline, delay, unrefTimer } from '../../internal/time';
 import { type Lookup, lookup } from '../../secret/lookup';
 import type { ReadRequest, ReadResult, Source, SourceListener } from '../source';
 import { type KeyVaultOptions, readKeyVaultOptions } from './options';
 import { PACE_DEFAULTS, Pace } from './pace';
-import { type Round, readVault } from './read-vault';
+import { type Round, readRound } from './read-vault';
+import { Settling } from './settling';
 import { VaultClient } from './vault-client';
-import { OUTAGE, throttled, vaultError } from './vault-errors';
+import { throttled, vaultError } from './vault-errors';
 
 /**
  * Reads the secrets of an Azure Key Vault directly, with one request per secret and the credential of the pod. Needs the
@@ -30,10 +31,13 @@ export function keyVault(options: KeyVaultOptions): Source {
     readKeyVaultOptions(options);
   const { vaultUrl, requestTimeoutMs } = rest;
   const pace = new Pace({ ...PACE_DEFAULTS, refreshIntervalMs });
+  const settling = new Settling();
   let client: VaultClient | undefined;
   let listener: SourceListener | undefined;
   let cancel = () => {};
   let started = false;
+  /** True once values were read. */
+  let hasRead = false;
 
   /** Returns the client. Makes it on the first refresh, because its packages take 200 ms to load. */
   function connected(): VaultClient {
@@ -61,13 +65,16 @@ export function keyVault(options: KeyVaultOptions): Source {
   async function read(request: ReadRequest): Promise<ReadResult> {
     if (pausedMs() > 0) {
       schedule(pausedMs(), 'retry');
-      throw throttled(vaultUrl);
+      throw duringOutage(throttled(vaultUrl));
     }
+    // Loads the packages, which must not count as time that the vault takes.
+    connected();
     const boundMs = started ? refreshTimeoutMs : startTimeoutMs;
     const bound = deadline(request.signal, boundMs);
     try {
       const refresh = started ? refreshOnce : refreshWithRetries;
       const round = await refresh(request, bound.signal);
+      hasRead = true;
       schedule(delayAfter(round), 'poll');
       const unchanged = request.since === round.revision;
       return { unchanged, readings: unchanged ? new Map() : round.readings, revision: round.revision };
@@ -77,16 +84,21 @@ export function keyVault(options: KeyVaultOptions): Source {
         ? refreshTimeout(vaultUrl, boundMs, started)
         : vaultError(error, { vaultUrl }, requestTimeoutMs);
       schedule(PASSING.has(known.code) ? pace.afterFailure(Date.now()) : pace.afterRefusal(), 'retry');
-      throw known;
+      throw PASSING.has(known.code) ? duringOutage(known) : known;
     } finally {
       started = true;
       bound.release();
     }
   }
 
+  function duringOutage(error: SecretsError): SecretsError {
+    return hasRead ? withFacts(error, { next: `${error.next ?? ''} ${OUTAGE}`.trim() }) : error;
+  }
+
   function delayAfter({ readings }: Round): number {
-    if ([...readings.values()].some(({ status }) => status === 'failed')) return pace.afterRefusal();
-    return started ? pace.afterSuccess() : pace.afterStart();
+    const refused = [...readings.values()].some(({ status }) => status === 'failed');
+    const usual = started ? pace.afterSuccess() : pace.afterStart();
+    return Math.min(settling.nextMs ?? usual, refused ? pace.afterRefusal() : usual);
   }
 
   /** Retries the first refresh, because a starting process has no earlier values to use. */
@@ -104,13 +116,12 @@ export function keyVault(options: KeyVaultOptions): Source {
     }
   }
 
-  async function refreshOnce(
-    { lookups, list: wanted, since }: ReadRequest,
-    signal: AbortSignal,
-  ): Promise<Round> {
+  async function refreshOnce({ lookups, list: wanted }: ReadRequest, signal: AbortSignal): Promise<Round> {
     const vault = connected();
     const names = list && wanted ? [...lookups, ...(await listed(vault, lookups, signal))] : lookups;
-    return readVault(names, since, { client: vault, vaultUrl, requestTimeoutMs, concurrency, signal });
+    const access = { client: vault, vaultUrl, requestTimeoutMs, concurrency, signal };
+    const boundMs = started ? refreshTimeoutMs : startTimeoutMs;
+    return settling.read({ lookups: names, readRound: () => readRound(names, access), boundMs, signal });
   }
 
   return {
@@ -125,6 +136,8 @@ export function keyVault(options: KeyVaultOptions): Source {
     },
     note() {
       if (pausedMs() > 0) return `throttled: requests pause for ${Math.ceil(pausedMs() / 1000)} s`;
+      if (settling.held > 0)
+        return `secrets are being written: ${settling.held} keep the old value until they rest`;
       return list ? undefined : 'secret names are not listed';
     },
     watch(next) {
@@ -136,9 +149,13 @@ export function keyVault(options: KeyVaultOptions): Source {
     },
     close() {
       client?.close();
+      settling.close();
     },
   };
 }
+
+/** What else holds during an outage, once there are values. */
+const OUTAGE = 'Values that were read before stay in use, and the source retries.';
 
 /** Errors that may pass without a fix. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -146,7 +163,6 @@ const PASSING: ReadonlySet<string> = new Set([
   'VAULT_UNAVAILABLE',
   'VAULT_TIMEOUT',
   'VAULT_RESPONSE_INVALID',
-  'VAULT_UNSTABLE',
   'IDENTITY_FAILED',
 ]);
 
@@ -168,7 +184,7 @@ function refreshTimeout(vaultUrl: string, boundMs: number, started: boolean): Se
     `refreshing the vault ${vaultUrl} took longer than ${boundMs} ms`,
     {
       source: 'key-vault',
-      next: `Raise ${option}, or concurrency if the vault has many secrets. ${OUTAGE}`,
+      next: `Raise ${option}, or concurrency if the vault has many secrets.`,
     },
   );
 }

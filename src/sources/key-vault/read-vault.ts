@@ -1,9 +1,8 @@
-import { SecretsError } from '../../errors';
-import { delay } from '../../internal/time';
+import type { SecretsError } from '../../errors';
 import type { Lookup } from '../../secret/lookup';
 import type { FoundReading, Reading } from '../source';
 import type { VaultClient, VaultSecret } from './vault-client';
-import { isNotFound, OUTAGE, vaultError } from './vault-errors';
+import { isNotFound, vaultError } from './vault-errors';
 
 /** The access to a vault for one refresh. */
 export interface VaultAccess {
@@ -20,62 +19,30 @@ export interface Round {
   readonly readings: ReadonlyMap<string, Reading>;
   /** An id that changes whenever an answer changes. */
   readonly revision: string;
-  /** True if a secret was written so recently that some answers may be older than others. */
-  readonly unsettled: boolean;
+  /** The names that were written so recently that other answers may be older. */
+  readonly recent: ReadonlySet<string>;
 }
 
-const MAX_ROUNDS = 6;
-/** Maximum gap between two halves of a pair. */
-const SETTLE_MS = 1_000;
 /** Age below which a write counts as recent. The vault's clock has a resolution of one second. */
 const RECENT_MS = 2_000;
 const MAX_NAME_LENGTH = 127;
-
-/**
- * Reads until all values existed together, which usually takes one round. After a recent write, it reads until two rounds
- * agree. Otherwise a writer that updates two secrets in sequence could expose half of a pair.
- * @throws `VAULT_UNSTABLE`, and the errors of `readRound`.
- */
-export async function readVault(
-  lookups: readonly Lookup[],
-  since: string | undefined,
-  access: VaultAccess,
-): Promise<Round> {
-  let round = await readRound(lookups, access);
-  for (let rounds = 1; round.unsettled && round.revision !== since; rounds += 1) {
-    if (rounds === MAX_ROUNDS) throw unstable(access.vaultUrl);
-    await delay(SETTLE_MS, access.signal);
-    const again = await readRound(lookups, access);
-    if (again.revision === round.revision) return again;
-    round = again;
-  }
-  return round;
-}
-
-function unstable(vaultUrl: string): SecretsError {
-  const what = `secrets of the vault ${vaultUrl} changed during every attempt to read them`;
-  return new SecretsError('VAULT_UNSTABLE', what, {
-    source: 'key-vault',
-    next: `Find out what keeps writing to the vault. ${OUTAGE}`,
-  });
-}
 
 /**
  * Requests each name once. An answer about one secret (missing, disabled, denied) becomes its reading. An answer about the
  * vault (throttled, unreachable) ends the round.
  * @throws The error of the vault or identity, or `VAULT_DENIED` if all names are denied.
  */
-async function readRound(lookups: readonly Lookup[], access: VaultAccess): Promise<Round> {
+export async function readRound(lookups: readonly Lookup[], access: VaultAccess): Promise<Round> {
   const round = new AbortController();
   const abort = () => round.abort();
   access.signal.addEventListener('abort', abort, { once: true });
   if (access.signal.aborted) abort();
   const readings = new Map<string, Reading>();
-  const secrets: VaultSecret[] = [];
+  const secrets = new Map<string, VaultSecret>();
   const readInto = async (lookup: Lookup) => {
     const { reading, secret } = await readOne(lookup, access, round.signal);
     readings.set(lookup.name, reading);
-    if (secret !== undefined) secrets.push(secret);
+    if (secret !== undefined) secrets.set(lookup.name, secret);
   };
   try {
     const waiting = [...lookups];
@@ -95,12 +62,18 @@ async function readRound(lookups: readonly Lookup[], access: VaultAccess): Promi
   }
   const denial = denialOfAll(readings);
   if (denial !== undefined) throw denial;
-  const startedAt = Math.min(...secrets.map(({ answeredAt }) => answeredAt));
+  // A single secret is complete in itself.
   return {
     readings,
     revision: revisionOf(readings),
-    unsettled: lookups.length > 1 && secrets.some(({ updatedAt }) => updatedAt >= startedAt - RECENT_MS),
+    recent: lookups.length > 1 ? recentOf(secrets) : new Set(),
   };
+}
+
+function recentOf(secrets: ReadonlyMap<string, VaultSecret>): Set<string> {
+  const startedAt = Math.min(...[...secrets.values()].map(({ answeredAt }) => answeredAt));
+  const recent = [...secrets].filter(([, { updatedAt }]) => updatedAt >= startedAt - RECENT_MS);
+  return new Set(recent.map(([name]) => name));
 }
 
 interface Answer {
@@ -144,7 +117,7 @@ function denialOfAll(readings: ReadonlyMap<string, Reading>): SecretsError | und
 }
 
 /** Returns the revision of the answers. It includes attributes, which may change while the version stays the same. */
-function revisionOf(readings: ReadonlyMap<string, Reading>): string {
+export function revisionOf(readings: ReadonlyMap<string, Reading>): string {
   const answers = [...readings].map(([name, reading]) => {
     if (reading.status === 'found') return [name, reading.version, reading.attributes];
     return [name, reading.status === 'failed' ? reading.error.code : reading.status];

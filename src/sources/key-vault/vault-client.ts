@@ -1,16 +1,18 @@
 import type { Agent } from 'node:https';
 import { type ModuleWith, peer } from '../../internal/peer';
 import type { SecretAttributes } from '../../secret/attributes';
-import { type ClientOptions, clientOptions, createAgent, untilAborted } from './connections';
+import { assertEntraAnswer, assertVaultAnswer } from './answers';
+import { type ClientOptions, Connections, untilAborted } from './connections';
 import {
   type AzureIdentityModule,
   createCredential,
+  DEVELOPER_TIMEOUT_MS,
   TokenCache,
   type TokenCredential,
   type WorkloadIdentity,
   workloadIdentityOf,
 } from './credentials';
-import { identityError } from './identity-errors';
+import { identityError, tokenTimeout } from './identity-errors';
 import { isThrottled, isUnauthorized, retryAfterMs } from './vault-errors';
 
 /** One version of a secret. */
@@ -70,22 +72,29 @@ interface Peer {
 export class VaultClient {
   readonly #client: SecretClient;
   readonly #tokens: TokenCache;
-  readonly #agent = createAgent();
-  readonly #closing = new AbortController();
+  readonly #connections: Connections;
   readonly #onThrottled: (retryAfterMs: number | undefined) => void;
 
   /** @throws `PEER_MISSING`, `PEER_UNSUPPORTED`, `IDENTITY_MISSING`. */
   constructor({ vaultUrl, credential, requestTimeoutMs: timeoutMs, ...options }: VaultClientOptions) {
     this.#onThrottled = options.onThrottled;
-    const closing = this.#closing.signal;
-    const shared = clientOptions({ timeoutMs, closing, given: options.agent, own: this.#agent });
+    const connections = new Connections({ timeoutMs, agent: options.agent });
+    this.#connections = connections;
     const identity = credential === undefined ? workloadIdentityOf(options.workloadIdentity) : undefined;
+    const kind = credential !== undefined ? 'given' : identity === undefined ? 'default' : 'workload';
+    const tokenTimeoutMs = kind === 'workload' ? timeoutMs : Math.max(timeoutMs, DEVELOPER_TIMEOUT_MS);
     this.#tokens = new TokenCache({
-      create: () => credential ?? createCredential(identity, shared, options.identity),
-      timeoutMs,
-      closing,
-      explain: (error) => identityError(error, identity),
+      create: (failed) => {
+        const shared = connections.forIdentity(assertEntraAnswer, failed);
+        return credential ?? createCredential(identity, shared, options.identity);
+      },
+      timeoutMs: tokenTimeoutMs,
+      closing: connections.closing,
+      during: (work) => connections.duringToken(work),
+      explain: (error, failed) => identityError(error, identity, failed),
+      explainTimeout: () => tokenTimeout(kind, tokenTimeoutMs),
     });
+    const shared = connections.forVault(assertVaultAnswer);
     const { SecretClient } = peer<Peer>('@azure/keyvault-secrets', ['SecretClient'], options.keyvaultSecrets);
     const further = options.clientOptions as Partial<ClientOptions> | undefined;
     this.#client = new SecretClient(vaultUrl, this.#tokens, {
@@ -106,8 +115,7 @@ export class VaultClient {
   }
 
   close(): void {
-    this.#closing.abort();
-    this.#agent.destroy();
+    this.#connections.close();
   }
 
   async #send<T>(request: () => Promise<T>): Promise<T> {

@@ -1,18 +1,12 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { dirname, resolve, sep } from 'node:path';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isSecretsError, SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
-import { allowRead, DENIED, permissions } from './read-file';
-import { listFiles } from './read-files';
+import { DATA_LINK } from './paths';
+import { adviceFor, allowRead, DENIED, permissionsFor } from './read-file';
 
 /** The mount that a store reads when neither `sources` nor `$SECRETS_PATH` names one. */
 export const DEFAULT_MOUNT = '/mnt/secrets-store';
-
-/** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
-export const DATA_LINK = '..data';
-
-/** A bind mount of one entry of a timestamp directory: `/..2026_11_23_20_01_21.1853148849/password`. */
-const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;
 
 /** The state of a mount that decides how to watch it. */
 export interface MountState {
@@ -66,8 +60,7 @@ export function mountProblem(root: string): SecretsError | undefined {
     const entries = readdirSync(root);
     const target = dataTarget(root);
     if (target !== undefined) {
-      const files = filesOf(`${root}/${DATA_LINK}`);
-      return files.length > 0
+      return hasEntries(`${root}/${DATA_LINK}`)
         ? undefined
         : empty(root, `${DATA_LINK} leads to ${target}, which has no files`);
     }
@@ -86,11 +79,11 @@ export function mountProblem(root: string): SecretsError | undefined {
   }
 }
 
-function filesOf(directory: string): string[] {
+function hasEntries(directory: string): boolean {
   try {
-    return listFiles(directory);
+    return readdirSync(directory).length > 0;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -117,10 +110,10 @@ function empty(root: string, found: string): SecretsError {
 }
 
 function unreadable(root: string, code: string | undefined): SecretsError {
-  const what = `the mount ${root} cannot be read: ${code ?? 'unknown error'}${permissions(root)}`;
+  const what = `the mount ${root} cannot be read: ${code ?? 'unknown error'}${permissionsFor(code, root)}`;
   return new SecretsError('MOUNT_UNREADABLE', what, {
     source: 'mounted-files',
-    next: 'Allow the user of this process to list and enter the directory.',
+    next: adviceFor(code) ?? 'Allow the user of this process to list and enter the directory.',
   });
 }
 
@@ -132,47 +125,4 @@ export function isDenied(root: string): boolean {
 function mountDenied(root: string): SecretsError {
   const what = `the mount ${root} may not be read, because Node runs with --permission`;
   return new SecretsError('MOUNT_UNREADABLE', what, { source: 'mounted-files', next: allowRead(root) });
-}
-
-/** Returns a warning if the mount uses `subPath` and never rotates. Returns `undefined` if not, or if mountinfo is unreadable. */
-export function subPathProblem(root: string): SecretsError | undefined {
-  let mountinfo: string;
-  try {
-    mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
-  } catch {
-    return undefined;
-  }
-  const found = findSubPathMounts(mountinfo, root);
-  if (found.length === 0) return undefined;
-  const evidence = found.map(({ path, evidence }) => `${path} is bound to ${evidence}`).join('; ');
-  return new SecretsError(
-    'MOUNT_SUBPATH',
-    `a subPath mount never rotates: ${evidence} (from /proc/self/mountinfo)`,
-    {
-      source: 'mounted-files',
-      next: 'Mount the whole volume without subPath, and name the file in the definition.',
-    },
-  );
-}
-
-/**
- * Finds `subPath` mounts at or below `root`. The kubelet binds the current file into the container, so these mounts
- * never update; the root of the mount (field 4 of mountinfo, proc(5)) still names the timestamp directory.
- */
-export function findSubPathMounts(mountinfo: string, root: string): { path: string; evidence: string }[] {
-  const directory = resolve(root);
-  const found: { path: string; evidence: string }[] = [];
-  for (const line of mountinfo.split('\n')) {
-    const [, , , mountRoot, mountPoint] = line.split(' ').map(unescapeOctal);
-    if (mountRoot === undefined || mountPoint === undefined) continue;
-    if (mountPoint !== directory && !mountPoint.startsWith(directory + sep)) continue;
-    if (TIMESTAMPED.test(mountRoot)) found.push({ path: mountPoint, evidence: mountRoot });
-  }
-  return found;
-}
-
-function unescapeOctal(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }

@@ -1,8 +1,18 @@
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
-import { dirname, relative, sep } from 'node:path';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { SecretsError } from '../../errors';
 import { errorCode } from '../../internal/describe-error';
 import type { FailedReading, FoundReading, MissingReading } from '../source';
+import { isInside, realPathOf } from './paths';
 
 /**
  * The result of reading one file. `mark` describes the state of the file without its bytes: equal marks prove that the file
@@ -15,9 +25,11 @@ export type FileReading =
 
 /** The directory to read files from, and the limits for files. */
 export interface MountView {
-  /** The mount. Links must not lead out of it. */
+  /** The mount, as messages name it. */
   readonly root: string;
-  /** The directory of this generation: the mount itself, or the target of its `..data`. */
+  /** The mount without links. Links must not lead out of it. */
+  readonly realRoot: string;
+  /** The path to open the files of this generation with: those of the mount itself, or of the target of its `..data`. */
   readonly base: string;
   readonly maxFileBytes: number;
 }
@@ -49,42 +61,81 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
  * Reads one file synchronously. A mount is in memory (tmpfs): open, stat and read together take about 4 µs, while one hop
- * through the thread pool takes more than ten times as long. A synchronous read of all files is also rarely interrupted by a
- * swap.
+ * through the thread pool takes more than ten times as long. `at` is where the file lies below the base, if not at `file`.
  */
-export function readSecretFile(view: MountView, memory: ReadMemory, name: string, file: string): FileReading {
-  const path = `${view.base}/${file}`;
+export function readSecretFile(
+  view: MountView,
+  memory: ReadMemory,
+  name: string,
+  file: string,
+  at = file,
+): FileReading {
+  // Without the directory of this generation, so that equal causes have equal messages.
+  const shown = `${view.root}/${file}`;
+  const path = `${view.base}/${at}`;
   try {
-    if (NO_FOLLOW === 0 || file.includes('/')) assertInside(view.root, name, dirname(path), path);
-    const descriptor = openInside(view.root, name, path);
+    const descriptor = openInside(view, name, path, shown, NO_FOLLOW === 0 || at.includes('/'));
     try {
-      return readDescriptor(view, memory, name, path, descriptor);
+      return readDescriptor(view, memory, name, shown, descriptor);
     } finally {
       closeSync(descriptor);
     }
   } catch (error) {
-    return failure(name, path, error);
+    return failure(name, path, shown, error);
   }
 }
 
-function openInside(root: string, name: string, path: string): number {
+/**
+ * Opens a file that lies inside the mount. Of a link, and of a file below another directory, the real path of the open file
+ * counts, because a link may be swapped after any check of its name.
+ */
+function openInside(
+  view: MountView,
+  name: string,
+  path: string,
+  shown: string,
+  mayPassLinks: boolean,
+): number {
+  let descriptor: number;
   try {
-    return openSync(path, FLAGS | NO_FOLLOW);
+    descriptor = openSync(path, FLAGS | NO_FOLLOW);
+    if (!mayPassLinks) return descriptor;
   } catch (error) {
     const code = errorCode(error);
     if (code !== 'ELOOP' && code !== 'EMLINK') throw error;
-    assertInside(root, name, path, path);
-    return openSync(path, FLAGS);
+    // Opening a device outside may have effects.
+    assertInside(view, name, realpathSync(path), shown);
+    descriptor = openSync(path, FLAGS);
+  }
+  try {
+    const real = realPathOf(descriptor, path);
+    if (real === undefined) throw Object.assign(new Error('another file took its place'), { code: 'ESTALE' });
+    assertInside(view, name, real, shown);
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
   }
 }
 
-function assertInside(root: string, name: string, target: string, path: string): void {
-  const inside = relative(realpathSync(root), realpathSync(target));
-  if (inside !== '..' && !inside.startsWith(`..${sep}`) && !inside.startsWith(sep)) return;
-  throw new SecretsError('FILE_OUTSIDE_MOUNT', `the link at ${path} leads out of the mount ${root}`, {
-    secret: name,
-    next: 'Put the file itself into the mount, or mount the directory that contains it.',
-  });
+function assertInside(view: MountView, name: string, target: string, shown: string): void {
+  if (isInside(view.realRoot, target)) return;
+  const above = commonDirectory(view.realRoot, dirname(target));
+  const both = above === '/' ? 'a directory that contains both' : `${above}, which contains both,`;
+  throw new SecretsError(
+    'FILE_OUTSIDE_MOUNT',
+    `the link at ${shown} leads out of the mount ${view.root}, to ${target}`,
+    {
+      secret: name,
+      next: `Put the file itself into the mount, or use ${both} as the mount.`,
+    },
+  );
+}
+
+function commonDirectory(one: string, other: string): string {
+  let common = one;
+  while (!isInside(common, other)) common = dirname(common);
+  return common;
 }
 
 function readDescriptor(
@@ -95,6 +146,9 @@ function readDescriptor(
   descriptor: number,
 ): FileReading {
   const stat = fstatSync(descriptor);
+  // A key that became `key/part`: the file is gone, and nothing is wrong with the mount.
+  if (stat.isDirectory())
+    return { status: 'missing', looked: `${path}, which is a directory`, mark: 'EISDIR' };
   if (!stat.isFile()) {
     throw new SecretsError('FILE_UNREADABLE', `${path} is not a regular file`, {
       secret: name,
@@ -102,8 +156,9 @@ function readDescriptor(
     });
   }
   if (stat.size > view.maxFileBytes) {
-    const size = `${path} has ${stat.size} bytes, more than the limit of ${view.maxFileBytes}`;
-    throw new SecretsError('FILE_TOO_LARGE', size, {
+    // Without its size, because a file that keeps growing is one cause.
+    const what = `${path} is larger than the limit of ${view.maxFileBytes} bytes`;
+    throw new SecretsError('FILE_TOO_LARGE', what, {
       secret: name,
       next: 'Raise maxFileBytes of mountedFiles if the file really is a secret.',
     });
@@ -130,30 +185,60 @@ function readDescriptor(
 export function markOf(base: string, file: string): string {
   try {
     const stat = statSync(`${base}/${file}`);
+    if (stat.isDirectory()) return 'EISDIR';
     return `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
   } catch (error) {
     return errorCode(error) ?? 'unknown';
   }
 }
 
-function failure(name: string, path: string, error: unknown): FileReading {
+function failure(name: string, path: string, shown: string, error: unknown): FileReading {
   if (error instanceof SecretsError) {
     return { status: 'failed', error, mark: error.code, transient: false };
   }
   const code = errorCode(error) ?? 'an unknown error';
-  if (code === 'ENOENT' || code === 'ENOTDIR') return { status: 'missing', looked: path, mark: 'ENOENT' };
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return { status: 'missing', looked: shown + danglingTarget(path), mark: 'ENOENT' };
+  }
   return {
     status: 'failed',
     mark: code,
     transient: true,
-    error: new SecretsError('FILE_UNREADABLE', `${path} cannot be read: ${code}${permissions(path)}`, {
-      secret: name,
-      next:
-        code === DENIED
-          ? allowRead(path)
-          : 'Check the filePermission of the object, the securityContext of the pod and the node.',
-    }),
+    error: new SecretsError(
+      'FILE_UNREADABLE',
+      `${shown} cannot be read: ${code}${permissionsFor(code, path)}`,
+      {
+        secret: name,
+        next:
+          code === DENIED
+            ? allowRead(shown)
+            : (adviceFor(code) ??
+              'Check the filePermission of the object, the securityContext of the pod and the node.'),
+      },
+    ),
   };
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ELOOP: 'Remove the link that leads to itself.',
+  EMFILE: 'This process has too many open files: raise its limit (ulimit -n), or find what it leaves open.',
+  ENFILE: 'The machine has too many open files: raise fs.file-max, or find what leaves them open.',
+  ENAMETOOLONG: 'Shorten `file` of the definition, or its alias.',
+  EIO: 'Check the disk or the network file system below the mount.',
+  ESTALE: 'Check the network file system below the mount.',
+};
+
+/** What to do about an error that is not about permissions. */
+export function adviceFor(code: string | undefined): string | undefined {
+  return ADVICE[code ?? ''];
+}
+
+function danglingTarget(path: string): string {
+  try {
+    return `, a link to ${readlinkSync(path)}, which does not exist`;
+  } catch {
+    return '';
+  }
 }
 
 /** The code with which Node's permission model (`--permission`) denies access. */
@@ -163,8 +248,13 @@ export function allowRead(path: string): string {
   return `Start Node with --allow-fs-read=${path} too.`;
 }
 
+/** The facts of `permissions`, if the code is about permissions. */
+export function permissionsFor(code: string | undefined, path: string): string {
+  return code === 'EACCES' || code === 'EPERM' || code === DENIED ? permissions(path) : '';
+}
+
 /** Describes the facts behind a permission error: mode and owner of a path, and the user of this process. */
-export function permissions(path: string): string {
+function permissions(path: string): string {
   // The kernel checks the access of the effective user.
   const user = process.geteuid?.();
   if (user === undefined) return '';

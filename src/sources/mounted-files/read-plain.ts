@@ -1,39 +1,68 @@
 import { SecretsError } from '../../errors';
 import { realDate, realDelay, realNow } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
-import { type FileReading, markOf } from './read-file';
-import { listFiles, type MountReading, readFiles } from './read-files';
+import { holdDirectory } from './paths';
+import type { FileReading, MountView } from './read-file';
+import { currentMarks, type MountReading, marksOf, newestChange, readFiles } from './read-files';
 
 const SETTLE_STEP_MS = 20;
-const MAX_SETTLE_MS = 1000;
+const MIN_SETTLE_MS = 1000;
 /** Timestamps are coarse: a file that changed within this time may change again without a new timestamp. */
 const RACY_MS = 2000;
 
-/**
- * Reads a plain directory, whose files may be half-written, until two passes agree. For up to a second, an empty file counts
- * as a write in progress if `hadValue` returns true, that is, if it had a value or nothing is known yet.
- */
+export interface Settling {
+  /** How long a file must be at rest. */
+  readonly settleMs: number;
+  /** Returns false once the files to read are others. The reading then ends without a result. */
+  readonly isCurrent?: () => boolean;
+  /** Returns true if the name had a value. An empty file in its place counts as a write in progress. */
+  readonly hadValue: (name: string) => boolean;
+}
+
+/** Reads a plain directory, whose files may be half-written. */
 export async function readPlain(
   root: string,
   maxFileBytes: number,
   request: ReadRequest,
-  hadValue: (name: string) => boolean,
+  settling: Settling,
 ): Promise<MountReading> {
-  if (request.since !== undefined && request.since === currentRevision(root, request)) {
+  if (request.since !== undefined && request.since === (await currentMarks(root, request))) {
     return { readings: undefined, revision: request.since };
   }
-  const deadline = realNow() + MAX_SETTLE_MS;
-  const view = { root, base: root, maxFileBytes };
-  let previous = readFiles(view, request);
+  const directory = holdDirectory(root);
+  try {
+    const view = { root, realRoot: directory.real, base: directory.at, maxFileBytes };
+    const readings = (await readSettled(view, request, settling)) as Map<string, FileReading>;
+    const racy = newestChange(readings) > Date.now() - RACY_MS;
+    return { readings, revision: racy ? undefined : marksOf(readings) };
+  } finally {
+    directory.release();
+  }
+}
+
+/**
+ * Reads files that are written in place until two passes agree, `settleMs` after the last change of a file. For up to a second,
+ * an empty file that had a value counts as a write in progress.
+ * @throws `MOUNT_UNSTABLE` if the files keep changing.
+ */
+export async function readSettled(
+  view: MountView,
+  request: ReadRequest,
+  { settleMs, hadValue, isCurrent = () => true }: Settling,
+): Promise<Map<string, FileReading> | undefined> {
+  const limitMs = Math.max(MIN_SETTLE_MS, 5 * settleMs);
+  const deadline = realNow() + limitMs;
+  let previous = await readFiles(view, request);
   for (;;) {
-    if (newestChange(previous) > realDate() - SETTLE_STEP_MS) await realDelay(SETTLE_STEP_MS, request.signal);
-    const current = readFiles(view, request);
+    const restedMs = realDate() - newestChange(previous);
+    // A clock that was set back makes files look as if they changed in the future.
+    if (restedMs < settleMs) await realDelay(settleMs - Math.max(0, restedMs), request.signal);
+    if (!isCurrent()) return undefined;
+    const current = await readFiles(view, request);
     const late = realNow() > deadline;
     const waiting = !late && [...current].some(([name, reading]) => isEmpty(reading) && hadValue(name));
-    if (agree(previous, current) && !waiting) {
-      return { readings: current, revision: revisionFor(current) };
-    }
-    if (late || request.signal.aborted) throw unstable(root);
+    if (agree(previous, current) && !waiting) return current;
+    if (late || request.signal.aborted) throw unstable(view.root, limitMs);
     previous = current;
     await realDelay(SETTLE_STEP_MS, request.signal);
   }
@@ -56,35 +85,8 @@ function isEmpty(reading: FileReading): boolean {
   return reading.status === 'found' && reading.bytes.length === 0;
 }
 
-function newestChange(readings: ReadonlyMap<string, FileReading>): number {
-  let newest = 0;
-  for (const reading of readings.values()) {
-    if (reading.status === 'found') newest = Math.max(newest, reading.changedAtMs);
-  }
-  return newest;
-}
-
-function revisionFor(readings: ReadonlyMap<string, FileReading>): string | undefined {
-  if (newestChange(readings) > Date.now() - RACY_MS) return undefined;
-  return join([...readings].map(([name, reading]) => [name, reading.mark]));
-}
-
-function currentRevision(root: string, { lookups, list }: ReadRequest): string {
-  const marks = new Map<string, string>();
-  if (list) for (const file of listFiles(root)) marks.set(file, markOf(root, file));
-  for (const { name, file } of lookups) marks.set(name, markOf(root, file));
-  return join([...marks]);
-}
-
-function join(marks: [name: string, mark: string][]): string {
-  return marks
-    .map(([name, mark]) => `${name}=${mark}`)
-    .sort()
-    .join('\n');
-}
-
-function unstable(root: string): SecretsError {
-  return new SecretsError('MOUNT_UNSTABLE', `the files of ${root} kept changing for a second`, {
+function unstable(root: string, limitMs: number): SecretsError {
+  return new SecretsError('MOUNT_UNSTABLE', `the files of ${root} kept changing for ${limitMs / 1000} s`, {
     source: 'mounted-files',
     next: 'Replace files by rename, or write all of them at once. The last good values stay in use.',
   });

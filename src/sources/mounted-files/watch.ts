@@ -1,13 +1,22 @@
 import { unrefTimer } from '../../internal/time';
 import type { SourceListener } from '../source';
 import type { MountState } from './layout';
-import { type Watcher, watchAncestor, watchDataLink, watchPlainDirectory } from './watchers';
+import type { Wanted } from './read-files';
+import {
+  type RunningWatcher,
+  type Watcher,
+  watchAncestor,
+  watchDataLink,
+  watchPlainDirectory,
+} from './watchers';
 
 /** The running watch of one mount. */
 export interface MountWatch {
   /** Switches to the watcher that fits the state. Does nothing if the state is unchanged. */
   follow(state: MountState): void;
-  close(): Promise<void>;
+  /** Watches what a read needs that is about to start. */
+  fit(wanted: Wanted, singleFiles: readonly string[]): void;
+  close(): void;
 }
 
 interface Options {
@@ -19,7 +28,7 @@ interface Options {
 /** A started watcher, and the state that it fits. */
 interface Started {
   readonly key: string;
-  stop?: () => void | Promise<void>;
+  running?: RunningWatcher;
 }
 
 const WATCHERS: Readonly<Record<MountState['layout'], Watcher>> = {
@@ -36,7 +45,6 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
   let current: Started | undefined;
   let first = true;
   let closed = false;
-  const stopping = new Set<Promise<void>>();
   const stopPoll = startPoll(pollIntervalMs, () => listener.hint('poll'));
 
   function follow({ layout, identity, directory }: MountState): void {
@@ -48,7 +56,7 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
     // Nothing watched the mount between the refresh that led here and `ready`.
     const hasGap = !first;
     first = false;
-    started.stop = WATCHERS[layout](root, directory, {
+    started.running = WATCHERS[layout](root, directory, {
       hint() {
         if (current === started) listener.hint('watch');
       },
@@ -57,35 +65,35 @@ export function watchMount(root: string, { pollIntervalMs, listener, state }: Op
         listener.solved('WATCH_UNAVAILABLE');
         if (hasGap) listener.hint('watch');
       },
+      limited(error) {
+        if (current === started) listener.problem(error);
+      },
       unavailable(error) {
         if (current !== started) return;
         stopCurrent();
         listener.problem(error);
       },
     });
-    // The watcher became unavailable at once, before `stop` was set.
-    if (current !== started) stop(started);
+    // The watcher became unavailable at once, before `running` was set.
+    if (current !== started) started.running.stop();
   }
 
   function stopCurrent(): void {
     const started = current;
     current = undefined;
-    stop(started);
-  }
-
-  function stop(started: Started | undefined): void {
-    const stopped = Promise.resolve(started?.stop?.()).finally(() => stopping.delete(stopped));
-    stopping.add(stopped);
+    started?.running?.stop();
   }
 
   follow(state);
   return {
     follow,
-    async close() {
+    fit(wanted, singleFiles) {
+      if (!closed) current?.running?.fit?.(wanted, singleFiles);
+    },
+    close() {
       closed = true;
       stopPoll();
       stopCurrent();
-      await Promise.all(stopping);
     },
   };
 }

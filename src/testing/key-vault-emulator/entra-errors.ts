@@ -75,6 +75,11 @@ export function assertionExpired(from: Date, until: Date): EntraRefusal {
   };
 }
 
+/** Any other refusal. Only the number and the form of the error are the service's own. */
+export function identityRefused(number: number): EntraRefusal {
+  return { number, error: 'invalid_client', status: 401, text: 'The identity is refused.' };
+}
+
 export function assertionForged(): EntraRefusal {
   const text = 'Client assertion failed signature validation.';
   return { number: 700027, error: 'invalid_client', status: 401, text };

@@ -1,9 +1,10 @@
 import { SecretsError } from '../../errors';
 import { count, ms, type Option, oneOf, readOptions } from '../../internal/options';
 import { unrefTimer } from '../../internal/time';
-import { entraBusy, entraError, entraUnavailable } from './entra-errors';
+import { entraBusy, entraError, entraUnavailable, identityRefused } from './entra-errors';
 import type { HostResponse } from './server';
 import {
+  forbiddenByConnection,
   forbiddenByFirewall,
   forbiddenByPolicy,
   forbiddenByRbac,
@@ -12,6 +13,7 @@ import {
   tokenExpired,
   unavailable,
   type VaultContext,
+  vaultError,
 } from './vault-errors';
 
 /** What goes wrong, and where. */
@@ -26,8 +28,10 @@ export interface KeyVaultFault {
   readonly names?: readonly string[];
   /** The number of requests. Default: every one until the fault is lifted. */
   readonly times?: number;
-  /** The status of `unavailable` (default 503) and `empty-body` (default 500). */
+  /** The status of `unavailable` (default 503), `empty-body` (default 500) and `html` (default 200). */
   readonly status?: number;
+  /** The AADSTS number of `refused`. Default: 53003, Conditional Access. */
+  readonly number?: number;
   /** Sent with `throttled` and `unavailable`. Default: no `Retry-After`, as recorded from the service. */
   readonly retryAfterSeconds?: number;
   /** The delay of `slow`. Default: 1000. */
@@ -36,28 +40,35 @@ export interface KeyVaultFault {
 
 /**
  * - `unauthorized`: 401, the token is refused
- * - `rbac`, `firewall`, `policy`: 403; only the inner error differs
+ * - `rbac`, `firewall`, `private`, `policy`: 403; only the inner error differs. `private`: public access is disabled
  * - `disabled`: 403, as for a disabled secret
  * - `throttled`: 429
  * - `unavailable`: 5xx
  * - `empty-body`: an error without a body
+ * - `html`: a page, as a portal or a proxy sends it, with any status
+ * - `other-service`: 404 in JSON, as any service but a vault answers
+ * - `refused`: Entra ID refuses the identity with an AADSTS number
  * - `bad-json`: the right response, truncated: it still holds most of the value
  * - `hang-before-headers`, `hang-in-body`: a response that never starts, or never ends
  * - `reset`: the connection closes without a response
  * - `slow`: the right response, late
  *
- * At `entra`, `unauthorized`, `rbac`, `firewall`, `policy` and `disabled` do not exist. To make Entra ID refuse a token, use
- * `projectToken`.
+ * At `entra`, `unauthorized`, `rbac`, `firewall`, `private`, `policy`, `disabled` and `other-service` do not exist. `refused`
+ * exists only there. To make Entra ID refuse a projected token, use `projectToken`.
  */
 export type KeyVaultFaultKind =
   | 'unauthorized'
   | 'rbac'
   | 'firewall'
+  | 'private'
   | 'policy'
   | 'disabled'
   | 'throttled'
   | 'unavailable'
   | 'empty-body'
+  | 'html'
+  | 'other-service'
+  | 'refused'
   | 'bad-json'
   | 'hang-before-headers'
   | 'hang-in-body'
@@ -69,11 +80,15 @@ const KINDS: Readonly<Record<KeyVaultFaultKind, boolean>> = {
   unauthorized: false,
   rbac: false,
   firewall: false,
+  private: false,
   policy: false,
   disabled: false,
   throttled: true,
   unavailable: true,
   'empty-body': true,
+  html: true,
+  'other-service': false,
+  refused: true,
   'bad-json': true,
   'hang-before-headers': true,
   'hang-in-body': true,
@@ -91,6 +106,7 @@ function readFault(fault: KeyVaultFault) {
     names,
     times: count(Number.POSITIVE_INFINITY),
     status: count(undefined, { least: 100, most: 599 }),
+    number: count(53003),
     retryAfterSeconds: count(),
     delayMs: ms(1_000),
   });
@@ -98,6 +114,11 @@ function readFault(fault: KeyVaultFault) {
     const what = KINDS[read.kind] ? '`names` has' : `the kind "${read.kind}" has`;
     throw new SecretsError('OPTION_INVALID', `fail(): ${what} no effect at Entra ID`, {
       next: 'To make Entra ID refuse a token, write one that it refuses with projectToken().',
+    });
+  }
+  if (read.at === 'vault' && read.kind === 'refused') {
+    throw new SecretsError('OPTION_INVALID', 'fail(): the kind "refused" exists only at Entra ID', {
+      next: "Pass at: 'entra'.",
     });
   }
   return read;
@@ -158,6 +179,10 @@ export async function faultyVaultResponse(
       return forbiddenByRbac(context, secret);
     case 'firewall':
       return forbiddenByFirewall(context);
+    case 'private':
+      return forbiddenByConnection();
+    case 'other-service':
+      return vaultError(404, 'NotFound', 'The requested resource was not found.');
     case 'policy':
       return forbiddenByPolicy(context, secret);
     case 'disabled':
@@ -182,6 +207,8 @@ export async function faultyTokenResponse(
       return withRetryAfter(entraError(entraBusy(), correlationId), fault);
     case 'unavailable':
       return withRetryAfter(entraError(entraUnavailable(fault.status ?? 503), correlationId), fault);
+    case 'refused':
+      return entraError(identityRefused(fault.number), correlationId);
     default:
       return broken(fault, respond);
   }
@@ -192,6 +219,8 @@ async function broken(fault: Fault, respond: () => Promise<HostResponse>): Promi
   switch (fault.kind) {
     case 'empty-body':
       return { status: fault.status ?? 500, body: undefined };
+    case 'html':
+      return { status: fault.status ?? 200, body: '<html><body>Sign in</body></html>', type: 'text/html' };
     case 'bad-json':
       return { ...(await respond()), delivery: 'cut' };
     case 'hang-before-headers':

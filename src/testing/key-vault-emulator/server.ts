@@ -18,6 +18,8 @@ export interface HostResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; `undefined` for no body at all. */
   readonly body: unknown;
+  /** The content type of a `body` that is sent as text. */
+  readonly type?: string;
   /** How the delivery of the response fails. Default: it succeeds. */
   readonly delivery?: 'cut' | 'hang-before-headers' | 'hang-in-body' | 'reset';
 }
@@ -131,7 +133,7 @@ async function readRequest(incoming: IncomingMessage): Promise<HostRequest> {
 /** Sends a response, or breaks it as its `delivery` says. Returns the status if it was sent. */
 function send(
   outgoing: ServerResponse,
-  { status, body, delivery, headers = {} }: HostResponse,
+  { status, body, type: textType, delivery, headers = {} }: HostResponse,
   common: Readonly<Record<string, string>>,
 ): number | undefined {
   if (delivery === 'hang-before-headers') return undefined;
@@ -139,9 +141,10 @@ function send(
     outgoing.destroy();
     return undefined;
   }
-  const json = Buffer.from(body === undefined ? '' : JSON.stringify(body));
+  const text = textType === undefined ? JSON.stringify(body) : String(body);
+  const json = Buffer.from(body === undefined ? '' : text);
   const sent = delivery === 'cut' ? json.subarray(0, -2) : json;
-  const type = body === undefined ? {} : { 'Content-Type': 'application/json; charset=utf-8' };
+  const type = body === undefined ? {} : { 'Content-Type': textType ?? 'application/json; charset=utf-8' };
   outgoing.writeHead(status, { ...common, ...type, 'Content-Length': sent.length, ...headers });
   if (delivery === 'hang-in-body') outgoing.write(sent.subarray(0, Math.ceil(sent.length / 2)));
   else outgoing.end(sent);

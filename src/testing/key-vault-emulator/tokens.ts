@@ -28,6 +28,8 @@ export interface ProjectedToken {
   readonly issuer?: string;
   /** Negative for an expired token. Default: 24 hours. */
   readonly expiresInMs?: number;
+  /** From when on the token is valid. Default: now. */
+  readonly startsInMs?: number;
   /** Signs with a key that the cluster does not have. Default: `false`. */
   readonly forged?: boolean;
   /** Written instead of a token: `''` for an empty file. */
@@ -48,6 +50,7 @@ function readProjectedToken(token: ProjectedToken | undefined) {
     audience: text(TOKEN_AUDIENCE),
     issuer: text(TOKEN_ISSUER),
     expiresInMs,
+    startsInMs,
     forged: flag(false),
     content,
   });
@@ -57,6 +60,9 @@ const expiresInMs: Option<number> = (given = LIFETIME_MS, reject) => {
   if (typeof given === 'number' && Number.isFinite(given)) return given;
   return reject('a finite duration in milliseconds, negative for an expired token');
 };
+
+const startsInMs: Option<number> = (given = 0, reject) =>
+  typeof given === 'number' && Number.isFinite(given) ? given : reject('a finite duration in milliseconds');
 
 const content: Option<string | undefined> = (given, reject) =>
   given === undefined || typeof given === 'string' ? given : reject('a string, which may be empty');
@@ -85,6 +91,7 @@ export class Cluster {
     audience,
     issuer,
     expiresInMs,
+    startsInMs,
     forged,
   }: ReturnType<typeof readProjectedToken>): Promise<string> {
     const { SignJWT } = this.#jose;
@@ -97,7 +104,7 @@ export class Cluster {
       .setIssuer(issuer)
       .setSubject(subject)
       .setIssuedAt(issued)
-      .setNotBefore(issued)
+      .setNotBefore(issued + Math.floor(startsInMs / 1000))
       .setExpirationTime(expires)
       .sign(privateKey);
   }

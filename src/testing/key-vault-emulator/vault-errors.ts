@@ -66,6 +66,15 @@ export function forbiddenByFirewall({ name, caller }: VaultContext): HostRespons
   );
 }
 
+export function forbiddenByConnection(): HostResponse {
+  return vaultError(
+    403,
+    'Forbidden',
+    'Public network access is disabled and request is not from a trusted service nor via an approved private link.',
+    'ForbiddenByConnection',
+  );
+}
+
 export function forbiddenByPolicy({ name, caller }: VaultContext, secret: string | undefined): HostResponse {
   return vaultError(
     403,

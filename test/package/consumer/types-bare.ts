@@ -19,6 +19,9 @@ export async function bare(): Promise<HotPool> {
   const id: number | undefined = row?.id;
   const client: BasicPoolClient = await pool.connect();
   client.release();
+  // Kysely requires it of a pool.
+  const options: object = pool.options;
+  void options;
   pool.on('error', (error) => void error);
   pool.rotation.on('swapped', ({ generation }) => generation.toFixed());
   const counts: number = pool.totalCount + pool.idleCount + pool.waitingCount + pool.rotation.staleCount;

@@ -58,6 +58,36 @@ describe('secret.json', () => {
     );
   });
 
+  it.each([
+    ['a record of numbers', z.record(z.string(), z.number()), { hunter: 'x' }, '"…"'],
+    [
+      'a record below a key',
+      z.object({ keys: z.record(z.string(), z.number()) }),
+      { keys: { hunter: 'x' } },
+      '"keys.…"',
+    ],
+    ['a record with digits as keys', z.record(z.string(), z.number()), { 1234: 'x' }, '"…"'],
+    [
+      'a record whose keys have a length',
+      v.record(v.pipe(v.string(), v.minLength(9)), v.number()),
+      { hunter: 1 },
+      '"…"',
+    ],
+    ['other keys', z.object({ port: z.number() }).catchall(z.number()), { port: 1, hunter: 'x' }, '"…"'],
+    ['a missing key', z.object({ db: z.object({ password: z.string() }) }), { db: {} }, '"db.password"'],
+    ['an optional key', v.object({ port: v.optional(v.number()) }), { port: 'x' }, '"port"'],
+    [
+      'a schema that uses a value as a key',
+      schemaOf((value) => ({ issues: [{ message: '', path: [(value as { user: string }).user] }] })),
+      { user: 'hunter' },
+      '"…"',
+    ],
+  ])('repeats a key in the path only if the schema knows it: %s', async (_, schema, value, path) => {
+    const message = await refusal(schema as StandardSchema<unknown>, value);
+    expect(message).toContain(`at ${path}.`);
+    expect(message).not.toContain('hunter');
+  });
+
   it('accepts schemas that transform, and asynchronous ones', async () => {
     const port = z.object({ port: z.string().transform(Number) });
     const definition = secret.json('one', port);
@@ -67,7 +97,7 @@ describe('secret.json', () => {
   });
 
   it('refuses invalid JSON with VALUE_NOT_JSON, without the value', async () => {
-    for (const stored of [MARKER, `{"a":"${MARKER}",}`, `\ufeff{"a":1}`]) {
+    for (const stored of [MARKER, `{"a":"${MARKER}",}`, `${MARKER}\ufeff{"a":1}`]) {
       const error = await Promise.resolve()
         .then(() => secret.json('one', z.any()).decode([Buffer.from(stored)]))
         .then(String, (reason) => reason);

@@ -158,3 +158,82 @@ describe('eventGridHandler with onEvents', () => {
     expect(warnings.text()).not.toContain('marker-value');
   });
 });
+
+describe('eventGridHandler with a body that would block the process', () => {
+  const megabyte = (one: string, separator = ',') =>
+    Array(Math.floor(1_048_000 / (one.length + separator.length)))
+      .fill(one)
+      .join(separator);
+  const many = [413, { error: 'the body holds too many values' }];
+  const deep = [400, { error: 'the body is nested too deeply' }];
+
+  it.each<[title: string, body: string, answer: unknown[]]>([
+    ['a megabyte of empty objects', `[${megabyte('{}')}]`, many],
+    ['a megabyte of empty lists', `[${megabyte('[]')}]`, many],
+    ['a megabyte of numbers', `[${megabyte('0')}]`, many],
+    ['an event with a megabyte of data', `[{"data":[${megabyte('0')}]}]`, many],
+    ['an event with 60 000 names', `[{${Array.from({ length: 60_000 }, (_, n) => `"n${n}":1`)}}]`, many],
+    ['a megabyte of nested lists', megabyte('[', ''), deep],
+    ['a megabyte of nested objects', megabyte('{"a":', ''), deep],
+    ['lists nested 33 deep', `${'['.repeat(33)}${']'.repeat(33)}`, deep],
+    [
+      'more events than a batch has',
+      `[${Array(5_001).fill('{"id":"1"}')}]`,
+      [413, { error: 'the body holds too many events' }],
+    ],
+  ])('refuses %s without reading it', async (_title, body, answer) => {
+    const { store, deliver } = stage();
+    expect(await deliver(body)).toEqual(answer);
+    expect(store.triggers).toEqual([]);
+  });
+
+  it.each<[title: string, content: unknown]>([
+    ['a topic of half a million slashes', [{ ...gridSample, topic: `${'/'.repeat(500_000)}x` }]],
+    ['400 topics of 2 000 slashes', Array(400).fill({ ...gridSample, topic: `${'/'.repeat(2_000)}x` })],
+    ['a date of half a million blanks', [{ eventTime: ' '.repeat(500_000) }]],
+    ['a name of half a million letters', [{ ['x'.repeat(500_000)]: 1 }]],
+    ['an event with 101 fields', [Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`n${n}`, 1]))]],
+  ])('ignores %s', async (_title, content) => {
+    const { deliver } = stage({ topics: ['/subscriptions/one'] });
+    const ignored = (content as unknown[]).length;
+    expect(await deliver(content)).toEqual([200, { accepted: 0, ignored }]);
+  });
+
+  it('ignores brackets, commas and quotes within texts when it bounds a body', async () => {
+    const { deliver, heard } = stage();
+    const subject = '[{'.repeat(20_000) + '\\"[{\\'.repeat(10_000) + ',:'.repeat(100_000);
+    expect(await deliver([{ ...gridSample, subject }])).toEqual([200, { accepted: 1, ignored: 0 }]);
+    expect(heard).toHaveLength(1);
+  });
+
+  it('accepts a full batch of Event Grid', async () => {
+    const { deliver } = stage();
+    expect(await deliver(Array(1_500).fill(gridSample))).toEqual([200, { accepted: 1_500, ignored: 0 }]);
+  });
+
+  it('accepts a list of 5 000 events that a body parser has read, and refuses one more', async () => {
+    const { handler } = stage();
+    for (const [length, status] of [
+      [5_000, 200],
+      [5_001, 413],
+    ] as const) {
+      const parsed = { method: 'POST', url: '/', headers: {}, complete: true, body: Array(length).fill({}) };
+      expect((await handler.answer(parsed as never)).status).toBe(status);
+    }
+  });
+
+  it('reads a body that arrives in many small chunks', async () => {
+    const { handler } = stage();
+    const bytes = new TextEncoder().encode(JSON.stringify(Array(20).fill(gridSample)));
+    let at = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        if (at === bytes.length) return controller.close();
+        controller.enqueue(bytes.slice(at, at + 1));
+        at += 1;
+      },
+    });
+    const request = new Request('http://localhost/', { method: 'POST', body, duplex: 'half' } as RequestInit);
+    expect(await (await handler(request)).json()).toEqual({ accepted: 20, ignored: 0 });
+  });
+});

@@ -10,7 +10,7 @@ import {
 import { describe, expect, it, vi } from 'vitest';
 import { deferred } from '../../support/deferred';
 import { delivery, gridSample } from '../../support/event-grid';
-import { countingStore, recordWarnings } from '../../support/http-stage';
+import { countingStore, fakeClock, recordWarnings } from '../../support/http-stage';
 
 const MARKER = 'marker-value';
 
@@ -126,6 +126,7 @@ describe('an authorizer', () => {
 
   it('responds with 503 and warns once while an authorizer throws, rejects or hangs', async () => {
     using warnings = recordWarnings();
+    const clock = fakeClock();
     const failing: (() => boolean | Promise<boolean>)[] = [
       () => {
         throw new TypeError(MARKER);
@@ -144,11 +145,18 @@ describe('an authorizer', () => {
     }
     expect(warnings.codes()).toEqual(Array(3).fill('LISTENER_FAILED'));
     expect(store.triggers).toEqual([]);
-    authorize = () => true;
-    expect(await status()).toBe(200);
-    authorize = failing[0] as () => boolean;
-    expect(await status()).toBe(503);
-    expect(warnings.codes()).toHaveLength(4);
+    // A failure is told again once the authorizer has worked for a minute.
+    for (const [afterMs, told] of [
+      [0, 3],
+      [61_000, 4],
+    ] as const) {
+      clock.advance(afterMs);
+      authorize = () => true;
+      expect(await status()).toBe(200);
+      authorize = failing[0] as () => boolean;
+      expect(await status()).toBe(503);
+      expect(warnings.codes()).toHaveLength(told);
+    }
     expect(warnings.text()).not.toContain(MARKER);
   });
 });

@@ -1,6 +1,7 @@
+import { request } from 'node:http';
 import { SecretStore, secret } from 'hot-secrets';
 import { basicAuth, querySecret, type ReloadOptions, reloadHandler } from 'hot-secrets/http';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deferred } from '../../support/deferred';
 import { openRequest, serve } from '../../support/http-server';
 import { countingStore, recordWarnings } from '../../support/http-stage';
@@ -200,3 +201,100 @@ describe('reloadHandler over a socket', () => {
     expect(warnings.codes()).toEqual([]);
   });
 });
+
+describe('reloadHandler and pages in browsers', () => {
+  const host = 'shop.example:8443';
+  // As browsers send them with the password that they remember: forms and no-cors requests need no preflight.
+  it.each<[title: string, status: number, headers: Record<string, string>]>([
+    ['a form of another site', 403, { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }],
+    [
+      'a form of another subdomain',
+      403,
+      { 'sec-fetch-site': 'same-site', origin: 'https://blog.shop.example' },
+    ],
+    ['a form on plain HTTP', 403, { origin: 'http://evil.example' }],
+    ['a form on another port', 403, { origin: 'http://shop.example:8080' }],
+    ['a form in a sandbox', 403, { origin: 'null' }],
+    ['a page that is a file', 403, { origin: 'file://' }],
+    ['an unknown kind of site', 403, { 'sec-fetch-site': 'something' }],
+    ['two origins', 403, { origin: `https://${host}, https://evil.example` }],
+    [
+      'a no-cors request without a content type',
+      403,
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+    ],
+    ['a name that ends like the host', 403, { origin: 'https://evil-shop.example:8443' }],
+    ['its own page', 200, { 'sec-fetch-site': 'same-origin', origin: `https://${host}` }],
+    ['its own page on plain HTTP', 200, { origin: `http://${host}` }],
+    [
+      'its own page behind a proxy that ends TLS',
+      200,
+      { origin: 'https://ops.example', 'x-forwarded-host': 'ops.example' },
+    ],
+    [
+      'its own page behind two proxies',
+      200,
+      { origin: 'https://ops.example', 'x-forwarded-host': 'ops.example, inner' },
+    ],
+    ['its own page at the default port', 200, { host: 'shop.example:80', origin: 'http://shop.example' }],
+    ['the address bar', 200, { 'sec-fetch-site': 'none' }],
+    ['curl', 200, {}],
+    ['curl with a form', 200, { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['fetch of Node', 200, { 'sec-fetch-mode': 'cors' }],
+  ])('responds to a request of %s with %i', async (_title, status, headers) => {
+    const { handler, log, source } = await stage();
+    source.set({ password: 'password-1' });
+    const url = await serve(handler.node);
+    expect(await statusOf(url, { host, ...headers })).toBe(status);
+    const web = await handler(post({ headers: { host, ...headers } }));
+    expect(web.status).toBe(status);
+    expect(log.changes).toHaveLength(status === 200 ? 1 : 0);
+  });
+
+  it('refuses a page of another site before it asks the authorizer', async () => {
+    const authorize = vi.fn(() => true);
+    const { handler } = await stage({ authorize });
+    const response = await handler(post({ headers: { origin: 'https://evil.example' } }));
+    expect(await response.json()).toEqual({ error: 'the request is from another site' });
+    expect(authorize).not.toHaveBeenCalled();
+  });
+
+  it('refuses requests for a host that is not one of its hosts, as when a page points its own name here', async () => {
+    const { handler } = await stage({ hosts: ['localhost', '127.0.0.1', '[::1]'] });
+    const url = await serve(handler.node);
+    for (const [name, status] of [
+      ['evil.example', 403],
+      ['evil.example:8080', 403],
+      ['localhost.evil.example', 403],
+      ['not a host', 403],
+      ['LOCALHOST:8080', 200],
+      ['127.0.0.1', 200],
+      ['[::1]:8080', 200],
+    ] as const) {
+      const headers = { host: name, origin: `http://${name}`, 'sec-fetch-site': 'same-origin' };
+      expect([name, await statusOf(url, headers)]).toEqual([name, status]);
+    }
+  });
+
+  it.each([
+    { hosts: [] },
+    { hosts: 'localhost' },
+    { hosts: ['localhost:80'] },
+    { hosts: ['Localhost'] },
+    { hosts: [''] },
+    { hosts: [7] },
+  ])('refuses the options $hosts', async ({ hosts }) => {
+    await expect(stage({ hosts: hosts as never })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+});
+
+/** Sends a request with a `Host` of its own, which fetch does not allow. */
+function statusOf(url: string, headers: Record<string, string>): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: 'POST', headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.on('error', reject).end();
+  });
+}

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { describeError, errorCode } from '../../../src/internal/describe-error';
 
@@ -23,6 +24,35 @@ describe('describeError', () => {
       stack: undefined,
     });
     expect([describeError(error), errorCode(error)]).toEqual(['Error', undefined]);
+  });
+
+  it('drops names, codes and places that only look like those of an error', () => {
+    for (const made of [
+      'CorrectHorseBattery',
+      'sk_live_4eC39HqLyjWDarjt',
+      'AKIAIOSFODNN7EXAMPLE',
+      'hunter2222',
+    ]) {
+      const error = Object.assign(new Error(''), {
+        name: made,
+        code: made,
+        stack: `Error\n    at ${made}:1:1`,
+      });
+      expect([describeError(error), errorCode(error)]).toEqual(['Error', undefined]);
+      error.stack = `Error: changed\n    at /${made}:1:1`;
+      expect(describeError(error)).toBe('Error');
+    }
+  });
+
+  it.each(['ENOENT', 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', '28P01', 'P1001', 'ER_ACCESS_DENIED_ERROR'])(
+    'repeats the code %s of a system, a server or a client',
+    (code) => {
+      expect(describeError(Object.assign(new Error('x'), { code, stack: '' }))).toBe(`Error (${code})`);
+    },
+  );
+
+  it('describes an error of another realm like one of this realm', () => {
+    expect(describeError(runInNewContext('new TypeError("x")'))).toMatch(/^TypeError/);
   });
 
   it.each([

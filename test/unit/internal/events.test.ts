@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
+import { memory, SecretStore } from 'hot-secrets';
 import { describe, expect, it, vi } from 'vitest';
 import { Events } from '../../../src/internal/events';
+import { record } from '../../support/store-log';
 
 describe('listeners', () => {
   it('reports listeners that throw or reject, and calls the others', async () => {
@@ -23,6 +25,34 @@ describe('listeners', () => {
       ['tick', rejected],
     ]);
     expect(heard).toHaveBeenCalledWith(1);
+  });
+
+  it('reports a listener that throws or rejects with an object that cannot be read, and calls the others', async () => {
+    const hostile = () => {
+      const { proxy, revoke } = Proxy.revocable(new Error('x'), {});
+      revoke();
+      return proxy;
+    };
+    const source = memory({ a: '1' });
+    await using store = await SecretStore.open({ secrets: { a: 'a' }, sources: [source] });
+    const log = record(store);
+    store.on('change', () => {
+      throw hostile();
+    });
+    store.on('change', () => Promise.reject(hostile()));
+    const thenable = Object.defineProperty({}, 'then', {
+      value: (_: unknown, reject: (error: unknown) => void) => reject(hostile()),
+    });
+    store.on('change', () => thenable as never);
+    const heard = vi.fn();
+    store.on('change', heard);
+    for (const value of ['2', '3', '4']) {
+      source.set({ a: value });
+      await store.refresh();
+    }
+    await setImmediate();
+    expect(heard).toHaveBeenCalledTimes(3);
+    expect(log.codes()).toEqual(Array.from({ length: 9 }, () => 'LISTENER_FAILED'));
   });
 
   it('calls the other listeners when one unsubscribes during an event', () => {

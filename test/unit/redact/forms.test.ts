@@ -100,14 +100,14 @@ describe('redact', () => {
 });
 
 describe('redact, with overlapping values', () => {
-  it('masks the overlapping value that begins first, and the longer of two that begin together', async () => {
+  it('masks overlapping values as one, under the name of the first, or of the longer of two that begin together', async () => {
     await using store = await SecretStore.open({
       secrets: { first: 'first', second: 'second', prefix: 'prefix', whole: 'whole' },
       sources: [
         memory({ first: 'abcdefgh', second: 'efghijkl', prefix: 'same-start', whole: 'same-start-and-more' }),
       ],
     });
-    expect(store.redact('abcdefghijkl')).toBe('[secret first]ijkl');
+    expect(store.redact('abcdefghijkl')).toBe('[secret first]');
     expect(store.redact('efghijkl')).toBe('[secret second]');
     expect(store.redact('same-start-and-more same-start-and')).toBe('[secret whole] [secret prefix]-and');
     expect(store.redact('abcdefghabcdefgh')).toBe('[secret first][secret first]');

@@ -29,6 +29,70 @@ describe('redact, in a line of JSON', () => {
     expect(store.redact('{"a":"1712345678901"}')).toBe('{"a":"17[secret config]78901"}');
   });
 
+  it.each([
+    ['[null,12345678]', [null, '[secret config]']],
+    ['[true,false,12345678]', [true, false, '[secret config]']],
+    ['[[],12345678]', [[], '[secret config]']],
+    ['[{},[],{"a":12345678}]', [{}, [], { a: '[secret config]' }]],
+    ['[ [ ] , 12345678 ]', [[], '[secret config]']],
+    ['[null,{"a":[12345678]}]', [null, { a: ['[secret config]'] }]],
+    ['[-1.5e3,[12345678]]', [-1500, ['[secret config]']]],
+    ['{"a":{"b":[null,12345678]}}', { a: { b: [null, '[secret config]'] } }],
+    ['12345678', '[secret config]'],
+    [' 12345678\n', '[secret config]'],
+  ])('keeps %s valid JSON', async (line, expected) => {
+    await using store = await open({ config: '{"pin":12345678}' });
+    expect(JSON.parse(store.redact(line))).toEqual(expected);
+  });
+
+  it('masks digits after the escapes of a URL or of JSON, in a line that only begins as JSON', async () => {
+    await using store = await open({ config: '{"pin":48900439279}' });
+    for (const sign of ['%22', '%3A', '%5B', '\\u0022', '\\x22']) {
+      const masked = store.redact(`{"v":"x"} GET /q=v${sign}48900439279${sign}`);
+      expect(masked).toBe(`{"v":"x"} GET /q=v${sign}[secret config]${sign}`);
+    }
+  });
+
+  it('masks a value whose JSON in a URL escapes one of its characters', async () => {
+    const ascii = (json: string) =>
+      json.replace(/[^\x20-\x7e]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    for (const text of [
+      'line-one\nline-two',
+      'abcdef\tghi',
+      'contraseñaSecreta',
+      'quoted"value',
+      'back\\slash',
+      'a/slash',
+    ]) {
+      await using store = await open({ text });
+      const url = `/q?state=${encodeURIComponent(ascii(JSON.stringify({ text })))}`;
+      for (const line of [url, JSON.stringify({ url }), encodeURIComponent(url)]) {
+        expect(decodeURIComponent(decodeURIComponent(store.redact(line)))).toContain(
+          '"text":"[secret text]"}',
+        );
+      }
+    }
+  });
+
+  it('changes no key of a line of JSON that is a name, and masks other keys and quotes in messages', async () => {
+    await using store = await open({ text: 'service', third: 'orders' });
+    expect(
+      store.redact('{"service":"orders","orders-count":{ "service" : "a service"},"x":["service"]}'),
+    ).toBe(
+      '{"service":"[secret na?me??]","orders-count":{ "service" : "a [secret text]"},"x":["[secret text]"]}',
+    );
+    expect(store.redact('{"a":"b"}\n{"service":1}')).toBe('{"a":"b"}\n{"service":1}');
+    expect(store.redact('{"msg":"error for \\"service\\": bad"}')).toBe(
+      '{"msg":"error for \\"[secret text]\\": bad"}',
+    );
+    expect(store.redact('{"a":"b"} no key: "service": 1')).toBe('{"a":"b"} no key: "[secret text]": 1');
+    expect(store.redact('"service": 1')).toBe('"[secret text]": 1');
+    await using other = await open({ text: 'sk_live_4eC39HqLyjWDarjtT1', third: 'p&ss "word"' });
+    expect(other.redact('{"sk_live_4eC39HqLyjWDarjtT1":{"p&ss \\"word\\"":1}}')).toBe(
+      '{"[secret text]":{"[secret na?me??]":1}}',
+    );
+  });
+
   it('keeps the JSON valid when a text secret is itself JSON or contains quotes', async () => {
     await using store = await open({ text: '{"user":"a","key":"b"}', third: '"quoted-value"' });
     expect(store.redact('{"level":30,"config":{"user":"a","key":"b"}}')).toBe(

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { longValues } from '../../../src/redact/find-values';
+import { longForm, longValues } from '../../../src/redact/find-values';
 import { seededRandom } from '../../support/seeded-random';
 
 const ROUNDS = 300;
 
-it('finds the same occurrences of random forms in random text as a naive search', () => {
+it('finds the same characters of random forms in random text as a naive search, with the name of a form that is there', () => {
   const random = seededRandom(11);
   const below = (count: number) => Math.floor(random() * count);
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -20,17 +20,34 @@ it('finds the same occurrences of random forms in random text as a naive search'
       below(2) === 0 ? textOf(below(9)) : (forms[below(forms.length)] as string),
     );
     const text = pieces.join('');
-    const names = new Map(forms.map((form) => [form, `name of ${form}`]));
-    const naive = [...names].flatMap(([form, name]) =>
-      placesOf(form, text).map((start) => `${start} ${name}`),
-    );
-    const found = longValues(names)(text).map(({ start, end, name }) => {
-      expect(names.get(text.slice(start, end))).toBe(name);
-      return `${start} ${name}`;
-    });
-    expect([...found].sort()).toEqual(naive.sort());
+    const find = longValues(forms.map((form) => [longForm(form), `name of ${form}`] as const));
+    const expected = new Set<number>();
+    for (const form of forms)
+      for (const start of placesOf(form, text)) addRange(expected, start, start + form.length);
+    const found = new Set<number>();
+    for (const { start, end, name } of find(text)) {
+      expect(text.startsWith(name.slice('name of '.length), start)).toBe(true);
+      addRange(found, start, end);
+    }
+    expect([...found].sort()).toEqual([...expected].sort());
   }
 });
+
+it('finds a form that is longer than its prepared beginning as far as the text is equal, also with a common beginning', () => {
+  const beginning = 'same-beginning-'.repeat(10);
+  const wholes = ['first'.repeat(50), 'second'.repeat(50), 'third'.repeat(50)].map((end) => beginning + end);
+  const find = longValues(
+    wholes.map((whole, index) => [longForm(beginning, () => whole), `${index}`] as const),
+  );
+  for (const whole of wholes) {
+    expect(find(`x${whole}y`)).toMatchObject([{ start: 1, end: 1 + whole.length }]);
+    expect(find(`x${whole.slice(0, 200)}y`)).toMatchObject([{ start: 1, end: 201 }]);
+  }
+});
+
+function addRange(places: Set<number>, start: number, end: number): void {
+  for (let place = start; place < end; place += 1) places.add(place);
+}
 
 function placesOf(form: string, text: string): number[] {
   const places: number[] = [];

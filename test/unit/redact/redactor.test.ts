@@ -85,4 +85,51 @@ describe('redact', () => {
     const masked = store.redact(`${given.dsn} of/dsn-1 of-map-1 of-set-1`);
     expect(masked).not.toMatch(/dsn-1|map-1|set-1/);
   });
+
+  it('leaves what is not secret readable: a definition with redact: false, and other keys of a JSON secret', async () => {
+    const db = {
+      engine: 'postgres',
+      username: 'orders',
+      primary: { password: 'x9f8a7s6d5' },
+      region: 'westeurope',
+    };
+    const source = memory({
+      user: 'service',
+      id: 'client-id-of-app',
+      db: JSON.stringify(db),
+      all: '{"a":"westindia"}',
+    });
+    await using store = await SecretStore.open({
+      secrets: {
+        user: secret.text('user', { redact: false }),
+        id: secret.bytes('id', { redact: false }),
+        db: secret.json('db', undefined, { redact: ['password', 'token'] }),
+        all: secret.json('all', undefined, { redact: false }),
+      },
+      sources: [source],
+    });
+    const line =
+      '{"service":"orders-api","msg":"postgres of orders in westeurope and westindia: client-id-of-app, service"}';
+    expect(store.redact(line)).toBe(line);
+    for (let round = 0; round < 4; round += 1) {
+      expect(store.redact(`{"password":"x9f8a7s6d5-${round}"}`)).toBe(`{"password":"[secret db]-${round}"}`);
+    }
+  });
+
+  it('masks all of a JSON secret that has none of the keys to mask', async () => {
+    await using store = await SecretStore.open({
+      secrets: { db: secret.json('db', undefined, { redact: ['pasword'] }) },
+      sources: [memory({ db: '{"password":"x9f8a7s6d5"}' })],
+    });
+    expect(store.redact('x9f8a7s6d5')).toBe('[secret db]');
+  });
+
+  it.each([
+    () => secret.text('a', { redact: 'no' as never }),
+    () => secret.bytes('a', { redact: ['key'] as never }),
+    () => secret.json('a', undefined, { redact: [] }),
+    () => secret.json('a', undefined, { redact: [1] as never }),
+  ])('refuses an option redact that selects nothing or has another type: %s', (define) => {
+    expect(define).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
+  });
 });

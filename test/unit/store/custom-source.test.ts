@@ -138,7 +138,7 @@ describe('a custom source', () => {
     release?.();
     await waitFor(async () => {
       await store.refresh();
-      return log.recovered.length === 1;
+      return log.recovered.length === 2;
     });
     expect(store.reveal('token')).toBe('value');
   });

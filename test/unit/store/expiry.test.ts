@@ -205,7 +205,7 @@ describe('the dates of a value that is not a certificate', () => {
     'reports secret.%s as expired, everywhere, from its date on until it is replaced',
     async (kind) => {
       const { source, values } = dated({
-        db: { value: '"first"', expiresOn: inDays(2), createdOn: inDays(-300) },
+        db: { value: '["first"]', expiresOn: inDays(2), createdOn: inDays(-300) },
       });
       const store = await SecretStore.open({ secrets: { db: secret[kind]('db') }, sources: [source] });
       await using _ = store;
@@ -219,7 +219,7 @@ describe('the dates of a value that is not a certificate', () => {
       });
       expect(store.report().secrets[0]?.warnings).toEqual(['VALUE_EXPIRED']);
       expect(log.codes()).toEqual(['VALUE_EXPIRED']);
-      values.db = { value: '"second"', expiresOn: inDays(300) };
+      values.db = { value: '["second"]', expiresOn: inDays(300) };
       await store.refresh();
       expect(store.health().status).toBe('ok');
       expect(log.recovered.map(({ code }) => code)).toEqual(['VALUE_EXPIRED']);

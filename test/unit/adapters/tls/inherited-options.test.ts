@@ -2,7 +2,7 @@ import { constants } from 'node:crypto';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer, type Server, type TlsOptions } from 'node:tls';
-import { inspect } from 'node:util';
+import { format, inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { hidePrivateOptions, inheritedOptions } from '../../../../src/adapters/tls/inherited-options';
 import { createAuthority } from '../../../support/certificates';
@@ -44,7 +44,7 @@ describe.each(Object.entries(makers))('the options of a %s server', (kind, creat
     hidePrivateOptions(server);
     for (let round = 0; round < 3; round += 1) {
       server.setSecureContext({ cert, key, passphrase: 'a passphrase', ticketKeys: Buffer.alloc(48, 8) });
-      const shown = inspect(server, { depth: 10 });
+      const shown = `${inspect(server, { depth: 10, showHidden: true })} ${format('%o', server)}`;
       for (const line of linesOf(key)) expect(shown).not.toContain(line);
       expect(shown).not.toMatch(/a passphrase|08 08 08/);
     }

@@ -36,7 +36,9 @@ function stage() {
     },
     timeoutMs: 5_000,
     closing: closing.signal,
+    during: (work) => work(),
     explain: (error) => new SecretsError('IDENTITY_FAILED', (error as Error).name),
+    explainTimeout: () => new SecretsError('VAULT_TIMEOUT', 'no token'),
   });
   return { cache, state, closing, next: () => cache.getToken(SCOPE).then(({ token }) => token) };
 }
@@ -87,9 +89,11 @@ describe('a token', () => {
     const { cache, state } = stage();
     await cache.getToken(SCOPE, { tenantId: 'tenant', enableCae: true, abortSignal: 'of one request' });
     await cache.getToken(SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true });
+    // The signal of the cache: other callers may wait for the same token.
+    const abortSignal = expect.any(AbortSignal);
     expect(state.asked).toEqual([
-      [SCOPE, { claims: undefined, tenantId: 'tenant', enableCae: true }],
-      [SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true }],
+      [SCOPE, { claims: undefined, tenantId: 'tenant', enableCae: true, abortSignal }],
+      [SCOPE, { claims: '{"access_token":{}}', tenantId: 'tenant', enableCae: true, abortSignal }],
     ]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findSubPathMounts } from '../../../../src/sources/mounted-files/layout';
+import { findSubPathMounts } from '../../../../src/sources/mounted-files/mountinfo';
 
 const POD = '/pods/0ac3/volumes/kubernetes.io~csi/secrets/mount';
 const VOLUME = '/..2026_11_23_20_01_21.1853148849';
