@@ -13,8 +13,6 @@ export interface FindingArgs {
   GENERATION_UNCHANGED: { readonly path: string; readonly ageDays: number };
   MOUNT_NOT_VOLUME: { readonly path: string; readonly fileSystem: string };
   MOUNT_NETWORK: { readonly path: string; readonly fileSystem: string };
-  FILE_BOUND: { readonly path: string; readonly root: string };
-  FILE_REPLACED: { readonly path: string; readonly root: string };
   FILE_WORLD_READABLE: { readonly path: string; readonly files: readonly string[] };
   FILE_WORLD_WRITABLE: { readonly path: string; readonly mode: string };
   // values
@@ -85,8 +83,6 @@ export const doctorLevels: Readonly<Record<DoctorCode, FindingLevel>> = {
   GENERATION_UNCHANGED: 'note',
   MOUNT_NOT_VOLUME: 'warning',
   MOUNT_NETWORK: 'warning',
-  FILE_BOUND: 'warning',
-  FILE_REPLACED: 'error',
   FILE_WORLD_READABLE: 'note',
   FILE_WORLD_WRITABLE: 'warning',
   VALUE_TRAILING_NEWLINE: 'warning',
@@ -126,6 +122,9 @@ export const doctorLevels: Readonly<Record<DoctorCode, FindingLevel>> = {
 /** Codes of the package that are warnings here; the others are errors. */
 const WARNINGS: ReadonlySet<SecretsErrorCode> = new Set<SecretsErrorCode>([
   'NAME_INVALID',
+  'MOUNT_SINGLE_FILE',
+  'VARIABLE_OF_SYSTEM',
+  'VALUE_SUSPECT',
   'VALUE_NOT_YET_VALID',
   'VALUE_EXPIRED',
   'VALUE_EXPIRING',

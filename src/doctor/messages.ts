@@ -40,14 +40,6 @@ const TEXTS: Texts = {
     `${path} lies on a network file system (${fileSystem}), which reports no changes of other machines`,
     'Polling finds them: lower pollIntervalMs of mountedFiles if 30 s are too long, or mount a volume of the node.',
   ],
-  FILE_BOUND: ({ path, root }) => [
-    `${path} is a single file, bound from ${root}: it stays the old one when the file is replaced there`,
-    'Mount the directory that contains the file.',
-  ],
-  FILE_REPLACED: ({ path, root }) => [
-    `${path} is a single file, bound from ${root.replace(/\/\/deleted$/, '')}, which was replaced there since: this one is the old one`,
-    'Mount the directory that contains the file, and restart.',
-  ],
   FILE_WORLD_READABLE: ({ path, files }) => [
     `every user of this container may read ${list(files)} in ${path}`,
     "If other users run in it, set filePermission: '0400' (CSI) or defaultMode: 0400 with runAsUser, or 0440 with fsGroup.",

@@ -1,14 +1,5 @@
 import { sep } from 'node:path';
-import type { System } from './system';
-
-/** One line of `/proc/self/mountinfo` (proc(5)). */
-export interface MountLine {
-  /** The path inside the file system that is mounted: `/` for all of it. */
-  readonly root: string;
-  readonly mountPoint: string;
-  readonly readOnly: boolean;
-  readonly fileSystem: string;
-}
+import type { MountLine } from '../sources/mounted-files/mountinfo';
 
 /** What is mounted at a path. */
 export type MountKind =
@@ -25,23 +16,6 @@ export type MountKind =
   /** A single file instead of a directory. */
   | 'file'
   | 'absent';
-
-export function mountLines({ readText }: System): MountLine[] {
-  const lines: MountLine[] = [];
-  for (const line of readText('/proc/self/mountinfo')?.split('\n') ?? []) {
-    const [fields = '', tail = ''] = line.split(' - ');
-    const [, , , root, mountPoint, options] = fields.split(' ');
-    const [fileSystem] = tail.split(' ');
-    if (root === undefined || mountPoint === undefined || !fileSystem) continue;
-    lines.push({
-      root: unescaped(root),
-      mountPoint: unescaped(mountPoint),
-      readOnly: (options ?? '').split(',').includes('ro'),
-      fileSystem,
-    });
-  }
-  return lines;
-}
 
 /** The mount that a path lies in: the deepest one, and of several at one place the last, which hides the others. */
 export function mountOf(lines: readonly MountLine[], path: string): MountLine | undefined {
@@ -73,10 +47,4 @@ const NETWORK =
 
 export function isNetwork(fileSystem: string): boolean {
   return NETWORK.test(fileSystem);
-}
-
-function unescaped(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }

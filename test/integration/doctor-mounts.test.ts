@@ -195,7 +195,7 @@ const BROKEN: readonly Row[] = [
       const line = mountLine('/home/me/password', `${path}/password`, 'ext4');
       return of(path, { texts: { [MOUNTINFO]: line } });
     },
-    'FILE_BOUND',
+    'MOUNT_SINGLE_FILE',
     /directory that contains/,
   ],
   [
@@ -205,8 +205,8 @@ const BROKEN: readonly Row[] = [
       const line = mountLine('/home/me/password//deleted', `${path}/password`, 'ext4');
       return of(path, { texts: { [MOUNTINFO]: line } });
     },
-    'FILE_REPLACED',
-    /restart/,
+    'MOUNT_REPLACED',
+    /Restart/,
   ],
   [
     'the files are older than the interval of rotation',

@@ -132,7 +132,7 @@ describe('the doctor on a vault', () => {
     ['the secret is disabled', { kind: 'disabled' }, 'VAULT_SECRET_DISABLED', /--enabled true/],
     ['the vault refuses the token', { kind: 'unauthorized' }, 'VAULT_UNAUTHORIZED', /tenantId/],
     ['the vault throttles', { kind: 'throttled' }, 'VAULT_THROTTLED', /refreshIntervalMs/],
-    ['the vault is out of order', { kind: 'unavailable' }, 'VAULT_UNAVAILABLE', /retries/],
+    ['the vault is out of order', { kind: 'unavailable' }, 'VAULT_UNAVAILABLE', /status of Azure/],
     ['a proxy answers', { kind: 'bad-json' }, 'VAULT_RESPONSE_INVALID', /proxy/],
   ])('tells the kinds of denial apart: %s', async (_set, fault, code, next) => {
     vault.fail(fault);

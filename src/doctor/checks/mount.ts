@@ -1,13 +1,23 @@
-import { readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isSecretsError, type SecretsError } from '../../errors';
 import { realDelay } from '../../internal/real-time';
 import type { Lookup } from '../../secret/lookup';
-import { DATA_LINK, dataTarget, findSubPathMounts } from '../../sources/mounted-files/layout';
+import { volumeTarget } from '../../sources/mounted-files/list-files';
 import { mountedFiles } from '../../sources/mounted-files/mounted-files';
+import {
+  findBinds,
+  type MountLine,
+  mountLines,
+  replacedProblem,
+  singleFileProblem,
+  singleFiles,
+  subPathProblem,
+} from '../../sources/mounted-files/mountinfo';
+import { DATA_LINK, statIfThere } from '../../sources/mounted-files/paths';
 import type { Reading } from '../../sources/source';
 import { type Finding, finding, findingOf } from '../findings';
-import { isNetwork, type MountKind, type MountLine, mountLines, mountOf, volumeKind } from '../mountinfo';
+import { isNetwork, type MountKind, mountOf, volumeKind } from '../mountinfo';
 import { isInPod, type System } from '../system';
 import { adviceFor, checkModes } from './permissions';
 
@@ -49,8 +59,8 @@ const UPDATE_MS = 200;
 export async function checkMount(system: System, request: MountRequest): Promise<CheckedMount> {
   const { lookups, named, signal } = request;
   const path = resolve(request.path);
-  const lines = mountLines(system);
-  const line = mountOf(lines, real(path));
+  const mountinfo = system.readText('/proc/self/mountinfo') ?? '';
+  const line = mountOf(mountLines(mountinfo), real(path));
   const kind = kindOf(path, line);
   const findings: Finding[] = [];
   let readings: ReadonlyMap<string, Reading> = new Map();
@@ -65,7 +75,7 @@ export async function checkMount(system: System, request: MountRequest): Promise
   const writtenAt = writtenAtOf(path, readings);
   const facts = { path, kind, fileSystem: line?.fileSystem, writtenAt, files: readings.size };
   findings.push(
-    ...checkBinds(system, lines, path),
+    ...checkBinds(mountinfo, path),
     ...checkFileSystem(system, facts, line),
     ...(await checkLayout(path, signal)),
     ...(kind === 'absent' ? [] : checkModes(system, path, line?.readOnly === true)),
@@ -100,23 +110,17 @@ function unreadableFiles(system: System, readings: ReadonlyMap<string, Reading>,
   });
 }
 
-/** Single files that are bound into the mount: by subPath, or by a container runtime. */
-function checkBinds(system: System, lines: readonly MountLine[], path: string): Finding[] {
+/** What is bound into the mount, or was bound as the mount, and does not follow what happens on the host. */
+function checkBinds(mountinfo: string, path: string): Finding[] {
   const root = real(path);
-  const subPaths = findSubPathMounts(system.readText('/proc/self/mountinfo') ?? '', root);
-  const found = subPaths.map(({ path: place, evidence }): Finding => {
-    const what = `${place} is mounted with subPath, and never rotates: it is bound to ${evidence}`;
-    const next = 'Mount the whole volume without subPath, and name the file in the definition.';
-    return { code: 'MOUNT_SUBPATH', level: 'error', place, args: { what, next } };
+  const subPath = subPathProblem(root, mountinfo);
+  const others = findBinds(mountinfo, root).flatMap(({ path: place }) => {
+    const isSingle = singleFiles(place, mountinfo).includes(place);
+    const problem =
+      replacedProblem(place, [], mountinfo) ?? (isSingle ? singleFileProblem([place]) : undefined);
+    return problem === undefined ? [] : [findingOf(problem, { place })];
   });
-  const places = new Set(subPaths.map((one) => one.path));
-  for (const { mountPoint, root: from } of lines) {
-    if (places.has(mountPoint) || (mountPoint !== root && !mountPoint.startsWith(`${root}/`))) continue;
-    if (!isFile(mountPoint)) continue;
-    const code = from.endsWith('//deleted') ? 'FILE_REPLACED' : 'FILE_BOUND';
-    found.push(finding(code, { path: mountPoint, root: from }, { place: mountPoint }));
-  }
-  return found;
+  return subPath === undefined ? others : [findingOf(subPath, { place: path }), ...others];
 }
 
 function checkFileSystem(
@@ -132,7 +136,7 @@ function checkFileSystem(
 
 /** What an update that did not finish, or a second writer, leaves in a Kubernetes mount. */
 async function checkLayout(path: string, signal: AbortSignal): Promise<Finding[]> {
-  if (targetOf(path) === undefined) return [];
+  if (volumeTarget(path) === undefined) return [];
   const first = faultsOf(path);
   if (first.length === 0) return [];
   // An update may be under way: only what stays is a fault.
@@ -148,7 +152,7 @@ function faultsOf(path: string): Finding[] {
     if (entry.name === TMP_LINK) faults.push(finding('SWAP_UNFINISHED', { path: place }, { place }));
     if (entry.name.startsWith('..')) continue;
     if (!entry.isSymbolicLink()) faults.push(finding('FILE_STRAY', { path: place }, { place }));
-    else if (!exists(place)) {
+    else if (statIfThere(place) === undefined) {
       faults.push(finding('LINK_DANGLING', { path: place, target: readlinkSync(place) }, { place }));
     }
   }
@@ -172,39 +176,24 @@ function checkAge(
 }
 
 function kindOf(path: string, line: MountLine | undefined): MountKind {
-  if (isFile(path)) return 'file';
-  if (!exists(path)) return 'absent';
-  return (line && volumeKind(line)) ?? (targetOf(path) === undefined ? 'plain' : 'kubernetes');
+  const stat = statIfThere(path);
+  if (stat === undefined) return 'absent';
+  if (stat.isFile()) return 'file';
+  return (line && volumeKind(line)) ?? (volumeTarget(path) === undefined ? 'plain' : 'kubernetes');
 }
 
 /** From the name of the generation, which is in UTC; of plain files, the newest time. */
 function writtenAtOf(path: string, readings: ReadonlyMap<string, Reading>): Date | undefined {
-  const target = targetOf(path);
+  const target = volumeTarget(path);
   if (target !== undefined) {
     const [, ...parts] = /^\.\.(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)\./.exec(target) ?? [];
     const [year = 0, month = 1, day, hour, minute, second] = parts.map(Number);
     if (parts.length > 0) return new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   }
   const times = [...readings.values()].flatMap((reading) =>
-    reading.status === 'found' ? modifiedAt(reading.origin) : [],
+    reading.status === 'found' ? (statIfThere(reading.origin)?.mtimeMs ?? []) : [],
   );
   return times.length === 0 ? undefined : new Date(Math.max(...times));
-}
-
-function modifiedAt(path: string): number[] {
-  try {
-    return [statSync(path).mtimeMs];
-  } catch {
-    return [];
-  }
-}
-
-function targetOf(path: string): string | undefined {
-  try {
-    return dataTarget(path);
-  } catch {
-    return undefined;
-  }
 }
 
 function entriesOf(path: string) {
@@ -212,18 +201,6 @@ function entriesOf(path: string) {
     return readdirSync(path, { withFileTypes: true });
   } catch {
     return [];
-  }
-}
-
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
-  } catch {
-    return false;
   }
 }
 

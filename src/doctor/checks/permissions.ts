@@ -1,6 +1,6 @@
-import { type Stats, statSync } from 'node:fs';
-import { DATA_LINK } from '../../sources/mounted-files/layout';
-import { listFiles } from '../../sources/mounted-files/read-files';
+import type { Stats } from 'node:fs';
+import { listFiles } from '../../sources/mounted-files/list-files';
+import { DATA_LINK, statIfThere } from '../../sources/mounted-files/paths';
 import { type Finding, finding } from '../findings';
 import type { MountKind } from '../mountinfo';
 import type { System } from '../system';
@@ -8,9 +8,9 @@ import type { System } from '../system';
 /** Files that every user may read or write. In a volume that is mounted read-only, nobody may write. */
 export function checkModes(system: System, path: string, readOnly: boolean): Finding[] {
   if (system.user === undefined) return [];
-  const base = statOf(`${path}/${DATA_LINK}`) === undefined ? path : `${path}/${DATA_LINK}`;
+  const base = statIfThere(`${path}/${DATA_LINK}`) === undefined ? path : `${path}/${DATA_LINK}`;
   const modes = filesOf(base).flatMap((file) => {
-    const stat = statOf(`${base}/${file}`);
+    const stat = statIfThere(`${base}/${file}`);
     return stat === undefined ? [] : [{ file, mode: stat.mode }];
   });
   const writable = readOnly ? [] : modes.filter(({ mode }) => (mode & 0o002) !== 0);
@@ -18,7 +18,7 @@ export function checkModes(system: System, path: string, readOnly: boolean): Fin
     const place = `${path}/${file}`;
     return finding('FILE_WORLD_WRITABLE', { path: place, mode: octal(mode) }, { secret: file, place });
   });
-  const directory = statOf(path)?.mode ?? 0;
+  const directory = statIfThere(path)?.mode ?? 0;
   // With the sticky bit, as on a tmpfs, others may not replace files.
   if (!readOnly && (directory & 0o1002) === 0o002) {
     found.push(finding('FILE_WORLD_WRITABLE', { path, mode: octal(directory) }, { place: path }));
@@ -32,7 +32,7 @@ export function checkModes(system: System, path: string, readOnly: boolean): Fin
 
 /** Says which setting lets this user read a path; `undefined` if its permissions are not the reason. */
 export function adviceFor({ user }: System, path: string, kind: MountKind): string | undefined {
-  const stat = statOf(path);
+  const stat = statIfThere(path);
   if (stat === undefined || user === undefined) return undefined;
   const groups = [...new Set([user.gid, ...user.groups])];
   const isMember = groups.includes(stat.gid);
@@ -69,17 +69,9 @@ function plainAdvice(uid: number, stat: Stats, path: string): string {
 
 function filesOf(base: string): string[] {
   try {
-    return listFiles(base);
+    return listFiles(base).files;
   } catch {
     return [];
-  }
-}
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
   }
 }
 

@@ -59,11 +59,14 @@ export async function checkSwaps(
     const mount = await createTestMount({ [NAME]: '0' }, { path: join(directory, 'mount') });
     let hints = 0;
     let problem: SecretsError | undefined;
-    const stop = watch(mount.path, mount.path, {
+    const watcher = watch(mount.path, mount.path, {
       hint: () => {
         hints += 1;
       },
       ready: () => {},
+      limited: (error) => {
+        problem = error;
+      },
       unavailable: (error) => {
         problem = error;
       },
@@ -77,7 +80,7 @@ export async function checkSwaps(
       for (let waited = 0; hints === before && waited < eventMs; waited += 10) await realDelay(10, signal);
       if (hints > before) seen += 1;
     }
-    await stop();
+    watcher.stop();
     if (problem !== undefined) return [findingOf(problem, { place: temporaryDirectory })];
     return seen === SWAPS
       ? []

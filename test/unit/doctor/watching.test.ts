@@ -17,10 +17,10 @@ describe('checkSwaps', () => {
   });
 
   it('reports a watch that is silent, or falls silent after the first swap', async () => {
-    const silent: Watcher = () => () => {};
+    const silent: Watcher = () => ({ stop() {} });
     const once: Watcher = (_root, _directory, { hint }) => {
       const timer = setTimeout(hint, 40);
-      return () => clearTimeout(timer);
+      return { stop: () => clearTimeout(timer) };
     };
     const system = machine({ temporaryDirectory: folder() });
     expect(await checkSwaps(system, signal, silent, 50)).toMatchObject([
@@ -34,7 +34,7 @@ describe('checkSwaps', () => {
   it('reports the limit that prevents a watch', async () => {
     const refused: Watcher = (_root, _directory, { unavailable }) => {
       unavailable(new SecretsError('WATCH_UNAVAILABLE', 'cannot be watched (ENOSPC)', { next: 'Raise it.' }));
-      return () => {};
+      return { stop() {} };
     };
     const system = machine({ temporaryDirectory: folder() });
     expect(await checkSwaps(system, signal, refused)).toMatchObject([
