@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { environment, mountedFiles, SecretStore, secret } from 'hot-secrets';
+import { environment, memory, mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { keyVault } from 'hot-secrets/key-vault';
 import { createKeyVaultEmulator } from 'hot-secrets/testing';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
@@ -124,6 +124,17 @@ const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = 
           keyVault: vault.options,
         },
       };
+    },
+  ],
+  [
+    'a store with a source that the doctor cannot read',
+    async () => {
+      const store = await SecretStore.open({
+        secrets: { dbPassword: 'db-password', apiKey: 'api-key' },
+        sources: [memory({ 'db-password': VALUE, 'api-key': VALUE }), environment({})],
+      });
+      onTestFinished(() => store.close());
+      return { environment: POD, options: { store } };
     },
   ],
   [
