@@ -139,7 +139,7 @@ class Run {
   /** What each source has, in order of precedence. */
   async #pictures(): Promise<Picture[]> {
     const { sources, mounts, store } = this.#options;
-    const { SECRETS_PATH: path } = this.#system.environment;
+    const { SECRETS_PATH: path, AZURE_KEY_VAULT_ENDPOINT: vault } = this.#system.environment;
     if (sources !== undefined) {
       const pictures: Picture[] = [];
       for (const source of sources) pictures.push(...(await this.#pictureOf(source)));
@@ -159,6 +159,8 @@ class Run {
     for (const mount of named ?? [DEFAULT_MOUNT]) {
       pictures.push(...(await this.#mount(mount, named !== undefined)));
     }
+    // Without sources, a store reads this vault too.
+    if (vault) pictures.push(unread('key-vault', vault));
     return [...pictures, await this.#environment()];
   }
 

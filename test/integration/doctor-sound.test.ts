@@ -127,6 +127,18 @@ const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = 
     },
   ],
   [
+    'a pod that reads the vault of its environment, without a mount',
+    async () => {
+      const vault = await createKeyVaultEmulator({ secrets: { 'db-password': VALUE } });
+      onTestFinished(() => vault.close());
+      const { HTTPS_PROXY: _, NODE_EXTRA_CA_CERTS: __, ...identity } = vault.environment;
+      return {
+        environment: { ...POD, ...identity },
+        options: { secrets: { dbPassword: 'db-password' } },
+      };
+    },
+  ],
+  [
     'a store with a source that the doctor cannot read',
     async () => {
       const store = await SecretStore.open({
