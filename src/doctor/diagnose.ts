@@ -86,8 +86,6 @@ class Run {
   readonly #options: ReturnType<typeof readDiagnoseOptions>;
   readonly #signal = AbortSignal.timeout(MAX_MS);
   readonly #definitions: ReadonlyMap<string, Definition<unknown>> | undefined;
-  /** Whether a source failed: what it has is unknown then. */
-  #incomplete = false;
 
   constructor(system: System, options: ReturnType<typeof readDiagnoseOptions>) {
     this.#system = system;
@@ -101,7 +99,6 @@ class Run {
     const { store, environment: _, liveTest } = this.#options;
     await this.#check('node', () => checkNode(system));
     await this.#check('packages', () => [...checkPeers(system), ...checkCopiesOfPackage(system)]);
-    if (store !== undefined) await this.#check('store', () => checkLiveStore(store));
     const pictures = await this.#withVault(await this.#pictures());
     const served =
       this.#definitions === undefined ? await this.#discovered(pictures) : await this.#declared(pictures);
@@ -110,6 +107,7 @@ class Run {
     await this.#check('watch limits', () => checkWatchLimits(system));
     if (liveTest) await this.#check('watching', () => checkSwaps(system, this.#signal));
     for (const { readings } of pictures) wipe(readings);
+    if (store !== undefined) await this.#check('store', () => this.#unknown(checkLiveStore(store)));
   }
 
   /** Runs one check. A bug in it must not hide what the others find. */
@@ -122,15 +120,15 @@ class Run {
     }
   }
 
-  /** A running store reports the problems that a check finds too; the check knows more. */
   #add(...findings: readonly Finding[]): void {
-    const keyOf = ({ code, secret, place }: Finding) => [code, secret ?? place].join('\n');
-    const known = new Map(this.findings.map((one) => [keyOf(one), one]));
-    for (const one of findings) {
-      const same = known.get(keyOf(one));
-      if (same === undefined || same.place !== one.place) this.findings.push(one);
-      else this.findings[this.findings.indexOf(same)] = one;
-    }
+    this.findings.push(...findings);
+  }
+
+  /** A running store reports problems that a check found too, and knew more about. */
+  #unknown(findings: readonly Finding[]): Finding[] {
+    return findings.filter(
+      ({ code, secret }) => !this.findings.some((one) => one.code === code && one.secret === secret),
+    );
   }
 
   #lookups(): Lookup[] {
@@ -141,21 +139,28 @@ class Run {
   /** What each source has, in order of precedence. */
   async #pictures(): Promise<Picture[]> {
     const { sources, mounts, store } = this.#options;
-    const { SECRETS_PATH: path } = this.#system.environment;
+    const { SECRETS_PATH: path, AZURE_KEY_VAULT_ENDPOINT: vault } = this.#system.environment;
     if (sources !== undefined) {
       const pictures: Picture[] = [];
       for (const source of sources) pictures.push(...(await this.#pictureOf(source)));
       return pictures;
     }
-    const ofStore = store
-      ?.report()
-      .sources.filter(({ source }) => source === 'mounted-files')
-      .map(({ location }) => location);
-    const named = mounts ?? ofStore ?? (path ? [path] : undefined);
+    if (mounts === undefined && store !== undefined) {
+      const pictures: Picture[] = [];
+      for (const { source, location } of store.report().sources) {
+        if (source === 'mounted-files') pictures.push(...(await this.#mount(location, true)));
+        else if (source === 'environment') pictures.push(await this.#environment());
+        else pictures.push(unread(source, location));
+      }
+      return pictures;
+    }
+    const named = mounts ?? (path ? [path] : undefined);
     const pictures: Picture[] = [];
     for (const mount of named ?? [DEFAULT_MOUNT]) {
       pictures.push(...(await this.#mount(mount, named !== undefined)));
     }
+    // Without sources, a store reads this vault too.
+    if (vault) pictures.push(unread('key-vault', vault));
     return [...pictures, await this.#environment()];
   }
 
@@ -164,7 +169,7 @@ class Run {
     if (source.name === 'environment') return [await this.#environment()];
     if (source.name === 'key-vault') {
       // Requests are opt-in.
-      return [{ source: source.name, location: source.location, readings: new Map() }];
+      return [unread(source.name, source.location)];
     }
     const request = { lookups: this.#lookups(), list: true, since: undefined, signal: this.#signal };
     try {
@@ -172,11 +177,10 @@ class Run {
       const { readings } = await source.read(request);
       return [{ source: source.name, location: source.location, readings }];
     } catch (error) {
-      this.#incomplete = true;
       const what = `the source ${source.name} cannot be read: ${describeError(error)}`;
       const known = isSecretsError(error) ? error : new SecretsError('SOURCE_FAILED', what);
       this.#add(findingOf(known, { place: source.location || source.name }));
-      return [];
+      return [unread(source.name, source.location)];
     }
   }
 
@@ -191,10 +195,8 @@ class Run {
     if (checked === undefined) return [];
     const { facts, readings, findings } = checked;
     this.mounts.push(facts);
-    if (findings.some(({ code, level }) => code.startsWith('MOUNT_') && level === 'error')) {
-      this.#incomplete = true;
-    }
-    return [{ source: 'mounted-files', location: facts.path, readings }];
+    const failed = findings.some(({ code, level }) => FAILURES.has(code) && level === 'error');
+    return [{ source: 'mounted-files', location: facts.path, readings, unknown: failed && named }];
   }
 
   async #environment(): Promise<Picture> {
@@ -209,7 +211,7 @@ class Run {
     const values: ServedValue[] = [];
     for (const [name, definition] of definitions) {
       const { served, findings } = serve(name, definition, pictures);
-      if (!this.#incomplete) this.#add(...findings);
+      this.#add(...findings);
       if (served === undefined) continue;
       await this.#check(`secret ${name}`, () => checkServed(served));
       for (const [index, one] of definition.lookups.entries()) {
@@ -248,9 +250,6 @@ class Run {
   async #withVault(pictures: readonly Picture[]): Promise<readonly Picture[]> {
     const { keyVault: options } = this.#options;
     const at = pictures.findIndex(({ source }) => source === 'key-vault');
-    const wasIncomplete = this.#incomplete;
-    // What the vault has is unknown.
-    this.#incomplete ||= at !== -1;
     if (options === undefined) return pictures;
     let readings: ReadonlyMap<string, Reading> | undefined;
     await this.#check('vault', async () => {
@@ -265,8 +264,12 @@ class Run {
       wipe(readings ?? new Map());
       return pictures;
     }
-    this.#incomplete = wasIncomplete || readings.size === 0;
-    const picture = { source: 'key-vault', location: options.vaultUrl, readings };
+    const picture = {
+      source: 'key-vault',
+      location: options.vaultUrl,
+      readings,
+      unknown: readings.size === 0,
+    };
     return pictures.map((one, index) => (index === at ? picture : one));
   }
 
@@ -281,6 +284,19 @@ class Run {
       return one !== undefined && reading?.status === 'found' ? [{ secret, lookup: one, reading }] : [];
     });
   }
+}
+
+/** Errors of a mount of which nothing was read. */
+const FAILURES: ReadonlySet<string> = new Set([
+  'MOUNT_MISSING',
+  'MOUNT_EMPTY',
+  'MOUNT_NOT_DIRECTORY',
+  'MOUNT_UNREADABLE',
+  'MOUNT_UNSTABLE',
+]);
+
+function unread(source: string, location: string): Picture {
+  return { source, location, readings: new Map(), unknown: true };
 }
 
 function lookupOf(name: string): Lookup | undefined {

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { environment, mountedFiles, SecretStore, secret } from 'hot-secrets';
+import { environment, memory, mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { keyVault } from 'hot-secrets/key-vault';
 import { createKeyVaultEmulator } from 'hot-secrets/testing';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
@@ -124,6 +124,29 @@ const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = 
           keyVault: vault.options,
         },
       };
+    },
+  ],
+  [
+    'a pod that reads the vault of its environment, without a mount',
+    async () => {
+      const vault = await createKeyVaultEmulator({ secrets: { 'db-password': VALUE } });
+      onTestFinished(() => vault.close());
+      const { HTTPS_PROXY: _, NODE_EXTRA_CA_CERTS: __, ...identity } = vault.environment;
+      return {
+        environment: { ...POD, ...identity },
+        options: { secrets: { dbPassword: 'db-password' } },
+      };
+    },
+  ],
+  [
+    'a store with a source that the doctor cannot read',
+    async () => {
+      const store = await SecretStore.open({
+        secrets: { dbPassword: 'db-password', apiKey: 'api-key' },
+        sources: [memory({ 'db-password': VALUE, 'api-key': VALUE }), environment({})],
+      });
+      onTestFinished(() => store.close());
+      return { environment: POD, options: { store } };
     },
   ],
   [

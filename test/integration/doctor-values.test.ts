@@ -153,6 +153,16 @@ describe('the doctor on a declared secret', () => {
       secret.bytes('password', { encoding: 'base64' }),
       base64(Buffer.alloc(32, 0xa7)),
     ],
+    [
+      'JSON that is decoded',
+      secret.json('password', undefined, { encoding: 'base64' }),
+      base64(`{"a":"${VALUE}"}`),
+    ],
+    [
+      'a number that a schema makes',
+      secret.text('password', { schema: z.string().transform(Number) }),
+      '42\n',
+    ],
     ['random bytes', secret.bytes('password'), Buffer.from([0, 1, 2, 0xff, 0xfe, 0x0a])],
     ['JSON with quotes and lines', secret.json('password'), `{\r\n "a": "${VALUE}"\r\n}\r\n`],
     ['an optional secret that nothing has', secret.text('nothing').optional(), VALUE],

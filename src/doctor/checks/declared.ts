@@ -14,6 +14,8 @@ export interface Picture {
   readonly source: string;
   readonly location: string;
   readonly readings: ReadonlyMap<string, Reading>;
+  /** True if it was not read: what it has, and so what later sources serve, is unknown. */
+  readonly unknown?: boolean;
 }
 
 /** Where a declared secret comes from. */
@@ -49,6 +51,7 @@ export function serve(
   pictures: readonly Picture[],
 ): { readonly served?: Served; readonly findings: readonly Finding[] } {
   for (const picture of pictures) {
+    if (picture.unknown) return { findings: [] };
     const readings = definition.lookups.map((one) => picture.readings.get(one.name));
     const failed = readings.find((one): one is FailedReading => one?.status === 'failed');
     // A check of the source reports its failure.

@@ -33,17 +33,20 @@ export function checkText({ kind, bytes, decoded }: StoredValue, about: About): 
   const isRaw = kind !== 'text' || typeof decoded !== 'string' || text.startsWith(decoded);
   if (!isRaw) return [];
   if (kind === 'bytes') return checkBytes(buffer, text, decoded, about);
-  const found = [...checkMeaning(text, about), ...checkStart(text, about)];
+  // What decodes as JSON was not base64, or its definition says so.
+  const mayBeEncoded = kind === 'text' || decoded === undefined;
+  const found = [...checkMeaning(text, mayBeEncoded, about), ...checkStart(text, about)];
   if (kind === 'json') return found;
   return text.includes('-----BEGIN ')
     ? [...found, ...checkPem(text, about)]
     : [...found, ...checkForm(text, decoded, about)];
 }
 
-function checkMeaning(text: string, about: About): Finding[] {
+function checkMeaning(text: string, mayBeEncoded: boolean, about: About): Finding[] {
   const reference = referenceIn(text);
   if (reference !== undefined) return [finding('VALUE_REFERENCE', reference, about)];
   if (isPlaceholder(text)) return [finding('VALUE_PLACEHOLDER', {}, about)];
+  if (!mayBeEncoded) return [];
   if (pfxIn(text)) return [finding('VALUE_PFX_TEXT', {}, about)];
   const of = base64Of(text);
   return of === undefined ? [] : [finding('VALUE_BASE64', { of }, about)];
@@ -64,7 +67,9 @@ function checkForm(text: string, decoded: unknown, about: About): Finding[] {
     if (body !== '') found.push(finding('VALUE_WHITESPACE', { where: 'only' }, about));
     return found;
   }
-  const given = typeof decoded === 'string' ? decoded : value;
+  // A schema may return something else than a string; it got the text without one newline.
+  const trimmed = decoded === undefined ? value : value.replace(/\r?\n$/, '');
+  const given = typeof decoded === 'string' ? decoded : trimmed;
   // What the package trims reaches only programs that read the file themselves.
   const harmless = (rest: boolean) => ({ ...about, level: rest ? undefined : ('note' as const) });
   const newlines = value.slice(body.length).split('\n').length - 1;
