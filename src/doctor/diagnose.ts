@@ -218,7 +218,8 @@ class Run {
         const reading = served.found[index];
         if (reading === undefined) continue;
         if (served.picture.source !== 'environment') values.push({ secret: name, lookup: one, reading });
-        else {
+        // A variable may name a file, which rotates, or be no secret at all.
+        else if (one.env.includes(reading.origin) && reading.problems === undefined) {
           const others = pictures.some(({ source }) => source !== 'environment');
           const hasOthers = others && this.mounts.some(({ files }) => files > 0);
           this.#add(environmentOnly(this.#system, name, reading.origin, hasOthers));

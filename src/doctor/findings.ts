@@ -17,15 +17,11 @@ export interface FindingArgs {
   FILE_WORLD_WRITABLE: { readonly path: string; readonly mode: string };
   // values
   VALUE_TRAILING_NEWLINE: { readonly count: number };
-  VALUE_WHITESPACE: { readonly where: 'before' | 'after' | 'before and after' | 'only' };
   VALUE_CRLF: { readonly lines: number };
-  VALUE_BOM: Nothing;
-  VALUE_UTF16: Nothing;
-  VALUE_NUL: { readonly count: number };
   VALUE_QUOTED: { readonly quote: string };
   VALUE_NEWLINES_ESCAPED: Nothing;
   VALUE_BASE64: { readonly of: 'text' | 'PEM' | 'bytes' };
-  VALUE_REFERENCE: { readonly syntax: string; readonly resolver: string };
+  VALUE_PART_UNRESOLVED: Nothing;
   VALUE_PLACEHOLDER: Nothing;
   VALUE_PFX_TEXT: Nothing;
   // names and copies
@@ -86,15 +82,11 @@ export const doctorLevels: Readonly<Record<DoctorCode, FindingLevel>> = {
   FILE_WORLD_READABLE: 'note',
   FILE_WORLD_WRITABLE: 'warning',
   VALUE_TRAILING_NEWLINE: 'warning',
-  VALUE_WHITESPACE: 'warning',
   VALUE_CRLF: 'warning',
-  VALUE_BOM: 'warning',
-  VALUE_UTF16: 'error',
-  VALUE_NUL: 'warning',
   VALUE_QUOTED: 'warning',
   VALUE_NEWLINES_ESCAPED: 'warning',
   VALUE_BASE64: 'warning',
-  VALUE_REFERENCE: 'error',
+  VALUE_PART_UNRESOLVED: 'warning',
   VALUE_PLACEHOLDER: 'error',
   VALUE_PFX_TEXT: 'warning',
   NAME_CLASH: 'warning',

@@ -8,8 +8,6 @@ export interface FindingText {
 
 type Texts = { readonly [C in DoctorCode]: (args: FindingArgs[C]) => readonly [what: string, next: string] };
 
-const STORE_PLAIN = 'Store the plain value.';
-
 /** The sentences of each code. The name of the secret stands in front of them, where there is one. */
 const TEXTS: Texts = {
   LINK_DANGLING: ({ path, target }) => [
@@ -52,31 +50,13 @@ const TEXTS: Texts = {
     count === 1 ? 'the value ends with a newline' : `the value ends with ${count} newlines`,
     'Write the value without it: printf %s or echo -n, not echo. hot-secrets drops one newline from text; others do not.',
   ],
-  VALUE_WHITESPACE: ({ where }) => [
-    where === 'only'
-      ? 'the value consists of whitespace'
-      : `the value has whitespace ${where === 'before and after' ? 'at both ends' : where === 'before' ? 'at its start' : 'at its end'}`,
-    `${STORE_PLAIN} Nothing but one final newline is trimmed.`,
-  ],
   VALUE_CRLF: ({ lines }) => [
     `the value has ${lines === 1 ? 'a Windows line break' : `${lines} Windows line breaks`} (CRLF)`,
     'Save the file with LF, or write the value with printf %s.',
   ],
-  VALUE_BOM: () => [
-    'the value begins with a byte order mark, which becomes a part of it',
-    'Save the file as UTF-8 without BOM. In PowerShell: Set-Content -Encoding utf8NoBOM -NoNewline.',
-  ],
-  VALUE_UTF16: () => [
-    'the value is UTF-16, as Windows PowerShell writes it with >',
-    'Save it as UTF-8: Set-Content -Encoding utf8NoBOM -NoNewline.',
-  ],
-  VALUE_NUL: ({ count }) => [
-    `the value contains ${count === 1 ? 'a NUL byte' : `${count} NUL bytes`}, where many programs end it`,
-    'Write it without the NUL. If it is binary, declare it as secret.bytes.',
-  ],
   VALUE_QUOTED: ({ quote }) => [
-    `the value stands in ${quote === '"' ? 'double' : 'single'} quotes, which are a part of it`,
-    'Store the value without quotes: a file is not parsed like a shell or .env file.',
+    `the PEM stands in ${quote === '"' ? 'double' : 'single'} quotes`,
+    'Store it without quotes. Definitions of certificates and keys remove them; other readers do not.',
   ],
   VALUE_NEWLINES_ESCAPED: () => [
     'the line breaks of the PEM are written as \\n',
@@ -88,9 +68,9 @@ const TEXTS: Texts = {
       ? 'Store the PEM itself, or declare it as secret.tls or secret.key, which decode it.'
       : "Store the decoded value (data of a Secret is base64 once; stringData is plain), or declare encoding: 'base64'.",
   ],
-  VALUE_REFERENCE: ({ syntax, resolver }) => [
-    `the value is a reference (${syntax}) that was never resolved`,
-    `${resolver} resolves it, and did not run here. Store the value itself, or read it with keyVault or the CSI driver.`,
+  VALUE_PART_UNRESOLVED: () => [
+    'a part of the value is a reference that nothing resolved',
+    'Check where the value is put together: what expands the reference did not run, or does not know its name.',
   ],
   VALUE_PLACEHOLDER: () => ['the value is a placeholder of a template', 'Store the real value.'],
   VALUE_PFX_TEXT: () => [

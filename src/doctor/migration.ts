@@ -57,7 +57,13 @@ export function migrationOf(
     }
     // A secret in several parts has one origin, but each part has its variable.
     if (source === 'environment') for (const { env } of lookups ?? []) if (env[0]) removable.delete(env[0]);
-    return { name, status: statusOf(report), source, place: origin && withoutGeneration(origin), passed };
+    return {
+      name,
+      status: statusOf(report, variables),
+      source,
+      place: origin && withoutGeneration(origin),
+      passed,
+    };
   });
   const unknown = Object.keys(environment).filter(
     (variable) => environment[variable] && isNamedLikeSecret(variable) && !known.has(variable),
@@ -66,9 +72,15 @@ export function migrationOf(
   return { done, secrets, removable: [...removable], unknown };
 }
 
-function statusOf({ source, passed, required }: SecretReport): MigratedSecret['status'] {
+function statusOf(
+  { source, origin = '', passed, required }: SecretReport,
+  variables: readonly string[],
+): MigratedSecret['status'] {
   if (source === undefined) return required ? 'missing' : 'absent';
-  if (source === 'environment') return 'environment';
+  // A variable may name a file, which rotates.
+  if (source === 'environment' && origin.split(', ').some((one) => variables.includes(one))) {
+    return 'environment';
+  }
   return passed.length === 0 ? 'primary' : 'fallback';
 }
 

@@ -70,9 +70,9 @@ describe('hot-secrets doctor', () => {
     const { path } = await mountOf({ 'db-password': `"${VALUE}"` }, { mode: 0o600 });
     const { out } = await doctor('--mount', path);
     expect(out).toContain(
-      'warning VALUE_QUOTED "db-password": the value stands in double quotes, which are a part of it.\n',
+      'warning VALUE_SUSPECT the value of "db-password" is probably not what was meant: it is in quotes (offsets 0 and 18).\n',
     );
-    expect(out).toContain('  → Store the value without quotes');
+    expect(out).toContain('  → It is used as it is. Correct the stored text');
     expect(out).toMatch(/\n1 warning\n$/);
   });
 
@@ -80,8 +80,8 @@ describe('hot-secrets doctor', () => {
     const one = await mountOf({ a: `${VALUE}\n\n` });
     const other = await mountOf({ b: `'${VALUE}'` });
     const { out } = await doctor('--mount', one.path, '--mount', other.path);
-    expect(out).toContain('VALUE_TRAILING_NEWLINE "a"');
-    expect(out).toContain('VALUE_QUOTED "b"');
+    expect(out).toContain('VALUE_SUSPECT the value of "a"');
+    expect(out).toContain('VALUE_SUSPECT the value of "b"');
   });
 
   it('prints JSON and SARIF for programs', async () => {
@@ -93,10 +93,10 @@ describe('hot-secrets doctor', () => {
       facts: { mounts: [{ path, kind: 'kubernetes', files: 1 }] },
       findings: [
         {
-          code: 'VALUE_QUOTED',
+          code: 'VALUE_SUSPECT',
           level: 'warning',
           secret: 'db-password',
-          args: { quote: '"' },
+          args: { what: expect.stringContaining('in quotes'), next: expect.any(String) },
           what: expect.any(String),
           next: expect.any(String),
         },
@@ -105,14 +105,14 @@ describe('hot-secrets doctor', () => {
     const sarif = JSON.parse((await doctor('--mount', path, '--sarif')).out);
     expect(sarif).toMatchObject({
       version: '2.1.0',
-      runs: [{ tool: { driver: { rules: [{ id: 'VALUE_QUOTED' }] } } }],
+      runs: [{ tool: { driver: { rules: [{ id: 'VALUE_SUSPECT' }] } } }],
     });
     expect(sarif.runs[0].results).toMatchObject([
       {
-        ruleId: 'VALUE_QUOTED',
+        ruleId: 'VALUE_SUSPECT',
         ruleIndex: 0,
         level: 'warning',
-        message: { text: expect.stringContaining('double quotes') },
+        message: { text: expect.stringContaining('in quotes') },
         locations: [
           {
             physicalLocation: {
@@ -138,7 +138,7 @@ describe('hot-secrets doctor', () => {
     vi.stubEnv('API_KEY', OTHER);
     const { status, out } = await doctor('--store', service('options'));
     expect(status).toBe(1);
-    expect(out).toContain('VALUE_TRAILING_NEWLINE "dbPassword"');
+    expect(out).toMatch(/VALUE_SUSPECT the value of "db-password" .* \(declared as "dbPassword"\)/);
     expect(out).toContain('ENVIRONMENT_ONLY "apiKey": only the variable API_KEY has this secret');
     expect(out).not.toContain('beta');
   });

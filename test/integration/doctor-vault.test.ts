@@ -182,7 +182,7 @@ describe('the doctor on a vault', () => {
     expect(complaints(known).sort()).toEqual([
       'SECRET_MISSING',
       'VALUE_EXPIRED',
-      'VALUE_QUOTED',
+      'VALUE_SUSPECT',
       'VAULT_SECRET_MISSING',
     ]);
   });

@@ -1,13 +1,13 @@
 import { type Definition, isDefinition } from '../../definitions/definition';
 import { secret } from '../../definitions/secret';
-import { isSecretsError, SecretsError } from '../../errors';
-import { describeError } from '../../internal/describe-error';
-import { closestNames } from '../../internal/options';
+import { SecretsError, withFacts } from '../../errors';
 import type { Lookup } from '../../secret/lookup';
 import type { FailedReading, FoundReading, Reading } from '../../sources/source';
+import { nearestName, withNames } from '../../store/names';
 import type { Definitions } from '../../store/types';
 import { type About, type Finding, finding, findingOf } from '../findings';
-import { checkText, explains, type ValueKind } from './text';
+import { decoded } from './decoded';
+import { checkText, explains } from './text';
 
 /** What one source had when the doctor read it. */
 export interface Picture {
@@ -79,46 +79,38 @@ function missing(name: string, { lookups }: Definition<unknown>, pictures: reado
   const all = pictures.flatMap(({ readings }) =>
     [...readings].flatMap(([one, { status }]) => (status === 'missing' ? [] : one)),
   );
-  const [closest] = closestNames(lookups[0]?.file ?? name, all);
+  const nearest = nearestName(lookups, all);
   const what = `no source has "${name}" (${looked})`;
   const next =
-    closest === undefined
+    nearest === undefined
       ? 'Add it to the mount, correct its name in the definition, or declare it .optional().'
-      : `Did you mean "${closest}"? Correct the name in the definition, or the objectAlias.`;
+      : `Did you mean "${nearest}"? Correct the name in the definition, or the objectAlias.`;
   return { code: 'SECRET_MISSING', level: 'error', secret: name, args: { what, next } };
 }
 
 /** Checks a value through its own definition, and then how it is stored. */
 export async function checkServed({ name, definition, found }: Served): Promise<Finding[]> {
-  const place = found[0]?.origin;
-  const about: About = { secret: name, place };
+  const about: About = { secret: name, place: found[0]?.origin };
   const empty = new Uint8Array();
   const stored = definition.lookups.map((_, index) => found[index]?.bytes ?? empty);
-  let decoded: unknown;
-  let failure: Finding | undefined;
-  try {
-    decoded = await definition.decode(stored.map((bytes) => Uint8Array.from(bytes)));
-  } catch (error) {
-    failure = isSecretsError(error)
-      ? findingOf(error, about)
-      : findingOf(
-          new SecretsError('VALUE_REFUSED', `decoding "${name}" failed with ${describeError(error)}`),
-          about,
-        );
+  const { value, error, told } = await decoded(definition, stored);
+  const suspect = [...found.flatMap((one) => one?.problems ?? []), ...told];
+  // Definitions know the alias alone.
+  const named = (one: SecretsError) =>
+    findingOf(withFacts(one, { secret: name }, withNames(one.what, name, definition.lookups)), about);
+  const problems = suspect.map(named);
+  const { kind, unresolved } = definition;
+  const isText = kind === 'text' || kind === 'json' || kind === 'bytes';
+  const form = isText
+    ? checkText({ kind, bytes: stored[0] as Uint8Array, decoded: value, unresolved }, about)
+    : [];
+  if (error === undefined) {
+    return [...problems, ...checkDates(found, about), ...checkTraits(definition, value, about), ...form];
   }
-  const blank = definition.blankIsAbsent && !definition.required && failure?.code === 'VALUE_EMPTY';
-  if (blank) return [];
-  const kind = definition.kind;
-  const form =
-    kind === 'text' || kind === 'json' || kind === 'bytes'
-      ? checkText({ kind: kind as ValueKind, bytes: stored[0] as Uint8Array, decoded }, about)
-      : [];
-  if (failure !== undefined) {
-    const reasons = form.filter(explains).map((one): Finding => ({ ...one, level: 'error' }));
-    // The reason says more than the failure that it causes.
-    return reasons.length > 0 ? reasons : [failure, ...form];
-  }
-  return [...checkDates(found, about), ...checkTraits(definition, decoded, about), ...form];
+  if (definition.blankIsAbsent && !definition.required && error.code === 'VALUE_EMPTY') return [];
+  const reasons = form.filter(explains).map((one): Finding => ({ ...one, level: 'error' }));
+  // The reason says more than the failure that it causes.
+  return reasons.length > 0 ? reasons : [named(error), ...problems];
 }
 
 /** The dates that a vault has for a value. It returns the value nevertheless. */
@@ -143,10 +135,10 @@ const SOON_DAYS = 14;
 const SHORT_LIFETIME_DAYS = 91;
 
 /** What the definition itself says about a value that it accepts: its warnings, and what expires. */
-export function checkTraits(definition: Definition<unknown>, decoded: unknown, about: About): Finding[] {
-  if (decoded === undefined) return [];
-  const warnings = definition.warnings?.(decoded) ?? [];
-  const expiries = definition.expiries?.(decoded) ?? [];
+export function checkTraits(definition: Definition<unknown>, value: unknown, about: About): Finding[] {
+  if (value === undefined) return [];
+  const warnings = definition.warnings?.(value) ?? [];
+  const expiries = definition.expiries?.(value) ?? [];
   const expired = warnings.some(({ code }) => code === 'CERTIFICATE_EXPIRED');
   const soon = expiries.flatMap(({ what, subject, expiresAt, validFrom }) => {
     const leftDays = (expiresAt.getTime() - Date.now()) / DAY_MS;

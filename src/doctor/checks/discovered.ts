@@ -7,7 +7,8 @@ import { environmentName, lookup, vaultName } from '../../secret/lookup';
 import type { FoundReading } from '../../sources/source';
 import { type About, type Finding, findingOf } from '../findings';
 import { checkTraits, clashes, type Picture } from './declared';
-import { checkPem, checkText, isPfx } from './text';
+import { decoded } from './decoded';
+import { checkPem, checkUndeclared, isPfx } from './text';
 
 /** A file of which nobody said what it holds. */
 interface StoredFile {
@@ -39,19 +40,10 @@ export async function checkDiscovered({ readings }: Picture): Promise<Finding[]>
       if ('code' in result) found.push(result);
       else tls.push(result);
     } else {
-      found.push(...(await checkValue(file, about)));
+      found.push(...(await checkUndeclared(file.name, file.reading.bytes, about)));
     }
   }
   return [...found, ...(await checkPairs(tls)), ...checkNames(files.map(({ name }) => name))];
-}
-
-async function checkValue({ name, reading: { bytes } }: StoredFile, about: About): Promise<Finding[]> {
-  const result = await decoded(secret.text(name), bytes);
-  const form = checkText({ kind: 'text', bytes, decoded: result.value }, about);
-  if (result.error === undefined || form.some(({ code }) => code === 'VALUE_UTF16')) return form;
-  // Binary files are read with a definition; without one, a store cannot read them.
-  const level = result.error.code === 'VALUE_NOT_UTF8' ? 'warning' : undefined;
-  return [findingOf(result.error, { ...about, level }), ...form];
 }
 
 /** PEM in any form, DER, and base64 of DER. */
@@ -67,8 +59,8 @@ async function readTls(file: StoredFile, about: About): Promise<TlsFile | Findin
   const text = Buffer.from(reading.bytes).toString('latin1');
   if (isPfx(reading.bytes)) return { ...file, certificates: [], key: undefined, isPfx: true };
   const isBinary = reading.bytes[0] === 0x30;
-  const trust = await decoded<TlsTrust>(secret.tls({ ca: name }), reading.bytes);
-  const key = await decoded<KeyMaterial>(secret.key(name), reading.bytes);
+  const trust = await decoded<TlsTrust>(secret.tls({ ca: name }), [reading.bytes]);
+  const key = await decoded<KeyMaterial>(secret.key(name), [reading.bytes]);
   const certificates = trust.value?.ca.map((pem) => new X509Certificate(pem)) ?? [];
   const wanted = { certificate: /CERTIFICATE-----/.test(text), key: /PRIVATE KEY-----/.test(text) };
   const failure =
@@ -139,21 +131,9 @@ async function checkTls<T>(
   stored: readonly Uint8Array[],
   about: About,
 ): Promise<Finding[]> {
-  const { value, error } = await decoded(definition, ...stored);
+  const { value, error } = await decoded(definition, stored);
   if (error !== undefined) return [unreadable(error, about)];
   return checkTraits(definition as Definition<unknown>, value, about);
-}
-
-async function decoded<T>(
-  definition: Definition<T>,
-  ...stored: readonly Uint8Array[]
-): Promise<{ readonly value?: T; readonly error?: SecretsError }> {
-  try {
-    return { value: await definition.decode(stored.map((bytes) => Uint8Array.from(bytes))) };
-  } catch (error) {
-    if (isSecretsError(error)) return { error };
-    throw error;
-  }
 }
 
 function nameProblem(name: string, about: About): Finding[] {
@@ -166,7 +146,7 @@ function nameProblem(name: string, about: About): Finding[] {
   }
 }
 
-function isName(name: string): boolean {
+export function isName(name: string): boolean {
   return nameProblem(name, {}).length === 0;
 }
 

@@ -2,8 +2,8 @@ import type { Lookup } from '../../secret/lookup';
 import type { FoundReading } from '../../sources/source';
 import { type Finding, finding } from '../findings';
 import { isInPod, type System } from '../system';
-import { referenceIn } from './references';
-import { checkText } from './text';
+import { isName } from './discovered';
+import { checkUndeclared } from './text';
 
 /** A value that a source other than the environment serves. */
 export interface ServedValue {
@@ -35,39 +35,40 @@ const SECRET_LIKE =
   /(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?|CONNECTION_?STRING)(_|$)/i;
 /** Facts about a secret rather than a secret. */
 const ABOUT_A_SECRET =
-  /_(FILE|PATH|DIR|NAME|ID|URL|URI|HOST|TTL|TYPE|LENGTH|EXPIRY|VERSION|ENABLED|ENDPOINT)$|^(npm|NPM|SECRETS_PATH$|AZURE_FEDERATED_TOKEN)/;
+  /_(FILE|PATH|DIR|NAME|ID|URL|URI|HOST|TTL|TYPE|LENGTH|EXPIRY|VERSION|ENABLED|ENDPOINT|ARN)$|^(npm|NPM|SECRETS_PATH$|AZURE_FEDERATED_TOKEN)/;
 
 /** Tells by its name whether a variable is a secret. */
 export function isNamedLikeSecret(variable: string): boolean {
   return SECRET_LIKE.test(variable) && !ABOUT_A_SECRET.test(variable);
 }
 
-/** Checks variables that nobody declared: those that look like secrets, and references that nobody resolved. */
-export function checkVariables(system: System, served: readonly ServedValue[], hasMount: boolean): Finding[] {
-  const known = new Set(served.flatMap(({ lookup }) => lookup.env));
-  return Object.entries(system.environment).flatMap(([variable, value]) => {
-    if (value === undefined || value === '' || known.has(variable)) return [];
-    const about = { secret: variable, place: variable };
-    if (!isNamedLikeSecret(variable)) {
-      const reference = referenceIn(value);
-      const ofVault = reference !== undefined && VAULT_REFERENCE.test(reference.syntax);
-      return ofVault ? [finding('VALUE_REFERENCE', reference, about)] : [];
-    }
-    const bytes = Buffer.from(value);
-    return [
-      // Which of the variables are secrets is a guess, except in a pod that mounts the others.
-      finding(
-        'ENVIRONMENT_ONLY',
-        { variable },
-        { ...about, level: hasMount && isInPod(system) ? undefined : 'note' },
-      ),
-      ...checkText({ kind: 'text', bytes, decoded: value }, about),
-    ];
-  });
-}
+/** References that only an injector reads, in any variable. An application may resolve others itself, or expand `$(NAME)`. */
+const INJECTED =
+  /^(@Microsoft\.(KeyVault|AppConfiguration)\(|op:\/\/|(>>)?vault:|secretref:|ref\+)|@azurekeyvault\b/i;
 
-/** References that can only be meant for an injector; `$(NAME)` and the like occur in ordinary variables. */
-const VAULT_REFERENCE = /KeyVault|AppConfiguration|azurekeyvault|secretref|^vault:|op:|ref\+|sm:|<path/i;
+/** Checks variables that nobody declared: those that look like secrets, and references that nobody resolved. */
+export async function checkVariables(
+  system: System,
+  served: readonly ServedValue[],
+  hasMount: boolean,
+): Promise<Finding[]> {
+  const known = new Set(served.flatMap(({ lookup }) => lookup.env));
+  const found: Finding[] = [];
+  for (const [variable, value = ''] of Object.entries(system.environment)) {
+    if (value === '' || known.has(variable) || !isName(variable)) continue;
+    const about = { secret: variable, place: variable };
+    const seemsSecret = isNamedLikeSecret(variable);
+    if (seemsSecret) {
+      // Which of the variables are secrets is a guess, except in a pod that mounts the others.
+      const level = hasMount && isInPod(system) ? undefined : 'note';
+      found.push(finding('ENVIRONMENT_ONLY', { variable }, { ...about, level }));
+    }
+    if (seemsSecret || INJECTED.test(value)) {
+      found.push(...(await checkUndeclared(variable, Buffer.from(value), about)));
+    }
+  }
+  return found;
+}
 
 function withoutNewline(text: string): string {
   return text.replace(/\r?\n$/, '');

@@ -16,7 +16,8 @@ export function checkLiveStore(store: ReportingStore): Finding[] {
   const ofSecrets = secrets.flatMap(({ name, source, origin, problem, warnings, passed }) => {
     const about = { secret: name, place: origin };
     const codes = [...(problem === undefined ? [] : [problem]), ...warnings];
-    const variable = source === 'environment' ? origin : undefined;
+    // A variable may name a file, which rotates: then its origin is `VARIABLE (path)`.
+    const variable = source === 'environment' && !origin?.includes('(') ? origin : undefined;
     const level = passed.length > 0 ? undefined : ('note' as const);
     return [
       ...codes.map((code) => findingOf(errorOf(name, code), about)),

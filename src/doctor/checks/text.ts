@@ -1,5 +1,6 @@
-import { type About, type Finding, finding } from '../findings';
-import { isPlaceholder, referenceIn } from './references';
+import { secret } from '../../definitions/secret';
+import { type About, type Finding, finding, findingOf } from '../findings';
+import { decoded } from './decoded';
 
 /** How the package reads a value. */
 export type ValueKind = 'text' | 'json' | 'bytes';
@@ -9,105 +10,96 @@ export interface StoredValue {
   readonly kind: ValueKind;
   readonly bytes: Uint8Array;
   readonly decoded: unknown;
+  /** Whether the definition accepts references. */
+  readonly unresolved?: 'refuse' | 'accept' | undefined;
 }
 
-/** Findings that explain why a value cannot be decoded. */
-const EXPLANATIONS: ReadonlySet<string> = new Set([
-  'VALUE_BOM',
-  'VALUE_UTF16',
-  'VALUE_BASE64',
-  'VALUE_REFERENCE',
-  'VALUE_PLACEHOLDER',
-]);
-
+/** Tells whether a finding explains why a value cannot be decoded, or what its definition finds suspect. */
 export function explains({ code }: Finding): boolean {
-  return EXPLANATIONS.has(code);
+  return code === 'VALUE_PLACEHOLDER' || code === 'VALUE_BASE64';
 }
 
-/** Checks what editors, shells and templates do to a value. */
-export function checkText({ kind, bytes, decoded }: StoredValue, about: About): Finding[] {
+/** Checks the value of a file or variable of which nobody said what it holds, as a store without definitions reads it. */
+export async function checkUndeclared(name: string, bytes: Uint8Array, about: About): Promise<Finding[]> {
+  const { value, error, told } = await decoded(secret.text(name), [bytes]);
+  if (error !== undefined) {
+    // Binary files are read with a definition; without one, a store cannot read them.
+    const isBinary = error.code === 'VALUE_NOT_UTF8' || error.code === 'VALUE_NOT_TEXT';
+    return [findingOf(error, { ...about, level: isBinary ? 'warning' : undefined })];
+  }
+  return [
+    ...told.map((problem) => findingOf(problem, about)),
+    ...checkText({ kind: 'text', bytes, decoded: value }, about),
+  ];
+}
+
+/**
+ * Checks what editors, shells and templates do to a value that its definition accepts: it may be meant, or harm only programs
+ * that read the file themselves.
+ */
+export function checkText(stored: StoredValue, about: About): Finding[] {
+  const { kind, bytes, decoded: value } = stored;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (isUtf16(buffer)) return kind === 'bytes' ? [] : [finding('VALUE_UTF16', {}, about)];
-  const text = buffer.toString('utf8');
+  const text = buffer.toString('utf8').replace(/^\ufeff/, '');
   // A value that is declared with an encoding, or that a schema changes, says nothing about its stored form.
-  const isRaw = kind !== 'text' || typeof decoded !== 'string' || text.startsWith(decoded);
+  const isRaw = kind !== 'text' || typeof value !== 'string' || text.startsWith(value);
   if (!isRaw) return [];
-  if (kind === 'bytes') return checkBytes(buffer, text, decoded, about);
-  // What decodes as JSON was not base64, or its definition says so.
-  const mayBeEncoded = kind === 'text' || decoded === undefined;
-  const found = [...checkMeaning(text, mayBeEncoded, about), ...checkStart(text, about)];
-  if (kind === 'json') return found;
+  if (kind === 'bytes') return checkBytes(buffer, text, value, about);
+  const meaning = checkMeaning(stored, text, about);
+  if (kind === 'json') return meaning;
   return text.includes('-----BEGIN ')
-    ? [...found, ...checkPem(text, about)]
-    : [...found, ...checkForm(text, decoded, about)];
+    ? [...meaning, ...checkLineBreaks(text, about)]
+    : [...meaning, ...checkLines(text, about)];
 }
 
-function checkMeaning(text: string, mayBeEncoded: boolean, about: About): Finding[] {
-  const reference = referenceIn(text);
-  if (reference !== undefined) return [finding('VALUE_REFERENCE', reference, about)];
-  if (isPlaceholder(text)) return [finding('VALUE_PLACEHOLDER', {}, about)];
-  if (!mayBeEncoded) return [];
+const PLACEHOLDER =
+  /^(change[-_ ]?(me|it|this)[!.]*|replace[-_ ]?(me|this)|to[-_ ]?do|fix[-_ ]?me|tbd|placeholder|dummy|x{3,}|\.{3,}|\[[\w -]{1,60}\]|your[-_ ][\w -]{1,60}|insert[-_ ][\w -]{1,60})$/i;
+
+/** What a template leaves inside a longer value. A definition refuses values that are a reference as a whole. */
+const PART =
+  /\$\{[A-Za-z_]\w*(:?[-?+][^}]*)?\}|\$\([A-Za-z_][\w.]*\)|\{\{-?\s*[\w.$"(][^}]*\}\}|<path:[^>]+#[^>]+>|@Microsoft\.KeyVault\(/;
+
+function checkMeaning({ kind, unresolved }: StoredValue, text: string, about: About): Finding[] {
+  if (PLACEHOLDER.test(text.trim())) return [finding('VALUE_PLACEHOLDER', {}, about)];
+  if (unresolved !== 'accept' && PART.test(text)) return [finding('VALUE_PART_UNRESOLVED', {}, about)];
+  // Of JSON, its definition says so.
+  if (kind === 'json') return [];
   if (pfxIn(text)) return [finding('VALUE_PFX_TEXT', {}, about)];
   const of = base64Of(text);
   return of === undefined ? [] : [finding('VALUE_BASE64', { of }, about)];
 }
 
-function checkStart(text: string, about: About): Finding[] {
-  return text.startsWith('\ufeff') ? [finding('VALUE_BOM', {}, about)] : [];
-}
-
-function checkForm(text: string, decoded: unknown, about: About): Finding[] {
+function checkLines(text: string, about: About): Finding[] {
+  const body = text.replace(/[\r\n]+$/, '');
   const found: Finding[] = [];
-  const nul = text.split('\0').length - 1;
-  if (nul > 0) found.push(finding('VALUE_NUL', { count: nul }, about));
-  const value = text.replace(/^\ufeff/, '');
-  const body = value.replace(/[\r\n]+$/, '');
-  if (body.trim() === '') {
-    // An empty value is an error of the package.
-    if (body !== '') found.push(finding('VALUE_WHITESPACE', { where: 'only' }, about));
-    return found;
+  // A definition says what it does not remove. What it removes reaches only programs that read the file themselves.
+  if (/^(\r?\n|\r)$/.test(text.slice(body.length))) {
+    found.push(finding('VALUE_TRAILING_NEWLINE', { count: 1 }, { ...about, level: 'note' }));
   }
-  // A schema may return something else than a string; it got the text without one newline.
-  const trimmed = decoded === undefined ? value : value.replace(/\r?\n$/, '');
-  const given = typeof decoded === 'string' ? decoded : trimmed;
-  // What the package trims reaches only programs that read the file themselves.
-  const harmless = (rest: boolean) => ({ ...about, level: rest ? undefined : ('note' as const) });
-  const newlines = value.slice(body.length).split('\n').length - 1;
-  if (newlines > 0) {
-    const kept = /[\r\n]$/.test(given);
-    found.push(finding('VALUE_TRAILING_NEWLINE', { count: newlines }, harmless(kept)));
-  }
-  const lines = value.split('\r\n').length - 1;
-  if (lines > 0) found.push(finding('VALUE_CRLF', { lines }, harmless(given.includes('\r\n'))));
-  const before = /^\s/.test(body);
-  const after = /\s$/.test(body);
-  if (before || after) {
-    const where = before && after ? 'before and after' : before ? 'before' : 'after';
-    found.push(finding('VALUE_WHITESPACE', { where }, about));
-  }
-  return [...found, ...checkQuotes(body.trim(), about)];
+  const lines = body.split('\r\n').length - 1;
+  if (lines > 0) found.push(finding('VALUE_CRLF', { lines }, about));
+  return found;
 }
 
 /** What a PEM loses on its way; definitions of certificates and keys undo it, other readers do not. */
 export function checkPem(text: string, about: About): Finding[] {
-  const escaped = /-----\\+n/.test(text);
+  const [, quote] = /^(["']).*\1$/s.exec(text.trim()) ?? [];
   return [
-    ...(escaped ? [finding('VALUE_NEWLINES_ESCAPED', {}, about)] : []),
-    ...checkQuotes(text.trim(), about),
+    ...checkLineBreaks(text, about),
+    ...(quote === undefined ? [] : [finding('VALUE_QUOTED', { quote }, about)]),
   ];
 }
 
-function checkQuotes(text: string, about: About): Finding[] {
-  const [, quote] = /^(["']).*\1$/s.exec(text) ?? [];
-  return quote === undefined || text.length < 2 ? [] : [finding('VALUE_QUOTED', { quote }, about)];
+function checkLineBreaks(text: string, about: About): Finding[] {
+  return /-----\\+n/.test(text) ? [finding('VALUE_NEWLINES_ESCAPED', {}, about)] : [];
 }
 
 /** Sizes of keys: of AES, HMAC and Ed25519. */
 const KEY_BYTES = [16, 24, 32, 48, 64];
 
-function checkBytes(buffer: Buffer, text: string, decoded: unknown, about: About): Finding[] {
+function checkBytes(buffer: Buffer, text: string, value: unknown, about: About): Finding[] {
   // With an encoding, the decoded bytes differ.
-  if (!(decoded instanceof Uint8Array) || !buffer.equals(decoded)) return [];
+  if (!(value instanceof Uint8Array) || !buffer.equals(value)) return [];
   const found: Finding[] = [];
   const base64 = decodedBase64(text.trim());
   if (base64 !== undefined && KEY_BYTES.includes(base64.length)) {
@@ -116,17 +108,6 @@ function checkBytes(buffer: Buffer, text: string, decoded: unknown, about: About
   const newlines = /^[\x20-\x7e\r\n]+$/.test(text) ? text.length - text.replace(/\n+$/, '').length : 0;
   if (newlines > 0) found.push(finding('VALUE_TRAILING_NEWLINE', { count: newlines }, about));
   return found;
-}
-
-function isUtf16(buffer: Buffer): boolean {
-  const [first, second] = buffer;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
-  if (buffer.length < 4 || buffer.length % 2 !== 0) return false;
-  const zeros = (offset: number) => {
-    for (let at = offset; at < buffer.length; at += 2) if (buffer[at] !== 0) return false;
-    return true;
-  };
-  return zeros(0) !== zeros(1);
 }
 
 /** Values that are shorter decode to text by chance. */

@@ -139,7 +139,7 @@ import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose fro
     body: `
   const mount = await createTestMount({ token: '\${UNRESOLVED}' });
   const diagnosis = await entry.diagnose({ mounts: [mount.path], environment: {} });
-  equal(diagnosis.findings[0].code, 'VALUE_REFERENCE');
+  equal(diagnosis.findings[0].code, 'VALUE_UNRESOLVED');
   equal(entry.renderText(diagnosis).includes('UNRESOLVED'), false);
   await mount.cleanup();`,
   },
