@@ -135,7 +135,8 @@ describe('a mount whose ..data alternates between two directories', () => {
 
     const torn: string[] = [];
     let snapshots = 0;
-    for (const end = Date.now() + 2500; Date.now() < end; snapshots += 1) {
+    // On a busy machine, until there were enough swaps.
+    for (const end = Date.now() + 2500; Date.now() < end || store.generation <= 50; snapshots += 1) {
       await store.refresh();
       const snapshot = store.snapshot();
       const pair = [snapshot.reveal('user'), snapshot.reveal('password')];
@@ -144,7 +145,6 @@ describe('a mount whose ..data alternates between two directories', () => {
 
     const last = await swapping.stop();
     expect(torn, `${snapshots} snapshots, ${last} swaps`).toEqual([]);
-    expect(store.generation).toBeGreaterThan(50);
     await waitFor(() => store.reveal('password') === `n${last}`);
     expect(log.codes()).toEqual([]);
   });

@@ -14,7 +14,7 @@ import { relative, sep } from 'node:path';
 /** The link that Kubernetes swaps: `..data` → `..2026_11_23_20_01_21.1853148849`. */
 export const DATA_LINK = '..data';
 
-/** Returns the state of what a path leads to; `undefined` if it leads nowhere, in a circle, or may not be followed. */
+/** Follows a path. Returns `undefined` if it leads nowhere, leads in a circle, or may not be followed. */
 export function statIfThere(path: string): Stats | undefined {
   return ifThere(() => statSync(path));
 }
@@ -25,9 +25,9 @@ export function lstatIfThere(path: string): Stats | undefined {
 }
 
 /** `throwIfNoEntry` is not enough: Node throws where a file stands in the place of a directory on the way. */
-function ifThere<T>(look: () => T): T | undefined {
+function ifThere<T>(stat: () => T): T | undefined {
   try {
-    return look();
+    return stat();
   } catch {
     return undefined;
   }
