@@ -55,13 +55,17 @@ export function checkText(stored: StoredValue, about: About): Finding[] {
 const PLACEHOLDER =
   /^(change[-_ ]?(me|it|this)[!.]*|replace[-_ ]?(me|this)|to[-_ ]?do|fix[-_ ]?me|tbd|placeholder|dummy|x{3,}|\.{3,}|\[[\w -]{1,60}\]|your[-_ ][\w -]{1,60}|insert[-_ ][\w -]{1,60})$/i;
 
-/** What a template leaves inside a longer value. A definition refuses values that are a reference as a whole. */
+/** Addresses and connection strings, which are put together from parts. A password may be `${x}!` as a whole. */
+const PUT_TOGETHER = /^\s*([a-z][\w+.-]*:\/\/|[\w ]+=[^;]*;)/i;
+
+/** What a template leaves inside them. A definition refuses values that are a reference as a whole. */
 const PART =
   /\$\{[A-Za-z_]\w*(:?[-?+][^}]*)?\}|\$\([A-Za-z_][\w.]*\)|\{\{-?\s*[\w.$"(][^}]*\}\}|<path:[^>]+#[^>]+>|@Microsoft\.KeyVault\(/;
 
 function checkMeaning({ kind, unresolved }: StoredValue, text: string, about: About): Finding[] {
   if (PLACEHOLDER.test(text.trim())) return [finding('VALUE_PLACEHOLDER', {}, about)];
-  if (unresolved !== 'accept' && PART.test(text)) return [finding('VALUE_PART_UNRESOLVED', {}, about)];
+  const mayHaveParts = unresolved !== 'accept' && PUT_TOGETHER.test(text);
+  if (mayHaveParts && PART.test(text)) return [finding('VALUE_PART_UNRESOLVED', {}, about)];
   // Of JSON, its definition says so.
   if (kind === 'json') return [];
   if (pfxIn(text)) return [finding('VALUE_PFX_TEXT', {}, about)];

@@ -11,6 +11,8 @@ const ordinary = [
   'todo-list-key',
   'P@$$w0rd!{}',
   'a$b{c}d',
+  '$(B)c',
+  `${'$'}{x}${'$'}{y}!`,
   'x{y}z',
   '$2b$10$abcdefghijklmnopqrstuu',
   '50%OFF%2',
