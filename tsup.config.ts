@@ -20,12 +20,18 @@ const entry = {
   // No entry of users: the file that Node takes for `#nestjs-common`. package.json has the conditions.
   'nestjs-common': 'src/frameworks/nestjs/common.ts',
   testing: 'src/testing/index.ts',
+  doctor: 'src/doctor/index.ts',
+  // The command `hot-secrets`, which nobody imports. The CJS build has it too, or else its chunks had other names: files of the
+  // same name lie next to each other in the tarball, where the second costs almost nothing.
+  cli: 'src/cli/bin.ts',
 };
 /** What is imported with `import()`. Left out of here, it would cut the main entry into more files. */
 const loadedLater = [
   'src/sources/key-vault/key-vault.ts',
   'src/definitions/tls/read-material.ts',
   'src/redact/redactor.ts',
+  'src/http/status/page/page.generated.ts',
+  'src/testing/key-vault-emulator/start-emulator.ts',
 ];
 
 /**
@@ -39,12 +45,16 @@ const oneMainFile: NonNullable<Options['esbuildPlugins']>[number] = {
     const others = new Set([...Object.values(entry), ...loadedLater].map((file) => resolve(file)));
     others.delete(main);
     build.onLoad({ filter: /\.ts$/ }, ({ path }) =>
-      others.has(path)
-        ? { contents: `import ${JSON.stringify(main)};\n${readFileSync(path, 'utf8')}`, loader: 'ts' }
-        : undefined,
+      others.has(path) ? { contents: withImport(main, readFileSync(path, 'utf8')), loader: 'ts' } : undefined,
     );
   },
 };
+
+/** A `#!` line must stay the first. */
+function withImport(file: string, code: string): string {
+  const start = code.startsWith('#!') ? code.indexOf('\n') + 1 : 0;
+  return `${code.slice(0, start)}import ${JSON.stringify(file)};\n${code.slice(start)}`;
+}
 
 /** `import()` of an own file becomes `require` in CJS: Jest, among others, does not support `import()` by default. */
 const requireOwnFiles: NonNullable<Options['plugins']>[number] = {
@@ -114,7 +124,10 @@ export default defineConfig(async () => {
         // CJS has no import.meta. createRequire, its only use, takes a path too; tsup's shim breaks on "#" and "%" in it.
         options.define = { ...options.define, 'import.meta.url': '__filename' };
       },
-      onSuccess: () => writeFile('dist/cjs/package.json', `${JSON.stringify(cjsPackage())}\n`),
+      async onSuccess() {
+        await writeFile('dist/cjs/package.json', `${JSON.stringify(cjsPackage())}\n`);
+        await rm('dist/cjs/cli.js');
+      },
     },
   ];
 });

@@ -10,7 +10,7 @@ export default defineConfig({
       { find: /^hot-secrets\/key-vault$/, replacement: source('sources/key-vault/index.ts') },
       { find: /^hot-secrets\/(express|fastify|koa|hono)$/, replacement: source('frameworks/$1.ts') },
       { find: /^hot-secrets\/nestjs$/, replacement: source('frameworks/nestjs/index.ts') },
-      { find: /^hot-secrets\/(http|opentelemetry|testing)$/, replacement: source('$1/index.ts') },
+      { find: /^hot-secrets\/(http|opentelemetry|testing|doctor)$/, replacement: source('$1/index.ts') },
       { find: '#nestjs-common', replacement: source('frameworks/nestjs/common.ts') },
       { find: /^hot-secrets$/, replacement: source('index.ts') },
     ],

@@ -41,6 +41,7 @@ const INJECTORS: readonly Injector[] = [
     text: /^(secretref:[a-z0-9][\w.-]*|keyvaultref:https:\/\/\S+)$/i,
     next: 'Pass it as the source of a variable (`--env-vars NAME=secretref:…`), and check that the secret exists.',
   },
+  { by: 'akv2k8s', text: /^[\w-]+@azurekeyvault(\?\S*)?$/i, next: IDENTITY },
   { by: 'AWS CloudFormation', text: /^\{\{resolve:[^{}]+\}\}$/i, next: IDENTITY },
   {
     by: 'AWS Secrets Manager or Parameter Store',
@@ -88,6 +89,11 @@ const INJECTORS: readonly Injector[] = [
   { by: 'dotenvx', text: /^encrypted:[A-Za-z0-9+/=]{40,}$/, next: DECRYPT },
   { by: 'Ansible Vault', text: /^(!vault\s*\|?\s*)?\$ANSIBLE_VAULT;[\d.]+;\w+/, next: DECRYPT },
   {
+    by: 'Git LFS',
+    text: /^version https:\/\/git-lfs\.github\.com\/spec\/v1\s/,
+    next: 'Run `git lfs pull` before the file is copied.',
+  },
+  {
     by: 'Terraform or Pulumi',
     text: /^(\(known after apply\)|[(<]sensitive( value)?[)>]|\$\{Token\[[\w.]+\]\}|Calling \[toString\] on an \[Output<T>\].*)$/s,
     next: 'Store the value that the tool computes, not what it prints.',
@@ -115,8 +121,9 @@ const INJECTORS: readonly Injector[] = [
     text: /^\{\{[-~#&]?\s*["'(]?[A-Za-z_.$/].*\}\}$|^\{%-?\s.*\s-?%\}$|^<%[-=]?\s.*%>$/s,
     next: RENDER,
   },
+  { by: 'the Argo CD Vault plugin', text: /^<path:[^<>]+#[^<>]+>$/, next: RENDER },
   { by: 'CredHub or Concourse', text: /^\(\([\w./:!-]+\)\)$/, next: EXPAND },
-  { by: 'Octopus Deploy', text: /^#\{[A-Za-z_][\w.:[\] -]*\}$/, next: EXPAND },
+  { by: 'Octopus Deploy or Azure Pipelines', text: /^#\{[A-Za-z_][\w.:[\] -]*\}#?$/, next: EXPAND },
   { by: 'Harness', text: /^<\+[A-Za-z][\w.]*(\(["'\w./-]*\))?[\w.]*>$/, next: EXPAND },
   { by: 'Hiera', text: /^%\{[A-Za-z_:][\w.:(),'" -]*\}$/, next: EXPAND },
   { by: 'Maven', text: /^@[a-z][\w-]*(\.[\w-]+)+@$/, next: EXPAND },

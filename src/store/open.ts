@@ -5,6 +5,7 @@ import { assertNumber, kindOf, ms, passed, readOptions, text } from '../internal
 import type { Lookup } from '../secret/lookup';
 import type { Source } from '../sources/source';
 import { isStore } from './assert-store';
+import { declare } from './declared';
 import { defaultSources } from './default-sources';
 import { LiveStore } from './store';
 import type { Definitions, OpenOptions, StoreListeners, SecretStore as StoreOf, ValuesOf } from './types';
@@ -30,15 +31,17 @@ const open = (async (options?: OpenOptions) => {
     refreshTimeoutMs: ms(30_000, { least: 1 }),
     expiryThresholdsDays: passed<readonly number[]>(),
   });
+  const all = checkedSources(sources ?? (await defaultSources()));
+  const definitions = secrets === undefined ? undefined : declared(secrets);
   const store = new LiveStore<Readonly<Record<string, string>>>({
     name,
-    sources: checkedSources(sources ?? (await defaultSources())),
-    definitions: secrets === undefined ? undefined : declared(secrets),
+    sources: all,
+    definitions,
     listeners: checkedListeners(on ?? {}),
     timeoutMs: refreshTimeoutMs,
     expiryThresholdsDays: checkedThresholds(expiryThresholdsDays ?? [30, 14, 7, 1]),
   });
-  return store.open();
+  return declare(store, definitions).open();
 }) as Open;
 
 function checkedSources(sources: readonly Source[]): readonly Source[] {

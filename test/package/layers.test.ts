@@ -20,6 +20,8 @@ const LAYERS = [
   'opentelemetry',
   'frameworks',
   'testing',
+  'doctor',
+  'cli',
   'index',
 ];
 

@@ -4,7 +4,6 @@ import { count, ms, readOptions } from '../../internal/options';
 import { assertStore } from '../../store/assert-store';
 import { type HttpOptions, httpHandler, httpOptions } from '../http-handler';
 import type { Answer, HttpHandler, Received } from '../types';
-import { PAGE } from './page/page.generated';
 import { type ObservedStore, observeStore, type StatusStore, statusReport } from './status-report';
 
 /** Durations are milliseconds. */
@@ -61,10 +60,12 @@ export function statusHandler(
   // Subscribes last, so that a refused call leaves nothing behind.
   const observed: ObservedStore[] = all.map((store) => observeStore(store, timelineSize));
 
-  function respond({ url, headers }: Received): Answer {
+  async function respond({ url, headers }: Received): Promise<Answer> {
     if (!prefersPage(url, headers.get('accept'))) {
       return { status: 200, headers: { ...HEADERS, ...policy() }, body: statusReport(observed) };
     }
+    // Two thirds of this module, which a service loads once somebody opens the page.
+    const { PAGE } = await import('./page/page.generated');
     const nonce = randomBytes(16).toString('base64');
     return {
       status: 200,

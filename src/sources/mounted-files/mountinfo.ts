@@ -10,24 +10,39 @@ const TIMESTAMPED = /\/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+(\/|$)/;
 /** What the kernel appends to the root of a bind mount whose source was removed or replaced. */
 const DELETED = '//deleted';
 
+/** One line of `/proc/self/mountinfo`, proc(5). */
+export interface MountLine {
+  /** The path in the file system that is mounted: `/` for all of it. */
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly readOnly: boolean;
+  /** `tmpfs`, `ext4`, `nfs4`. */
+  readonly fileSystem: string;
+}
+
+export function mountLines(mountinfo: string): MountLine[] {
+  return mountinfo.split('\n').flatMap((line) => {
+    const [fields = '', tail = ''] = line.split(' - ');
+    const [, , , root, mountPoint, options = ''] = fields.split(' ').map(unescapeOctal);
+    const [fileSystem = ''] = tail.split(' ');
+    if (root === undefined || mountPoint === undefined) return [];
+    return [{ root, mountPoint, readOnly: options.split(',').includes('ro'), fileSystem }];
+  });
+}
+
 /** A mount at or below the mounted directory. */
 interface Bind {
   readonly path: string;
-  /** Field 4 of mountinfo, proc(5): the path in the file system that is mounted here. */
+  /** The path in the file system that is mounted here. */
   readonly evidence: string;
 }
 
 /** Finds the mounts at or below `root`. */
 export function findBinds(mountinfo: string, root: string): Bind[] {
   const directory = resolve(root);
-  const found: Bind[] = [];
-  for (const line of mountinfo.split('\n')) {
-    const [, , , mountRoot, mountPoint] = line.split(' ').map(unescapeOctal);
-    if (mountRoot === undefined || mountPoint === undefined) continue;
-    if (mountPoint !== directory && !mountPoint.startsWith(directory + sep)) continue;
-    found.push({ path: mountPoint, evidence: mountRoot });
-  }
-  return found;
+  return mountLines(mountinfo).flatMap(({ root: evidence, mountPoint: path }) =>
+    path === directory || path.startsWith(directory + sep) ? [{ path, evidence }] : [],
+  );
 }
 
 /**
@@ -54,8 +69,8 @@ function readMountinfo(): string {
 }
 
 /** Returns a warning if the mount uses `subPath` and never rotates. Returns `undefined` if not, or if mountinfo is unreadable. */
-export function subPathProblem(root: string): SecretsError | undefined {
-  const found = findSubPathMounts(readMountinfo(), root);
+export function subPathProblem(root: string, mountinfo = readMountinfo()): SecretsError | undefined {
+  const found = findSubPathMounts(mountinfo, root);
   if (found.length === 0) return undefined;
   const evidence = found.map(({ path, evidence }) => `${path} is bound to ${evidence}`).join('; ');
   return new SecretsError(
@@ -69,8 +84,8 @@ export function subPathProblem(root: string): SecretsError | undefined {
 }
 
 /** Returns the files at or below `root` that are mounted one by one, as Compose and `-v file:file` do. */
-export function singleFiles(root: string): string[] {
-  return findBinds(readMountinfo(), root)
+export function singleFiles(root: string, mountinfo = readMountinfo()): string[] {
+  return findBinds(mountinfo, root)
     .filter(({ path, evidence }) => !TIMESTAMPED.test(evidence) && isFile(path))
     .map(({ path }) => path);
 }
@@ -93,8 +108,12 @@ export function singleFileProblem(files: readonly string[]): SecretsError {
 }
 
 /** Returns an error if the source of the mount, or of one of its `paths`, was replaced or removed: it never changes again. */
-export function replacedProblem(root: string, paths: readonly string[]): SecretsError | undefined {
-  const gone = findBinds(readMountinfo(), root).filter(
+export function replacedProblem(
+  root: string,
+  paths: readonly string[],
+  mountinfo = readMountinfo(),
+): SecretsError | undefined {
+  const gone = findBinds(mountinfo, root).filter(
     ({ path, evidence }) =>
       evidence.endsWith(DELETED) &&
       !TIMESTAMPED.test(evidence) &&

@@ -134,6 +134,15 @@ import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose fro
   await mount.cleanup();
   if (passed) await missing(() => entry.createKeyVaultEmulator({ jose }), 'nodeForge');`,
   },
+  doctor: {
+    imports: `import { createTestMount } from 'hot-secrets/testing';`,
+    body: `
+  const mount = await createTestMount({ token: '\${UNRESOLVED}' });
+  const diagnosis = await entry.diagnose({ mounts: [mount.path], environment: {} });
+  equal(diagnosis.findings[0].code, 'VALUE_UNRESOLVED');
+  equal(entry.renderText(diagnosis).includes('UNRESOLVED'), false);
+  await mount.cleanup();`,
+  },
 };
 
 /** The source of a program: imports everything of an entry, opens a store, uses the entry, and prints `ok`. */

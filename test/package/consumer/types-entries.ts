@@ -1,5 +1,6 @@
 // Every entry, in a program that TypeScript checks for each way to resolve modules.
 import { memory, rotating, SecretStore, secret } from 'hot-secrets';
+import { type Diagnosis, diagnose, renderText } from 'hot-secrets/doctor';
 import { secretsMiddleware as ofExpress, type SecretsMiddleware } from 'hot-secrets/express';
 import { type HotSecretsPlugin, hotSecrets } from 'hot-secrets/fastify';
 import { secretsMiddleware as ofHono, type SecretsVariables } from 'hot-secrets/hono';
@@ -39,6 +40,7 @@ export async function entries(): Promise<readonly unknown[]> {
   const module = SecretsModule.forRoot({ store: secrets });
   const stop: () => void = instrumentSecrets(secrets);
   const mount = await createTestMount({ user: 'u' });
+  const diagnosis: Diagnosis = await diagnose({ store: secrets, mounts: [mount.path] });
   const typed: readonly false[] = [
     false as IsAny<HotPool>,
     false as IsAny<HotAgent>,
@@ -55,6 +57,6 @@ export async function entries(): Promise<readonly unknown[]> {
   attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
   return [login(secrets), client, pool, agent, dispatcher, page, express, koa, hono, module, stop].concat(
     typed as never,
-    [mount, createKeyVaultEmulator, sourceContract] as never,
+    [mount, createKeyVaultEmulator, sourceContract, renderText(diagnosis)] as never,
   );
 }

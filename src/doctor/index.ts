@@ -1,0 +1,10 @@
+export type { MountFacts } from './checks/mount';
+export { type Diagnosis, type DiagnosisFacts, diagnose } from './diagnose';
+export type { DoctorCode, Finding, FindingArgs, FindingCode, FindingLevel } from './findings';
+export { describeFinding, type FindingText } from './messages';
+export { type MigratedSecret, type Migration, migrationOf } from './migration';
+export type { MountKind } from './mountinfo';
+export type { DiagnoseOptions } from './options';
+export { renderJson } from './render/json';
+export { renderSarif } from './render/sarif';
+export { type RenderTextOptions, renderText } from './render/text';

@@ -1,0 +1,50 @@
+import { pathToFileURL } from 'node:url';
+import type { Diagnosis } from '../diagnose';
+import type { Finding } from '../findings';
+import { describeFinding } from '../messages';
+
+const SCHEMA = 'https://json.schemastore.org/sarif-2.1.0.json';
+const INFORMATION = 'https://www.npmjs.com/package/hot-secrets';
+
+/** The diagnosis in SARIF 2.1.0, which code hosts and CI systems show. */
+export function renderSarif({ findings }: Diagnosis): string {
+  const codes = [...new Set(findings.map(({ code }) => code))];
+  const log = {
+    $schema: SCHEMA,
+    version: '2.1.0',
+    runs: [
+      {
+        tool: {
+          driver: {
+            name: 'hot-secrets doctor',
+            informationUri: INFORMATION,
+            rules: codes.map((id) => ({ id, name: id })),
+          },
+        },
+        results: findings.map((finding) => resultOf(finding, codes.indexOf(finding.code))),
+      },
+    ],
+  };
+  return `${JSON.stringify(log, null, 2)}\n`;
+}
+
+function resultOf(finding: Finding, ruleIndex: number): object {
+  const { what, next } = describeFinding(finding);
+  const { code, level, secret, place } = finding;
+  return {
+    ruleId: code,
+    ruleIndex,
+    level,
+    message: { text: next === '' ? `${what}.` : `${what}. ${next}` },
+    locations: [
+      {
+        ...(place?.startsWith('/')
+          ? { physicalLocation: { artifactLocation: { uri: pathToFileURL(place).href } } }
+          : {}),
+        logicalLocations: [
+          { name: secret ?? place ?? 'process', fullyQualifiedName: place ?? secret ?? 'process' },
+        ],
+      },
+    ],
+  };
+}

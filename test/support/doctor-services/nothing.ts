@@ -1,0 +1,2 @@
+/** A module that exports no store. */
+export const port = 8080;

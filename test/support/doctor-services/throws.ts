@@ -1,0 +1,1 @@
+throw new Error(`the password is ${process.env.MARKED}`);
