@@ -1,5 +1,5 @@
 /**
- * Every code of `SecretsError`, with its meaning. A test checks that the table in `docs/errors.md` has the same codes.
+ * Every code of `SecretsError`, with its meaning. A test checks that `docs/errors.md` has an entry for each of them.
  */
 export const errorCodes = {
   // names and options
@@ -121,6 +121,9 @@ export interface SecretsErrorFacts {
 
 const BRAND = Symbol.for('hot-secrets.error');
 
+/** The `homepage` of package.json; a test checks that. */
+const HOME_PAGE = 'https://www.npmjs.com/package/hot-secrets';
+
 /**
  * The error class of this package. `code` is stable. The message says what happened, where, and what to do next; it never
  * contains a value. `cause` is never set, because errors of parsers and clients echo their input.
@@ -142,6 +145,11 @@ export class SecretsError extends Error {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isSecretsError(value);
+  }
+
+  /** The address of the entry for `code` in the documentation. Printed and serialized errors leave it out. */
+  get docs(): string {
+    return `${HOME_PAGE}#${this.code.toLowerCase()}`;
   }
 
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
