@@ -105,6 +105,7 @@ export const errorCodes = {
   POOL_CLOSED: 'A pool was ended while a caller waited for a connection.',
 } as const;
 
+/** The stable codes of errors. */
 export type SecretsErrorCode = keyof typeof errorCodes;
 
 /** Facts about an error: names and advice, never a value. */

@@ -28,6 +28,7 @@ export interface Diagnosis {
   readonly facts: DiagnosisFacts;
 }
 
+/** Where the doctor ran, and what it checked. */
 export interface DiagnosisFacts {
   /** The version of Node. */
   readonly node: string;

@@ -5,6 +5,7 @@ import { isStore } from '../store/assert-store';
 import type { Definitions } from '../store/types';
 import type { ReportingStore } from './checks/live-store';
 
+/** Options of `diagnose`. */
 export interface DiagnoseOptions {
   /** The mounts to check. Default: those of `sources` or `store`, or `$SECRETS_PATH`, or `/mnt/secrets-store`. */
   readonly mounts?: readonly string[] | undefined;

@@ -22,6 +22,7 @@ declare module 'fastify' {
 }
 
 export interface HotSecretsOptions<V = never> extends FrameworkOptions<V> {
+  /** The open store. */
   readonly store: SecretStore<V>;
   /** Closes the store with the application, after its last request. Default: true. */
   readonly closeStore?: boolean | undefined;

@@ -25,7 +25,9 @@ export type RegisteredValues = HotSecrets.Register extends { readonly store: Sec
   ? V
   : Readonly<Record<string, unknown>>;
 
+/** The snapshot of a request, typed by the registered store. */
 export type RegisteredSnapshot = Snapshot<RegisteredValues>;
+/** The registered store, or one of any secrets. */
 export type RegisteredStore = SecretStore<RegisteredValues>;
 
 type RequestStore<V> = Pick<SecretStore<V>, 'snapshot'>;

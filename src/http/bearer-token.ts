@@ -12,7 +12,7 @@ export interface BearerTokenOptions {
   readonly tenantId: string;
   /** The intended audience (`aud`): the id or the id URI of the application that the subscription names. */
   readonly audience: string | readonly string[];
-  /** Default: the v1 and v2 issuers of the tenant in the public cloud. */
+  /** The issuers to accept (`iss`). Default: the v1 and v2 issuers of the tenant in the public cloud. */
   readonly issuer?: string | readonly string[] | undefined;
   /**
    * The applications that may request a token (`azp`, or `appid` of a v1 token). Default: Event Grid in the public cloud.

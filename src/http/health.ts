@@ -27,6 +27,7 @@ export interface HealthHandlerOptions extends HealthOptions {
 }
 
 // A type, because @fastify/under-pressure requires a record of unknown values, which an interface is not.
+/** The body of a health response: numbers only. */
 export type HealthReport = {
   /** False when the check fails: `stale` with `stale: 'fail'`, or `closed`. */
   readonly healthy: boolean;

@@ -10,6 +10,7 @@ export type ComparableName<V> = {
   [K in keyof V & string]: [V[K]] extends [string | Uint8Array] ? K : never;
 }[keyof V & string];
 
+/** Options of `basicAuth`. */
 export interface BasicAuthOptions {
   /** The required user name. Default: any. */
   readonly user?: string | undefined;
@@ -52,6 +53,7 @@ export function basicAuth<V>(
   return Object.assign(authorize, { challenge: `Basic realm="${realm ?? 'secrets'}", charset="UTF-8"` });
 }
 
+/** Options of `querySecret`. */
 export interface QuerySecretOptions {
   /** The query parameter. Default: `code`. */
   readonly parameter?: string | undefined;

@@ -47,6 +47,7 @@ export type NodeRequest = (IncomingMessage | Http2ServerRequest) & {
   readonly originalUrl?: string;
 };
 
+/** The parts of a response of `node:http` that a handler uses. */
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** A response for a framework to send. */

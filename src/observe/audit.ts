@@ -2,6 +2,7 @@ import { count, flag, readOptions } from '../internal/options';
 import { subscribe } from './channels';
 import { observedOf } from './observed';
 
+/** Options of `auditAccess`. */
 export interface AccessAuditOptions {
   /** Also counts reads by calling code. Each read then takes a stack trace, about ten microseconds. Default: false. */
   readonly callers?: boolean | undefined;
@@ -28,6 +29,7 @@ export interface AccessReport {
   readonly secrets: readonly SecretReads[];
 }
 
+/** A running audit. */
 export interface AccessAudit {
   /** Returns the counts so far. Works after `stop` too. */
   report(): AccessReport;

@@ -174,6 +174,7 @@ export interface ChannelMessages {
   'hot-secrets:credential:accepted': CredentialAccepted;
 }
 
+/** The names of the diagnostics channels. */
 export type ChannelName = keyof ChannelMessages;
 
 const NAMES: { readonly [N in ChannelName]: true } = {

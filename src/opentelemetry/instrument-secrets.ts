@@ -10,6 +10,7 @@ import type { SecretStore } from '../store/types';
 import { observeState, ofHealth, ofResources, TimeLeft } from './measurements';
 import { countMessages, countReads, traceMessages } from './messages';
 
+/** Options of `instrumentSecrets`. */
 export interface InstrumentOptions {
   /** Receives the metrics. Default: a meter of `meterProvider`. */
   readonly meter?: Meter | undefined;
@@ -17,7 +18,7 @@ export interface InstrumentOptions {
   readonly meterProvider?: MeterProvider | undefined;
   /** Receives the spans. Default: a tracer of `tracerProvider`. */
   readonly tracer?: Tracer | undefined;
-  /** Default: the global provider. */
+  /** Makes the tracer. Default: the global provider. */
   readonly tracerProvider?: TracerProvider | undefined;
   /** Also counts the reads of each secret. Default: false. */
   readonly access?: boolean | undefined;

@@ -47,6 +47,7 @@ export interface RotatingOptions {
 /** The options of a rotation, with all defaults applied. */
 export type EngineOptions = { readonly [O in keyof RotatingOptions]-?: NonNullable<RotatingOptions[O]> };
 
+/** A new resource has taken over. */
 export interface SwappedEvent {
   readonly name: string;
   /** The store's generation that the new resource was built from. */
@@ -57,6 +58,7 @@ export interface SwappedEvent {
   readonly durationMs: number;
 }
 
+/** A new resource could not be used; the old one stays. */
 export interface RejectedEvent {
   readonly name: string;
   readonly generation: number;
@@ -66,6 +68,7 @@ export interface RejectedEvent {
   readonly retryInMs: number;
 }
 
+/** An old resource was drained and disposed. */
 export interface DrainedEvent {
   readonly name: string;
   readonly generation: number;
@@ -74,6 +77,7 @@ export interface DrainedEvent {
   readonly durationMs: number;
 }
 
+/** The events of a rotation. */
 export interface RotationEvents {
   /** A new resource serves. */
   swapped: SwappedEvent;

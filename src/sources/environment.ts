@@ -9,6 +9,7 @@ const { readFileSync } = builtin('fs');
 
 type Variables = Readonly<NodeJS.ProcessEnv>;
 
+/** Options of `environment`. */
 export interface EnvironmentOptions {
   /**
    * Reads the file that `DATABASE_PASSWORD_FILE` names if `DATABASE_PASSWORD` is not set, and follows its rotation. Default: true.

@@ -44,6 +44,7 @@ export interface Source {
   close?(): void | Promise<void>;
 }
 
+/** What a source calls while it is watched. */
 export interface SourceListener {
   /** Requests a refresh. `trigger` is `watch` after an event and `poll` after an interval. */
   hint(trigger: string): void;
@@ -53,6 +54,7 @@ export interface SourceListener {
   solved(code: SecretsError['code']): void;
 }
 
+/** What a source is asked for. */
 export interface ReadRequest {
   readonly lookups: readonly Lookup[];
   /** Also read every secret that the source can list. */
@@ -62,6 +64,7 @@ export interface ReadRequest {
   readonly signal: AbortSignal;
 }
 
+/** The answer of a source. */
 export interface ReadResult {
   /** True if `since` was given and nothing changed. `readings` is then empty. */
   readonly unchanged: boolean;
@@ -76,8 +79,10 @@ export interface ReadResult {
   readonly lookUp?: (lookup: Lookup) => Reading;
 }
 
+/** The answer of a source for one secret. */
 export type Reading = FoundReading | MissingReading | FailedReading;
 
+/** A source has the secret. */
 export interface FoundReading {
   readonly status: 'found';
   readonly bytes: Uint8Array;
@@ -91,12 +96,14 @@ export interface FoundReading {
   readonly problems?: readonly SecretsError[];
 }
 
+/** A source does not have the secret. The next source is asked. */
 export interface MissingReading {
   readonly status: 'missing';
   /** The place that was searched: a path, or the names of variables. */
   readonly looked: string;
 }
 
+/** A source could not tell whether it has the secret. The next source is not asked. */
 export interface FailedReading {
   readonly status: 'failed';
   readonly error: SecretsError;

@@ -44,6 +44,7 @@ export interface Snapshot<V = Readonly<Record<string, string>>> extends SecretRe
   readonly takenAt: Date;
 }
 
+/** What happened to one secret in a new generation. */
 export interface SecretChange<Name extends string = string> {
   readonly name: Name;
   /**
@@ -57,6 +58,7 @@ export interface SecretChange<Name extends string = string> {
   readonly previousVersion: string | undefined;
 }
 
+/** A new generation. It is emitted once, after all its values are in use. */
 export interface ChangeEvent<Name extends string = string> {
   readonly generation: number;
   /** The trigger of the refresh: `watch`, `poll`, `refresh`, `auth-failure`, … */
@@ -76,6 +78,7 @@ export interface ExpiringEvent extends ExpiryReport {
   readonly thresholdDays: number;
 }
 
+/** The events of a store. */
 export interface StoreEvents<Name extends string = string> {
   /** Once per generation, after the new snapshot is in place. */
   change: ChangeEvent<Name>;
@@ -136,7 +139,10 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
    *
    * Rejects with `STORE_CLOSED` after `close()`, and with `OPTION_UNKNOWN` and `OPTION_INVALID`.
    */
-  refresh(options?: { readonly trigger?: string | undefined }): Promise<void>;
+  refresh(options?: {
+    /** The cause of the refresh, for events and telemetry. Default: `refresh`. */
+    readonly trigger?: string | undefined;
+  }): Promise<void>;
   /** Returns the state of each secret and source: the serving source, the sources skipped, version, age, problems. */
   report(): StoreReport;
   /** Returns the health of the store. After `close()`, returns the state at that time. */
@@ -155,6 +161,7 @@ export interface SecretStore<V = Readonly<Record<string, string>>> extends Secre
   close(): Promise<void>;
 }
 
+/** Options of `SecretStore.open`. */
 export interface OpenOptions<D extends Definitions = Definitions> {
   /** Names to definitions. Default: every name that a source lists is a text secret under its own name. */
   readonly secrets?: D | undefined;
@@ -178,6 +185,7 @@ export interface OpenOptions<D extends Definitions = Definitions> {
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
+/** One secret in a report. */
 export interface SecretReport {
   readonly name: string;
   readonly required: boolean;
@@ -192,6 +200,7 @@ export interface SecretReport {
   readonly warnings: readonly SecretsErrorCode[];
 }
 
+/** One source in a report. */
 export interface SourceReport {
   readonly source: string;
   readonly location: string;
@@ -205,12 +214,14 @@ export interface SourceReport {
   readonly problems: readonly { readonly code: SecretsErrorCode; readonly message: string }[];
 }
 
+/** Which source serves each secret, and what is wrong. */
 export interface StoreReport {
   readonly generation: number;
   readonly secrets: readonly SecretReport[];
   readonly sources: readonly SourceReport[];
 }
 
+/** The state of a store. */
 export interface StoreHealth {
   /** `stale`: the last successful read of a source is older than its limit. `degraded`: there is another problem. */
   readonly status: 'ok' | 'degraded' | 'stale';

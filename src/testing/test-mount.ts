@@ -15,7 +15,7 @@ export type TestMountContent = Readonly<Record<string, string | Uint8Array>>;
 
 /** Options of `createTestMount`. */
 export interface TestMountOptions {
-  /** Default: `kubernetes`. */
+  /** How the files lie: behind `..data`, or in a plain directory. Default: `kubernetes`. */
   readonly layout?: TestMountLayout | undefined;
   /** The mount directory. Default: a new one in the system's temporary directory. */
   readonly path?: string | undefined;

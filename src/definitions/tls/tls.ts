@@ -29,7 +29,9 @@ export type TlsPart = string | (LookupOptions & { readonly alias: string });
 
 /** A certificate with its key and, optionally, the certificates to verify peers with. */
 export interface TlsPair {
+  /** The certificate, followed by its chain. */
   readonly cert: TlsPart;
+  /** The private key of the certificate. */
   readonly key: TlsPart;
   /** With `optional: true`, a `ca` that is missing or empty is left out: Node then trusts public authorities. */
   readonly ca?: TlsPart | OptionalTlsPart;
@@ -41,6 +43,7 @@ export type OptionalTlsPart = LookupOptions & {
   readonly optional?: boolean | undefined;
 };
 
+/** Options of authorities without a certificate: `secret.tls({ ca })`. */
 export interface TrustOptions {
   /** How long `revealWithPrevious` returns the previous value after a rotation, in milliseconds. Default: 0. */
   readonly keepPreviousMs?: number | undefined;
@@ -48,6 +51,7 @@ export interface TrustOptions {
   readonly expiryThresholdsDays?: readonly number[] | undefined;
 }
 
+/** Options of a certificate with its key. */
 export interface TlsOptions extends TrustOptions, Pick<DefinitionOptions, 'unresolved'> {
   /** The secret with the passphrase of an encrypted key or PFX. */
   readonly passphrase?: TlsPart | undefined;

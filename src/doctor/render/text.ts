@@ -3,6 +3,7 @@ import type { Diagnosis } from '../diagnose';
 import type { Finding, FindingLevel } from '../findings';
 import { describeFinding } from '../messages';
 
+/** Options of `renderText`. */
 export interface RenderTextOptions {
   /** Colours, for a terminal. Default: false. */
   readonly colors?: boolean | undefined;

@@ -20,6 +20,7 @@ interface CommonOptions<V> extends Omit<FrameworkOptions<V>, 'as'> {
 
 /** Uses a store that is already open. */
 export interface OpenedStoreOptions<V> extends CommonOptions<V> {
+  /** The open store. */
   readonly store: SecretStore<V>;
 }
 
@@ -41,12 +42,14 @@ export interface SecretsModuleAsyncOptions<Options> extends ModulePlace {
   readonly imports?: ModuleMetadata['imports'] | undefined;
   /** The arguments of the factory. */
   readonly inject?: readonly (InjectionToken | OptionalFactoryDependency)[] | undefined;
+  /** Returns the options, or a promise of them. */
   // biome-ignore lint/suspicious/noExplicitAny: only Nest knows what it injects.
   readonly useFactory: (...injected: any[]) => Options | Promise<Options>;
 }
 
 /** The three kinds of options combined. */
 export interface SecretsModuleOptions extends CommonOptions<unknown>, OpenOptions {
+  /** A store that is open already, instead of the options of one. */
   readonly store?: SecretStore<unknown> | undefined;
 }
 

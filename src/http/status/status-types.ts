@@ -24,6 +24,7 @@ export interface StatusReport {
   readonly stores: readonly StoreStatus[];
 }
 
+/** One store on the status page. */
 export interface StoreStatus {
   readonly name: string;
   /** Distinguishes stores of the same name. Like the versions below, it is unique to its process. */
@@ -45,6 +46,7 @@ export interface StatusProblem {
   readonly message: string;
 }
 
+/** One secret on the status page. */
 export interface SecretStatus extends Omit<SecretReport, 'problem' | 'warnings'> {
   readonly level: StatusLevel;
   readonly problem: StatusProblem | undefined;
@@ -55,6 +57,7 @@ export interface SecretStatus extends Omit<SecretReport, 'problem' | 'warnings'>
   })[];
 }
 
+/** One source on the status page. */
 export interface SourceStatus extends SourceReport {
   readonly level: StatusLevel;
 }

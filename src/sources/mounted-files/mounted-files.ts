@@ -21,6 +21,7 @@ import { type LastGeneration, readKubernetes } from './read-kubernetes';
 import { readPlain } from './read-plain';
 import { type MountWatch, watchMount } from './watch';
 
+/** Options of `mountedFiles`. */
 export interface MountedFilesOptions {
   /**
    * How long `open` waits until the mount exists and has every required secret, in milliseconds. Default: 0. A file that is

@@ -18,6 +18,7 @@ import {
 
 /** What goes wrong, and where. */
 export interface KeyVaultFault {
+  /** What goes wrong. */
   readonly kind: KeyVaultFaultKind;
   /**
    * `vault`: requests with a valid token, so the challenge before them stays as it is. `entra`: requests for a token.

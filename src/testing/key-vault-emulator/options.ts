@@ -9,7 +9,7 @@ export interface KeyVaultEmulatorOptions {
   readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** The name of the vault, which makes its URL: `https://NAME.vault.azure.net`. Default: `emulator`. */
   readonly name?: string | undefined;
-  /** Default: a fixed GUID. */
+  /** The tenant that issues the tokens. Default: a fixed GUID. */
   readonly tenantId?: string | undefined;
   /** The application that may sign in. Default: a fixed GUID. */
   readonly clientId?: string | undefined;

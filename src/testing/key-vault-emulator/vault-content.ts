@@ -10,6 +10,7 @@ export interface KeyVaultSecretAttributes {
   readonly notBefore?: Date;
   /** Informational, as in the service: the value is served after this time too. */
   readonly expiresOn?: Date;
+  /** Describes the value, as in the service: `application/x-pem-file`, for example. */
   readonly contentType?: string;
   /** At most 15. */
   readonly tags?: Readonly<Record<string, string>>;
