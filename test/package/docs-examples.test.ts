@@ -1,11 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, expect, it } from 'vitest';
+import { docsPages } from './support/docs-pages';
 import { fromRepository, run } from './support/repository';
 
 const folder = fromRepository('.tmp/docs-examples');
-const pages = ['README.md', ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`)];
+const pages = ['README.md', 'SKILL.md', ...docsPages];
 
 /** One fenced example of a page. */
 interface Block {

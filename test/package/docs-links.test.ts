@@ -1,11 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { docsPages } from './support/docs-pages';
 import { fromRepository } from './support/repository';
 
 const pages = [
-  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`),
+  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'SKILL.md', 'llms.txt'],
+  ...docsPages,
 ];
 
 it.each(pages)('links only to files and headings that exist from %s', (page) => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { docsPages } from './support/docs-pages';
 import { fromRepository } from './support/repository';
 
 /** Words in names that the glossary of CONTRIBUTING.md replaces. `lookup` is another word. */
@@ -54,7 +55,9 @@ const pages = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
-  ...readdirSync(fromRepository('docs')).map((page) => `docs/${page}`),
+  'SKILL.md',
+  'llms.txt',
+  ...docsPages,
 ];
 
 describe('the public names of the package', () => {

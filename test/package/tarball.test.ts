@@ -99,11 +99,11 @@ describe('the tarball', () => {
     const expected = [
       new RegExp(`^dist/(cjs/)?(${ENTRIES.join('|')}|[\\w-]+-[\\w-]{6,})(\\.js|\\.d\\.ts)$`),
       /^dist\/cjs\/package\.json$/,
-      /^(CHANGELOG|README|SECURITY)\.md$/,
-      /^(LICENSE|package\.json)$/,
+      /^(CHANGELOG|README|SECURITY|SKILL)\.md$/,
+      /^(LICENSE|llms\.txt|package\.json)$/,
     ];
     expect(files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([]);
-    for (const file of ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE']) {
+    for (const file of ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE', 'SKILL.md', 'llms.txt']) {
       expect(files).toContain(file);
     }
   });

@@ -21,7 +21,7 @@ const NOT_STAGED = new Set(['node_modules', '.git', '.tmp', 'dist', 'coverage', 
 const KEPT_MS = 3_600_000;
 /** Files and folders that go into the tarball. */
 const INPUTS = ['src', 'scripts', 'package.json', 'tsconfig.json', 'tsup.config.ts'];
-const DOCUMENTS = ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE'];
+const DOCUMENTS = ['README.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE', 'SKILL.md', 'llms.txt'];
 
 /**
  * The package as npm would publish it. It is built and packed in a copy of the work tree, which leaves `dist` alone and
