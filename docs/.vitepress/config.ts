@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DefaultTheme, defineConfig, type MarkdownOptions } from 'vitepress';
+import { pagesByTask } from './pages';
 
-const pages = fileURLToPath(new URL('..', import.meta.url));
+const docs = fileURLToPath(new URL('..', import.meta.url));
 
 function group(text: string, items: Readonly<Record<string, string>>): DefaultTheme.SidebarItem {
   return {
@@ -13,48 +14,7 @@ function group(text: string, items: Readonly<Record<string, string>>): DefaultTh
   };
 }
 
-const sidebar = [
-  group('Start', {
-    'getting-started': 'Getting started',
-    frameworks: 'Frameworks',
-    testing: 'Testing your service',
-    bundling: 'Bundling and runtimes',
-    migration: 'Migrating',
-  }),
-  group('Secrets', {
-    sources: 'Sources',
-    values: 'Values',
-    'key-vault': 'Azure Key Vault',
-    certificates: 'Certificates',
-    triggers: 'Triggers',
-  }),
-  group('Clients', {
-    postgresql: 'PostgreSQL',
-    'tls-servers': 'TLS servers',
-    'https-clients': 'HTTPS clients',
-    undici: 'fetch and undici',
-    websockets: 'WebSockets',
-    rotating: 'Any other client',
-  }),
-  group('Operations', {
-    doctor: 'Doctor',
-    troubleshooting: 'Troubleshooting',
-    'status-page': 'Status page',
-    telemetry: 'Telemetry',
-    logging: 'Logging',
-  }),
-  group('Reference', {
-    'reference/configuration': 'Configuration',
-    errors: 'Errors',
-    events: 'Events',
-    'api/': 'API',
-  }),
-  group('Explanations', {
-    'how-it-works': 'How it works',
-    security: 'Security',
-    performance: 'Performance',
-  }),
-];
+const sidebar = Object.entries(pagesByTask).map(([task, pages]) => group(task, pages));
 
 /** The anchors that GitHub gives to headings, so that a link works there and here. */
 function anchorOf(heading: string): string {
@@ -100,7 +60,7 @@ export default defineConfig({
   lang: 'en',
   cleanUrls: true,
   // In development the API pages may not have been generated.
-  ignoreDeadLinks: existsSync(join(pages, 'api')) ? false : [/^(\.?\/)?api\//],
+  ignoreDeadLinks: existsSync(join(docs, 'api')) ? false : [/^(\.?\/)?api\//],
   markdown: {
     anchor: { slugify: anchorOf },
     config: (md) => [textOfOutsideLinks, bracesAsText].map((change) => change(md)),
