@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createTestMount } from 'hot-secrets/testing';
 import ts from 'typescript';
 import { afterAll, expect, it } from 'vitest';
+import { createAuthority } from '../support/certificates';
 import { docsPages } from './support/docs-pages';
 import { fromRepository, run } from './support/repository';
 
@@ -55,6 +57,51 @@ it('compiles every TypeScript example, each with its own imports and what its pa
   expect(stdout).toBe('');
   expect(status).toBe(0);
 }, 120_000);
+
+/** Examples that need no server or vault, by the page and their position on it. Each also runs the earlier ones that it uses. */
+const RUNNABLE: readonly (readonly [page: string, index: number])[] = [
+  ['SKILL.md', 3],
+  ['SKILL.md', 4],
+  ['docs/doctor.md', 1],
+  ['docs/getting-started.md', -1],
+  ['docs/migration.md', 0],
+  ['docs/migration.md', 1],
+  ['docs/migration.md', 2],
+  ['docs/migration.md', 3],
+  ['docs/sources.md', 0],
+];
+
+it.each(RUNNABLE)(
+  'runs the example of %s at position %d to its end',
+  async (page, index) => {
+    const blocks = blocksOf(page, 'ts');
+    const block = blocks.at(index) as Block;
+    const pair = await (await createAuthority()).issue();
+    await using mount = await createTestMount({
+      'database-user': 'app',
+      'database-password': 'first',
+      'api-key': 'key',
+      'tls.crt': pair.cert,
+      'tls.key': pair.key,
+    });
+    // Examples name the default mount; a test cannot write there.
+    const folderOfPage = join(folder, 'run', `${block.module}`);
+    mkdirSync(folderOfPage, { recursive: true });
+    for (const [position, one] of blocks.entries()) {
+      const text = standalone(one, blocks.slice(0, position)).replace(
+        /'\/(mnt\/secrets-store|run\/app-secrets)'/g,
+        JSON.stringify(mount.path),
+      );
+      writeFileSync(join(folderOfPage, `${one.module}.ts`), text);
+    }
+    const tsx = fromRepository('node_modules/tsx/dist/cli.mjs');
+    const { status, stderr } = await run(process.execPath, [tsx, join(folderOfPage, `${block.module}.ts`)], {
+      env: { SECRETS_PATH: mount.path, API_KEY: 'variable' },
+    });
+    expect([status, stderr]).toEqual([0, '']);
+  },
+  60_000,
+);
 
 it('contains only JavaScript examples that parse', () => {
   const faults = pages.flatMap((page) =>
