@@ -105,7 +105,7 @@ function section({ title, symbol, owner, signatures }: Callable, documented: Set
   const rows = [...options.values()].map((option) => row(symbol, option, isRequired(option.name)));
   const thrown = codes.length === 0 ? '' : `Codes: ${codes.map(link).join(', ')}.\n\n`;
   const about = first === '' ? '' : `${first}\n\n`;
-  const table = ['| option | type | default | range | meaning |', '| --- | --- | --- | --- | --- |', ...rows];
+  const table = ['| option and type | default and range | meaning |', '| --- | --- | --- |', ...rows];
   return `### \`${title}\`\n\n${about}${thrown}${table.join('\n')}\n`;
 }
 
@@ -117,14 +117,13 @@ function row(callable: ts.Symbol, option: ts.Symbol, isRequired: boolean): strin
   const fallback =
     value === undefined ? (said ?? '') : code(typeof value === 'number' ? grouped(value) : `${value}`);
   const required = isRequired ? ' (required)' : '';
+  const meaning = comment
+    .replace(/ ?Default: [^.(,]+\.(?=\s|$)/, '')
+    .replace(/`([A-Z][A-Z0-9]+_[A-Z0-9_]+)`/g, (_, name: string) => link(name));
   const cells = [
-    `\`${option.name}\`${required}`,
-    code(shortened(typeOf(option))),
-    fallback,
-    rangeOf(declared),
-    comment
-      .replace(/ ?Default: [^.(,]+\.(?=\s|$)/, '')
-      .replace(/`([A-Z][A-Z0-9]+_[A-Z0-9_]+)`/g, (_, name: string) => link(name)),
+    `\`${option.name}\`${required}<br>${code(shortened(typeOf(option)))}`,
+    [fallback, rangeOf(declared)].filter((text) => text !== '').join('<br>'),
+    meaning,
   ];
   return `| ${cells.map((cell) => cell.replace(/(?<!\\)\|/g, '\\|')).join(' | ')} |`;
 }

@@ -58,6 +58,7 @@ export default defineConfig({
   title: 'hot-secrets',
   description: 'Secrets that rotate under a running Node service',
   lang: 'en',
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   cleanUrls: true,
   // In development the API pages may not have been generated.
   ignoreDeadLinks: existsSync(join(docs, 'api')) ? false : [/^(\.?\/)?api\//],
