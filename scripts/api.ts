@@ -1,6 +1,7 @@
 // Writes docs/api, the reference of every export, from the comments of the code: npx tsx scripts/api.ts. It is not committed.
 // Ends with 1 if an export has no comment, or a comment links to something that does not exist.
-import { basename, join } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Application, Converter, Logger, LogLevel, ReflectionKind } from 'typedoc';
 import ts from 'typescript';
@@ -51,6 +52,7 @@ export async function generateApi(out?: string): Promise<string[]> {
   if (out !== undefined) {
     application.options.setValue('outputs', [{ name: 'markdown', path: out }]);
     await application.generateOutputs(project);
+    nameCodes(out);
   }
   return warnings;
 }
@@ -58,6 +60,22 @@ export async function generateApi(out?: string): Promise<string[]> {
 /** `src/adapters/pg/index.ts` is the module `src/adapters/pg`, `src/index.ts` is `src`. */
 function isEntry(file: string, module: string): boolean {
   return [`./${module}.ts`, `./${module}/index.ts`].includes(file);
+}
+
+/** TypeDoc writes out the type `SecretsErrorCode`, about a hundred codes, wherever it occurs. */
+function nameCodes(out: string): void {
+  for (const file of readdirSync(out, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.md')) continue;
+    const path = join(out, file);
+    const home = relative(join(path, '..'), join(out, 'hot-secrets.md'));
+    const text = readFileSync(path, 'utf8')
+      .replace(
+        /(\\\| )?`"NAME_INVALID"`.*?`"POOL_CLOSED"`/g,
+        `[\`SecretsErrorCode\`](${home}#secretserrorcode)`,
+      )
+      .replace(/\s*\| "NAME_INVALID"\n[\s\S]*?\| "POOL_CLOSED"/g, ' SecretsErrorCode');
+    writeFileSync(path, text);
+  }
 }
 
 /** Members whose names say it all need no comment: `TestMount.[asyncDispose]`. */

@@ -111,11 +111,12 @@ function section({ title, symbol, owner, signatures }: Callable, documented: Set
 
 function row(callable: ts.Symbol, option: ts.Symbol, isRequired: boolean): string {
   const comment = ts.displayPartsToString(option.getDocumentationComment(checker)).replace(/\s+/g, ' ');
-  const said = /\bDefault: (.+?)(?=\.(?:\s|$)|, because| \(|$)/.exec(comment)?.[1]?.replace(/[`']/g, '');
+  const written = /\bDefault: (.+?)(?=\.(?:\s|$)|, because| \(|$)/.exec(comment)?.[1];
+  const said = written?.replace(/[`']/g, '');
   const declared = declarations.find(option.name, [...filesOf(callable), ...filesOf(option)], said);
   const value = declared?.fallback;
   const fallback =
-    value === undefined ? (said ?? '') : code(typeof value === 'number' ? grouped(value) : `${value}`);
+    value === undefined ? (written ?? '') : code(typeof value === 'number' ? grouped(value) : `${value}`);
   const required = isRequired ? ' (required)' : '';
   const meaning = comment
     .replace(/ ?Default: [^.(,]+\.(?=\s|$)/, '')
@@ -193,7 +194,7 @@ function code(text: string): string {
 }
 
 function grouped(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, value < 10_000 ? '' : ' ');
+  return String(value).replace(/\B(?=(\d{3})+$)/g, '\u00a0');
 }
 
 function resolved(symbol: ts.Symbol): ts.Symbol {
