@@ -56,7 +56,7 @@ it('compiles every TypeScript example, each with its own imports and what its pa
   ]);
   expect(stdout).toBe('');
   expect(status).toBe(0);
-}, 120_000);
+}, 300_000);
 
 /** Examples that need no server or vault, by the page and their position on it. Each also runs the earlier ones that it uses. */
 const RUNNABLE: readonly (readonly [page: string, index: number])[] = [

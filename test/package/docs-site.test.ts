@@ -14,7 +14,7 @@ it('lists every page in the sidebar of the site, once', () => {
   expect(written.sort()).toEqual(docsPages.filter((page) => page !== 'docs/index.md'));
 });
 
-it('has a configuration reference that the code of today generates, with a meaning for each option', async () => {
+it('generates docs/reference/configuration.md as it is committed, with a meaning for each option', async () => {
   const tsx = fromRepository('node_modules/tsx/dist/cli.mjs');
   const { status, stderr } = await run(process.execPath, [tsx, 'scripts/reference.ts', '--check']);
   expect([status, stderr]).toEqual([0, '']);
@@ -23,7 +23,7 @@ it('has a configuration reference that the code of today generates, with a meani
   expect(rows.filter((row) => /\| *\|$/.test(row))).toEqual([]);
 }, 180_000);
 
-it('has a symptom and a fix for each code of the doctor in docs/troubleshooting.md', () => {
+it('names each code of the doctor in docs/troubleshooting.md', () => {
   const page = read('docs/troubleshooting.md');
   expect(Object.keys(doctorLevels).filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
 });
@@ -34,7 +34,7 @@ it('names only pages that exist in llms.txt', () => {
   expect(new Set(named).size).toBeGreaterThan(15);
 });
 
-it('has pictures that follow the colour scheme and describe themselves', () => {
+it('draws pictures that follow the colour scheme and describe themselves', () => {
   for (const picture of ['docs/pictures/data-flow.svg', 'docs/pictures/rotation.svg', 'docs/demo.svg']) {
     expect(read(picture)).toMatch(/prefers-color-scheme: dark/);
     expect(read(picture)).toMatch(/role="img"/);
