@@ -1,5 +1,6 @@
 import { digitAt } from './characters';
-import { type LongForm, LongValues, longForm, type RankOf } from './long-values';
+import type { RankOf } from './form-table';
+import { type Added, LongValues } from './long-values';
 import type { Finder, Match } from './mask';
 
 /** Enough to identify a value. `inspect` shows 50 bytes of a Buffer, and 100 of other lists. */
@@ -32,7 +33,7 @@ interface List {
 }
 
 interface Group {
-  readonly form: LongForm;
+  readonly beginning: Added;
   readonly owners: { readonly bytes: Uint8Array; readonly name: string }[];
 }
 
@@ -51,23 +52,22 @@ export class ByteLists implements Finder {
     const key = keyOf(bytes);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { form: longForm(key), owners: [] };
+      group = { beginning: this.#beginnings.add({ text: key, least: key.length }, key), owners: [] };
       this.#groups.set(key, group);
-      this.#beginnings.add(group.form, key);
     }
     group.owners.push({ bytes, name });
   }
 
   remove(bytes: Uint8Array, name: string): void {
     const key = keyOf(bytes);
-    const { form, owners } = this.#groups.get(key) as Group;
+    const { beginning, owners } = this.#groups.get(key) as Group;
     owners.splice(
       owners.findIndex((one) => one.bytes === bytes && one.name === name),
       1,
     );
     if (owners.length > 0) return;
     this.#groups.delete(key);
-    this.#beginnings.remove(form, key);
+    this.#beginnings.remove(beginning);
   }
 
   find(text: string): readonly Match[] {

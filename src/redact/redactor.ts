@@ -4,7 +4,7 @@ import { kindOf } from '../internal/options';
 import type { Secret } from '../secret/secret';
 import { ByteLists } from './byte-lists';
 import { type Forms, formsOf } from './forms';
-import { LongValues } from './long-values';
+import { type Added, LongValues } from './long-values';
 import { type Match, mask } from './mask';
 import { type ShortValue, shortValues } from './short-values';
 import { viewsFor } from './views';
@@ -20,7 +20,8 @@ export type Redact = (text: string) => string;
 
 interface Held {
   readonly name: string;
-  readonly forms: Forms;
+  readonly forms: Omit<Forms, 'long'>;
+  readonly long: readonly Added[];
 }
 
 /** Makes a function that masks the values of each generation. A generation costs as much as its new values. */
@@ -36,34 +37,32 @@ export class Redactor {
     entries: Iterable<readonly [name: string, masked: Masked]>,
     definitions: ReadonlyMap<string, Definition<unknown>>,
   ): Redact {
-    const next = new Map<Secret<unknown>, Held>();
-    const added: Held[] = [];
+    const next = new Map<Secret<unknown>, Held | undefined>();
+    const added: { readonly box: Secret<unknown>; readonly name: string; readonly forms: Forms }[] = [];
     this.#ranks.clear();
     for (const [name, { secret, previous }] of entries) {
       if (!this.#ranks.has(name)) this.#ranks.set(name, this.#ranks.size);
       const hold = (box: Secret<unknown>) => {
         if (next.has(box)) return;
-        let held = this.#held.get(box);
-        if (held === undefined) {
-          held = { name, forms: formsOf(box, definitions.get(name)) };
-          added.push(held);
-        }
+        const held = this.#held.get(box);
+        if (held === undefined) added.push({ box, name, forms: formsOf(box, definitions.get(name)) });
         next.set(box, held);
       };
       hold(secret);
       for (const one of previous) hold(one.secret);
     }
-    for (const [box, { name, forms }] of this.#held) {
+    for (const [box, { name, forms, long }] of this.#held) {
       if (next.has(box)) continue;
-      for (const form of forms.long) this.#long.remove(form, name);
+      for (const one of long) this.#long.remove(one);
       for (const bytes of forms.bytes) this.#lists.remove(bytes, name);
     }
-    this.#held = next;
-    this.#long.reserve(added.reduce((sum, { forms }) => sum + forms.long.length, 0));
-    for (const { name, forms } of added) {
-      for (const form of forms.long) this.#long.add(form, name);
+    this.#long.reserve(added.flatMap(({ forms }) => forms.long));
+    for (const { box, name, forms } of added) {
+      const { long, ...rest } = forms;
+      next.set(box, { name, forms: rest, long: long.map((form) => this.#long.add(form, name)) });
       for (const bytes of forms.bytes) this.#lists.add(bytes, name);
     }
+    this.#held = next as Map<Secret<unknown>, Held>;
     return this.#redactFor(definitions);
   }
 
