@@ -1,6 +1,6 @@
 import { digitAt } from './characters';
 import type { RankOf } from './form-table';
-import { type Added, LongValues } from './long-values';
+import { LongValues } from './long-values';
 import type { Finder, Match } from './mask';
 
 /** Enough to identify a value. `inspect` shows 50 bytes of a Buffer, and 100 of other lists. */
@@ -33,7 +33,7 @@ interface List {
 }
 
 interface Group {
-  readonly beginning: Added;
+  readonly beginning: number;
   readonly owners: { readonly bytes: Uint8Array; readonly name: string }[];
 }
 

@@ -13,9 +13,12 @@ export interface LongForm {
 /** Returns the place of a name in the order of the store. The first name of a form counts. */
 export type RankOf = (name: string) => number;
 
-interface Source {
+/** A text with forms of one value. */
+export interface Source {
   readonly form: LongForm;
   readonly name: string;
+  /** The row of the form; or of each, where 0 is one that stands twice in the same text. */
+  rows: number | Int32Array;
 }
 
 interface Owner {
@@ -56,8 +59,12 @@ export class FormTable {
 
   addSource(form: LongForm, name: string): number {
     const source = this.#freeSources.pop() ?? this.#sources.length;
-    this.#sources[source] = { form, name };
+    this.#sources[source] = { form, name, rows: 0 };
     return source;
+  }
+
+  sourceAt(source: number): Source {
+    return this.#sources[source] as Source;
   }
 
   removeSource(source: number): void {
@@ -175,17 +182,17 @@ export class FormTable {
 
   /** Returns the first of the names that have a form. */
   nameOf(row: number): string {
-    const { name } = this.#sources[this.#sourceOf(row)] as Source;
+    const { name } = this.sourceAt(this.#sourceOf(row));
     const others = this.#others.get(row);
     if (others === undefined) return name;
     return others.reduce((first, { source }) => {
-      const other = (this.#sources[source] as Source).name;
+      const other = this.sourceAt(source).name;
       return this.#rankOf(other) < this.#rankOf(first) ? other : first;
     }, name);
   }
 
   #formOf(source: number): LongForm {
-    return (this.#sources[source] as Source).form;
+    return this.sourceAt(source).form;
   }
 
   #sourceOf(row: number): number {

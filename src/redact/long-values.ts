@@ -7,14 +7,6 @@ const WORD = 4;
 const STEP = 3;
 const BASE = 0x01000193;
 
-/** A form in the table, with which to remove it. */
-export interface Added {
-  readonly form: LongForm;
-  readonly source: number;
-  /** The row of each form, or 0 for one that stands twice in the same text. */
-  readonly rows: Int32Array;
-}
-
 /**
  * Finds long forms with a hash table of four-character words. The time depends only on the length of the text: one position
  * in every `STEP` is looked up, and the table has the first words of each form, one for each alignment. A value of many lines
@@ -51,36 +43,36 @@ export class LongValues implements Finder {
     this.#forms.reserve(count);
   }
 
-  /** Adds forms of a value of the secret `name`. */
-  add(form: LongForm, name: string): Added {
+  /** Adds forms of a value of the secret `name`. Returns a number with which to remove them. */
+  add(form: LongForm, name: string): number {
     const { text, places, least } = form;
-    const source = this.#forms.addSource(form, name);
-    const rows = new Int32Array(places === undefined ? 1 : places.length / 2);
-    if (places === undefined) rows[0] = this.#addRow(source, text, 0, least, STEP);
+    const index = this.#forms.addSource(form, name);
+    const source = this.#forms.sourceAt(index);
+    if (places === undefined) source.rows = this.#addRow(index, text, 0, least, STEP);
     else {
       this.#texts += 1;
-      for (let at = 0; at < rows.length; at += 1) {
-        const start = places[at * 2] as number;
-        rows[at] = this.#addRow(source, text, start, (places[at * 2 + 1] as number) - start, 1);
+      source.rows = new Int32Array(places.length / 2);
+      for (let at = 0; at < places.length; at += 2) {
+        const start = places[at] as number;
+        source.rows[at / 2] = this.#addRow(index, text, start, (places[at + 1] as number) - start, 1);
       }
     }
-    return { form, source, rows };
+    return index;
   }
 
-  remove({ form, source, rows }: Added): void {
+  remove(index: number): void {
+    const { form, rows } = this.#forms.sourceAt(index);
     const { text, places, least } = form;
-    for (let at = 0; at < rows.length; at += 1) {
-      const row = rows[at] as number;
-      if (row === 0 || !this.#forms.release(row, source)) continue;
-      const start = places === undefined ? 0 : (places[at * 2] as number);
-      const length = places === undefined ? least : (places[at * 2 + 1] as number) - start;
-      const value = this.#lengthIndexOf(length) * STEP;
-      const words = places === undefined ? STEP : 1;
-      for (let place = 0; place < words; place += 1)
-        this.#words.remove(wordAt(text, start + place), value + place);
+    if (typeof rows === 'number') this.#removeRow(rows, index, text, 0, least, STEP);
+    else if (places !== undefined) {
+      this.#texts -= 1;
+      for (let at = 0; at < places.length; at += 2) {
+        const start = places[at] as number;
+        const row = rows[at / 2] as number;
+        if (row !== 0) this.#removeRow(row, index, text, start, (places[at + 1] as number) - start, 1);
+      }
     }
-    if (places !== undefined) this.#texts -= 1;
-    this.#forms.removeSource(source);
+    this.#forms.removeSource(index);
   }
 
   find(text: string): readonly Match[] {
@@ -133,6 +125,13 @@ export class LongValues implements Finder {
     for (let place = 0; place < words; place += 1)
       this.#words.add(wordAt(text, start + place), value + place);
     return forms.create(source, start, length, hash);
+  }
+
+  #removeRow(row: number, source: number, text: string, start: number, length: number, words: number): void {
+    if (!this.#forms.release(row, source)) return;
+    const value = this.#lengthIndexOf(length) * STEP;
+    for (let place = 0; place < words; place += 1)
+      this.#words.remove(wordAt(text, start + place), value + place);
   }
 
   #lengthIndexOf(length: number): number {

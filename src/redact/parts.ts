@@ -23,7 +23,9 @@ export function partsOf(text: string): Part[] {
   if (text.length > MAX_LENGTH) return [];
   const isUrl = text.includes('://');
   const isSetting = SIGN_WITHIN.test(text);
-  const found = new Set<string>([text.trim()]);
+  const trimmed = text.trim();
+  if (trimmed === text && !isUrl && !isSetting) return [];
+  const found = new Set<string>([trimmed]);
   if (isUrl) {
     for (const pattern of IN_URL)
       for (const [, password = ''] of text.matchAll(pattern)) addDecoded(found, password);

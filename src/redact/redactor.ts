@@ -1,11 +1,12 @@
 import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { kindOf } from '../internal/options';
+import type { Lookup } from '../secret/lookup';
 import type { Secret } from '../secret/secret';
 import { ByteLists } from './byte-lists';
 import { type Forms, formsOf } from './forms';
-import { type Added, LongValues } from './long-values';
-import { type Match, mask } from './mask';
+import { LongValues } from './long-values';
+import { type Finder, type Match, mask } from './mask';
 import { type ShortValue, shortValues } from './short-values';
 import { viewsFor } from './views';
 
@@ -21,63 +22,77 @@ export type Redact = (text: string) => string;
 interface Held {
   readonly name: string;
   readonly forms: Omit<Forms, 'long'>;
-  readonly long: readonly Added[];
+  /** What `LongValues` returned for each long form. */
+  readonly long: readonly number[];
+  /** The last generation with the value. */
+  generation: number;
 }
 
 /** Makes a function that masks the values of each generation. A generation costs as much as its new values. */
 export class Redactor {
-  #held: ReadonlyMap<Secret<unknown>, Held> = new Map();
+  readonly #held = new Map<Secret<unknown>, Held>();
+  #generation = 0;
   readonly #ranks = new Map<string, number>();
   readonly #rankOf = (name: string) => this.#ranks.get(name) ?? 0;
   readonly #long = new LongValues(this.#rankOf);
   readonly #lists = new ByteLists(this.#rankOf);
+  /** How many values have each sign. */
+  readonly #signs = new Map<string, number>();
+  #short: readonly ShortValue[] = [];
+  #shortFinder: Finder = shortValues([]);
+  #isShortNew = false;
 
   /** Returns a function that masks the values of `entries`. Call it once per generation, on first use. */
   of(
     entries: Iterable<readonly [name: string, masked: Masked]>,
     definitions: ReadonlyMap<string, Definition<unknown>>,
   ): Redact {
-    const next = new Map<Secret<unknown>, Held | undefined>();
     const added: { readonly box: Secret<unknown>; readonly name: string; readonly forms: Forms }[] = [];
+    this.#generation += 1;
     this.#ranks.clear();
     for (const [name, { secret, previous }] of entries) {
       if (!this.#ranks.has(name)) this.#ranks.set(name, this.#ranks.size);
-      const hold = (box: Secret<unknown>) => {
-        if (next.has(box)) return;
+      for (let index = -1; index < previous.length; index += 1) {
+        const box = index < 0 ? secret : (previous[index] as Masked).secret;
         const held = this.#held.get(box);
         if (held === undefined) added.push({ box, name, forms: formsOf(box, definitions.get(name)) });
-        next.set(box, held);
-      };
-      hold(secret);
-      for (const one of previous) hold(one.secret);
+        else held.generation = this.#generation;
+      }
     }
-    for (const [box, { name, forms, long }] of this.#held) {
-      if (next.has(box)) continue;
-      for (const one of long) this.#long.remove(one);
-      for (const bytes of forms.bytes) this.#lists.remove(bytes, name);
-    }
+    for (const [box, held] of this.#held) if (held.generation !== this.#generation) this.#remove(box, held);
     this.#long.reserve(added.flatMap(({ forms }) => forms.long));
-    for (const { box, name, forms } of added) {
-      const { long, ...rest } = forms;
-      next.set(box, { name, forms: rest, long: long.map((form) => this.#long.add(form, name)) });
-      for (const bytes of forms.bytes) this.#lists.add(bytes, name);
-    }
-    this.#held = next as Map<Secret<unknown>, Held>;
+    for (const { box, name, forms } of added) if (!this.#held.has(box)) this.#add(box, name, forms);
     return this.#redactFor(definitions);
   }
 
+  #add(box: Secret<unknown>, name: string, { long, short, bytes, signs }: Forms): void {
+    this.#held.set(box, {
+      name,
+      forms: { short, bytes, signs },
+      long: long.map((form) => this.#long.add(form, name)),
+      generation: this.#generation,
+    });
+    if (short.length > 0) this.#isShortNew = true;
+    for (const one of bytes) this.#lists.add(one, name);
+    for (const sign of signs) this.#signs.set(sign, (this.#signs.get(sign) ?? 0) + 1);
+  }
+
+  #remove(box: Secret<unknown>, { name, forms, long }: Held): void {
+    this.#held.delete(box);
+    if (forms.short.length > 0) this.#isShortNew = true;
+    for (const one of long) this.#long.remove(one);
+    for (const bytes of forms.bytes) this.#lists.remove(bytes, name);
+    for (const sign of forms.signs) this.#signs.set(sign, (this.#signs.get(sign) ?? 0) - 1);
+  }
+
   #redactFor(definitions: ReadonlyMap<string, Definition<unknown>>): Redact {
-    const short: ShortValue[] = [];
+    if (this.#isShortNew) this.#findShort(definitions);
     const signs = new Set<string>();
-    for (const { name, forms } of this.#held.values()) {
-      for (const value of forms.short)
-        short.push({ value, name, lookups: definitions.get(name)?.lookups ?? [] });
-      for (const sign of forms.signs) signs.add(sign);
-    }
+    for (const [sign, count] of this.#signs) if (count > 0) signs.add(sign);
     // The context of a short value matters too, such as the slashes of a URL.
-    if (short.length > 0) signs.add('/');
+    if (this.#short.length > 0) signs.add('/');
     const viewsOf = viewsFor(signs);
-    const finders = [this.#long, shortValues(short), this.#lists];
+    const finders = [this.#long, this.#shortFinder, this.#lists];
     return (text) => {
       if (typeof text !== 'string') {
         throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(text)}`, {
@@ -98,4 +113,30 @@ export class Redactor {
       return matches.length === 0 ? text : mask(text, matches);
     };
   }
+
+  /** Makes the finder of the short values, unless they are those of the last generation. */
+  #findShort(definitions: ReadonlyMap<string, Definition<unknown>>): void {
+    const byName = new Map<string, Set<string>>();
+    for (const { name, forms } of this.#held.values()) {
+      if (forms.short.length === 0) continue;
+      const values = byName.get(name) ?? new Set();
+      byName.set(name, values);
+      for (const value of forms.short) values.add(value);
+    }
+    const short: ShortValue[] = [];
+    for (const name of [...byName.keys()].sort((a, b) => this.#rankOf(a) - this.#rankOf(b))) {
+      const lookups = definitions.get(name)?.lookups ?? NO_LOOKUPS;
+      for (const value of byName.get(name) as Set<string>) short.push({ value, name, lookups });
+    }
+    const isSame = (one: ShortValue, index: number) => {
+      const { value, name, lookups } = short[index] as ShortValue;
+      return one.value === value && one.name === name && one.lookups === lookups;
+    };
+    this.#isShortNew = false;
+    if (short.length === this.#short.length && this.#short.every(isSame)) return;
+    this.#short = short;
+    this.#shortFinder = shortValues(short);
+  }
 }
+
+const NO_LOOKUPS: readonly Lookup[] = [];
