@@ -22,6 +22,10 @@ const MANY_LINES = 1000;
 
 const ANY_SIGN = new RegExp(`[${SIGNS.map((sign) => (sign === '\\' ? '\\\\' : sign)).join('')}]`);
 
+/** What JSON escapes, and surrogates, which it escapes unless they are pairs. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them.
+const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
+
 /** The forms in which a value may be written. They need no JSON or URL escapes, because those are decoded in the text. */
 export interface Forms {
   /** Forms of at least `MIN_LENGTH` characters, which are masked everywhere. */
@@ -88,6 +92,7 @@ class FormCollector {
     const { text, places } = linesOf(whole);
     const isMany = places.length > MANY_LINES * 2;
     const other = isMany ? inUrl(text) : text;
+    const hasOther = other === text ? () => false : searchOnward(text, ['+', '/']);
     const many: number[] = [];
     const manyInUrl: number[] = [];
     for (let at = 0; at < places.length; at += 2) {
@@ -103,7 +108,7 @@ class FormCollector {
       many.push(start, end);
       let last = end;
       while (text.charCodeAt(last - 1) === EQUALS) last -= 1;
-      if (last === end && (other === text || !differs(text, other, start, end))) continue;
+      if (last === end && !hasOther(start, end)) continue;
       if (last - start < MIN_LENGTH) this.#add(other.slice(start, last));
       else manyInUrl.push(start, last);
     }
@@ -122,10 +127,9 @@ class FormCollector {
     if (text.length < MIN_LENGTH) return;
     // Web forms encode a space as `+`. Their other escapes are URL escapes.
     if (text.includes(' ')) this.#add(text.replaceAll(' ', '+'));
-    this.#addBase64OfText(text);
+    this.#addBase64OfText(text, (part) => part);
     // The payload of a token contains the value as JSON.
-    const inJson = JSON.stringify(text).slice(1, -1);
-    if (inJson !== text) this.#addBase64OfText(inJson);
+    if (ESCAPED.test(text)) this.#addBase64OfText(text, (part) => JSON.stringify(part).slice(1, -1));
   }
 
   #addBytes(bytes: Buffer): void {
@@ -151,11 +155,11 @@ class FormCollector {
     }
   }
 
-  #addBase64OfText(text: string): void {
+  #addBase64OfText(text: string, write: (text: string) => string): void {
     // The character after the last may be half of a pair.
-    const bytes = Buffer.from(text.slice(0, MAX_BYTES + 1));
+    const bytes = Buffer.from(write(text.slice(0, MAX_BYTES + 1)));
     const isWhole = text.length <= MAX_BYTES + 1 && bytes.length <= MAX_BYTES;
-    this.#addBase64(bytes.subarray(0, MAX_BYTES), isWhole ? undefined : () => Buffer.from(text));
+    this.#addBase64(bytes.subarray(0, MAX_BYTES), isWhole ? undefined : () => Buffer.from(write(text)));
   }
 
   /**
@@ -233,7 +237,17 @@ function withoutPadding(base64: string): string {
   return end === base64.length ? base64 : base64.slice(0, end);
 }
 
-function differs(one: string, other: string, start: number, end: number): boolean {
-  for (let at = start; at < end; at += 1) if (one.charCodeAt(at) !== other.charCodeAt(at)) return true;
-  return false;
+/** Returns a function that returns true if one of the characters is at a place. Call it with increasing places. */
+function searchOnward(text: string, characters: readonly string[]): (start: number, end: number) => boolean {
+  const next = characters.map((character) => ({ character, at: -1 }));
+  return (start, end) => {
+    for (const one of next) {
+      if (one.at < start) {
+        const found = text.indexOf(one.character, start);
+        one.at = found < 0 ? text.length : found;
+      }
+      if (one.at < end) return true;
+    }
+    return false;
+  };
 }

@@ -55,7 +55,6 @@ function addDecoded(found: Set<string>, text: string): void {
 }
 
 const PEM_LABEL = /-----(?:BEGIN|END) [A-Z0-9 ]+-----/g;
-const LINE_END = /[\r\n\u2028\u2029]+/g;
 // Variables often hold a PEM with `\n` as two characters, or in one line.
 const WRITTEN_LINE_END = /\\[rn]/g;
 const SPACE_OF_PEM = / (?<=[\w+/=]{24} )(?=[\w+/=]+(?: |$))/g;
@@ -70,11 +69,11 @@ export interface Lines {
 export function linesOf(whole: string): Lines {
   const text = whole.includes('-----') ? linesOfPem(whole) : whole;
   const places: number[] = [];
-  LINE_END.lastIndex = 0;
   let start = 0;
-  while (LINE_END.test(text)) {
-    addLine(places, text, start, LINE_END.lastIndex);
-    start = LINE_END.lastIndex;
+  for (let at = 0; at < text.length; at += 1) {
+    if (!isLineEnd(text.charCodeAt(at))) continue;
+    addLine(places, text, start, at);
+    start = at + 1;
   }
   if (start > 0) addLine(places, text, start, text.length);
   return { text, places };
@@ -98,6 +97,10 @@ function addLine(places: number[], text: string, from: number, to: number): void
     places.push(start, end);
     return;
   }
+}
+
+function isLineEnd(code: number): boolean {
+  return code === 0x0a || code === 0x0d || code === 0x2028 || code === 0x2029;
 }
 
 function isOfWord(code: number): boolean {
