@@ -1,4 +1,4 @@
-import { digitAt } from './characters';
+import { digitAt, isSpace } from './characters';
 import type { RankOf } from './form-table';
 import { LongValues } from './long-values';
 import type { Finder, Match } from './mask';
@@ -21,8 +21,6 @@ const LISTS = [
     least: 3,
   },
 ] as const;
-
-const SEPARATORS = { 10: /\s*,\s*(?:"\d+"\s*:\s*)?(?=\d)/y, 16: /,\s*(?=0x)/iy } as const;
 
 interface List {
   /** Two digits for each byte. */
@@ -152,10 +150,25 @@ function endOfNumber(text: string, start: number, radix: 10 | 16): number {
 function afterSeparator(text: string, position: number, radix: 10 | 16): number {
   const sign = text.charCodeAt(position);
   if (radix === 16 && (sign === 0x20 || sign === 0x3a || sign === 0x2d)) return position + 1;
-  if (sign === 0x2c && radix === 10 && isDigit(text.charCodeAt(position + 1), 10)) return position + 1;
-  const separator = SEPARATORS[radix];
-  separator.lastIndex = position;
-  return separator.test(text) ? separator.lastIndex : -1;
+  let at = radix === 16 ? position : afterSpaces(text, position);
+  if (text.charCodeAt(at) !== 0x2c) return -1;
+  at = afterSpaces(text, at + 1);
+  if (radix === 16) return isPrefix(text, at) ? at : -1;
+  if (text.charCodeAt(at) === 0x22) {
+    at += 1;
+    while (isDigit(text.charCodeAt(at), 10)) at += 1;
+    if (text.charCodeAt(at) !== 0x22) return -1;
+    at = afterSpaces(text, at + 1);
+    if (text.charCodeAt(at) !== 0x3a) return -1;
+    at = afterSpaces(text, at + 1);
+  }
+  return isDigit(text.charCodeAt(at), 10) ? at : -1;
+}
+
+function afterSpaces(text: string, position: number): number {
+  let at = position;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
 }
 
 function writeByte(

@@ -8,7 +8,7 @@ import { type Forms, formsOf } from './forms';
 import { LongValues } from './long-values';
 import { type Finder, type Match, mask } from './mask';
 import { type ShortValue, shortValues } from './short-values';
-import { viewsFor } from './views';
+import { type View, viewsFor } from './views';
 
 /** The values to mask under one name: the current value, and previous values that late log lines may contain. */
 export interface Masked {
@@ -99,16 +99,12 @@ export class Redactor {
           next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
         });
       }
+      const views = viewsOf(text);
       const matches: Match[] = [];
-      for (const [depth, view] of viewsOf(text).entries()) {
-        for (const finder of finders) {
-          for (const match of finder.find(view.text)) {
-            const { start, end, name } = match;
-            matches.push(
-              depth === 0 ? match : { start: view.writtenAt(start), end: view.writtenAt(end), name },
-            );
-          }
-        }
+      for (const finder of finders) {
+        const written = finder.find(text);
+        for (const match of written) matches.push(match);
+        for (const view of views.slice(1)) addDecoded(matches, finder.find(view.text), view, written);
       }
       return matches.length === 0 ? text : mask(text, matches);
     };
@@ -136,6 +132,23 @@ export class Redactor {
     if (short.length === this.#short.length && this.#short.every(isSame)) return;
     this.#short = short;
     this.#shortFinder = shortValues(short);
+  }
+}
+
+/** Adds what was found in a view, without what was found in the text as it is written. */
+function addDecoded(
+  matches: Match[],
+  decoded: readonly Match[],
+  view: View,
+  written: readonly Match[],
+): void {
+  let next = 0;
+  for (const match of decoded) {
+    const start = view.writtenAt(match.start);
+    const end = view.writtenAt(match.end);
+    while (next < written.length && (written[next] as Match).start < start) next += 1;
+    const known = written[next];
+    if (known?.start !== start || known.end !== end) matches.push({ start, end, name: match.name });
   }
 }
 
