@@ -100,11 +100,14 @@ export class Redactor {
         });
       }
       const views = viewsOf(text);
-      const matches: Match[] = [];
+      let matches: readonly Match[] = [];
       for (const finder of finders) {
         const written = finder.find(text);
-        for (const match of written) matches.push(match);
-        for (const view of views.slice(1)) addDecoded(matches, finder.find(view.text), view, written);
+        const decoded: Match[] = [];
+        for (const view of views.slice(1)) addDecoded(decoded, finder.find(view.text), view, written);
+        for (const found of [written, decoded]) {
+          if (found.length > 0) matches = matches.length === 0 ? found : matches.concat(found);
+        }
       }
       return matches.length === 0 ? text : mask(text, matches);
     };
