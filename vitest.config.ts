@@ -3,6 +3,14 @@ import { defineConfig } from 'vitest/config';
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
+/** Files that replace modules, or that measure the process. */
+const isolated = [
+  'test/leaks/*.test.ts',
+  'test/unit/sources/mounted-files/{unchanged,watch-late,watch-unavailable}.test.ts',
+];
+/** Files of `npm run test:package`. */
+const packed = ['test/package/{tarball,peers,examples}.test.ts'];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -16,8 +24,21 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'shared',
+          include: ['test/**/*.test.ts'],
+          exclude: [...isolated, ...packed],
+          // A new process for each file would cost a second, most of it for imports.
+          isolate: false,
+        },
+      },
+      { extends: true, test: { name: 'isolated', include: isolated } },
+      { extends: true, test: { name: 'package', include: packed } },
+    ],
     // Most tests wait for servers and timers: two cores have room for three of them.
     maxWorkers: 3,
     testTimeout: 30_000,

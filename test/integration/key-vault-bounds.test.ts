@@ -1,7 +1,7 @@
 import { SecretStore } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
 import { startVault } from '../support/key-vault-clients';
-import { openStore, requestsOf, settled, sourceOf } from '../support/key-vault-stage';
+import { openStore, requestsOf, sourceOf } from '../support/key-vault-stage';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
@@ -92,7 +92,6 @@ describe('refreshTimeoutMs', () => {
 
   it('ends a refresh after refreshTimeoutMs, names the option, and sends no more requests', async () => {
     const vault = await startVault({ secrets });
-    await settled();
     const { store, log } = await openStore(names, sourceOf(vault, { refreshTimeoutMs: 300, concurrency: 2 }));
     vault.fail({ kind: 'slow', delayMs: 100 });
     const requests = requestsOf(vault);

@@ -23,8 +23,8 @@ describe('an outage of Entra ID', () => {
   it('keeps serving the last value through half an hour without Entra ID, and recovers within 17 s', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' }, tokenLifetimeMs: 600_000 });
     const rejections = unhandled();
-    const { pass, watched } = simulateTime();
-    const { store, log } = await openStore(NAMES, watched(sourceOf(vault, { refreshIntervalMs: 60_000 })));
+    const { pass, sourceOf } = simulateTime(vault);
+    const { store, log } = await openStore(NAMES, sourceOf({ refreshIntervalMs: 60_000 }));
     await pass(90);
 
     const lift = vault.fail({ at: 'entra', kind: 'unavailable' });
@@ -73,8 +73,8 @@ describe('an outage of the vault', () => {
   it('keeps serving the last value through an outage of an hour, and recovers within 17 s', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     const rejections = unhandled();
-    const { pass, watched } = simulateTime();
-    const { store, log } = await openStore(NAMES, watched(sourceOf(vault)));
+    const { pass, sourceOf } = simulateTime(vault);
+    const { store, log } = await openStore(NAMES, sourceOf());
     const lift = vault.fail({ kind: 'unavailable' });
     await vault.set('key', 'value-1');
     await pass(3_600);
