@@ -2,7 +2,7 @@ import { memory, mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startVault } from '../support/key-vault-clients';
-import { openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+import { openStore, refusal, requestsOf, retryQuickly, sourceOf } from '../support/key-vault-stage';
 import { simulateTime } from '../support/simulated-time';
 import { waitFor } from '../support/wait-for';
 
@@ -61,6 +61,7 @@ describe('an outage of Entra ID', () => {
 
   it('opens a store although one request to Entra ID fails', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
+    retryQuickly();
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ at: 'entra', kind, times: 1 });
       const { store } = await openStore(NAMES, sourceOf(vault));
@@ -90,6 +91,7 @@ describe('an outage of the vault', () => {
 
   it('opens a store although two requests to the vault fail', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
+    retryQuickly();
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ kind, times: 2 });
       const { store, log } = await openStore(NAMES, sourceOf(vault));

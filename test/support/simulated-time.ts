@@ -26,13 +26,19 @@ export function simulateTime(vault: KeyVaultEmulator) {
   const { agent } = vault;
   const busy = () => Object.keys(agent.sockets).length + Object.keys(agent.requests).length > 0;
   let reads = 0;
-  const rest = async () => {
+  let started = 0;
+  /** Waits in real time. */
+  const waitWhile = async (condition: () => boolean) => {
     const start = realNow();
+    do await new Promise<void>((resolve) => realSetTimeout(resolve, 1));
+    while (condition() && realNow() - start < MAX_REAL_MS);
+  };
+  const rest = () => {
     let quiet = 0;
-    do {
-      await new Promise<void>((resolve) => realSetTimeout(resolve, 1));
+    return waitWhile(() => {
       quiet = busy() ? 0 : quiet + 1;
-    } while (reads > 0 && quiet < QUIET_TURNS && realNow() - start < MAX_REAL_MS);
+      return reads > 0 && quiet < QUIET_TURNS;
+    });
   };
   /** Lets time pass from timer to timer, until the condition holds or the time is over. Resolves with the condition. */
   const passUntil = async (condition: () => boolean, seconds: number): Promise<boolean> => {
@@ -57,6 +63,7 @@ export function simulateTime(vault: KeyVaultEmulator) {
         ...source,
         async read(request) {
           reads += 1;
+          started += 1;
           return source.read(request).finally(() => {
             reads -= 1;
           });
@@ -77,6 +84,9 @@ export function simulateTime(vault: KeyVaultEmulator) {
         settled = true;
       };
       work.then(settle, settle);
+      // The modules of a first read take a while to load.
+      const before = started - reads;
+      await waitWhile(() => !settled && started === before);
       await passUntil(() => settled, seconds);
       return work;
     },
