@@ -3,10 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
-/** Files that replace modules, or that measure the process. */
+/** Files that replace modules, measure the process, or depend on what packages keep for the whole process. */
 const isolated = [
   'test/leaks/*.test.ts',
+  'test/unit/{adapters,opentelemetry}/peer.test.ts',
   'test/unit/sources/mounted-files/{unchanged,watch-late,watch-unavailable}.test.ts',
+  'test/integration/key-vault-connections.test.ts',
 ];
 /** Files of `npm run test:package`. */
 const packed = ['test/package/{tarball,peers,examples}.test.ts'];

@@ -20,7 +20,7 @@ describe('requestTimeoutMs', () => {
     'ends a hanging vault request and its connection after requestTimeoutMs (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
-      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
+      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 500 }));
       const sockets = vault.openSockets;
       const lift = vault.fail({ kind });
       for (let round = 0; round < 3; round += 1)
@@ -29,7 +29,7 @@ describe('requestTimeoutMs', () => {
       lift();
       await waitFor(() => log.recovered.length === 1);
       expect(log.errors.map(({ what }) => what)).toEqual([
-        `the vault ${vault.vaultUrl} did not answer within 200 ms`,
+        `the vault ${vault.vaultUrl} did not answer within 500 ms`,
       ]);
     },
   );
@@ -38,7 +38,7 @@ describe('requestTimeoutMs', () => {
     'ends a hanging token request and its connection after requestTimeoutMs (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
-      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
+      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 500 }));
       vault.revokeTokens();
       const sockets = vault.openSockets;
       const lift = vault.fail({ at: 'entra', kind });
@@ -48,7 +48,7 @@ describe('requestTimeoutMs', () => {
       expect(log.errors).toMatchObject([
         {
           code: 'VAULT_TIMEOUT',
-          what: 'Entra ID issued no token within 200 ms',
+          what: 'Entra ID issued no token within 500 ms',
           next: expect.stringContaining('login.microsoftonline.com'),
         },
       ]);

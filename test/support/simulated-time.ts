@@ -1,7 +1,11 @@
+import { createRequire } from 'node:module';
 import type { Source } from 'hot-secrets';
 import { type KeyVaultOptions, keyVault } from 'hot-secrets/key-vault';
 import type { KeyVaultEmulator } from 'hot-secrets/testing';
 import { onTestFinished, vi } from 'vitest';
+
+// A package that loads later might keep a simulated timer.
+for (const name of ['@azure/identity', '@azure/keyvault-secrets']) createRequire(import.meta.url)(name);
 
 const realSetTimeout = setTimeout;
 const realNow = performance.now.bind(performance);
