@@ -65,6 +65,16 @@ async function silence({ read = true } = {}) {
     get accepted() {
       return accepted;
     },
+    /** Resolves when the clients have ended all connections. Only a server that reads notices each end. */
+    async isLeft() {
+      await waitFor(
+        () => {
+          for (const socket of open) socket.resume();
+          return open.size === 0;
+        },
+        { timeoutMs: 5_000, what: 'the end of all connections' },
+      );
+    },
   };
 }
 
@@ -91,12 +101,12 @@ describe('work that was given up', () => {
         await expect(reading).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });
       }
       expect(proxy.accepted).toBeGreaterThanOrEqual(50);
-      await waitFor(() => proxy.open === 0, { timeoutMs: 5_000 });
+      await proxy.isLeft();
       const last = source.read({ lookups, list: false, since: undefined, signal }).catch(() => {});
       await waitFor(() => proxy.open === 1, { timeoutMs: 1_000 }).catch(() => {});
       await source.close?.();
       await last;
-      await waitFor(() => proxy.open === 0, { timeoutMs: 5_000 });
+      await proxy.isLeft();
     },
   );
 
@@ -165,7 +175,7 @@ describe('a proxy that refuses the vault', () => {
     });
     stub({ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '' });
     expect(
-      await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 2_000 })),
+      await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 3_000 })),
     ).toMatchObject({
       code: 'VAULT_UNAVAILABLE',
       what: expect.stringContaining('the proxy http://127.0.0.1:9 (ECONNREFUSED) does not connect'),
