@@ -44,7 +44,7 @@ export default defineConfig({
     // Most tests wait for servers and timers: two cores have room for three of them.
     maxWorkers: 3,
     setupFiles: ['test/support/clean-up.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });
