@@ -155,7 +155,7 @@ export class Mount {
     rmSync(this.at('..data_tmp'), { recursive: true, force: true });
     const data = lstat(this.at('..data'));
     const target = data?.isSymbolicLink() ? this.current : undefined;
-    if (target === undefined || target.includes('/') || !isDirectory(this.at(target))) {
+    if (target === undefined || !/^\.\.[^/]+$/.test(target) || !isDirectory(this.at(target))) {
       rmSync(this.at('..data'), { recursive: true, force: true });
     } else chmodSync(this.at(target), 0o755);
     for (const key of this.topKeys) {

@@ -150,8 +150,10 @@ export class ObservedStore {
       '~standard': {
         version: 1,
         vendor: 'chaos',
-        validate: (value) =>
-          isWhole(value) ? { value: value as string } : { issues: [{ message: 'not whole' }] },
+        validate(value): ReturnType<StandardSchema<string>['~standard']['validate']> {
+          if (isWhole(value)) return { value: value as string };
+          return { issues: [{ message: 'not whole' }] };
+        },
       },
     };
   }
@@ -167,6 +169,7 @@ export class ObservedStore {
     const { generation, since } = this.#expected;
     this.check();
     if (startedAt < since || this.#shown === generation) return;
+    this.#expected = undefined;
     this.#violated(
       `serves generation ${this.#shown} of ${generation} after a poll that began after the fault: ${JSON.stringify(this.#problems())}`,
     );

@@ -17,6 +17,8 @@ const MAX_VIOLATIONS = 10;
 const HISTORY = 6;
 /** Long enough for a poll on a busy machine. A poll that finds nothing is a violation at once. */
 const BOUND_MS = 8000;
+/** Nothing takes this long. */
+const FAULT_BOUND_MS = 40_000;
 
 interface Options {
   readonly base: string;
@@ -142,7 +144,8 @@ export class Run {
     const generations = Object.fromEntries(this.#mounts.map(({ plan, newest }) => [plan.name, newest]));
     try {
       const call = { call: 'serves', generations, healthy: true, boundMs: BOUND_MS } as const;
-      this.#healMs.push(...(await this.#holder.call<number[]>(call)));
+      const healing = this.#holder.call<number[]>(call);
+      this.#healMs.push(...(await bounded(healing, FAULT_BOUND_MS, 'the process with the stores hangs')));
     } catch (error) {
       this.#violated(String(error));
     }
@@ -162,7 +165,7 @@ export class Run {
       },
     };
     try {
-      await fault.run(scene);
+      await bounded(Promise.resolve(fault.run(scene)), FAULT_BOUND_MS, `${fault.kind} does not end`);
     } catch (error) {
       this.#violated(`the fault itself failed: ${(error as Error).stack}`);
     }
@@ -228,6 +231,13 @@ export class Run {
       ].join('\n'),
     );
   }
+}
+
+function bounded<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(what)), ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function fits({ on }: Fault, layout: 'volume' | 'files'): boolean {

@@ -43,9 +43,9 @@ export const spoilers: readonly Spoiler[] = [
   },
   {
     kind: 'is a socket',
-    spoil(path, outside) {
-      // The path of a socket is short, so it is made elsewhere.
-      const made = join(outside, `${basename(path)}${Math.random().toString().slice(2, 8)}`);
+    spoil(path) {
+      // The path of a socket is short, so it is made above its directory, in the same file system.
+      const made = join(path.slice(0, path.indexOf('/of-')), `socket${Math.random().toString().slice(2, 8)}`);
       const server = createServer().listen(made);
       rmSync(path);
       renameSync(made, path);
