@@ -145,14 +145,13 @@ export class ObservedStore {
   }
 
   #schema(key: string): StandardSchema<string> {
-    const isWhole = (value: unknown) => generationOf(this.plan.name, key, value) !== undefined;
     return {
       '~standard': {
         version: 1,
         vendor: 'chaos',
-        validate(value): ReturnType<StandardSchema<string>['~standard']['validate']> {
-          if (isWhole(value)) return { value: value as string };
-          return { issues: [{ message: 'not whole' }] };
+        validate: (value) => {
+          if (generationOf(this.plan.name, key, value) === undefined) throw new Error('not whole');
+          return { value: value as string };
         },
       },
     };

@@ -85,6 +85,10 @@ export class Run {
       const batch = this.#next(number, Math.min(faults - number + 1, this.#random.one([1, 2, 3, 4])), kinds);
       number += batch.length;
       await this.#inject(batch);
+      if (Math.floor((number - 1) / 100) > Math.floor((number - 1 - batch.length) / 100)) {
+        const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+        console.log(`${number - 1} faults, ${this.#violations} violations, ${seconds} s`);
+      }
     }
     if (hasEnded) this.#violated('the process with the stores has ended');
     await this.#holder.call({ call: 'reopen' }).catch((error) => this.#violated(String(error)));
@@ -139,6 +143,7 @@ export class Run {
       this.#counts.set(fault.kind, (this.#counts.get(fault.kind) ?? 0) + 1);
       this.#history.push(`#${number} ${fault.kind} (${mount.plan.name})`);
     }
+    if (process.env.TRACE) console.log(this.#history.slice(-batch.length).join('; '));
     const before = this.#violations;
     await Promise.all(batch.map((planned) => this.#run(planned, free)));
     const generations = Object.fromEntries(this.#mounts.map(({ plan, newest }) => [plan.name, newest]));
