@@ -212,7 +212,10 @@ export const volumeFaults: readonly Fault[] = [
           const mend = spoil(kind, mount.at(prepared, random.one(mount.plan.keys)), outside);
           mount.swapTo(prepared);
           await pause(20, 300);
-          mount.publish();
+          // The real writers would read what is there, and wait for ever for a FIFO.
+          const generation = mount.announce();
+          mount.swapTo(mount.prepare(mount.contentOf(generation)));
+          mount.isServed(generation);
           mount.removeAllBut(mount.current);
           mend();
         },

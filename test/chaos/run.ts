@@ -143,7 +143,6 @@ export class Run {
       this.#counts.set(fault.kind, (this.#counts.get(fault.kind) ?? 0) + 1);
       this.#history.push(`#${number} ${fault.kind} (${mount.plan.name})`);
     }
-    if (process.env.TRACE) console.log(this.#history.slice(-batch.length).join('; '));
     const before = this.#violations;
     await Promise.all(batch.map((planned) => this.#run(planned, free)));
     const generations = Object.fromEntries(this.#mounts.map(({ plan, newest }) => [plan.name, newest]));
