@@ -4,9 +4,6 @@ import type { Mount } from './mount';
 import { SETTLE_MS } from './plan';
 import { spoil, spoilers } from './spoil';
 
-/** Short enough that a store does not see a pair half-way. */
-const SHORT_MS = SETTLE_MS / 4;
-
 /** Faults of files that are written one by one. */
 export const filesFaults: readonly Fault[] = [
   {
@@ -24,7 +21,7 @@ export const filesFaults: readonly Fault[] = [
         const generation = mount.announce();
         const content = Object.entries(mount.contentOf(generation));
         for (const [key, value] of content) writeFileSync(mount.at(`${key}.tmp`), value);
-        await timed(mount, generation, () => {
+        timed(mount, generation, () => {
           for (const [key] of content) renameSync(mount.at(`${key}.tmp`), mount.at(key));
         });
         mount.isServed(generation);
@@ -49,7 +46,7 @@ export const filesFaults: readonly Fault[] = [
       const content = Object.entries(mount.contentOf(generation));
       for (const [key, value] of content) writeFileSync(mount.at(key), value.slice(0, value.length / 2));
       await pause(5, random.one([40, 600]));
-      await timed(mount, generation, () => {
+      timed(mount, generation, () => {
         for (const [key, value] of content) writeFileSync(mount.at(key), value);
       });
       mount.isServed(generation);
@@ -58,16 +55,7 @@ export const filesFaults: readonly Fault[] = [
   {
     kind: 'pause between the files of a pair',
     on: 'files',
-    async run({ mount, pause }) {
-      const generation = mount.announce();
-      await timed(mount, generation, async () => {
-        for (const [key, value] of Object.entries(mount.contentOf(generation))) {
-          writeFileSync(mount.at(key), value);
-          await pause(0, SHORT_MS);
-        }
-      });
-      mount.isServed(generation);
-    },
+    run: ({ mount, pause }) => mount.publishSlowly(() => pause(0, SETTLE_MS / 2)),
   },
   {
     kind: 'files deleted and made again',
@@ -134,8 +122,8 @@ export const filesFaults: readonly Fault[] = [
   ),
 ];
 
-async function timed(mount: Mount, generation: number, write: () => void | Promise<void>): Promise<void> {
+function timed(mount: Mount, generation: number, write: () => void): void {
   const startedAt = performance.now();
-  await write();
+  write();
   mount.tookMs(generation, performance.now() - startedAt);
 }

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fault, Scene } from './faults';
+import { SETTLE_MS } from './plan';
 import { MOODS } from './slow-source';
 
 /** Faults of the process with the stores. */
@@ -145,13 +146,13 @@ export const processFaults: readonly Fault[] = [
   },
 ];
 
-async function clockJumps({ holder, mount, random, pause, serves }: Scene, ms: number): Promise<void> {
+async function clockJumps({ holder, mounts, random, pause, serves }: Scene, ms: number): Promise<void> {
   await holder.call({ call: 'clock', ms });
   for (let round = random.integer(1, 3); round > 0; round -= 1) {
-    mount.publish();
-    await serves(mount);
+    await Promise.all(mounts.map((mount) => mount.publishSlowly(() => pause(SETTLE_MS / 4, SETTLE_MS / 2))));
+    await Promise.all(mounts.map((mount) => serves(mount)));
   }
   await pause(0, 100);
   await holder.call({ call: 'clock', ms: 0 });
-  mount.publish();
+  await Promise.all(mounts.map((mount) => mount.publishSlowly(() => pause(SETTLE_MS / 4, SETTLE_MS / 2))));
 }

@@ -47,7 +47,7 @@ async function main(): Promise<number> {
     });
     return await run.finish();
   } finally {
-    if (process.env.CHAOS_OWN_MOUNTS !== undefined) spawnSync('umount', [join(base, 'memory')]);
+    if (process.env.CHAOS_OWN_MOUNTS !== undefined) spawnSync('umount', ['--lazy', join(base, 'memory')]);
     rmSync(base, { recursive: true, force: true });
   }
 }
