@@ -104,10 +104,10 @@ export const filesFaults: readonly Fault[] = [
     },
   },
   ...spoilers.map(
-    ({ kind, needs }): Fault => ({
+    ({ kind, needsPermissions }): Fault => ({
       kind: `file ${kind}`,
       on: 'files',
-      needs,
+      needsPermissions,
       async run({ mount, random, outside, pause }) {
         const { keys } = mount.plan;
         const spoiled = random.one(keys);

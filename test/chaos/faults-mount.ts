@@ -16,13 +16,13 @@ export const mountFaults: readonly Fault[] = [
   {
     kind: 'mount denied',
     on: 'any mount',
-    needs: 'user',
+    needsPermissions: true,
     run: (scene) => denied(scene, scene.mount.plan.path),
   },
   {
     kind: 'directory above the mount denied',
     on: 'any mount',
-    needs: 'user',
+    needsPermissions: true,
     run: (scene) => denied(scene, dirname(scene.mount.plan.path)),
   },
   {
@@ -149,10 +149,10 @@ export const mountFaults: readonly Fault[] = [
 ];
 
 /** Takes a permission of a directory away, and gives it back. The writer rotates meanwhile, if it may. */
-async function denied({ mount, random, isRoot, pause }: Scene, directory: string): Promise<void> {
+async function denied({ mount, random, isOtherUser, pause }: Scene, directory: string): Promise<void> {
   if (!existsSync(directory)) mkdirSync(directory);
-  chmodSync(directory, isRoot ? random.one([0, 0o700, 0o311, 0o644]) : 0);
-  if (isRoot && random.chance(0.7)) {
+  chmodSync(directory, isOtherUser ? random.one([0, 0o700, 0o311, 0o644]) : 0);
+  if (isOtherUser && random.chance(0.7)) {
     const generation = mount.announce();
     mount.write(mount.defaultWriter, mount.contentOf(generation), generation);
     mount.isServed(generation);

@@ -70,7 +70,7 @@ export const volumeFaults: readonly Fault[] = [
   {
     kind: 'directory of the generation denied',
     on: 'volume',
-    needs: 'user',
+    needsPermissions: true,
     async run({ mount, random, pause }) {
       const generation = mount.announce();
       const fresh = mount.prepare(mount.contentOf(generation));
@@ -203,10 +203,10 @@ export const volumeFaults: readonly Fault[] = [
   ...spoilers
     .filter(({ schema }) => schema === undefined)
     .map(
-      ({ kind, needs }): Fault => ({
+      ({ kind, needsPermissions }): Fault => ({
         kind: `key of a volume ${kind}`,
         on: 'volume',
-        ...(needs && { needs }),
+        needsPermissions,
         async run({ mount, random, outside, pause }) {
           const prepared = mount.prepare(mount.contentOf(mount.announceSpoiled()));
           const mend = spoil(kind, mount.at(prepared, random.one(mount.plan.keys)), outside);

@@ -10,8 +10,8 @@ export interface Scene {
   readonly mounts: readonly Mount[];
   readonly holder: Holder;
   readonly random: Random;
-  /** Whether this process is root, and the process with the stores is not. */
-  readonly isRoot: boolean;
+  /** Whether the process with the stores has a user of its own: permissions apply to it, and not to the writer. */
+  readonly isOtherUser: boolean;
   /** A directory that no mount contains. */
   readonly outside: string;
   /** The small file system in memory that holds some mounts; `undefined` if there is none. */
@@ -27,8 +27,8 @@ export interface Fault {
   readonly kind: string;
   /** `process`: it concerns the process with the stores, and one such fault runs at a time. */
   readonly on: 'volume' | 'files' | 'any mount' | 'process';
-  /** What the fault needs: `user` means that permissions apply to the stores but not to the writer. */
-  readonly needs?: 'user' | undefined;
+  /** The fault needs that permissions apply to the process with the stores. */
+  readonly needsPermissions?: boolean | undefined;
   /** No other fault runs at the same time. */
   readonly alone?: true;
   /** Chooses among the mounts. */

@@ -41,8 +41,8 @@ export class Holder {
   #calls = 0;
 
   private constructor(plans: readonly MountPlan[], temporary: string, said: (said: Said) => void) {
-    const isRoot = process.geteuid?.() === 0;
-    this.hasOwnLimits = isRoot && canHaveOwnLimits();
+    const isOther = isOtherUser();
+    this.hasOwnLimits = isOther && canHaveOwnLimits();
     const config: HolderConfig = { plans, ownLimits: this.hasOwnLimits };
     const script = `ulimit -n ${MAX_FILES}; exec "$@"`;
     const command = [
@@ -60,7 +60,7 @@ export class Holder {
       ? ['unshare', '--user', '--map-root-user', ...command]
       : command;
     this.child = spawn(first as string, more, {
-      ...(isRoot && asUser),
+      ...(isOther && asUser),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, TMPDIR: temporary },
     });
@@ -116,6 +116,12 @@ export class Holder {
 }
 
 const asUser: SpawnOptions = { uid: HOLDER_USER, gid: HOLDER_USER };
+
+/** Whether the process with the stores has a user of its own: this one is root, and may start it as another user. */
+export function isOtherUser(): boolean {
+  if (process.geteuid?.() !== 0) return false;
+  return spawnSync('true', { ...(asUser as object), stdio: 'ignore' }).status === 0;
+}
 
 /** In a user namespace of its own, a process may set its own limit of watches. */
 function canHaveOwnLimits(): boolean {

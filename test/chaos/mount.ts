@@ -165,8 +165,10 @@ export class Mount {
       chmodSync(directory, 0o755);
     }
     if (layout === 'files') {
-      for (const key of keys)
-        if (!lstat(this.at(key))?.isFile()) rmSync(this.at(key), { recursive: true, force: true });
+      for (const key of keys) {
+        if (lstat(this.at(key))?.isFile()) chmodSync(this.at(key), 0o644);
+        else rmSync(this.at(key), { recursive: true, force: true });
+      }
       return;
     }
     rmSync(this.at('..data_tmp'), { recursive: true, force: true });

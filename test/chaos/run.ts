@@ -5,7 +5,7 @@ import { filesFaults } from './faults-files';
 import { mountFaults } from './faults-mount';
 import { processFaults } from './faults-process';
 import { volumeFaults } from './faults-volume';
-import { Holder } from './holder';
+import { Holder, isOtherUser } from './holder';
 import { Mount } from './mount';
 import type { Said } from './observed-store';
 import { mountPlans, POLL_MS } from './plan';
@@ -49,6 +49,7 @@ export class Run {
   readonly #healMs: number[] = [];
   readonly #random: Random;
   #holder!: Holder;
+  readonly #isOtherUser = isOtherUser();
   #bag: Fault[] = [];
   #current: readonly Planned[] = [];
   #unclear: Extract<Said, { kind: 'shows' }>[] = [];
@@ -102,8 +103,7 @@ export class Run {
   /** The kinds that can run here. */
   #kinds(): Fault[] {
     const { isRoot, memory, only } = this.#options;
-    const permissionsApply = process.getuid !== undefined;
-    const able = FAULTS.filter(({ needs }) => needs === undefined || permissionsApply);
+    const able = FAULTS.filter(({ needsPermissions }) => !needsPermissions || !isRoot || this.#isOtherUser);
     this.#skipped = FAULTS.filter((fault) => !able.includes(fault)).map(({ kind }) => kind);
     if (!isRoot)
       console.log('not root: the writer and the stores are of one user, and denied mounts do not rotate');
@@ -158,9 +158,9 @@ export class Run {
   }
 
   async #run({ fault, mount, random }: Planned, free: readonly Mount[]): Promise<void> {
-    const { outside, memory, isRoot } = this.#options;
+    const { outside, memory } = this.#options;
     const scene: Scene = {
-      ...{ mount, random, outside, memory, isRoot, holder: this.#holder },
+      ...{ mount, random, outside, memory, isOtherUser: this.#isOtherUser, holder: this.#holder },
       mounts: fault.on === 'process' ? [mount, ...free] : [mount],
       pause: (leastMs, mostMs) => sleep(random.integer(leastMs, mostMs)),
       serves: async ({ plan, newest }) => {
@@ -222,7 +222,8 @@ export class Run {
   #report(durationMs: number): void {
     const { seed } = this.#options;
     for (const [kind, count] of [...this.#counts].sort()) console.log(`${String(count).padStart(4)} ${kind}`);
-    for (const kind of this.#skipped) console.log(`   - ${kind}: skipped, it needs permissions that apply`);
+    for (const kind of this.#skipped)
+      console.log(`   - ${kind}: skipped, because permissions do not apply to root`);
     const sorted = this.#healMs.toSorted((a, b) => a - b);
     const at = (part: number) => Math.round(sorted[Math.ceil(part * sorted.length) - 1] ?? 0);
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);

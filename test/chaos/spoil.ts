@@ -14,7 +14,7 @@ import { basename, join } from 'node:path';
 
 interface Spoiler {
   readonly kind: string;
-  readonly needs?: 'user';
+  readonly needsPermissions?: true;
   /** Only a schema finds it. */
   readonly schema?: true;
   /** Makes a file unusable. Returns what clears away the rest. */
@@ -80,7 +80,7 @@ export const spoilers: readonly Spoiler[] = [
       return () => rmSync(target);
     },
   },
-  { kind: 'is denied', needs: 'user', spoil: (path) => chmodSync(path, 0) },
+  { kind: 'is denied', needsPermissions: true, spoil: (path) => chmodSync(path, 0) },
 ];
 
 /** Makes a file unusable. Returns what clears away the rest. */
