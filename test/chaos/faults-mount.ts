@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -137,6 +138,18 @@ export const mountFaults: readonly Fault[] = [
     },
   },
   {
+    kind: 'file system mounted over the mount and taken away',
+    on: 'any mount',
+    needsMounts: true,
+    async run({ mount, random, pause }) {
+      const { path } = mount.plan;
+      run('mount', '-t', 'tmpfs', '-o', 'size=1m,mode=755', 'chaos', path);
+      await pause(20, 400);
+      run('umount', '--lazy', path);
+      if (random.chance(0.5)) mount.publish();
+    },
+  },
+  {
     kind: 'mount emptied',
     on: 'any mount',
     async run({ mount, pause }) {
@@ -160,4 +173,9 @@ async function denied({ mount, random, isOtherUser, pause }: Scene, directory: s
   await pause(50, 400);
   chmodSync(directory, 0o755);
   if (random.chance(0.5)) mount.publish();
+}
+
+function run(command: string, ...more: string[]): void {
+  const { status, stderr } = spawnSync(command, more, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ended with ${status}: ${stderr}`);
 }

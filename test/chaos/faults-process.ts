@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fault, Scene } from './faults';
 import { SETTLE_MS } from './plan';
@@ -79,6 +79,19 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
+    kind: 'queue of watch events overflows',
+    on: 'process',
+    async run({ holder, mounts, pause }) {
+      holder.signal('SIGSTOP');
+      for (const mount of mounts) {
+        if (mount === mounts[0]) rename(mount.at('..one'), mount.at('..other'), 4250);
+        mount.publish();
+      }
+      await pause(0, 50);
+      holder.signal('SIGCONT');
+    },
+  },
+  {
     kind: 'refresh called in a burst',
     on: 'process',
     async run({ holder, mount, random }) {
@@ -155,4 +168,14 @@ async function clockJumps({ holder, mounts, random, pause, serves }: Scene, ms: 
   await pause(0, 100);
   await holder.call({ call: 'clock', ms: 0 });
   await Promise.all(mounts.map((mount) => mount.publishSlowly(() => pause(SETTLE_MS / 4, SETTLE_MS / 2))));
+}
+
+/** Makes four events each time. The kernel drops what comes after 16 384 of them, a rotation too. */
+function rename(one: string, other: string, times: number): void {
+  writeFileSync(one, '');
+  for (let count = 0; count < times; count += 1) {
+    renameSync(one, other);
+    renameSync(other, one);
+  }
+  unlinkSync(one);
 }

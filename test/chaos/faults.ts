@@ -29,6 +29,8 @@ export interface Fault {
   readonly on: 'volume' | 'files' | 'any mount' | 'process';
   /** The fault needs that permissions apply to the process with the stores. */
   readonly needsPermissions?: boolean | undefined;
+  /** The fault needs mount(2). */
+  readonly needsMounts?: boolean | undefined;
   /** No other fault runs at the same time. */
   readonly alone?: true;
   /** Chooses among the mounts. */

@@ -85,6 +85,9 @@ export class ObservedStore {
     if (this.#store === undefined) return;
     try {
       const snapshot = this.#store.snapshot();
+      // Neither may throw, whatever state the sources are in.
+      this.#store.health();
+      this.#store.report();
       if (this.#held?.snapshot === snapshot) return;
       const before = this.#held;
       if (before !== undefined && String(this.#reveal(before.snapshot)) !== String(before.values)) {

@@ -103,7 +103,11 @@ export class Run {
   /** The kinds that can run here. */
   #kinds(): Fault[] {
     const { isRoot, memory, only } = this.#options;
-    const able = FAULTS.filter(({ needsPermissions }) => !needsPermissions || !isRoot || this.#isOtherUser);
+    const permissionsApply = !isRoot || this.#isOtherUser;
+    const able = FAULTS.filter(
+      ({ needsPermissions, needsMounts }) =>
+        (!needsPermissions || permissionsApply) && (!needsMounts || memory !== undefined),
+    );
     this.#skipped = FAULTS.filter((fault) => !able.includes(fault)).map(({ kind }) => kind);
     if (!isRoot)
       console.log('not root: the writer and the stores are of one user, and denied mounts do not rotate');
@@ -222,8 +226,7 @@ export class Run {
   #report(durationMs: number): void {
     const { seed } = this.#options;
     for (const [kind, count] of [...this.#counts].sort()) console.log(`${String(count).padStart(4)} ${kind}`);
-    for (const kind of this.#skipped)
-      console.log(`   - ${kind}: skipped, because permissions do not apply to root`);
+    for (const kind of this.#skipped) console.log(`   - ${kind}: skipped, because this user may not`);
     const sorted = this.#healMs.toSorted((a, b) => a - b);
     const at = (part: number) => Math.round(sorted[Math.ceil(part * sorted.length) - 1] ?? 0);
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
