@@ -119,7 +119,7 @@ describe('a vault that fails', () => {
     async (fault, code, what, next) => {
       const vault = await startVault({ secrets: values });
       retryQuickly();
-      const source = sourceOf(vault, { requestTimeoutMs: 300 });
+      const source = sourceOf(vault, code === 'VAULT_TIMEOUT' ? { requestTimeoutMs: 300 } : {});
       const { store, log } = await openStore({ key: 'key' }, source, memory({ key: 'of memory' }));
       await vault.set('key', SECOND);
       const lift = vault.fail(fault);
