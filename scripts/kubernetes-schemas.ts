@@ -28,13 +28,13 @@ const definitions = new Map<string, { readonly from: string; schema?: Schema }>(
 for (const [kind, apiVersion] of Object.entries(KINDS)) {
   const group = apiVersion.includes('/') ? apiVersion.split(/[./]/, 1)[0] : 'core';
   define(isPulumi ? `inputs.${group}.v1.${kind}` : `V1${kind}`);
-  const definition = definitions.get(kind);
-  const { properties, required = [] } = definition?.schema as { properties: Schema; required?: string[] };
-  Object.assign(definition as object, {
+  const { properties, required } = definitions.get(kind)?.schema ?? {};
+  Object.assign(definitions.get(kind) ?? {}, {
     schema: {
-      ...definition?.schema,
-      properties: { ...properties, apiVersion: { const: apiVersion }, kind: { const: kind } },
-      required: ['apiVersion', 'kind', 'metadata', ...required],
+      type: 'object',
+      additionalProperties: false,
+      properties: { ...(properties as Schema), apiVersion: { const: apiVersion }, kind: { const: kind } },
+      required: ['apiVersion', 'kind', 'metadata', ...((required as string[] | undefined) ?? [])],
     },
   });
 }
@@ -58,12 +58,12 @@ function define(from: string): Schema {
   if (known === undefined) {
     const definition: { from: string; schema?: Schema } = { from };
     definitions.set(name, definition);
-    definition.schema = schemaOf(typeOf(from).members);
+    definition.schema = schemaOfMembers(typeOf(from).members);
   }
   return { $ref: `#/$defs/${name}` };
 }
 
-function schemaOf(members: ts.NodeArray<ts.TypeElement | ts.ClassElement>): Schema {
+function schemaOfMembers(members: ts.NodeArray<ts.TypeElement | ts.ClassElement>): Schema {
   const properties: Record<string, Schema> = {};
   const required: string[] = [];
   for (const member of members) {
@@ -72,7 +72,7 @@ function schemaOf(members: ts.NodeArray<ts.TypeElement | ts.ClassElement>): Sche
     if (!isProperty || isStatic || member.type === undefined) continue;
     // Words of JavaScript have an underscore: `_exec`.
     const name = member.name.getText().replaceAll(/^'?_?|'$/g, '');
-    properties[name] = valueOf(member.type);
+    properties[name] = schemaOfType(member.type);
     if (member.questionToken === undefined) required.push(name);
   }
   return {
@@ -83,17 +83,17 @@ function schemaOf(members: ts.NodeArray<ts.TypeElement | ts.ClassElement>): Sche
   };
 }
 
-function valueOf(type: ts.TypeNode): Schema {
+function schemaOfType(type: ts.TypeNode): Schema {
   if (ts.isUnionTypeNode(type)) {
     const given = type.types.filter(({ kind }) => kind !== ts.SyntaxKind.UndefinedKeyword);
-    const parts = [...new Map(given.map(valueOf).map((part) => [JSON.stringify(part), part])).values()];
+    const parts = [...new Map(given.map(schemaOfType).map((part) => [JSON.stringify(part), part])).values()];
     return parts.length === 1 ? (parts[0] as Schema) : { anyOf: parts };
   }
-  if (ts.isArrayTypeNode(type)) return { type: 'array', items: valueOf(type.elementType) };
+  if (ts.isArrayTypeNode(type)) return { type: 'array', items: schemaOfType(type.elementType) };
   if (ts.isTypeLiteralNode(type)) {
     const [index] = type.members;
     if (index === undefined || !ts.isIndexSignatureDeclaration(index)) throw new Error(type.getText());
-    return { type: 'object', additionalProperties: valueOf(index.type) };
+    return { type: 'object', additionalProperties: schemaOfType(index.type) };
   }
   if (ts.isLiteralTypeNode(type)) return { const: (type.literal as ts.StringLiteral).text };
   if (ts.isTypeReferenceNode(type)) return referenceOf(type);
@@ -114,8 +114,8 @@ function valueOf(type: ts.TypeNode): Schema {
 function referenceOf(type: ts.TypeReferenceNode): Schema {
   const name = type.typeName.getText();
   const [argument] = type.typeArguments ?? [];
-  if (name === 'pulumi.Input' && argument !== undefined) return valueOf(argument);
-  if (name === 'Array' && argument !== undefined) return { type: 'array', items: valueOf(argument) };
+  if (name === 'pulumi.Input' && argument !== undefined) return schemaOfType(argument);
+  if (name === 'Array' && argument !== undefined) return { type: 'array', items: schemaOfType(argument) };
   if (/^(Date$|V1MicroTime$|enums\.)/.test(name)) return { type: 'string' };
   if (name === 'IntOrString') return { anyOf: [{ type: 'integer' }, { type: 'string' }] };
   return define(name);
