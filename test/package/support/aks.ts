@@ -10,14 +10,24 @@ const FOLDER = 'examples/aks/manifests';
 
 export const overlays = readdirSync(fromRepository(FOLDER, 'overlays'));
 
+const built = new Map<string, Promise<string>>();
+
 /** The manifests of the base as they are written, or those of an overlay as Kustomize builds them. */
 export async function manifests(name: string): Promise<Manifest[]> {
-  if (name !== 'base') {
-    return parsed(await succeed('kubectl', ['kustomize', fromRepository(FOLDER, 'overlays', name)]));
-  }
+  const text = built.get(name) ?? (name === 'base' ? written(name) : build(name));
+  built.set(name, text);
+  return parsed(await text);
+}
+
+async function written(name: string): Promise<string> {
   return readdirSync(fromRepository(FOLDER, name))
     .filter((file) => file !== 'kustomization.yaml')
-    .flatMap((file) => parsed(readFileSync(fromRepository(FOLDER, name, file), 'utf8')));
+    .map((file) => readFileSync(fromRepository(FOLDER, name, file), 'utf8'))
+    .join('---\n');
+}
+
+function build(overlay: string): Promise<string> {
+  return succeed('kubectl', ['kustomize', fromRepository(FOLDER, 'overlays', overlay)]);
 }
 
 function parsed(text: string): Manifest[] {
