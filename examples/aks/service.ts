@@ -17,6 +17,10 @@ const {
   PORT = '8443',
 } = process.env;
 
+// One line of JSON for each event. The alert "service-degraded" counts the errors.
+const log = (event: string, details: object) =>
+  console.log(JSON.stringify({ event, time: new Date(), ...details }));
+
 const secrets = await SecretStore.open({
   name: 'shop',
   secrets: {
@@ -32,17 +36,14 @@ const secrets = await SecretStore.open({
     ...SECRET_MOUNTS.split(':').map((path) => mountedFiles(path)),
     keyVault({ vaultUrl: KEY_VAULT_URL }), // signs in with the workload identity
   ],
+  on: {
+    error: ({ code, message }) => log('error', { code, message }),
+    recovered: ({ code }) => log('recovered', { code }),
+    expiring: ({ name, daysLeft }) => log('expiring', { name, daysLeft }),
+    change: ({ generation, trigger, changes }) =>
+      log('change', { generation, trigger, names: changes.map(({ name }) => name) }),
+  },
 });
-
-// One line of JSON for each event. The alert "service-degraded" counts the errors.
-const log = (event: string, details: object) =>
-  console.log(JSON.stringify({ event, time: new Date(), ...details }));
-secrets.on('error', ({ code, message }) => log('error', { code, message }));
-secrets.on('recovered', ({ code }) => log('recovered', { code }));
-secrets.on('expiring', ({ name, daysLeft }) => log('expiring', { name, daysLeft }));
-secrets.on('change', ({ generation, trigger, changes }) =>
-  log('change', { generation, trigger, names: changes.map(({ name }) => name) }),
-);
 
 const pool = createPool(secrets, (s) => ({
   host: DATABASE_HOST,
