@@ -28,6 +28,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export AZURE_CORE_OUTPUT=none
 query() { az "$@" --output tsv; }
 
+az extension add --name scheduled-query --upgrade # for the alerts on logs
 az group create --name "$prefix" --location "$location"
 az monitor log-analytics workspace create --resource-group "$prefix" --workspace-name "$prefix" --retention-time 90
 workspace="$(query monitor log-analytics workspace show --resource-group "$prefix" --workspace-name "$prefix" --query id)"
@@ -51,7 +52,7 @@ if [[ -z "$(query aks list --resource-group "$prefix" --query "[?name=='$prefix'
     --enable-cluster-autoscaler --node-count 2 --min-count 2 --max-count 4 --node-vm-size Standard_D2s_v5 \
     --auto-upgrade-channel patch --no-ssh-key
 else
-  az aks addon update --resource-group "$prefix" --name "$prefix" --addon azure-keyvault-secrets-provider \
+  az aks update --resource-group "$prefix" --name "$prefix" \
     --enable-secret-rotation --rotation-poll-interval "$rotation_interval"
 fi
 issuer="$(query aks show --resource-group "$prefix" --name "$prefix" --query oidcIssuerProfile.issuerUrl)"
