@@ -3,6 +3,16 @@ import { defineConfig } from 'vitest/config';
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
+/** Files that replace modules, measure the process, or depend on what packages keep for the whole process. */
+const isolated = [
+  'test/leaks/*.test.ts',
+  'test/unit/{adapters,opentelemetry}/peer.test.ts',
+  'test/unit/sources/mounted-files/{unchanged,watch-late,watch-unavailable}.test.ts',
+  'test/integration/key-vault-connections.test.ts',
+];
+/** Files of `npm run test:package`. */
+const packed = ['test/package/{tarball,peers,examples}.test.ts'];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -16,11 +26,25 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'shared',
+          include: ['test/**/*.test.ts'],
+          exclude: [...isolated, ...packed],
+          // A new process for each file would cost a second, most of it for imports.
+          isolate: false,
+        },
+      },
+      { extends: true, test: { name: 'isolated', include: isolated } },
+      { extends: true, test: { name: 'package', include: packed } },
+    ],
     // Most tests wait for servers and timers: two cores have room for three of them.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    setupFiles: ['test/support/clean-up.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

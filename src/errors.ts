@@ -100,6 +100,7 @@ export const errorCodes = {
   // adapters
   PEER_MISSING: 'An optional package is not installed, or a bundler left it out.',
   PEER_UNSUPPORTED: 'An optional package is too old, or lacks what is used of it.',
+  RUNTIME_UNSUPPORTED: 'The runtime lacks a function of Node.',
   CREDENTIAL_REFUSED: 'The server refuses the current credential; new connections wait for a newer one.',
   TLS_OPTIONS_INVALID: 'TLS options cannot be used: no pair, a mismatch, or a setting that OpenSSL refuses.',
   POOL_CLOSED: 'A pool was ended while a caller waited for a connection.',

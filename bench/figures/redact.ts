@@ -61,7 +61,7 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
       median(oneBuilds),
       'ms',
     ),
-    atMost(30, 'first line after all 300 rotated at once, median processor time', firstLine, 'ms'),
+    atMost(25, 'first line after all 300 rotated at once, median processor time', firstLine, 'ms'),
   ];
   const details: Record<string, number> = {};
   for (const [kind, target] of [
@@ -91,10 +91,10 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
   const slowest = (times: Readonly<Record<string, number>>) => Math.max(...Object.values(times));
   checks.push(
     atMost(150, 'the slowest line of 1 MB with few values or none, processor time', slowest(searched), 'ms'),
-    atMost(400, 'the slowest line of 1 MB that consists of values, processor time', slowest(masked), 'ms'),
+    atMost(300, 'the slowest line of 1 MB that consists of values, processor time', slowest(masked), 'ms'),
     atMost(100, 'the slowest first line with 1 MB of bytes, processor time', slowest(firstOfBytes), 'ms'),
     // Each line is a form of its own: 125,000 of eight characters.
-    atMost(1200, 'the slowest first line with 1 MB of lines, processor time', slowest(firstOfLines), 'ms'),
+    atMost(250, 'the slowest first line with 1 MB of lines, processor time', slowest(firstOfLines), 'ms'),
   );
   return {
     checks,

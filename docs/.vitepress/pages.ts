@@ -6,6 +6,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     testing: 'Testing your service',
     bundling: 'Bundling and runtimes',
     migration: 'Migrating',
+    aks: 'Running on AKS',
   },
   Secrets: {
     sources: 'Sources',

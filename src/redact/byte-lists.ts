@@ -1,5 +1,6 @@
-import { digitAt } from './characters';
-import { type LongForm, LongValues, longForm, type RankOf } from './long-values';
+import { digitAt, isSpace } from './characters';
+import type { RankOf } from './form-table';
+import { LongValues } from './long-values';
 import type { Finder, Match } from './mask';
 
 /** Enough to identify a value. `inspect` shows 50 bytes of a Buffer, and 100 of other lists. */
@@ -21,8 +22,6 @@ const LISTS = [
   },
 ] as const;
 
-const SEPARATORS = { 10: /\s*,\s*(?:"\d+"\s*:\s*)?(?=\d)/y, 16: /,\s*(?=0x)/iy } as const;
-
 interface List {
   /** Two digits for each byte. */
   readonly hex: string;
@@ -32,7 +31,7 @@ interface List {
 }
 
 interface Group {
-  readonly form: LongForm;
+  readonly beginning: number;
   readonly owners: { readonly bytes: Uint8Array; readonly name: string }[];
 }
 
@@ -51,23 +50,22 @@ export class ByteLists implements Finder {
     const key = keyOf(bytes);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { form: longForm(key), owners: [] };
+      group = { beginning: this.#beginnings.add({ text: key, least: key.length }, key), owners: [] };
       this.#groups.set(key, group);
-      this.#beginnings.add(group.form, key);
     }
     group.owners.push({ bytes, name });
   }
 
   remove(bytes: Uint8Array, name: string): void {
     const key = keyOf(bytes);
-    const { form, owners } = this.#groups.get(key) as Group;
+    const { beginning, owners } = this.#groups.get(key) as Group;
     owners.splice(
       owners.findIndex((one) => one.bytes === bytes && one.name === name),
       1,
     );
     if (owners.length > 0) return;
     this.#groups.delete(key);
-    this.#beginnings.remove(form, key);
+    this.#beginnings.remove(beginning);
   }
 
   find(text: string): readonly Match[] {
@@ -152,10 +150,25 @@ function endOfNumber(text: string, start: number, radix: 10 | 16): number {
 function afterSeparator(text: string, position: number, radix: 10 | 16): number {
   const sign = text.charCodeAt(position);
   if (radix === 16 && (sign === 0x20 || sign === 0x3a || sign === 0x2d)) return position + 1;
-  if (sign === 0x2c && radix === 10 && isDigit(text.charCodeAt(position + 1), 10)) return position + 1;
-  const separator = SEPARATORS[radix];
-  separator.lastIndex = position;
-  return separator.test(text) ? separator.lastIndex : -1;
+  let at = radix === 16 ? position : afterSpaces(text, position);
+  if (text.charCodeAt(at) !== 0x2c) return -1;
+  at = afterSpaces(text, at + 1);
+  if (radix === 16) return isPrefix(text, at) ? at : -1;
+  if (text.charCodeAt(at) === 0x22) {
+    at += 1;
+    while (isDigit(text.charCodeAt(at), 10)) at += 1;
+    if (text.charCodeAt(at) !== 0x22) return -1;
+    at = afterSpaces(text, at + 1);
+    if (text.charCodeAt(at) !== 0x3a) return -1;
+    at = afterSpaces(text, at + 1);
+  }
+  return isDigit(text.charCodeAt(at), 10) ? at : -1;
+}
+
+function afterSpaces(text: string, position: number): number {
+  let at = position;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
 }
 
 function writeByte(

@@ -20,33 +20,82 @@ export function mask(text: string, matches: readonly Match[]): string {
   const json = OBJECT_OR_ARRAY.test(text);
   const onlyNumbers = ONLY_NUMBERS.test(text);
   const count = backslashCounter(text);
-  const ordered = inOrder(json ? matches.map((match) => withWholeEscapes(text, match, count)) : matches);
   const found = json ? stringTracker(text, count) : undefined;
-  const regions: { start: number; end: number; name: string; opening: string; inside: boolean }[] = [];
-  for (const { start, end, name } of ordered) {
-    const last = regions.at(-1);
+  const ends = json ? stringTracker(text, count) : undefined;
+  const hasEscapes = json && text.includes('\\');
+  const writer = new Writer(text, (inside, end) => (ends?.contains(end) ?? true) === inside);
+  for (const match of inOrder(matches)) {
+    const { start, end, name } = hasEscapes ? withWholeEscapes(text, match, count) : match;
+    // Most matches were found in several views.
+    if (end <= writer.end) continue;
     const inside = found?.contains(start) ?? true;
     if (inside && found?.isInName(end)) continue;
     const opening = onlyNumbers ? '"' : openingQuote(text, start, json, inside, count);
     if ((!inside || opening !== '') && isPartOfNumber(text, start, end)) continue;
-    if (last !== undefined && start < last.end) last.end = Math.max(last.end, end);
-    else regions.push({ start, end, name, opening, inside });
+    writer.add(start, end, name, opening, inside);
   }
-  const ends = json ? stringTracker(text, count) : undefined;
-  const labels = new Map<string, string>();
-  const pieces: string[] = [];
-  let last = 0;
-  for (const { start, end, name, opening, inside } of regions) {
+  return writer.finish();
+}
+
+/** Writes the masks into a text. A region that overlaps the one before extends it. */
+class Writer {
+  readonly #text: string;
+  readonly #isBalanced: (inside: boolean, end: number) => boolean;
+  readonly #pieces: string[] = [];
+  readonly #labels = new Map<string, string>();
+  #copied = 0;
+  #start = -1;
+  #end = -1;
+  #name = '';
+  #opening = '';
+  #inside = true;
+
+  /** @param isBalanced Returns true if both ends of a region are inside strings, or both outside. */
+  constructor(text: string, isBalanced: (inside: boolean, end: number) => boolean) {
+    this.#text = text;
+    this.#isBalanced = isBalanced;
+  }
+
+  /** The end of the last region. */
+  get end(): number {
+    return this.#end;
+  }
+
+  add(start: number, end: number, name: string, opening: string, inside: boolean): void {
+    if (start < this.#end) {
+      if (end > this.#end) this.#end = end;
+      return;
+    }
+    this.#write();
+    this.#start = start;
+    this.#end = end;
+    this.#name = name;
+    this.#opening = opening;
+    this.#inside = inside;
+  }
+
+  finish(): string {
+    this.#write();
+    this.#pieces.push(this.#text.slice(this.#copied));
+    return this.#pieces.join('');
+  }
+
+  #write(): void {
+    if (this.#start < 0) return;
     // If the value contains the first or last quote of a string, the other quote needs a new counterpart.
-    const balanced = (ends?.contains(end) ?? true) === inside;
-    const closing = balanced ? opening : inside ? '"' : '';
-    const label = labels.get(name) ?? labelOf(name);
-    labels.set(name, label);
-    pieces.push(text.slice(last, start), opening, label, closing);
-    last = end;
+    const closing = this.#isBalanced(this.#inside, this.#end) ? this.#opening : this.#inside ? '"' : '';
+    let label = this.#labels.get(this.#name);
+    if (label === undefined) {
+      label = labelOf(this.#name);
+      this.#labels.set(this.#name, label);
+    }
+    const isBare = this.#opening === '' && closing === '';
+    this.#pieces.push(
+      this.#text.slice(this.#copied, this.#start),
+      isBare ? label : this.#opening + label + closing,
+    );
+    this.#copied = this.#end;
   }
-  pieces.push(text.slice(last));
-  return pieces.join('');
 }
 
 /** Returns matches by their start, and the longest of those with the same start first. They usually are already. */
@@ -78,8 +127,9 @@ function openingQuote(
   const at = beforeSpaces(text, position);
   const sign = text[at - 1] ?? '';
   if (!inside) return '[{,:'.includes(sign) ? '"' : '';
+  if (sign !== ':') return '';
   const key = beforeSpaces(text, at - 1);
-  if (sign !== ':' || text[key - 1] !== '"') return '';
+  if (text[key - 1] !== '"') return '';
   const backslashes = count(key - 1);
   // Inside a JSON string, a quote without backslashes starts that string. It does not end a key.
   return json && backslashes === 0 ? '' : `${'\\'.repeat(backslashes)}"`;
@@ -93,21 +143,41 @@ function beforeSpaces(text: string, position: number): number {
 
 // A number is JSON too.
 const ONLY_NUMBERS = /^\s*-?\d[\s\d.eE+-]*$/;
-const NUMBERS = /[-+.\deE,":]*/y;
-const MORE_OF_NUMBER = /\d|\.\d|[eE][-+]?\d/y;
 const ESCAPE_BEFORE = /(?:%|\\x|\\u[\da-f]{2})[\da-f]{2}$/i;
 
 /** Returns true if the match is part of a longer number, such as a time. */
 function isPartOfNumber(text: string, start: number, end: number): boolean {
-  NUMBERS.lastIndex = start;
-  NUMBERS.test(text);
-  if (NUMBERS.lastIndex < end) return false;
-  MORE_OF_NUMBER.lastIndex = end;
-  if (MORE_OF_NUMBER.test(text)) return true;
+  for (let at = start; at < end; at += 1) if (!isOfNumbers(text.charCodeAt(at))) return false;
+  if (goesOnAsNumber(text, end)) return true;
+  const before = text.charCodeAt(start - 1);
   return (
-    '-.0123456789'.includes(text[start - 1] ?? ' ') &&
+    (isDigit(before) || before === MINUS || before === POINT) &&
     !ESCAPE_BEFORE.test(text.slice(Math.max(0, start - 6), start))
   );
+}
+
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const POINT = 0x2e;
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/** Returns true for digits, `e`, and `-+.,":`. */
+function isOfNumbers(code: number): boolean {
+  if (isDigit(code) || (code | 0x20) === 0x65) return true;
+  return (code >= PLUS && code <= POINT) || code === 0x22 || code === 0x3a;
+}
+
+/** Returns true if a digit follows, perhaps after a point, or an exponent. */
+function goesOnAsNumber(text: string, end: number): boolean {
+  const code = text.charCodeAt(end);
+  if (isDigit(code)) return true;
+  const next = text.charCodeAt(end + 1);
+  if (code === POINT) return isDigit(next);
+  if ((code | 0x20) !== 0x65) return false;
+  return isDigit(next) || ((next === PLUS || next === MINUS) && isDigit(text.charCodeAt(end + 2)));
 }
 
 const OBJECT_OR_ARRAY = /^\s*(?:[{[][{[\s]*["}\]]|\[[[\s]*(?:null|true|false|-?\d[\d.eE+-]*)\s*[,\]])/;

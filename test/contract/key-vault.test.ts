@@ -1,12 +1,15 @@
 import { keyVault } from 'hot-secrets/key-vault';
 import { createKeyVaultEmulator, type SourceHarness, sourceContract } from 'hot-secrets/testing';
 import { describe, it } from 'vitest';
+import { aMinuteAgo } from '../support/key-vault-clients';
 
 const emulated: SourceHarness = {
   binary: false,
   async create(values) {
-    const secrets = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
-    const vault = await createKeyVaultEmulator({ secrets });
+    const vault = await createKeyVaultEmulator();
+    await aMinuteAgo(async () => {
+      for (const [name, value] of Object.entries(values)) await vault.set(name, String(value));
+    });
     return {
       source: keyVault({ ...vault.options, list: true, refreshIntervalMs: 1_000, startTimeoutMs: 3_000 }),
       async set(changes) {

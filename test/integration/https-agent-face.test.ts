@@ -8,6 +8,7 @@ import { inspect } from 'node:util';
 import { createAgent } from 'hot-secrets/https';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAuthority } from '../support/certificates';
+import { childFile } from '../support/child-file';
 import { get } from '../support/https-client';
 import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
@@ -218,7 +219,7 @@ describe('the agent of createAgent()', () => {
   it('lets a process exit that never destroys its agent', async () => {
     const harness = await startClientHarness();
     const { chain, key } = await harness.authority.issue();
-    const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
+    const child = spawn(process.execPath, [childFile(CHILD)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     child.stdin.end(JSON.stringify({ url: harness.server.origin, chain, key, ca: harness.authority.cert }));

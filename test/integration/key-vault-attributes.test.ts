@@ -1,7 +1,7 @@
 import { type ExpiringEvent, SecretStore, secret } from 'hot-secrets';
 import { describe, expect, it, vi } from 'vitest';
 import { createAuthority } from '../support/certificates';
-import { startVault } from '../support/key-vault-clients';
+import { aMinuteAgo, startVault } from '../support/key-vault-clients';
 import { openStore, sourceOf } from '../support/key-vault-stage';
 import { createPfx } from '../support/pfx';
 
@@ -34,8 +34,10 @@ describe('the attributes of a secret in a vault', () => {
 
   it('serves an expired vault secret as degraded, and the last one until the next is valid', async () => {
     const vault = await startVault();
-    await vault.set('old', 'value-a', { expiresOn: inDays(-1) });
-    await vault.set('new', 'value-b');
+    await aMinuteAgo(async () => {
+      await vault.set('old', 'value-a', { expiresOn: inDays(-1) });
+      await vault.set('new', 'value-b');
+    });
     const { store, log } = await openStore({ old: 'old', new: 'new' }, sourceOf(vault));
     await vault.set('new', 'value-c', { notBefore: inDays(1) });
     await store.refresh();
@@ -71,8 +73,10 @@ describe('the attributes of a secret in a vault', () => {
 
   it('emits "expiring" once per threshold, until a new version arrives', async () => {
     const vault = await startVault();
-    await vault.set('key', 'first', { expiresOn: inDays(9.5), notBefore: inDays(-100) });
-    await vault.set('lasting', 'value', { expiresOn: inDays(300) });
+    await aMinuteAgo(async () => {
+      await vault.set('key', 'first', { expiresOn: inDays(9.5), notBefore: inDays(-100) });
+      await vault.set('lasting', 'value', { expiresOn: inDays(300) });
+    });
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const store = await SecretStore.open({
       secrets: { key: 'key', lasting: 'lasting' },

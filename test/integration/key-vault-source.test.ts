@@ -3,7 +3,7 @@ import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { mountedFiles } from '../../src/sources/mounted-files/mounted-files';
 import { startVault } from '../support/key-vault-clients';
-import { openStore, requestsOf, settled, sourceOf } from '../support/key-vault-stage';
+import { openStore, requestsOf, sourceOf } from '../support/key-vault-stage';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
 
@@ -15,7 +15,6 @@ const declare = (names: Readonly<Record<string, string>>) =>
 describe('the refreshes of a vault', () => {
   it('reads each secret of a vault once at first, and follows three rotations of a pair', async () => {
     const vault = await startVault({ secrets: { user: 'u-0', password: 'p-0' } });
-    await settled();
     const { store, log } = await openStore({ user: 'user', password: 'password' }, sourceOf(vault));
     expect(vault.requests.map(({ status }) => status)).toEqual([401, 200, 200, 200]);
     for (const round of [1, 2, 3]) {
@@ -36,7 +35,6 @@ describe('the refreshes of a vault', () => {
   it('sends one request per secret and calls no listener when the vault did not change', async () => {
     const secrets = many(20);
     const vault = await startVault({ secrets });
-    await settled();
     const { store, log } = await openStore(declare(secrets), sourceOf(vault));
     const { generation } = store;
     const called = vi.fn();
@@ -66,7 +64,6 @@ describe('the refreshes of a vault', () => {
   it('sends at most as many requests at once as concurrency allows', async () => {
     const secrets = many(20);
     const vault = await startVault({ secrets });
-    await settled();
     const { store } = await openStore(declare(secrets), sourceOf(vault, { concurrency: 4 }));
     vault.fail({ kind: 'slow', delayMs: 40 });
     let most = 0;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startMountWriter } from '../support/mount-writer';
 import { record } from '../support/store-log';
 import { waitFor } from '../support/wait-for';
@@ -120,4 +120,47 @@ describe('a plain directory', () => {
     await waitFor(() => store.reveal('token') === 'n1');
     expect(log.recovered).toHaveLength(1);
   });
+
+  it.each([
+    ['plain files', 'plain'],
+    ['files below ..data, in place', 'kubernetes'],
+  ] as const)(
+    'serves no torn pair of %s when its clock is an hour ahead of the file system',
+    async (_what, layout) => {
+      const settleMs = 400;
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+      vi.resetModules();
+      onTestFinished(() => {
+        vi.restoreAllMocks();
+        vi.resetModules();
+      });
+      // Loaded again, because the package holds the clock that it finds.
+      const { mountedFiles, SecretStore } = await import('hot-secrets');
+      await using mount = await createTestMount({ user: 'n0', password: 'n0' }, { layout });
+      await using store = await SecretStore.open({
+        secrets: { user: 'user', password: 'password' },
+        sources: [mountedFiles(mount.path, { pollIntervalMs: 20, settleMs })],
+      });
+      const torn: string[] = [];
+      let seen: string[] = [];
+      store.on('change', () => {
+        const snapshot = store.snapshot();
+        const pair = [snapshot.reveal('user'), snapshot.reveal('password')];
+        if (pair[0] !== pair[1]) seen.push(pair.join(' with '));
+      });
+      for (const value of ['n1', 'n2', 'n3']) {
+        seen = [];
+        const startedAt = performance.now();
+        writeFileSync(join(mount.path, 'user'), value);
+        await sleep(settleMs / 4);
+        writeFileSync(join(mount.path, 'password'), value);
+        // A busy machine may have made the pause longer: then the pair is seen half-way, as documented.
+        const isShort = performance.now() - startedAt < settleMs;
+        await waitFor(() => store.reveal('user') === value && store.reveal('password') === value);
+        if (isShort) torn.push(...seen);
+      }
+      expect(torn).toEqual([]);
+    },
+  );
 });

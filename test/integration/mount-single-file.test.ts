@@ -4,6 +4,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { childFile } from '../support/child-file';
 import { canBind, temporaryDirectory } from '../support/files';
 import { waitFor } from '../support/wait-for';
 
@@ -30,7 +31,7 @@ async function startBound(
   }
   writeFileSync(join(base, 'app/other'), 'o');
   const target = join(base, 'app', name);
-  const script = 'mount --bind "$1" "$2" && exec "$3" --import tsx "$4" "$5" $6';
+  const script = 'mount --bind "$1" "$2" && exec "$3" "$4" "$5" $6';
   const root = name === 'token' ? join(base, 'app') : target;
   const list = mode === 'discovery' ? 'list' : '';
   const args = [
@@ -42,7 +43,7 @@ async function startBound(
     join(base, 'host', name),
     target,
     process.execPath,
-    CHILD,
+    childFile(CHILD),
     root,
     list,
   ];

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it } from 'vitest';
+import { childFile } from '../support/child-file';
 import { canBind, temporaryDirectory } from '../support/files';
 
 const CHILD = fileURLToPath(new URL('../support/subpath-child.ts', import.meta.url));
@@ -19,8 +20,18 @@ describe.skipIf(!canBind())('a subPath mount', () => {
     mkdirSync(join(target, 'app'));
     writeFileSync(join(target, 'app/token'), '');
 
-    const script = `mount --bind "$1/token" "$2/token" && ${after} && "$3" --import tsx "$4" "$2"`;
-    const args = ['-m', 'sh', '-c', script, 'sh', mount.path, join(target, 'app'), process.execPath, CHILD];
+    const script = `mount --bind "$1/token" "$2/token" && ${after} && "$3" "$4" "$2"`;
+    const args = [
+      '-m',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      mount.path,
+      join(target, 'app'),
+      process.execPath,
+      childFile(CHILD),
+    ];
     const { stdout } = await promisify(execFile)('unshare', args, { timeout: 20_000 });
     const { value, status, codes, problems } = JSON.parse(stdout);
 

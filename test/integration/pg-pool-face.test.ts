@@ -6,6 +6,7 @@ import { createPool } from 'hot-secrets/pg';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { childFile } from '../support/child-file';
 import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
@@ -232,7 +233,7 @@ describe('the pool of createPool()', () => {
     const { host, port, database } = harness.server;
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', CHILD, mount.path, JSON.stringify({ host, port, database })],
+      [childFile(CHILD), mount.path, JSON.stringify({ host, port, database })],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     let output = '';

@@ -116,7 +116,7 @@ describe('a pool whose credential is refused', () => {
     const role = await harness.role('first');
     await using proxy = await startHoldingProxy(harness.server);
     const { pool: make } = await poolHarness(harness, role, 'first');
-    const pool = make({ port: proxy.port }, { verifyTimeoutMs: 100 });
+    const pool = make({ port: proxy.port }, { verifyTimeoutMs: 100, authFailureWaitMs: 60_000 });
     pool.rotation.on('refused', () => {});
     const client = await pool.connect();
     await harness.alter(role, 'nologin');

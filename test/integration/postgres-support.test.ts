@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { childFile } from '../support/child-file';
 import { startPostgres } from '../support/postgres';
 import { waitFor } from '../support/wait-for';
 
@@ -50,7 +51,7 @@ describe('the test server of startPostgres()', () => {
   });
 
   it('stops PostgreSQL when the process that started it is killed', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
+    const child = spawn(process.execPath, [childFile(CHILD)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));

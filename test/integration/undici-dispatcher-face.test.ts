@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { createDispatcher } from 'hot-secrets/undici';
 import * as undici from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { childFile } from '../support/child-file';
 import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
 
@@ -202,7 +203,7 @@ describe('the dispatcher of createDispatcher()', () => {
   it('lets a process exit that never closes its dispatcher', async () => {
     const harness = await startClientHarness();
     const { chain, key } = await harness.authority.issue();
-    const child = spawn(process.execPath, ['--import', 'tsx', CHILD], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [childFile(CHILD)], { stdio: ['pipe', 'pipe', 'inherit'] });
     child.stdin.end(JSON.stringify({ url: harness.server.origin, chain, key, ca: harness.authority.cert }));
     let output = '';
     child.stdout.on('data', (chunk) => {

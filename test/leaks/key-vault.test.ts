@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { childFile } from '../support/child-file';
 import { startVault, tokenFor } from '../support/key-vault-clients';
 import { requestsOf, sourceOf } from '../support/key-vault-stage';
 import { waitFor } from '../support/wait-for';
@@ -17,11 +18,10 @@ describe('SecretStore.open() without options', () => {
   it('prefers the mount to the vault, and lets a process exit with the store open', async () => {
     const vault = await startVault({ secrets: { both: 'of the vault', vaulted: 'v' }, pageSize: 1 });
     await using mount = await createTestMount({ both: 'of the mount' });
-    const run = promisify(execFile)(
-      process.execPath,
-      ['--import', 'tsx', join(SUPPORT, 'key-vault-open-child.ts')],
-      { timeout: 25_000, env: { ...process.env, ...vault.environment, SECRETS_PATH: mount.path } },
-    );
+    const run = promisify(execFile)(process.execPath, [childFile(join(SUPPORT, 'key-vault-open-child.ts'))], {
+      timeout: 25_000,
+      env: { ...process.env, ...vault.environment, SECRETS_PATH: mount.path },
+    });
     expect(JSON.parse((await run).stdout)).toEqual({ both: 'mounted-files', vaulted: 'key-vault' });
     await waitFor(() => vault.openSockets === 0);
   });
@@ -33,7 +33,7 @@ describe('a closed store with a vault', () => {
     const url = `${vault.vaultUrl}:${vault.port}`;
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', join(SUPPORT, 'key-vault-connections-child.ts'), url, await tokenFor(vault)],
+      [childFile(join(SUPPORT, 'key-vault-connections-child.ts')), url, await tokenFor(vault)],
       {
         env: { ...process.env, NODE_EXTRA_CA_CERTS: vault.environment.NODE_EXTRA_CA_CERTS },
         stdio: ['pipe', 'pipe', 'inherit'],

@@ -147,7 +147,7 @@ export function clientContract<C extends ContractClient>(harness: ClientContract
 
   describe('a rotation of the authority', () => {
     it('trusts both authorities while the old one is in its grace window, and then only the new one', async () => {
-      const { server, secrets, source, authority: old } = await startClientHarness({ keepPreviousMs: 1500 });
+      const { server, secrets, source, authority: old } = await startClientHarness({ keepPreviousMs: 3_000 });
       const young = await createAuthority('Young Authority');
       // This server keeps its certificate of the old authority.
       const outdated = await startMutualTlsServer(await old.issue(), old);

@@ -7,16 +7,37 @@ import {
   type KeyVaultEmulator,
   type KeyVaultEmulatorOptions,
 } from 'hot-secrets/testing';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 
 /** The retries of the Azure clients take seconds. */
 const retryOptions = { maxRetries: 0 };
 
-/** Starts an emulator, and closes it when the test ends. */
-export async function startVault(options?: KeyVaultEmulatorOptions): Promise<KeyVaultEmulator> {
+const MINUTE_MS = 60_000;
+
+/**
+ * Starts an emulator, and closes it when the test ends. Its secrets were written a minute ago: a source waits for pairs that
+ * were written just now.
+ */
+export async function startVault({
+  secrets = {},
+  ...options
+}: KeyVaultEmulatorOptions = {}): Promise<KeyVaultEmulator> {
   const vault = await createKeyVaultEmulator(options);
   onTestFinished(() => vault.close());
+  await aMinuteAgo(async () => {
+    for (const [name, value] of Object.entries(secrets)) await vault.set(name, value);
+  });
   return vault;
+}
+
+/** Runs `write` at the time of a minute ago, so that a source takes what it writes to a vault for complete. */
+export async function aMinuteAgo(write: () => Promise<unknown>): Promise<void> {
+  vi.setSystemTime(Date.now() - MINUTE_MS);
+  try {
+    await write();
+  } finally {
+    vi.useRealTimers();
+  }
 }
 
 /** The real client, with all its checks, signed in with workload identity. */

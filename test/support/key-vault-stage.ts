@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { type Definitions, SecretStore, type Source } from 'hot-secrets';
 import { type KeyVaultOptions, keyVault } from 'hot-secrets/key-vault';
 import type { KeyVaultEmulator } from 'hot-secrets/testing';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { record } from './store-log';
 
 /** The source under test, which sends its requests to the emulator. */
@@ -57,5 +57,9 @@ export function expectNothingSecret(vault: KeyVaultEmulator, values: readonly st
   expect(text).not.toContain('eyJ');
 }
 
-/** Times of the vault are whole seconds: what it holds counts as just written for two of them. */
-export const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3_100));
+/** Makes every random part small until the test ends: sources retry after a hundredth of their backoff. */
+export function retryQuickly(): void {
+  const real = Math.random;
+  const spy = vi.spyOn(Math, 'random').mockImplementation(() => real() / 100);
+  onTestFinished(() => spy.mockRestore());
+}

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { otherUser } from './as-other-user';
+import { childFile } from './child-file';
 import { waitFor } from './wait-for';
 
 /** What a reader said: an event of its store. */
@@ -35,7 +36,7 @@ export async function startMountReader(
 ): Promise<MountReader> {
   const user = process.geteuid?.() === 0 ? { uid: otherUser, gid: otherUser } : {};
   const args = [path, names.join(','), ...(pollIntervalMs === undefined ? [] : [String(pollIntervalMs)])];
-  const child = fork(CHILD, args, { execArgv: ['--import', 'tsx'], ...user });
+  const child = fork(childFile(CHILD), args, { execArgv: [], ...user });
   const said: Said[] = [];
   child.on('message', (message: Said) => said.push(message));
   const exited = once(child, 'exit');

@@ -64,8 +64,8 @@ const ATTACHED = Symbol.for('hot-secrets.attached');
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `CERTIFICATE_INVALID`, `PRIVATE_KEY_MISSING`,
  * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`, `TLS_OPTIONS_INVALID`,
- * `OPTION_UNKNOWN`, `OPTION_INVALID`, without having changed anything. Later all but the last two are `rejected` events, as is
- * `CERTIFICATE_CHAIN_INCOMPLETE`; `DRAIN_TIMEOUT` is an `error` event.
+ * `OPTION_UNKNOWN`, `OPTION_INVALID`, `RUNTIME_UNSUPPORTED`, without having changed anything. Later all but the last three are
+ * `rejected` events, as is `CERTIFICATE_CHAIN_INCOMPLETE`; `DRAIN_TIMEOUT` is an `error` event.
  *
  * @example
  * ```ts
@@ -197,6 +197,12 @@ class AppliedOptions {
 
 function assertServer(server: Server & { readonly [ATTACHED]?: true }): void {
   if (typeof server?.setSecureContext !== 'function' || typeof server.on !== 'function') {
+    const { bun } = process.versions;
+    if (bun !== undefined && typeof server?.listen === 'function') {
+      const what = `${WHERE}: a TLS server of Bun ${bun} has no setSecureContext, so its certificate cannot be replaced`;
+      const next = 'Run the server on Node, or let a proxy in front of it serve TLS.';
+      throw new SecretsError('RUNTIME_UNSUPPORTED', what, { next });
+    }
     throw new SecretsError('OPTION_INVALID', `${WHERE} needs a TLS server as its first argument`, {
       next: 'Pass the result of https.createServer, http2.createSecureServer or tls.createServer.',
     });

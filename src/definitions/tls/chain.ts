@@ -93,9 +93,10 @@ export function assertPurpose(
 ): void {
   const allowed: readonly string[] = PURPOSES[use];
   const path = pathOf(leaf, others).filter((one) => one === leaf || !isSelfIssued(one));
-  const wrong = path.find(
-    ({ keyUsage }) => keyUsage !== undefined && !keyUsage.some((one) => allowed.includes(one)),
-  );
+  const wrong = path.find((one) => {
+    const usages = extendedKeyUsages(one);
+    return usages.length > 0 && !usages.some((usage) => allowed.includes(usage));
+  });
   const found = wrong ?? (signs(leaf) ? undefined : leaf);
   if (found === undefined) return;
   const usage = wrong === undefined ? 'key usage digitalSignature' : `extended key usage ${use}Auth`;
@@ -103,6 +104,11 @@ export function assertPurpose(
   throw new SecretsError('CERTIFICATE_PURPOSE_WRONG', what, {
     next: `Issue a certificate for TLS ${use}s. The old pair stays in use.`,
   });
+}
+
+/** Object identifiers. Deno's `keyUsage` has the names of the other extension, such as `DigitalSignature`, instead. */
+function extendedKeyUsages({ keyUsage = [] }: X509Certificate): string[] {
+  return keyUsage.filter((usage) => /^\d/.test(usage));
 }
 
 /** Returns the certificates of a PEM text. */

@@ -18,7 +18,7 @@ import { DATA_LINK, statIfThere } from './paths';
 import type { FileReading } from './read-file';
 import { type MountReading, TOO_DEEP } from './read-files';
 import { type LastGeneration, readKubernetes } from './read-kubernetes';
-import { readPlain } from './read-plain';
+import { Rest, readPlain } from './read-plain';
 import { type MountWatch, watchMount } from './watch';
 
 /** Options of `mountedFiles`. */
@@ -80,6 +80,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     },
   );
   const root = resolve(path);
+  const rest = new Rest();
   let layout: MountState['layout'] = 'absent';
   let hasServed = false;
   let namesWithValue: Set<string> | undefined;
@@ -154,7 +155,7 @@ export function mountedFiles(path: string, options: MountedFilesOptions = {}): S
     const declared = new Set(request.lookups.map(({ name }) => name));
     // At first, nobody has asked for what discovery lists.
     const hadValue = (name: string) => (namesWithValue ?? declared).has(name);
-    const settling = { settleMs, hadValue };
+    const settling = { settleMs, rest, hadValue };
     for (let reads = 0; reads < MAX_MISSING_LINK_READS; reads += 1) {
       const reading = await readKubernetes(root, maxFileBytes, request, settling, lastGeneration);
       if (reading !== undefined) {

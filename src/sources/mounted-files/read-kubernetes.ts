@@ -64,6 +64,7 @@ export async function readKubernetes(
       const view = { root, realRoot, base: held.at, maxFileBytes };
       const isCurrent = () => dataTarget(root) === target && swapOf(root, target) === swap;
       let readings: Map<string, FileReading> | undefined = await readFiles(view, request);
+      settling.rest.of(readings);
       if (last?.swap === swap && isWrittenInPlace(readings, last.readings))
         readings = await readSettled(view, request, { ...settling, isCurrent });
       if (readings === undefined || !isCurrent()) continue;

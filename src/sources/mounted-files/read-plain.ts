@@ -10,9 +10,28 @@ const MIN_SETTLE_MS = 1000;
 /** Timestamps are coarse: a file that changed within this time may change again without a new timestamp. */
 const RACY_MS = 2000;
 
+/**
+ * Tells how long files have been at rest. Their timestamps alone do not: the clock of a file server may run behind this one, and
+ * this one may jump. So a change that earlier readings did not show counts as new. The first reading has only timestamps.
+ */
+export class Rest {
+  #newest: number | undefined;
+  #seenAt = Number.NEGATIVE_INFINITY;
+
+  /** Milliseconds since the last change of these files. Negative if they seem to change in the future. */
+  of(readings: ReadonlyMap<string, FileReading>): number {
+    const newest = newestChange(readings);
+    if (this.#newest !== undefined && this.#newest !== newest) this.#seenAt = realNow();
+    this.#newest = newest;
+    return Math.min(realDate() - newest, realNow() - this.#seenAt);
+  }
+}
+
 export interface Settling {
   /** How long a file must be at rest. */
   readonly settleMs: number;
+  /** Of the readings of one source. */
+  readonly rest: Rest;
   /** Returns false once the files to read are others. The reading then ends without a result. */
   readonly isCurrent?: () => boolean;
   /** Returns true if the name had a value. An empty file in its place counts as a write in progress. */
@@ -33,7 +52,7 @@ export async function readPlain(
   try {
     const view = { root, realRoot: directory.real, base: directory.at, maxFileBytes };
     const readings = (await readSettled(view, request, settling)) as Map<string, FileReading>;
-    const racy = newestChange(readings) > realDate() - RACY_MS;
+    const racy = settling.rest.of(readings) < RACY_MS;
     return { readings, revision: racy ? undefined : marksOf(readings) };
   } finally {
     directory.release();
@@ -48,14 +67,13 @@ export async function readPlain(
 export async function readSettled(
   view: MountView,
   request: ReadRequest,
-  { settleMs, hadValue, isCurrent = () => true }: Settling,
+  { settleMs, rest, hadValue, isCurrent = () => true }: Settling,
 ): Promise<Map<string, FileReading> | undefined> {
   const limitMs = Math.max(MIN_SETTLE_MS, 5 * settleMs);
   const deadline = realNow() + limitMs;
   let previous = await readFiles(view, request);
   for (;;) {
-    const restedMs = realDate() - newestChange(previous);
-    // A clock that was set back makes files look as if they changed in the future.
+    const restedMs = rest.of(previous);
     if (restedMs < settleMs) await realDelay(settleMs - Math.max(0, restedMs), request.signal);
     if (!isCurrent()) return undefined;
     const current = await readFiles(view, request);

@@ -26,6 +26,7 @@ import {
 import { keyVault } from 'hot-secrets/key-vault';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createKeyVaultEmulator, type KeyVaultFaultKind } from 'hot-secrets/testing';
+import { childFile } from '../../support/child-file';
 import type { Outputs } from './outputs';
 import { withStore } from './stage';
 import { connectionString, jsonText, marks, pairs } from './values';
@@ -248,14 +249,10 @@ async function crashes(outputs: Outputs): Promise<void> {
   outputs.scene('a process that crashes');
   await Promise.all(
     WAYS_TO_CRASH.map(async (way) => {
-      const child = spawn(
-        process.execPath,
-        ['--import', 'tsx', join(import.meta.dirname, 'crash-child.ts'), way],
-        {
-          env: { ...process.env, LEAKS_ONE: marks.variable.value },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        },
-      );
+      const child = spawn(process.execPath, [childFile(join(import.meta.dirname, 'crash-child.ts')), way], {
+        env: { ...process.env, LEAKS_ONE: marks.variable.value },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       let written = '';
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (chunk) => {

@@ -96,6 +96,12 @@ async function followCertificates({ main, tls, https }) {
   const server = createServer({ requestCert: true, minVersion: 'TLSv1.3' }, (request, response) => {
     response.end(request.socket.getPeerCertificate().serialNumber);
   });
+  if (process.versions.bun !== undefined) {
+    const attach = () => tls.attachSecureContext(server, store, trusted);
+    assert.throws(attach, (error) => main.isSecretsError(error, 'RUNTIME_UNSUPPORTED'));
+    await store.close();
+    return;
+  }
   const attached = tls.attachSecureContext(server, store, trusted);
   const agent = https.createAgent(store, (s) => ({ ...trusted(s), keepAlive: true }));
   await once(server.listen(0, '127.0.0.1'), 'listening');

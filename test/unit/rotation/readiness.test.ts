@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { rotating } from '../../../src/rotation/rotating';
+import { childFile } from '../../support/child-file';
 import { waitFor } from '../../support/wait-for';
 import { harness } from './harness';
 
@@ -63,7 +64,7 @@ describe('the first resource', () => {
 
   it('keeps the process alive only while somebody waits for the first resource', () => {
     const run = (...args: string[]) =>
-      spawnSync(process.execPath, ['--import', 'tsx', CHILD, ...args], { encoding: 'utf8', timeout: 20_000 });
+      spawnSync(process.execPath, [childFile(CHILD), ...args], { encoding: 'utf8', timeout: 20_000 });
     expect(run('wait')).toMatchObject({ stdout: 'ready\n', status: 0 });
     expect(run()).toMatchObject({ stdout: '', status: 0 });
   });

@@ -1,6 +1,7 @@
 import { environment, memory, mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount } from 'hot-secrets/testing';
 import { describe, expect, it } from 'vitest';
+import { silentMemory } from '../../support/silent-source';
 import { record } from '../../support/store-log';
 import { waitFor } from '../../support/wait-for';
 
@@ -44,7 +45,8 @@ describe('a store without declared secrets', () => {
   });
 
   it('waits for a second refresh before it serves a generation that lacks a name', async () => {
-    const source = memory({ user: 'u1', password: 'p1' });
+    // A hint would add a refresh of its own.
+    const source = silentMemory({ user: 'u1', password: 'p1' });
     await using store = await SecretStore.open({ sources: [source] });
     record(store);
     // Reads the report, not the store: a secret that was read counts as required.

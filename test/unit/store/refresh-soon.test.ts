@@ -6,8 +6,8 @@ beforeEach(() => {
   vi.useFakeTimers();
 });
 afterEach(() => {
-  vi.useRealTimers();
   vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 function stage(pace: Partial<ConstructorParameters<typeof RefreshSoon>[2]> = {}) {

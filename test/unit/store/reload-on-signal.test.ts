@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { memory, reloadOnSignal, SecretStore } from 'hot-secrets';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { childFile } from '../../support/child-file';
 import { countingStore, recordWarnings } from '../../support/http-stage';
 import { waitFor } from '../../support/wait-for';
 
 const CHILD = join(import.meta.dirname, '../../support/signal-child.ts');
 
 async function startChild(): Promise<{ child: ChildProcess; messages: unknown[] }> {
-  const child = fork(CHILD, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(childFile(CHILD), { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const messages: unknown[] = [];
   child.on('message', (message) => messages.push(message));
@@ -110,7 +111,7 @@ describe('reloadOnSignal', () => {
   });
 
   it('warns that signals are unavailable in a worker thread', async () => {
-    const load = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(CHILD)}); })`;
+    const load = `import(${JSON.stringify(childFile(CHILD))})`;
     const worker = new Worker(load, { eval: true, workerData: 'SIGHUP' });
     onTestFinished(async () => void (await worker.terminate()));
     const [code] = await once(worker, 'message');

@@ -9,8 +9,8 @@ beforeEach(() => {
   vi.useFakeTimers();
 });
 afterEach(() => {
-  vi.useRealTimers();
   vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 function gate(overrides: Partial<ConstructorParameters<typeof CredentialGate>[1]> = {}) {
