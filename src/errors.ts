@@ -123,9 +123,6 @@ export interface SecretsErrorFacts {
 
 const BRAND = Symbol.for('hot-secrets.error');
 
-/** The `homepage` of package.json; a test checks that. */
-const HOME_PAGE = 'https://www.npmjs.com/package/hot-secrets';
-
 /**
  * The error class of this package. `code` is stable. The message says what happened, where, and what to do next; it never
  * contains a value. `cause` is never set, because errors of parsers and clients echo their input.
@@ -149,9 +146,9 @@ export class SecretsError extends Error {
     return isSecretsError(value);
   }
 
-  /** The address of the entry for `code` in the documentation. Printed and serialized errors leave it out. */
+  /** The entry for `code` in the documentation: `docs/errors.md#CODE`. Printed and serialized errors leave it out. */
   get docs(): string {
-    return `${HOME_PAGE}#${this.code.toLowerCase()}`;
+    return `docs/errors.md#${this.code.toLowerCase()}`;
   }
 
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {

@@ -97,7 +97,7 @@ describe('the tarball', () => {
     const listed = (await succeed('tar', ['-tzf', tarball])).trim().split('\n');
     const files = listed.map((file) => file.replace(/^package\//, ''));
     const expected = [
-      new RegExp(`^dist/(cjs/)?(${ENTRIES.join('|')}|[\\w-]+-[\\w-]{6,})(\\.js|\\.d\\.ts)$`),
+      new RegExp(`^dist/(cjs/)?(${ENTRIES.join('|')}|[\\w.-]+-[\\w-]{6,})(\\.js|\\.d\\.ts)$`),
       /^dist\/cjs\/package\.json$/,
       /^(CHANGELOG|README|SECURITY|SKILL)\.md$/,
       /^(LICENSE|llms\.txt|package\.json)$/,

@@ -4,7 +4,6 @@ import type { Finding } from '../findings';
 import { describeFinding } from '../messages';
 
 const SCHEMA = 'https://json.schemastore.org/sarif-2.1.0.json';
-const INFORMATION = 'https://www.npmjs.com/package/hot-secrets';
 
 /** The diagnosis in SARIF 2.1.0, which code hosts and CI systems show. */
 export function renderSarif({ findings }: Diagnosis): string {
@@ -17,7 +16,6 @@ export function renderSarif({ findings }: Diagnosis): string {
         tool: {
           driver: {
             name: 'hot-secrets doctor',
-            informationUri: INFORMATION,
             rules: codes.map((id) => ({ id, name: id })),
           },
         },
