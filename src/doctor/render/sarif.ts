@@ -1,3 +1,4 @@
+import { isAbsolute, normalize, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Diagnosis } from '../diagnose';
 import type { Finding } from '../findings';
@@ -30,7 +31,7 @@ export function renderSarif({ findings }: Diagnosis): string {
 
 function resultOf(finding: Finding, ruleIndex: number): object {
   const { what, next } = describeFinding(finding);
-  const { code, level, secret, place } = finding;
+  const { code, level, secret, place, line } = finding;
   return {
     ruleId: code,
     ruleIndex,
@@ -38,8 +39,13 @@ function resultOf(finding: Finding, ruleIndex: number): object {
     message: { text: next === '' ? `${what}.` : `${what}. ${next}` },
     locations: [
       {
-        ...(place?.startsWith('/')
-          ? { physicalLocation: { artifactLocation: { uri: pathToFileURL(place).href } } }
+        ...(place !== undefined && (line !== undefined || place.startsWith('/'))
+          ? {
+              physicalLocation: {
+                artifactLocation: { uri: uriOf(place) },
+                ...(line !== undefined && { region: { startLine: line } }),
+              },
+            }
           : {}),
         logicalLocations: [
           { name: secret ?? place ?? 'process', fullyQualifiedName: place ?? secret ?? 'process' },
@@ -47,4 +53,10 @@ function resultOf(finding: Finding, ruleIndex: number): object {
       },
     ],
   };
+}
+
+/** A relative path stays relative, to the root of the repository in CI. */
+function uriOf(path: string): string {
+  if (isAbsolute(path)) return pathToFileURL(path).href;
+  return normalize(path).split(sep).map(encodeURIComponent).join('/');
 }
