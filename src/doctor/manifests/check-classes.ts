@@ -1,15 +1,7 @@
 import type { Finding } from '../findings';
 import type { Field } from './fields';
 import { type KeyVaultObject, keyVaultObjects, misspelt } from './key-vault-objects';
-import {
-  at,
-  type Cluster,
-  classNameOf,
-  inSameNamespace,
-  isPlaceholder,
-  mountsOf,
-  type Resource,
-} from './resources';
+import { at, type Cluster, inSameNamespace, isPlaceholder, type Resource } from './resources';
 
 /** Checks a SecretProviderClass, and what it makes Secrets from. */
 export function checkClass(cluster: Cluster, provider: Resource): Finding[] {
@@ -21,7 +13,8 @@ export function checkClass(cluster: Cluster, provider: Resource): Finding[] {
       at(field, 'PROVIDER_OBJECTS_INVALID', { where: provider.where, reason }),
     ),
     ...checkObjects(provider, objects),
-    ...checkSynchronized(cluster, provider, objects, isAzure),
+    // What cannot be read may be the object that is missing.
+    ...checkSynchronized(cluster, provider, isAzure && problems.length === 0 ? objects : []),
   ];
 }
 
@@ -111,32 +104,21 @@ function checkSynchronized(
   cluster: Cluster,
   provider: Resource,
   objects: readonly KeyVaultObject[],
-  isAzure: boolean,
 ): Finding[] {
   const { root, where } = provider;
   const near = cluster.workloads.filter((one) => inSameNamespace(one, provider));
-  const isMounted = near.some((one) =>
-    one.volumes.some(
-      (volume) =>
-        volume.kind === 'csi' &&
-        classNameOf(volume) === provider.name &&
-        mountsOf(one, volume.name).length > 0,
-    ),
-  );
+  // Of a volume with a wrong name, the finding of the volume says enough.
+  const isMounted = near.some((one) => cluster.classesOf(one).includes(provider) || cluster.lacksClass(one));
+  const level = near.length > 0 ? undefined : 'note';
   return root.get('spec', 'secretObjects').items.flatMap((made) => {
     const name = made.get('secretName').text;
-    const unknown = made.get('data').items.filter((one) => {
-      const file = one.get('objectName').text;
-      return isAzure && objects.length > 0 && !objects.some((object) => makes(object, file));
-    });
+    const files = made.get('data').items.map((one) => one.get('objectName'));
+    const unknown = files.filter(
+      ({ text }) => objects.length > 0 && !objects.some((one) => makes(one, text)),
+    );
     return [
-      ...unknown.map((one) => {
-        const field = one.get('objectName');
-        return at(field, 'PROVIDER_SYNC_UNKNOWN', { where, name, object: field.text });
-      }),
-      ...(isMounted
-        ? []
-        : [at(made, 'PROVIDER_SYNC_UNMOUNTED', { where, name }, near.length > 0 ? undefined : 'note')]),
+      ...unknown.map((one) => at(one, 'PROVIDER_SYNC_UNKNOWN', { where, name, object: one.text })),
+      ...(isMounted ? [] : [at(made, 'PROVIDER_SYNC_UNMOUNTED', { where, name }, level)]),
     ];
   });
 }

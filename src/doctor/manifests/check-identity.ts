@@ -13,7 +13,7 @@ export function checkIdentity(cluster: Cluster, workload: Workload): Finding[] {
   const account = cluster.find('ServiceAccount', name, workload);
   const field = spec.get(spec.get('serviceAccountName').exists ? 'serviceAccountName' : 'serviceAccount');
   const found = account === undefined ? cluster.elsewhere('ServiceAccount', name, workload, field) : [];
-  const hasClientId = account !== undefined && account.root.get('metadata', 'annotations', CLIENT_ID).exists;
+  const hasClientId = account?.root.get('metadata', 'annotations', CLIENT_ID).exists === true;
   if (!label.exists) {
     const elsewhere = [
       [root.get('metadata', 'labels', LABEL), 'which is only on the object'],

@@ -127,6 +127,13 @@ export class Cluster {
       return this.find('SecretProviderClass', classNameOf(volume), workload) ?? [];
     });
   }
+
+  /** Whether a pod has a volume with a SecretProviderClass that is not among the objects. */
+  lacksClass(workload: Workload): boolean {
+    return workload.volumes.some(
+      (one) => one.kind === 'csi' && !this.find('SecretProviderClass', classNameOf(one), workload),
+    );
+  }
 }
 
 export function inSameNamespace(one: Resource, other: Resource): boolean {
