@@ -65,14 +65,16 @@ function settingsOf({ root, kind, name }: Resource): Setting[] {
   return found.length === 0 && installs !== undefined ? [{ ...installs, isOn: false }] : found;
 }
 
-function visit(field: Field, visitor: (key: string, field: Field, parent: Field) => void, depth = 0): void {
-  if (depth > 30) return;
-  for (const item of field.items) {
-    visitor('', item, field);
-    visit(item, visitor, depth + 1);
-  }
-  for (const [key, value] of field.fields) {
-    visitor(key, value, field);
-    visit(value, visitor, depth + 1);
+/** Visits each field once: aliases may refer to the same one many times. */
+function visit(
+  field: Field,
+  visitor: (key: string, field: Field, parent: Field) => void,
+  seen = new Set<Field>(),
+): void {
+  if (seen.has(field)) return;
+  seen.add(field);
+  for (const [key, one] of [...field.fields, ...field.items.map((item) => ['', item] as const)]) {
+    visitor(key, one, field);
+    visit(one, visitor, seen);
   }
 }

@@ -46,8 +46,14 @@ const SECRET_PATH = /(^|[/_-])(secrets?|credentials?|passwords?|private|tls)([/_
 function checkHostPath(workload: Workload, { root, name }: Volume): Finding[] {
   const path = root.get('hostPath', 'path');
   const mounts = mountsOf(workload, name).map(({ mount }) => mount.get('mountPath').text);
-  const names = [path.text, name, ...mounts].map((one) => one.replace(/secrets-store-csi\S*/g, ''));
-  if (path.text === '' || !names.some((one) => SECRET_PATH.test(one))) return [];
+  const names = [path.text, name, ...mounts];
+  // The driver itself, and agents of the node, have theirs.
+  if (
+    path.text === '' ||
+    names.some((one) => /csi|kubelet/i.test(one)) ||
+    !names.some((one) => SECRET_PATH.test(one))
+  )
+    return [];
   return [at(path, 'VOLUME_HOST_PATH', { where: workload.where, volume: name })];
 }
 

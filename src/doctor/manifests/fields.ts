@@ -9,7 +9,7 @@ export async function loadYaml(): Promise<void> {
   yaml ??= await import('yaml');
 }
 
-/** A value of a manifest, with its place. A field that is missing has the place of what it is missing in. */
+/** A value of a manifest, with its place. A missing field has the place of the map that lacks it. */
 export class Field {
   constructor(
     readonly file: string,
@@ -43,20 +43,29 @@ export class Field {
 
   /** The YAML documents in the text, with the lines of the file. */
   documents(): Parsed {
-    const { textLine } = this;
-    const lineOf = textLine === undefined ? () => this.line : (line: number) => textLine + line - 1;
-    return parse(this.file, this.text, lineOf);
+    return parse(this.file, this.text, {
+      first: this.textLine ?? this.line,
+      isOneLine: this.textLine === undefined,
+    });
   }
+}
+
+/** Where a text is in its file: on one line if it is quoted. */
+interface TextPlace {
+  readonly first: number;
+  readonly isOneLine?: boolean;
 }
 
 export interface Parsed {
   readonly documents: readonly Field[];
+  /** Whether a map is the key of another, as in `{{ .Values.name }}` without quotes. */
+  readonly hasBraces?: boolean | undefined;
   /** The first error: its code, since messages of the parser may quote the file. */
   readonly error?: { readonly line: number; readonly reason: string } | undefined;
 }
 
 /** Reads YAML, or JSON, as Kubernetes does: with the numbers (`0400`) and merge keys of YAML 1.1. */
-export function parse(file: string, text: string, lineOf: (line: number) => number = (line) => line): Parsed {
+export function parse(file: string, text: string, place: TextPlace = { first: 1 }): Parsed {
   const { parseAllDocuments, LineCounter } = yaml as Yaml;
   const lineCounter = new LineCounter();
   try {
@@ -65,26 +74,32 @@ export function parse(file: string, text: string, lineOf: (line: number) => numb
     if (!Array.isArray(parsed)) return { documents: [] };
     const [error] = parsed.flatMap(({ errors }) => errors);
     if (error !== undefined) {
-      const line = lineOf(lineCounter.linePos(error.pos[0]).line);
+      const line = lineIn(place, lineCounter.linePos(error.pos[0]).line);
       return { documents: [], error: { line, reason: error.code } };
     }
-    const reader = new Reader(file, lineCounter, lineOf);
-    return { documents: parsed.map(({ contents }) => reader.field(contents)) };
+    const reader = new Reader(file, lineCounter, place);
+    const documents = parsed.map(({ contents }) => reader.field(contents));
+    return { documents, hasBraces: reader.hasBraces };
   } catch (error) {
-    return { documents: [], error: { line: lineOf(1), reason: (error as Error).name } };
+    return { documents: [], error: { line: place.first, reason: (error as Error).name } };
   }
 }
 
+function lineIn({ first, isOneLine }: TextPlace, line: number): number {
+  return isOneLine ? first : first + line - 1;
+}
+
 class Reader {
+  hasBraces = false;
   readonly #file: string;
   readonly #lines: LineCounter;
-  readonly #lineOf: (line: number) => number;
+  readonly #place: TextPlace;
   readonly #anchors = new Map<string, Field>();
 
-  constructor(file: string, lines: LineCounter, lineOf: (line: number) => number) {
+  constructor(file: string, lines: LineCounter, place: TextPlace) {
     this.#file = file;
     this.#lines = lines;
-    this.#lineOf = lineOf;
+    this.#place = place;
   }
 
   field(node: unknown, line = this.#lineAt(node)): Field {
@@ -106,8 +121,9 @@ class Reader {
     // Dates and binary of YAML 1.1 are texts for Kubernetes.
     const plain = typeof value === 'object' && value !== null ? (source ?? '') : value;
     // A text that is written as `|` has the lines of the file, from the line after its header.
-    const header = type === 'BLOCK_LITERAL' && range ? this.#lines.linePos(range[0]).line : undefined;
-    const textLine = header === undefined ? undefined : this.#lineOf(header + 1);
+    const isLines = type === 'BLOCK_LITERAL' && !this.#place.isOneLine;
+    const header = isLines && range ? this.#lines.linePos(range[0]).line : undefined;
+    const textLine = header === undefined ? undefined : lineIn(this.#place, header + 1);
     return new Field(this.#file, line, plain, undefined, undefined, textLine);
   }
 
@@ -115,6 +131,7 @@ class Reader {
     const { isScalar, isSeq } = yaml as Yaml;
     const fields = new Map<string, Field>();
     for (const { key, value } of pairs) {
+      if (!isScalar(key)) this.hasBraces = true;
       const name = isScalar(key) ? String(key.source ?? key.value) : '';
       if (name !== '<<') {
         fields.set(name, this.field(value, this.#lineAt(key)));
@@ -130,6 +147,6 @@ class Reader {
 
   #lineAt(node: unknown): number {
     const at = (node as Node | null | undefined)?.range?.[0] ?? 0;
-    return this.#lineOf(this.#lines.linePos(at).line || 1);
+    return lineIn(this.#place, this.#lines.linePos(at).line || 1);
   }
 }

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, normalize } from 'node:path';
 import { errorCode } from '../../internal/describe-error';
 import { type Finding, finding } from '../findings';
-import { type Field, loadYaml, parse } from './fields';
+import { type Field, loadYaml, type Parsed, parse } from './fields';
 import { type Resource, resourcesIn } from './resources';
 
-/** A text that is no file, such as the output of `helm template`. `name` stands in findings where a path would. */
+/** A text from elsewhere than a file, such as the output of `helm template`. `name` stands in findings where a path would. */
 export interface ManifestText {
   readonly name: string;
   readonly text: string;
@@ -37,8 +37,9 @@ export async function readManifests(inputs: readonly (string | ManifestText)[]):
   const templates: string[] = [];
   for (const { name, text } of texts) {
     if (!MARKS.every((one) => one.test(text)) && !KUSTOMIZATION.test(name)) continue;
-    const { documents, error } = parse(name, text);
-    if (isTemplate(text, documents, error !== undefined)) templates.push(name);
+    const parsed = parse(name, text);
+    const { documents, error } = parsed;
+    if (isTemplate(text, parsed)) templates.push(name);
     else if (error !== undefined) {
       const about = { place: name, line: error.line };
       findings.push(finding('MANIFEST_INVALID', { path: name, reason: error.reason }, about));
@@ -77,9 +78,9 @@ function textsAt(path: string, findings: Finding[]): ManifestText[] {
 }
 
 /** Helm's braces are YAML only by chance. In a ConfigMap they may be meant. */
-function isTemplate(text: string, documents: readonly Field[], isBroken: boolean): boolean {
+function isTemplate(text: string, { documents, error, hasBraces }: Parsed): boolean {
   if (!text.includes('{{')) return false;
-  if (isBroken) return true;
+  if (error !== undefined || hasBraces) return true;
   return documents.some((one) =>
     [one.get('kind'), one.get('metadata', 'name'), one.get('metadata', 'namespace')].some(({ text: value }) =>
       value.includes('{{'),
