@@ -105,7 +105,7 @@ describe('the files that the doctor reads', () => {
 });
 
 describe('the lines of findings', () => {
-  it('are those of the file in JSON, in Windows files and after a byte order mark', async () => {
+  it('names the lines of the file in JSON, in Windows files and after a byte order mark', async () => {
     const json = `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, immutable: true }] }, null, '\t')}\n`;
     for (const text of [json, PINNED, PINNED.replaceAll('\n', '\r\n'), `\ufeff${PINNED}`]) {
       const { findings } = await diagnoseText(text);
@@ -117,7 +117,7 @@ describe('the lines of findings', () => {
     }
   });
 
-  it('are those of the quoted text where the objects are quoted', async () => {
+  it('names the line of the quoted text where the objects are quoted', async () => {
     const objects = JSON.stringify(
       'array:\n  - |\n    objectName: a\n    objectType: secret\n    objectVersion: "1"\n',
     );
@@ -126,7 +126,7 @@ describe('the lines of findings', () => {
     expect(findings).toMatchObject([{ code: 'PROVIDER_VERSION_PINNED', line: 9 }]);
   });
 
-  it('follow anchors and merge keys, and a bomb of them costs nothing', async () => {
+  it('follows anchors and merge keys, and a bomb of them costs nothing', async () => {
     const text = edited(
       edited(
         SHOP,

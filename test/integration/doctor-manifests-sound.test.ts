@@ -60,7 +60,7 @@ it.each([
     ['PROBE_RESTARTS', 'ROTATION_UNKNOWN'],
   ],
   ['a variable in a job', 'jobs', undefined, ['ENV_FROM_SECRET']],
-])('only notes %s', async (_set, name, part, codes) => {
+])('notes only %s', async (_set, name, part, codes) => {
   const text = SOUND.find(([one]) => one === name)?.[1] as string;
   const { findings } = await diagnoseText(part === undefined ? text : (text.split('---\n')[part] as string));
   expect(findings.map(({ code, level }) => [code, level])).toEqual(codes.map((code) => [code, 'note']));
