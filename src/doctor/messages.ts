@@ -1,5 +1,5 @@
 import type { DoctorCode, Finding, FindingArgs } from './findings';
-import { manifestTexts } from './manifests/texts';
+import { manifestTexts } from './manifests/codes';
 
 /** What happened, and what to do next. */
 export interface FindingText {
