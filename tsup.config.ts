@@ -32,6 +32,7 @@ const loadedLater = [
   'src/redact/redactor.ts',
   'src/http/status/page/page.generated.ts',
   'src/testing/key-vault-emulator/start-emulator.ts',
+  'src/doctor/manifests/check-manifests.ts',
 ];
 
 /**

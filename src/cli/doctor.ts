@@ -1,5 +1,7 @@
+import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { type Diagnosis, diagnose, withFindings } from '../doctor/diagnose';
+import { diagnoseManifests } from '../doctor/diagnose-manifests';
 import { type Finding, finding, findingOf } from '../doctor/findings';
 import type { DiagnoseOptions } from '../doctor/options';
 import { renderJson } from '../doctor/render/json';
@@ -10,8 +12,9 @@ import { loadService, type Service } from './service';
 
 /** `hot-secrets doctor`. Resolves with the status of the process. */
 export async function doctor(args: string[], output: Output): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args,
+    allowPositionals: true,
     options: {
       mount: { type: 'string', multiple: true },
       store: { type: 'string' },
@@ -28,6 +31,15 @@ export async function doctor(args: string[], output: Output): Promise<number> {
     throw new UsageError('--fail-on must be error or warning');
   }
   if (json && sarif) throw new UsageError('--json and --sarif exclude each other');
+  const form = json ? 'json' : sarif ? 'sarif' : 'text';
+  if (positionals.length > 0) {
+    const others = ['mount', 'store', 'vault', 'expect-rotation'] as const;
+    const other = others.find((name) => values[name] !== undefined);
+    if (other !== undefined) throw new UsageError(`--${other} is for a running pod, not for manifests`);
+    const diagnosis = await diagnoseManifests(await Promise.all(positionals.map(manifestsAt)));
+    output.write(rendered(diagnosis, form, output));
+    return statusOf(diagnosis, failOn);
+  }
   const service = store === undefined ? undefined : await loadService(store);
   const options: DiagnoseOptions = {
     mounts: mount,
@@ -39,8 +51,13 @@ export async function doctor(args: string[], output: Output): Promise<number> {
   const found = service === undefined || store === undefined ? [] : problemsOf(service, store);
   const diagnosis = withFindings(await diagnose(options), found);
   if (service !== undefined && 'store' in service) await service.store.close();
-  output.write(rendered(diagnosis, json ? 'json' : sarif ? 'sarif' : 'text', output));
+  output.write(rendered(diagnosis, form, output));
   return statusOf(diagnosis, failOn);
+}
+
+/** A path, or what another program renders into this one. */
+async function manifestsAt(path: string): Promise<string | { name: string; text: string }> {
+  return path === '-' ? { name: 'stdin', text: await text(process.stdin) } : path;
 }
 
 function rendered(diagnosis: Diagnosis, form: 'json' | 'sarif' | 'text', { colors }: Output): string {

@@ -9,7 +9,8 @@ const HELP = `hot-secrets: finds out what is wrong with the secrets of a service
 
 Usage: hot-secrets <command> [options]
 
-  doctor   says what is wrong with the secrets of this process, and how to fix it
+  doctor   says what is wrong with the secrets of this process, and how to fix it; with paths, what is wrong in Kubernetes
+           manifests: hot-secrets doctor manifests/, or helm template . | hot-secrets doctor -
   watch    prints every rotation and problem as it happens, until it is interrupted
   report   says which source serves each secret, and what the migration still needs
 

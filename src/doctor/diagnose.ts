@@ -35,6 +35,14 @@ export interface DiagnosisFacts {
   /** The effective user; `undefined` on Windows. */
   readonly uid: number | undefined;
   readonly mounts: readonly MountFacts[];
+  /** What `diagnoseManifests` read. */
+  readonly manifests?: ManifestFacts | undefined;
+}
+
+/** How much of the manifests was read. */
+export interface ManifestFacts {
+  readonly files: number;
+  readonly objects: number;
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { SecretsError, SecretsErrorCode } from '../errors';
+import { type ManifestArgs, manifestLevels } from './manifests/codes';
 
 /** `error`: secrets fail, or never rotate. `warning`: they will, or only for some readers. `note`: worth knowing. */
 export type FindingLevel = 'error' | 'warning' | 'note';
 
 /** The codes of the doctor's own findings, each with the facts that its message is made from. */
-export interface FindingArgs {
+export interface FindingArgs extends ManifestArgs {
   // the mount
   LINK_DANGLING: { readonly path: string; readonly target: string };
   FILE_STRAY: { readonly path: string };
@@ -66,6 +67,8 @@ export interface Finding {
   readonly secret?: string | undefined;
   /** The path, variable or address that it is about. */
   readonly place?: string | undefined;
+  /** The line of the file `place`, from 1: only in manifests. */
+  readonly line?: number | undefined;
   /** The facts that the message is made from. Codes of the package have `what` and `next`. */
   readonly args: Readonly<Record<string, string | number | readonly string[]>>;
 }
@@ -109,6 +112,7 @@ export const doctorLevels: Readonly<Record<DoctorCode, FindingLevel>> = {
   VAULT_NAME_UNRESOLVED: 'error',
   VAULT_SECRET_MISSING: 'warning',
   MOUNT_BEHIND_VAULT: 'error',
+  ...manifestLevels,
 };
 
 /** Codes of the package that are warnings here; the others are errors. */
@@ -132,12 +136,13 @@ const WARNINGS: ReadonlySet<SecretsErrorCode> = new Set<SecretsErrorCode>([
 export interface About {
   readonly secret?: string | undefined;
   readonly place?: string | undefined;
+  readonly line?: number | undefined;
   readonly level?: FindingLevel | undefined;
 }
 
 export function finding<C extends DoctorCode>(code: C, args: FindingArgs[C], about: About = {}): Finding {
-  const { secret, place, level = doctorLevels[code] } = about;
-  return { code, level, secret, place, args: args as Finding['args'] };
+  const { secret, place, line, level = doctorLevels[code] } = about;
+  return { code, level, secret, place, ...(line && { line }), args: args as unknown as Finding['args'] };
 }
 
 /** The finding for an error of the package. `next` replaces its advice where the doctor knows more. */

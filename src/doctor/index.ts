@@ -1,6 +1,8 @@
 export type { MountFacts } from './checks/mount';
-export { type Diagnosis, type DiagnosisFacts, diagnose } from './diagnose';
+export { type Diagnosis, type DiagnosisFacts, diagnose, type ManifestFacts } from './diagnose';
+export { diagnoseManifests } from './diagnose-manifests';
 export type { DoctorCode, Finding, FindingArgs, FindingCode, FindingLevel } from './findings';
+export type { ManifestText } from './manifests/read';
 export { describeFinding, type FindingText } from './messages';
 export { type MigratedSecret, type Migration, migrationOf } from './migration';
 export type { MountKind } from './mountinfo';

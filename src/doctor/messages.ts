@@ -1,4 +1,5 @@
 import type { DoctorCode, Finding, FindingArgs } from './findings';
+import { manifestTexts } from './manifests/codes';
 
 /** What happened, and what to do next. */
 export interface FindingText {
@@ -154,6 +155,7 @@ const TEXTS: Texts = {
     `${path} does not have the current value of the secret ${name} in the vault`,
     'Check that rotation is on: az aks addon update --enable-secret-rotation, that the object pins no objectVersion, and that no other object of the SecretProviderClass fails: one failure freezes all of them.',
   ],
+  ...manifestTexts,
 };
 
 /** The message of a finding. */

@@ -165,7 +165,6 @@ describe('hot-secrets doctor', () => {
 
   it.each([
     [['doctor', '--nonsense'], /nonsense/],
-    [['doctor', 'manifests'], /positional/i],
     [['doctor', '--json', '--sarif'], /exclude/],
     [['doctor', '--fail-on', 'note'], /error or warning/],
     [['doctor', '--expect-rotation', 'soon'], /number of days/],

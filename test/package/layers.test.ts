@@ -38,6 +38,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koa: ['frameworks'],
   pg: ['adapters'],
   undici: ['adapters'],
+  yaml: ['doctor'],
 };
 
 const LONG = 400;

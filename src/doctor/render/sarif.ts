@@ -1,3 +1,4 @@
+import { isAbsolute, normalize, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Diagnosis } from '../diagnose';
 import type { Finding } from '../findings';
@@ -28,7 +29,7 @@ export function renderSarif({ findings }: Diagnosis): string {
 
 function resultOf(finding: Finding, ruleIndex: number): object {
   const { what, next } = describeFinding(finding);
-  const { code, level, secret, place } = finding;
+  const { code, level, secret, place, line } = finding;
   return {
     ruleId: code,
     ruleIndex,
@@ -36,8 +37,13 @@ function resultOf(finding: Finding, ruleIndex: number): object {
     message: { text: next === '' ? `${what}.` : `${what}. ${next}` },
     locations: [
       {
-        ...(place?.startsWith('/')
-          ? { physicalLocation: { artifactLocation: { uri: pathToFileURL(place).href } } }
+        ...(place !== undefined && (line !== undefined || place.startsWith('/'))
+          ? {
+              physicalLocation: {
+                artifactLocation: { uri: uriOf(place) },
+                ...(line !== undefined && { region: { startLine: line } }),
+              },
+            }
           : {}),
         logicalLocations: [
           { name: secret ?? place ?? 'process', fullyQualifiedName: place ?? secret ?? 'process' },
@@ -45,4 +51,10 @@ function resultOf(finding: Finding, ruleIndex: number): object {
       },
     ],
   };
+}
+
+/** A relative path stays relative, to the root of the repository in CI. */
+function uriOf(path: string): string {
+  if (isAbsolute(path)) return pathToFileURL(path).href;
+  return normalize(path).split(sep).map(encodeURIComponent).join('/');
 }

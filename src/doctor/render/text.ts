@@ -19,8 +19,11 @@ const STYLES: Readonly<Record<FindingLevel, Style>> = { error: 'red', warning: '
 export function renderText({ findings, facts }: Diagnosis, options: RenderTextOptions = {}): string {
   const { colors = false, now = Date.now() } = options;
   const style = (format: Style, text: string) => (colors ? styled(format, text) : text);
+  const { manifests } = facts;
   const head = [
-    `Node ${facts.node}${facts.uid === undefined ? '' : `, uid ${facts.uid}`}`,
+    manifests === undefined
+      ? `Node ${facts.node}${facts.uid === undefined ? '' : `, uid ${facts.uid}`}`
+      : `${counted(manifests.objects, 'object')} in ${counted(manifests.files, 'file')}`,
     ...facts.mounts.map(({ path, kind, fileSystem, writtenAt, files }) =>
       [
         `${path}: ${KINDS[kind]}${fileSystem === undefined || kind === 'absent' ? '' : ` (${fileSystem})`}`,
@@ -50,9 +53,12 @@ const KINDS: Readonly<Record<Diagnosis['facts']['mounts'][number]['kind'], strin
 };
 
 function paragraph(finding: Finding, style: (format: Style, text: string) => string): string[] {
-  const { code, level, place } = finding;
+  const { code, level, place, line } = finding;
   const { what, next } = describeFinding(finding);
-  const where = place === undefined || what.includes(place) ? [] : [`  ${style('dim', printable(place))}`];
+  const isNamed = place === undefined || (line === undefined && what.includes(place));
+  const where = isNamed
+    ? []
+    : [`  ${style('dim', printable(line === undefined ? place : `${place}:${line}`))}`];
   const fix = next === '' ? [] : [`  → ${printable(next)}`];
   const title = `${style(STYLES[level], level)} ${style('bold', code)} ${sentence(printable(what))}`;
   return [title, ...where, ...fix];
