@@ -32,6 +32,7 @@ const loadedLater = [
   'src/redact/redactor.ts',
   'src/http/status/page/page.generated.ts',
   'src/testing/key-vault-emulator/start-emulator.ts',
+  'src/doctor/run.ts',
   'src/doctor/manifests/check-manifests.ts',
 ];
 
@@ -89,6 +90,7 @@ const common: Options = {
   splitting: true,
   // Maps would be two thirds of the package, white space a tenth, names of local variables another tenth.
   sourcemap: false,
+  minifySyntax: true,
   minify: 'terser',
   terserOptions: {
     compress: false,

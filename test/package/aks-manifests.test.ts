@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Ajv, type ValidateFunction } from 'ajv';
+import { diagnoseManifests } from 'hot-secrets/doctor';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { containerOf, type Manifest, manifests, one, overlays } from './support/aks';
 import { fromRepository } from './support/repository';
 
@@ -78,6 +79,12 @@ it.skipIf(!hasKubectl)(
 );
 
 describe.each(variants)('the manifests of %s', (variant) => {
+  it('gets no warning from the doctor', async () => {
+    const text = (await manifests(variant)).map((object) => stringify(object)).join('---\n');
+    const { findings } = await diagnoseManifests({ name: variant, text });
+    expect(findings.filter(({ level }) => level !== 'note')).toEqual([]);
+  });
+
   let list: Manifest[];
   let pod: Manifest;
   beforeAll(async () => {
