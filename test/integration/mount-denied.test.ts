@@ -1,9 +1,11 @@
-import { chmodSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount, type TestMount, type TestMountLayout } from 'hot-secrets/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { asOtherUser, canDropPrivileges, otherUser } from '../support/as-other-user';
+import { childFile } from '../support/child-file';
 import { record } from '../support/store-log';
 
 const MARKER = 'marker-value-of-a-denied-secret';
@@ -91,5 +93,44 @@ describe.skipIf(!canDropPrivileges).each(LAYOUTS)('a %s mount without read permi
     await asOtherUser(() => store.refresh());
     expect(store.reveal('private/key')).toBe(MARKER);
     expect([log.recovered.length, store.health().status]).toEqual([1, 'ok']);
+  });
+});
+
+describe.each(LAYOUTS)('a file of a %s mount that cannot be read for another cause', (layout) => {
+  const opened = async (mount: TestMount, alias: string) => {
+    const open = SecretStore.open({ secrets: { token: alias }, sources: [mountedFiles(mount.path)] });
+    return open.then(String, (reason) => reason);
+  };
+
+  it('names a link that leads to itself', async () => {
+    const mount = await mountFor({ other: MARKER }, layout);
+    const folder = layout === 'kubernetes' ? join(mount.path, '..data') : mount.path;
+    symlinkSync('token', join(folder, 'token'));
+    const error = await opened(mount, 'token');
+    expect(error).toMatchObject({ code: 'FILE_UNREADABLE', next: 'Remove the link that leads to itself.' });
+    expect(error.message).toContain('ELOOP');
+    expect(error.message).not.toContain('permission');
+  });
+
+  it('names a path that is too long for the file system', async () => {
+    const mount = await mountFor({ other: MARKER }, layout);
+    const error = await opened(mount, 'a'.repeat(256));
+    expect(error).toMatchObject({
+      code: 'FILE_UNREADABLE',
+      next: 'Shorten `file` of the definition, or its alias.',
+    });
+    expect(error.message).toContain('ENAMETOOLONG');
+  });
+
+  it('names the limit of open files, keeps the value, and recovers', async () => {
+    const mount = await mountFor({ token: MARKER }, layout);
+    const child = childFile(join(import.meta.dirname, '../support/few-descriptors-child.ts'));
+    const limited = ['-c', 'ulimit -n 64 && exec "$0" "$@"', process.execPath, child, mount.path];
+    const printed = execFileSync('sh', limited, { encoding: 'utf8' });
+    const { before, during, errors, status } = JSON.parse(printed);
+    expect([before === MARKER, during === MARKER, status]).toEqual([true, true, 'ok']);
+    expect(errors).toEqual([{ code: expect.any(String), message: expect.stringContaining('EMFILE') }]);
+    expect(errors[0].message).toContain('raise its limit (ulimit -n)');
+    expect(errors[0].message).not.toMatch(/permission|fsGroup|securityContext/i);
   });
 });
