@@ -106,11 +106,12 @@ describe('an outage of the vault', () => {
       const vault = await startVault({ secrets: { key: 'value' } });
       vault.fail({ kind });
       const start = performance.now();
-      const source = sourceOf(vault, { startTimeoutMs: 1_000, requestTimeoutMs: 300 });
+      const hangs = kind === 'hang-before-headers';
+      const source = sourceOf(vault, { startTimeoutMs: 2_000, ...(hangs ? { requestTimeoutMs: 300 } : {}) });
       const error = await refusal(NAMES, source, memory({ key: 'of memory' }));
-      expect(performance.now() - start).toBeGreaterThan(900);
-      expect(performance.now() - start).toBeLessThan(2_000);
-      const code = kind === 'hang-before-headers' ? 'VAULT_TIMEOUT' : 'VAULT_UNAVAILABLE';
+      expect(performance.now() - start).toBeGreaterThan(1_900);
+      expect(performance.now() - start).toBeLessThan(10_000);
+      const code = hangs ? 'VAULT_TIMEOUT' : 'VAULT_UNAVAILABLE';
       expect(error).toMatchObject({ code, message: expect.stringContaining(vault.vaultUrl) });
     },
   );
@@ -154,7 +155,7 @@ describe('an outage of the vault', () => {
   it('rejects open in discovery while the vault fails', async () => {
     const vault = await startVault({ secrets: { key: 'value' } });
     vault.fail({ kind: 'unavailable' });
-    const source = sourceOf(vault, { list: true, startTimeoutMs: 300 });
+    const source = sourceOf(vault, { list: true, startTimeoutMs: 2_000 });
     const opening = SecretStore.open({ sources: [source, memory({ other: 'value' })] });
     await expect(opening).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE' });
   });
