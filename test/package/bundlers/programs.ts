@@ -137,10 +137,10 @@ import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose fro
   doctor: {
     imports: `import { createTestMount } from 'hot-secrets/testing';`,
     body: `
-  const mount = await createTestMount({ token: '\${UNRESOLVED}' });
+  const mount = await createTestMount({ token: '\${DB_TOKEN}' });
   const diagnosis = await entry.diagnose({ mounts: [mount.path], environment: {} });
   equal(diagnosis.findings[0].code, 'VALUE_UNRESOLVED');
-  equal(entry.renderText(diagnosis).includes('UNRESOLVED'), false);
+  equal(entry.renderText(diagnosis).includes('DB_TOKEN'), false);
   await mount.cleanup();`,
   },
 };
