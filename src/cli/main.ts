@@ -55,7 +55,7 @@ export async function main(args: readonly string[], output: Output): Promise<num
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
-    output.writeError(`hot-secrets: there is no command "${printable(name)}".\n\n${HELP}`);
+    output.writeError(`hot-secrets: unknown command "${printable(name)}".\n\n${HELP}`);
     return status.usage;
   }
   try {

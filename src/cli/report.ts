@@ -1,18 +1,11 @@
-import { parseArgs, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { type MigratedSecret, type Migration, migrationOf } from '../doctor/migration';
 import { type Output, printable, status } from './output';
-import { openStore } from './service';
+import { openStore, parseStoreArgs } from './service';
 
 /** `hot-secrets report`: which source serves each secret, and whether the migration is done. */
 export async function report(args: string[], output: Output): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      mount: { type: 'string', multiple: true },
-      store: { type: 'string' },
-      json: { type: 'boolean' },
-    },
-  });
+  const values = parseStoreArgs(args);
   // Problems are not what this command is about, and would be process warnings without a listener.
   const store = await openStore(values, { error: () => {}, expiring: () => {} });
   const migration = migrationOf(store);

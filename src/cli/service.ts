@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { isSecretsError, type SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
 import { bounded } from '../internal/time';
@@ -22,6 +23,18 @@ export type Service =
 /** In the order in which they are tried. */
 const EXPORTS = ['options', 'store', 'secrets', 'default'];
 const OPEN_MS = 60_000;
+
+/** Reads the arguments of a command that opens a store. */
+export function parseStoreArgs(args: string[]) {
+  return parseArgs({
+    args,
+    options: {
+      mount: { type: 'string', multiple: true },
+      store: { type: 'string' },
+      json: { type: 'boolean' },
+    },
+  }).values;
+}
 
 /** Loads a module of the user, which may open a store while it loads. */
 export async function loadService(path: string): Promise<Service> {

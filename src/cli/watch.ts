@@ -1,22 +1,14 @@
-import { parseArgs } from 'node:util';
 import type { SecretsError } from '../errors';
 import type { OpenOptions } from '../store/types';
 import { type Output, printable, status } from './output';
-import { openStore } from './service';
+import { openStore, parseStoreArgs } from './service';
 
 /** One line of `watch`: names, versions and sources, never a value. */
 type Line = { readonly event: string } & Readonly<Record<string, unknown>>;
 
 /** `hot-secrets watch`: prints what happens until the user ends it. */
 export async function watch(args: string[], output: Output): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      mount: { type: 'string', multiple: true },
-      store: { type: 'string' },
-      json: { type: 'boolean' },
-    },
-  });
+  const values = parseStoreArgs(args);
   const print = (line: Line) => {
     const time = new Date();
     if (values.json) output.write(`${JSON.stringify({ time: time.toISOString(), ...line })}\n`);

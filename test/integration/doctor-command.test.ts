@@ -170,7 +170,7 @@ describe('hot-secrets doctor', () => {
     [['doctor', '--expect-rotation', 'soon'], /number of days/],
     [['doctor', '--vault', 'http://shop'], /https address/],
     [['report', '--sarif'], /sarif/],
-    [['what'], /no command "what"/],
+    [['what'], /unknown command "what"/],
     [[], /Usage/],
   ])('ends with status 64 and says why for %j', async (args, message) => {
     const { status, out, err } = await run(...args);

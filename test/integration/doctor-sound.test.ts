@@ -56,6 +56,14 @@ async function declared(): Promise<SetUp> {
   return { ...set, options: { ...set.options, secrets } };
 }
 
+/** A vault that a pod reaches by its own name, and the variables of the pod's identity. */
+async function vaultWithIdentity() {
+  const vault = await createKeyVaultEmulator({ secrets: { 'db-password': VALUE } });
+  onTestFinished(() => vault.close());
+  const { HTTPS_PROXY: _, NODE_EXTRA_CA_CERTS: __, ...identity } = vault.environment;
+  return { vault, identity };
+}
+
 const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = [
   ['a CSI volume in a pod', () => pod({ 'database-password': VALUE, 'api-key': `${VALUE}2` })],
   [
@@ -113,9 +121,7 @@ const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = 
   [
     'a pod with a workload identity that reads its vault directly',
     async () => {
-      const vault = await createKeyVaultEmulator({ secrets: { 'db-password': VALUE } });
-      onTestFinished(() => vault.close());
-      const { HTTPS_PROXY: _, NODE_EXTRA_CA_CERTS: __, ...identity } = vault.environment;
+      const { vault, identity } = await vaultWithIdentity();
       return {
         environment: { ...POD, ...identity },
         options: {
@@ -129,9 +135,7 @@ const SOUND: readonly (readonly [set: string, build: () => Promise<SetUp>])[] = 
   [
     'a pod that reads the vault of its environment, without a mount',
     async () => {
-      const vault = await createKeyVaultEmulator({ secrets: { 'db-password': VALUE } });
-      onTestFinished(() => vault.close());
-      const { HTTPS_PROXY: _, NODE_EXTRA_CA_CERTS: __, ...identity } = vault.environment;
+      const { identity } = await vaultWithIdentity();
       return {
         environment: { ...POD, ...identity },
         options: { secrets: { dbPassword: 'db-password' } },

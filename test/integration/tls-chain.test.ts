@@ -3,30 +3,12 @@ import { memory, SecretStore, secret } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Authority, createAuthority, type Issued } from '../support/certificates';
+import { type Authority, createAuthority, type Issued, SECP256K1 } from '../support/certificates';
 import { createPfx } from '../support/pfx';
 import { listen, served } from '../support/tls-harness';
 import { waitFor } from '../support/wait-for';
 
 const yesterday = new Date(Date.now() - 86_400_000);
-
-// Made with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -days 36500`; webcrypto does not know the curve.
-const SECP256K1 = `-----BEGIN PRIVATE KEY-----
-MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgROnFILUULJPe+Bd9qfFt
-BKQG+PT1aX2sxOUrU8XiHEihRANCAAQpCwvlz0fYDWL5CJR5g5eG4KCfLcrSszLQ
-jP8SCA5hmDnU9xuwjekKtxjP57NMgGC7Xt08te7EZ42VuitTpcLK
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBbzCCARSgAwIBAgIUHUKWl8QqYAgCWG/4s0SalVXt5/kwCgYIKoZIzj0EAwIw
-DTELMAkGA1UEAwwCazEwIBcNMjYxMTI3MTIyMzA1WhgPMjEyNjExMDMxMjIzMDVa
-MA0xCzAJBgNVBAMMAmsxMFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEKQsL5c9H2A1i
-+QiUeYOXhuCgny3K0rMy0Iz/EggOYZg51PcbsI3pCrcYz+ezTIBgu17dPLXuxGeN
-lborU6XCyqNTMFEwHQYDVR0OBBYEFBJCC972hul+VE4/7G8QUdCg2LhKMB8GA1Ud
-IwQYMBaAFBJCC972hul+VE4/7G8QUdCg2LhKMA8GA1UdEwEB/wQFMAMBAf8wCgYI
-KoZIzj0EAwIDSQAwRgIhAIHOlB/YuudEVNJch/2Eb1u3TabLmOhCeM1k/JbF46Sv
-AiEA0TjEX8mwoMFBlZ5/Lnvf7B/SMpj/SebQnE0wrlXMGZY=
------END CERTIFICATE-----
-`;
 
 interface Authorities {
   readonly root: Authority;
@@ -89,7 +71,7 @@ const bad: [string, string, MakePair][] = [
     'CERTIFICATE_PURPOSE_WRONG',
     async ({ middle }) => stored(await middle.issue({ purposes: ['clientAuth'] }), middle),
   ],
-  ['on the curve secp256k1', 'CERTIFICATE_KEY_UNSUPPORTED', async () => SECP256K1],
+  ['on the curve secp256k1', 'CERTIFICATE_KEY_UNSUPPORTED', async () => SECP256K1.key + SECP256K1.cert],
 ];
 
 const good: [string, MakePair][] = [
@@ -201,7 +183,7 @@ describe('a first certificate', () => {
   );
 
   it('refuses a PFX with a key on secp256k1 for the same reason as a PEM', async () => {
-    const [key = '', cert = ''] = SECP256K1.split(/(?<=-----END PRIVATE KEY-----\n)/);
+    const { key, cert } = SECP256K1;
     const source = memory({ web: createPfx({ cert, key }) });
     const opened = SecretStore.open({ secrets: { web: secret.tls('web') }, sources: [source] });
     await expect(opened).rejects.toMatchObject({ code: 'CERTIFICATE_KEY_UNSUPPORTED' });

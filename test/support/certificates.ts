@@ -4,6 +4,27 @@ import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
+// Made with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -days 36500`; webcrypto does not know the curve.
+export const SECP256K1 = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgROnFILUULJPe+Bd9qfFt
+BKQG+PT1aX2sxOUrU8XiHEihRANCAAQpCwvlz0fYDWL5CJR5g5eG4KCfLcrSszLQ
+jP8SCA5hmDnU9xuwjekKtxjP57NMgGC7Xt08te7EZ42VuitTpcLK
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBbzCCARSgAwIBAgIUHUKWl8QqYAgCWG/4s0SalVXt5/kwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCazEwIBcNMjYxMTI3MTIyMzA1WhgPMjEyNjExMDMxMjIzMDVa
+MA0xCzAJBgNVBAMMAmsxMFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEKQsL5c9H2A1i
++QiUeYOXhuCgny3K0rMy0Iz/EggOYZg51PcbsI3pCrcYz+ezTIBgu17dPLXuxGeN
+lborU6XCyqNTMFEwHQYDVR0OBBYEFBJCC972hul+VE4/7G8QUdCg2LhKMB8GA1Ud
+IwQYMBaAFBJCC972hul+VE4/7G8QUdCg2LhKMA8GA1UdEwEB/wQFMAMBAf8wCgYI
+KoZIzj0EAwIDSQAwRgIhAIHOlB/YuudEVNJch/2Eb1u3TabLmOhCeM1k/JbF46Sv
+AiEA0TjEX8mwoMFBlZ5/Lnvf7B/SMpj/SebQnE0wrlXMGZY=
+-----END CERTIFICATE-----
+`,
+};
+
 /** What to put into a certificate. */
 export interface IssueOptions {
   /** Default: the first host. */

@@ -1,5 +1,10 @@
 import { isSecretsError, SecretsError } from '../../errors';
-import { LABEL_THE_POD, readTokenFile, workloadIdentityOf } from '../../sources/key-vault/credentials';
+import {
+  BROKEN_TOKEN_FILE,
+  LABEL_THE_POD,
+  readTokenFile,
+  workloadIdentityOf,
+} from '../../sources/key-vault/credentials';
 import { type Finding, finding, findingOf } from '../findings';
 import { isInPod, type System } from '../system';
 
@@ -43,17 +48,10 @@ function withoutIdentity(): Finding {
   return findingOf(error, { place: 'AZURE_FEDERATED_TOKEN_FILE', level: 'warning' });
 }
 
-const BROKEN = {
-  missing: 'does not exist',
-  unreadable: 'cannot be read',
-  empty: 'is empty',
-  'no token': 'is not a token',
-} as const;
-
 function checkToken(system: System, path: string): Finding[] {
   const file = readTokenFile(path);
   if (file.state !== 'token') {
-    const what = `the projected token ${path} ${BROKEN[file.state]}`;
+    const what = `the projected token ${path} ${BROKEN_TOKEN_FILE[file.state]}`;
     const error = new SecretsError('IDENTITY_TOKEN_FILE', what, { next: LABEL_THE_POD });
     return [findingOf(error, { place: path })];
   }

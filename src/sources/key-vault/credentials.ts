@@ -219,6 +219,14 @@ export type TokenFile =
   | { readonly state: 'missing' | 'unreadable' | 'empty' | 'no token' }
   | { readonly state: 'token'; readonly facts: TokenFacts };
 
+/** What is wrong with a token file, for a message. */
+export const BROKEN_TOKEN_FILE = {
+  missing: 'does not exist',
+  unreadable: 'cannot be read',
+  empty: 'is empty',
+  'no token': 'is not a token',
+} as const;
+
 /** Reads the claims in the token file of the workload identity, which explain most failures. */
 export function readTokenFile(path: string): TokenFile {
   let text: string;

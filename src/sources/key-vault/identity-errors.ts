@@ -3,6 +3,7 @@ import { describeError, errorCode } from '../../internal/describe-error';
 import { StrangeAnswer } from './answers';
 import { type FailedRequest, proxyRefused, untrustedServer } from './connection-errors';
 import {
+  BROKEN_TOKEN_FILE,
   LABEL_THE_POD,
   readTokenFile,
   type TokenFacts,
@@ -199,19 +200,12 @@ function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : '';
 }
 
-const BROKEN = {
-  missing: 'does not exist',
-  unreadable: 'cannot be read',
-  empty: 'is empty',
-  'no token': 'is not a token',
-} as const;
-
 function brokenTokenFile(
   path: string,
   { state }: Exclude<TokenFile, { readonly state: 'token' }>,
 ): SecretsError {
   const next = `${LABEL_THE_POD} Kubelet writes the file before the container starts.`;
-  return failure('IDENTITY_TOKEN_FILE', `the projected token ${path} ${BROKEN[state]}`, next);
+  return failure('IDENTITY_TOKEN_FILE', `the projected token ${path} ${BROKEN_TOKEN_FILE[state]}`, next);
 }
 
 function createFederatedCredential({ issuer, subject, audience }: TokenFacts): string {

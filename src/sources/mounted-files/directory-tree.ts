@@ -46,7 +46,7 @@ export class DirectoryTree {
       if (this.#closed) return;
       this.#watchEntries = watchEntries;
       this.fit(...this.#fitted);
-      // Nothing watched until now. If the mount is gone by now, there is no directory whose watch could open and tell.
+      // Until now, nothing was watched. If the mount is already gone, no watch opens that would report it.
       this.#events.changed();
     });
   }
