@@ -91,7 +91,7 @@ function cjsPackage(): object {
 }
 
 /** Columns. Without white space, a file would be a single line, and stack traces would not tell where. */
-const LINE_LIMIT = 500;
+const LINE_LIMIT = 200;
 
 const common: Options = {
   external: ['#nestjs-common'],

@@ -151,6 +151,12 @@ export class SecretsError extends Error {
     return `docs/errors.md#${this.code.toLowerCase()}`;
   }
 
+  /** What `JSON.stringify` writes: errors have no message there otherwise. */
+  toJSON(): object {
+    const { name, code, message, secret, source, resource } = this;
+    return { name, code, message, secret, source, resource };
+  }
+
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {
     super(facts.next === undefined ? `${what}.` : `${what}. ${facts.next}`);
     this.code = code;
