@@ -1,6 +1,6 @@
 import type { Pool, PoolConfig } from 'pg';
 import { Events, type Listenable } from '../../internal/events';
-import { ms, passed } from '../../internal/options';
+import { ms, oneOf, passed } from '../../internal/options';
 import { peer } from '../../internal/peer';
 import type { Typed } from '../../internal/typed';
 import { warnOfListener } from '../../internal/warnings';
@@ -26,6 +26,12 @@ export interface CreatePoolOptions {
   readonly name?: string | undefined;
   /** Time limit of the test login before a new credential is used. Default: 5 000. */
   readonly verifyTimeoutMs?: number | undefined;
+  /**
+   * Whether the connections of the old credential are retired. `unless-token` (default): not if only tokens rotated, because
+   * PostgreSQL checks a token at the login and lets its session live on. `always`; `never`: new logins use the new credential,
+   * and open connections stay, even those of another user.
+   */
+  readonly retire?: 'unless-token' | 'always' | 'never' | undefined;
   /** Time over which the connections of the old credential are retired, with jitter. Default: 1 000. */
   readonly retireOverMs?: number | undefined;
   /**
@@ -97,12 +103,13 @@ export function createPool<V>(
   const own = {
     pg: passed<PgModule>(),
     verifyTimeoutMs: ms(5_000),
+    retire: oneOf<'unless-token' | 'always' | 'never'>('unless-token', 'always', 'never'),
     retireOverMs: ms(1_000),
     listenDrainTimeoutMs: ms(Number.POSITIVE_INFINITY),
     authFailureWaitMs: ms(15_000),
   };
   const settings = clientOptions('createPool', options, 'pool', own, SETTINGS);
-  const { name } = settings;
+  const { name, retire } = settings;
   const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
   assertJavaScript(pg);
   const verify = async (credential: Credential, signal: AbortSignal) => {
@@ -139,7 +146,8 @@ export function createPool<V>(
   happenings.on('accepted', () => client.accepted());
   happenings.on('ending', () => void client.stop());
   client.follow({
-    swap: (credential) => pool.swap(credential),
+    swap: (credential, _previous, onlyTokens) =>
+      pool.swap(credential, retire === 'never' || (retire === 'unless-token' && onlyTokens)),
     drained: (credential, signal) => pool.drained(credential, signal),
     close: (credential) => pool.force(credential, 'others'),
     connections: () => ({ open: pool.totalCount, stale: pool.stale().length }),

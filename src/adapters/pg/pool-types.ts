@@ -26,8 +26,8 @@ export interface PoolEvents {
 
 /** The pool's side of a rotation. */
 export interface RotatingPool extends Pool {
-  /** Makes new connections log in with this credential, and retires the others. */
-  swap(credential: Credential): void;
+  /** Makes new connections log in with this credential. Retires the others, unless `keep` counts them as its own. */
+  swap(credential: Credential, keep: boolean): void;
   /** The open connections with another credential than the current one. */
   stale(): StampedClient[];
   /** Resolves when no connection of a credential remains, except those that hold a LISTEN. */

@@ -90,9 +90,14 @@ export function createRotatingPool(
       });
     }
 
-    swap(credential: Credential): void {
+    swap(credential: Credential, keep: boolean): void {
       const previous = this.#credential;
       this.#credential = credential;
+      // A login in progress may still be refused with the old credential.
+      const kept = [...this.#open].filter(
+        (one) => keep && one.credentialId === previous.id && !one.loggingIn,
+      );
+      for (const client of kept) client.credentialId = credential.id;
       applyTo(this.options as PoolConfig, credential);
       this.#prove();
       // Operators end the sessions of an old role. A client in a transaction may have no error listener, and must not end
