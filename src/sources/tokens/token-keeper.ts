@@ -131,7 +131,7 @@ export class TokenKeeper {
     } catch (error) {
       const rest = this.valid;
       if (rest !== undefined) return rest;
-      throw isSecretsError(error) ? error : (this.#failure ?? this.#options.explainTimeout());
+      throw isSecretsError(error) ? error : (this.#failure ?? this.#timeout());
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
@@ -188,7 +188,7 @@ export class TokenKeeper {
   }
 
   async #issue(closing: AbortSignal): Promise<void> {
-    const { issue, requestTimeoutMs, explainTimeout } = this.#options;
+    const { issue, requestTimeoutMs } = this.#options;
     let timedOut = false;
     try {
       const token = await withDeadline([closing], requestTimeoutMs, (bound) => {
@@ -199,7 +199,7 @@ export class TokenKeeper {
       });
       if (!closing.aborted) this.#take(token);
     } catch (error) {
-      const known = timedOut ? explainTimeout() : this.#explain(error);
+      const known = timedOut ? this.#timeout() : this.#explain(error);
       if (!closing.aborted) this.#fail(known);
       throw known;
     }
@@ -268,6 +268,11 @@ export class TokenKeeper {
       if (isDue || slept) this.#request();
       else this.#schedule();
     });
+  }
+
+  #timeout(): SecretsError {
+    const { explainTimeout, source } = this.#options;
+    return withFacts(explainTimeout(), { source });
   }
 
   #explain(error: unknown): SecretsError {
