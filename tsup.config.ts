@@ -12,6 +12,7 @@ const entry = {
   https: 'src/adapters/https/index.ts',
   undici: 'src/adapters/undici/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
+  tokens: 'src/sources/tokens/index.ts',
   http: 'src/http/index.ts',
   opentelemetry: 'src/opentelemetry/index.ts',
   express: 'src/frameworks/express.ts',

@@ -45,6 +45,10 @@ export const errorCodes = {
   IDENTITY_UNKNOWN: 'Entra ID does not know the client in the tenant.',
   IDENTITY_REFUSED: 'Entra ID refuses the identity until somebody changes it.',
   IDENTITY_FAILED: 'Entra ID issued no token for another reason.',
+  // tokens
+  TOKEN_FAILED: 'The issuer of a token failed; the last token serves until it expires.',
+  TOKEN_TIMEOUT: 'The issuer of a token did not answer in time.',
+  TOKEN_INVALID: 'What was issued is not a token, or has no end, or had already expired.',
   // decoding values
   VALUE_EMPTY: 'A value is empty.',
   VALUE_UNRESOLVED: 'A value is a reference that the tool which injects secrets did not resolve.',

@@ -9,7 +9,7 @@ import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
-import { POOL_OPTIONS, type RotatingPoolOptions } from '../pools/pool-options';
+import { keeps, POOL_OPTIONS, type RotatingPoolOptions } from '../pools/pool-options';
 import type { PoolEvents } from '../pools/pool-types';
 import { type Credential, credentialOf, probe } from './credential';
 import { type Mysql, type MysqlModule, USES } from './mysql-internals';
@@ -111,7 +111,7 @@ function make<V>(
 ): HotPool {
   const own = { ...POOL_OPTIONS, mysql2: passed<MysqlModule>() };
   const settings = clientOptions(where, options, 'pool', own, SETTINGS);
-  const { name } = settings;
+  const { name, retire } = settings;
   const mysql = peer<Mysql>('mysql2', USES, settings.mysql2);
   const refusedLogins = new RefusedLogins();
   const logIn = async (credential: Credential, signal: AbortSignal) => {
@@ -159,7 +159,7 @@ function make<V>(
   happenings.on('accepted', () => client.accepted());
   happenings.on('ending', () => void client.stop());
   client.follow({
-    swap: (credential) => pool.swap(credential),
+    swap: (credential, _previous, onlyTokens) => pool.swap(credential, keeps(retire, onlyTokens)),
     drained: (credential, signal) => pool.drained(credential, signal),
     close: (credential) => pool.force(credential),
     connections: () => ({ open: pool._allConnections.length, stale: pool.stale().length }),

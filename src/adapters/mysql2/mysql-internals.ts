@@ -76,7 +76,7 @@ export interface Connection extends EventEmitter {
 
 /** A connection that knows the one credential that its user, password, host and TLS came from. */
 export interface StampedConnection extends Connection {
-  readonly credentialId: number;
+  credentialId: number;
   loggingIn: boolean;
 }
 

@@ -46,7 +46,7 @@ export function createRotatingPool(
     constructor(
       pool: object,
       config: ConstructorParameters<Mysql['PoolConnection']>[1],
-      readonly credentialId: number,
+      public credentialId: number,
     ) {
       super(pool, config);
       // mysql2 listens to the first error only; another one would end the process.
@@ -102,8 +102,8 @@ export function createRotatingPool(
       });
     }
 
-    swap(credential: Credential): void {
-      this.#core.swap(credential, () => {
+    swap(credential: Credential, keep: boolean): void {
+      this.#core.swap(credential, keep, () => {
         const { connectionConfig } = credential.config;
         connectionConfig.pool = this;
         this.config.connectionConfig = connectionConfig;

@@ -8,7 +8,7 @@ import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
-import { POOL_OPTIONS, type RotatingPoolOptions } from '../pools/pool-options';
+import { keeps, POOL_OPTIONS, type RotatingPoolOptions } from '../pools/pool-options';
 import type { PoolEvents } from '../pools/pool-types';
 import { assertSpelling } from '../pools/spelling';
 import type { BasicPool, BasicPoolConfig } from './basic-types';
@@ -85,7 +85,7 @@ export function createPool<V>(
     ...POOL_OPTIONS,
   };
   const settings = clientOptions('createPool', options, 'pool', own, SETTINGS);
-  const { name } = settings;
+  const { name, retire } = settings;
   const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
   assertJavaScript(pg);
   const verify = async (credential: Credential, signal: AbortSignal) => {
@@ -122,7 +122,7 @@ export function createPool<V>(
   happenings.on('accepted', () => client.accepted());
   happenings.on('ending', () => void client.stop());
   client.follow({
-    swap: (credential) => pool.swap(credential),
+    swap: (credential, _previous, onlyTokens) => pool.swap(credential, keeps(retire, onlyTokens)),
     drained: (credential, signal) => pool.drained(credential, signal),
     close: (credential) => pool.force(credential, 'others'),
     connections: () => ({ open: pool.totalCount, stale: pool.stale().length }),

@@ -91,9 +91,9 @@ export function createRotatingPool(
       });
     }
 
-    swap(credential: Credential): void {
+    swap(credential: Credential, keep: boolean): void {
       const previous = this.#core.credential;
-      this.#core.swap(credential, () => {
+      this.#core.swap(credential, keep, () => {
         applyTo(this.options as PoolConfig, credential);
         // Operators end the sessions of an old role. A client in a transaction may have no error listener, and must not end
         // the process: its user hears of it from the next query.

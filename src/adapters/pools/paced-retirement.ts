@@ -6,7 +6,7 @@ const END_MS = 500;
 
 /** A connection that knows the credential that it logged in with. */
 export interface PooledConnection {
-  readonly credentialId: number;
+  credentialId: number;
   /** True during its login. */
   readonly loggingIn: boolean;
 }

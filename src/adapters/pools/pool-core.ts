@@ -99,7 +99,10 @@ export class PoolCore<K extends PoolCredential, C extends PooledConnection, Call
   }
 
   /** `swapped` runs before anything that follows from the swap. */
-  swap(credential: K, swapped: () => void = () => {}): void {
+  swap(credential: K, keep: boolean, swapped: () => void = () => {}): void {
+    // A login in progress may still be refused with the old credential.
+    const kept = keep ? this.of(this.#credential).filter(({ loggingIn }) => !loggingIn) : [];
+    for (const connection of kept) connection.credentialId = credential.id;
     this.#credential = credential;
     this.#prove();
     swapped();

@@ -1,4 +1,6 @@
-import { ms } from '../../internal/options';
+import { ms, oneOf } from '../../internal/options';
+
+type Retire = 'unless-token' | 'always' | 'never';
 
 /** Options of every pool. Durations are milliseconds. */
 export interface RotatingPoolOptions {
@@ -6,6 +8,12 @@ export interface RotatingPoolOptions {
   readonly name?: string | undefined;
   /** Time limit of the test login before a new credential is used. Default: 5 000. */
   readonly verifyTimeoutMs?: number | undefined;
+  /**
+   * Whether the connections of the old credential are retired. `unless-token` (default): not if only tokens rotated, because
+   * the server checks a token at the login and lets its session live on. `always`; `never`: new logins use the new credential,
+   * and open connections stay, even those of another user.
+   */
+  readonly retire?: Retire | undefined;
   /** Time over which the connections of the old credential are retired, with jitter. Default: 1 000. */
   readonly retireOverMs?: number | undefined;
   /**
@@ -24,6 +32,12 @@ export interface RotatingPoolOptions {
 /** The declarations of those that `clientOptions` does not declare. */
 export const POOL_OPTIONS = {
   verifyTimeoutMs: ms(5_000),
+  retire: oneOf<Retire>('unless-token', 'always', 'never'),
   retireOverMs: ms(1_000),
   authFailureWaitMs: ms(15_000),
 };
+
+/** Tells whether the open connections count as connections of the new credential. */
+export function keeps(retire: Retire, onlyTokens: boolean): boolean {
+  return retire === 'never' || (retire === 'unless-token' && onlyTokens);
+}

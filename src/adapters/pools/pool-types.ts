@@ -29,8 +29,8 @@ export interface PoolEvents {
 
 /** The pool's side of a rotation. */
 export interface RotatedPool<K extends PoolCredential, C extends PooledConnection> {
-  /** Makes new connections log in with this credential, and retires the others. */
-  swap(credential: K): void;
+  /** Makes new connections log in with this credential. Retires the others, unless `keep` counts them as its own. */
+  swap(credential: K, keep: boolean): void;
   /** The open connections with another credential than the current one. */
   stale(): C[];
   /** Resolves when no connection of a credential remains. */
