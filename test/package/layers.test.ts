@@ -34,9 +34,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   eventemitter3: ['internal'],
   fastify: ['frameworks'],
   hono: ['frameworks'],
+  ioredis: ['adapters'],
   jose: ['internal'],
   koa: ['frameworks'],
   pg: ['adapters'],
+  redis: ['adapters'],
   undici: ['adapters'],
   yaml: ['doctor'],
 };
@@ -85,7 +87,7 @@ describe('the files in src', () => {
 
   it('imports only types from optional packages', () => {
     const wrong = files.filter((file) =>
-      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
+      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|ioredis|koa|pg|redis|undici)'/m.test(
         text(file),
       ),
     );
