@@ -11,6 +11,8 @@ const entry = {
   tls: 'src/adapters/tls/index.ts',
   https: 'src/adapters/https/index.ts',
   undici: 'src/adapters/undici/index.ts',
+  redis: 'src/adapters/redis/index.ts',
+  ioredis: 'src/adapters/ioredis/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
   tokens: 'src/sources/tokens/index.ts',
   http: 'src/http/index.ts',

@@ -11,10 +11,12 @@ export const PEERS = {
   '@azure/keyvault-secrets': '4.8',
   '@nestjs/common': '11',
   '@opentelemetry/api': '1.9',
+  ioredis: '5.4',
   jose: '6',
   mysql2: '3.0',
   'node-forge': '1.3.2',
   pg: '8.11',
+  redis: '6.0',
   undici: '6.19',
 } as const;
 

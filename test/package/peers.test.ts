@@ -18,6 +18,8 @@ const OLDER = {
   jose: '^4.15.0',
   pg: '~8.10.0',
   undici: '^5.28.0',
+  redis: '^4.7.0',
+  ioredis: '^4.28.0',
 };
 
 let tarball: string;
@@ -58,6 +60,8 @@ const uninstall = (name: string) => rmSync(join(consumer, 'node_modules', name),
 const USES = {
   pg: `const { createPool } = await load('hot-secrets/pg'); createPool(store, () => ({}));`,
   undici: `const { createDispatcher } = await load('hot-secrets/undici'); createDispatcher(store, () => ({}));`,
+  redis: `const { createClient } = await load('hot-secrets/redis'); createClient(store, () => ({}));`,
+  ioredis: `const { createRedis } = await load('hot-secrets/ioredis'); createRedis(store, () => ({}));`,
   jose: `const { bearerToken } = await load('hot-secrets/http');
     bearerToken({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47', audience: 'x' });`,
   '@opentelemetry/api': `const { instrumentSecrets } = await load('hot-secrets/opentelemetry'); instrumentSecrets(store);`,

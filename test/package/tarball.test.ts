@@ -16,11 +16,13 @@ const ENTRIES = [
   'hono',
   'http',
   'https',
+  'ioredis',
   'key-vault',
   'koa',
   'nestjs',
   'opentelemetry',
   'pg',
+  'redis',
   'testing',
   'tls',
   'undici',
@@ -44,7 +46,15 @@ let consumer: string;
 
 beforeAll(async () => {
   tarball = await packedTarball();
-  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', ...FRAMEWORKS];
+  const peers = [
+    'pg@^8',
+    '@types/pg@^8',
+    '@types/node@^20',
+    'undici@^7',
+    'redis@^6',
+    'ioredis@^6',
+    ...FRAMEWORKS,
+  ];
   consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 

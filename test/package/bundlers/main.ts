@@ -12,6 +12,8 @@ import { externalsOf, programs, sourceOf } from './programs';
 const PEERS = [
   'pg@^8',
   'undici@^7',
+  'redis@^6',
+  'ioredis@^6',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',
   'jose@^6',

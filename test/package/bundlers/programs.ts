@@ -65,6 +65,30 @@ export const programs: Readonly<Record<string, Program>> = {
   await dispatcher.close();
   if (passed) await missing(() => entry.createDispatcher(store, recipe), 'undici');`,
   },
+  redis: {
+    imports: `import * as redis from 'redis';`,
+    peers: ['redis'],
+    body: `
+  const recipe = (s) => ({ url: 'redis://127.0.0.1:9', password: s.reveal('token') });
+  const client = entry.createClient(store, recipe, passed ? { redis } : {});
+  const failed = new Promise((resolve) => client.on('error', resolve));
+  client.connect().catch(() => {});
+  equal((await within(failed)).code, 'ECONNREFUSED');
+  client.destroy();
+  if (passed) await missing(() => entry.createClient(store, recipe), 'redis');`,
+  },
+  ioredis: {
+    imports: `import * as ioredis from 'ioredis';`,
+    peers: ['ioredis'],
+    body: `
+  const recipe = (s) => ({ host: '127.0.0.1', port: 9, password: s.reveal('token') });
+  const redis = entry.createRedis(store, recipe, passed ? { ioredis } : {});
+  equal(redis instanceof ioredis.Redis, true);
+  const failed = new Promise((resolve) => redis.on('error', resolve));
+  equal((await within(failed)).code, 'ECONNREFUSED');
+  redis.disconnect();
+  if (passed) await missing(() => entry.createRedis(store, recipe), 'ioredis');`,
+  },
   'key-vault': {
     imports: `import * as testing from 'hot-secrets/testing'; import * as identity from '@azure/identity';
 import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose from 'jose'; import nodeForge from 'node-forge';`,

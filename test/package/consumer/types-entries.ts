@@ -6,11 +6,13 @@ import { type HotSecretsPlugin, hotSecrets } from 'hot-secrets/fastify';
 import { secretsMiddleware as ofHono, type SecretsVariables } from 'hot-secrets/hono';
 import { basicAuth, type HttpHandler, statusHandler } from 'hot-secrets/http';
 import { createAgent, type HotAgent } from 'hot-secrets/https';
+import { createRedis, type HotRedis } from 'hot-secrets/ioredis';
 import { keyVault } from 'hot-secrets/key-vault';
 import { secretsMiddleware as ofKoa, type SecretsContext } from 'hot-secrets/koa';
 import { SecretsModule } from 'hot-secrets/nestjs';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createPool, type HotPool } from 'hot-secrets/pg';
+import { createClient, type HotClient } from 'hot-secrets/redis';
 import { createKeyVaultEmulator, createTestMount, sourceContract } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
 import { createDispatcher, type HotDispatcher } from 'hot-secrets/undici';
@@ -32,6 +34,8 @@ export async function entries(): Promise<readonly unknown[]> {
   const pool = createPool(secrets, (s) => ({ user: s.reveal('user') }));
   const agent = createAgent(secrets, (s) => s.reveal('web'));
   const dispatcher = createDispatcher(secrets, (s) => ({ connect: { ...s.reveal('web') } }));
+  const client6 = createClient(secrets, (s) => ({ username: s.reveal('user'), password: s.reveal('user') }));
+  const redis = createRedis(secrets, (s) => ({ username: s.reveal('user'), password: s.reveal('user') }));
   const page: HttpHandler = statusHandler(secrets, { authorize: basicAuth(secrets, 'user') });
   const express: SecretsMiddleware = ofExpress(secrets);
   const koa = ofKoa(secrets);
@@ -44,6 +48,8 @@ export async function entries(): Promise<readonly unknown[]> {
   const typed: readonly false[] = [
     false as IsAny<HotPool>,
     false as IsAny<HotAgent>,
+    false as IsAny<HotClient>,
+    false as IsAny<HotRedis>,
     false as IsAny<HotDispatcher>,
     false as IsAny<typeof module>,
     false as IsAny<typeof koa>,
@@ -55,8 +61,19 @@ export async function entries(): Promise<readonly unknown[]> {
   // @ts-expect-error It reads a name that this store does not have.
   login(await SecretStore.open({ secrets: { key: 'key' } }));
   attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
-  return [login(secrets), client, pool, agent, dispatcher, page, express, koa, hono, module, stop].concat(
-    typed as never,
-    [mount, createKeyVaultEmulator, sourceContract, renderText(diagnosis)] as never,
-  );
+  return [
+    login(secrets),
+    client,
+    pool,
+    client6,
+    redis,
+    agent,
+    dispatcher,
+    page,
+    express,
+    koa,
+    hono,
+    module,
+    stop,
+  ].concat(typed as never, [mount, createKeyVaultEmulator, sourceContract, renderText(diagnosis)] as never);
 }

@@ -1,7 +1,9 @@
 import { createServer } from 'node:tls';
 import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
+import { createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
+import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { createDispatcher } from 'hot-secrets/undici';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +15,9 @@ const makers: readonly [string, Loose][] = [
   ['createPool', createPool as Loose],
   ['createAgent', createAgent as Loose],
   ['createDispatcher', createDispatcher as Loose],
+  ['createClient', createClient as Loose],
+  ['credentialsProvider', credentialsProvider as Loose],
+  ['createRedis', createRedis as Loose],
   ['attachSecureContext', (...args) => (attachSecureContext as Loose)(createServer(), ...args)],
 ];
 
@@ -56,6 +61,8 @@ describe('client settings among the options', () => {
     ['idleTimeoutMillis', createPool as Loose],
     ['keepAlive', createAgent as Loose],
     ['connections', createDispatcher as Loose],
+    ['url', createClient as Loose],
+    ['host', createRedis as Loose],
   ])('refuses %s as an option and says that it belongs in the recipe', async (setting, make) => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user') });

@@ -1,7 +1,9 @@
 import { createServer } from 'node:tls';
 import { memory, rotating, SecretStore } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
+import { createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
+import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { createDispatcher } from 'hot-secrets/undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -28,6 +30,9 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createPool: (secrets, recipe) => createPool(secrets, recipe),
   createAgent: (secrets, recipe) => createAgent(secrets, recipe),
   createDispatcher: (secrets, recipe) => createDispatcher(secrets, recipe),
+  createClient: (secrets, recipe) => createClient(secrets, recipe),
+  credentialsProvider: (secrets, recipe) => credentialsProvider(secrets, recipe),
+  createRedis: (secrets, recipe) => createRedis(secrets, recipe),
   attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
   createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
 };
