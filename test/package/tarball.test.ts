@@ -17,6 +17,7 @@ const ENTRIES = [
   'http',
   'https',
   'key-vault',
+  'keyring',
   'koa',
   'nestjs',
   'opentelemetry',
