@@ -13,7 +13,7 @@ export type ListedKey = string & KeyObject;
 
 /**
  * Returns a list that follows the keyring: the signing key first, then the others that verify. For libraries that keep the list
- * by reference and read it each time: express-session, cookie-session, keygrip, cookies, Koa, cookie-parser.
+ * by reference and read it each time: express-session, cookie-session, keygrip, cookies, Koa.
  *
  * @example
  * ```ts
@@ -22,9 +22,26 @@ export type ListedKey = string & KeyObject;
  */
 export function keyList(keys: Keyring): ListedKey[] {
   assertSecret('keyList', keys);
-  const list: ListedKey[] = [];
+  return listOf(keys, ({ verifyingKey }) => verifyingKey as ListedKey);
+}
+
+/**
+ * Returns the same list with the values themselves, for cookie-parser, which takes only strings. Printing it shows them.
+ *
+ * @example
+ * ```ts
+ * app.use(cookieParser(revealKeyList(keys)));
+ * ```
+ */
+export function revealKeyList(keys: Keyring): string[] {
+  assertSecret('revealKeyList', keys, true);
+  return listOf(keys, (key) => key.reveal() as string);
+}
+
+function listOf<T>(keys: Keyring, itemOf: (key: SigningKey) => T): T[] {
+  const list: T[] = [];
   keys.watch(({ verifying }) => {
-    list.splice(0, list.length, ...verifying.map(({ verifyingKey }) => verifyingKey as ListedKey));
+    list.splice(0, list.length, ...verifying.map(itemOf));
   });
   return list;
 }

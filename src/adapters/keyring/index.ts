@@ -4,6 +4,7 @@ export {
   forWebhooks,
   keyList,
   type ListedKey,
+  revealKeyList,
   type UnsignedCookie,
   type WebhookOptions,
   withAnyKey,
