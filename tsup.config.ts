@@ -13,6 +13,7 @@ const entry = {
   undici: 'src/adapters/undici/index.ts',
   redis: 'src/adapters/redis/index.ts',
   ioredis: 'src/adapters/ioredis/index.ts',
+  keyring: 'src/adapters/keyring/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
   tokens: 'src/sources/tokens/index.ts',
   http: 'src/http/index.ts',

@@ -77,6 +77,7 @@ export const errorCodes = {
   PRIVATE_KEY_UNSUPPORTED: 'A private key uses encryption that OpenSSL 3 refuses.',
   PRIVATE_KEY_AMBIGUOUS: 'A TLS secret has more than one private key.',
   PRIVATE_KEY_MISMATCH: 'A private key does not belong to its certificate.',
+  SIGNING_KEY_INVALID: 'A value cannot be used as a signing key.',
   PASSPHRASE_MISSING: 'A private key or PFX is encrypted, and no passphrase is declared.',
   PASSPHRASE_WRONG: 'A passphrase does not decrypt the private key or PFX.',
   PFX_INVALID: 'A PFX (PKCS#12) cannot be parsed.',

@@ -18,6 +18,7 @@ const ENTRIES = [
   'https',
   'ioredis',
   'key-vault',
+  'keyring',
   'koa',
   'nestjs',
   'opentelemetry',

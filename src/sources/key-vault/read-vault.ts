@@ -102,8 +102,10 @@ async function readOne(lookup: Lookup, access: VaultAccess, signal: AbortSignal)
 
 const ABOUT_ONE_SECRET: ReadonlySet<string> = new Set(['VAULT_DENIED', 'VAULT_SECRET_DISABLED']);
 
-function found(vaultUrl: string, { name, version, bytes, attributes }: VaultSecret): FoundReading {
-  return { status: 'found', bytes, version, attributes, origin: `${vaultUrl}/secrets/${name}/${version}` };
+function found(vaultUrl: string, secret: VaultSecret): FoundReading {
+  const { name, version, bytes, attributes, appearedAtMs } = secret;
+  const origin = `${vaultUrl}/secrets/${name}/${version}`;
+  return { status: 'found', bytes, version, attributes, origin, ...(appearedAtMs && { appearedAtMs }) };
 }
 
 /** Returns one error if all names are denied: a missing role is one problem, not one per secret. */

@@ -21,6 +21,8 @@ export interface VaultSecret {
   readonly version: string;
   readonly bytes: Uint8Array;
   readonly attributes: SecretAttributes;
+  /** When this version took effect, at the latest: it may have been disabled, or not valid yet, when it was created. */
+  readonly appearedAtMs: number | undefined;
   /** Time of the last change of this version, by the vault's clock: milliseconds since the epoch, in whole seconds. */
   readonly updatedAt: number;
   /** Time of the answer, by the vault's clock, in milliseconds since the epoch. */
@@ -166,10 +168,18 @@ export class VaultClient {
       version: secret.properties.version ?? '',
       bytes: new TextEncoder().encode(secret.value),
       attributes: attributesOf(secret),
+      appearedAtMs: appearedAtOf(secret),
       updatedAt: secret.properties.updatedOn?.getTime() ?? 0,
       answeredAt,
     };
   }
+}
+
+function appearedAtOf({
+  properties: { createdOn, updatedOn, notBefore },
+}: KeyVaultSecret): number | undefined {
+  if (createdOn === undefined) return undefined;
+  return Math.max(...[createdOn, updatedOn, notBefore].map((date) => date?.getTime() ?? 0));
 }
 
 function attributesOf({ properties }: KeyVaultSecret): SecretAttributes {

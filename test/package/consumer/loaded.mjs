@@ -38,6 +38,7 @@ const entries = [
   'http',
   'opentelemetry',
   'doctor',
+  'keyring',
 ];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();
