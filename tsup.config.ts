@@ -9,6 +9,7 @@ const entry = {
   tls: 'src/adapters/tls/index.ts',
   https: 'src/adapters/https/index.ts',
   undici: 'src/adapters/undici/index.ts',
+  grpc: 'src/adapters/grpc/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
   http: 'src/http/index.ts',
   opentelemetry: 'src/opentelemetry/index.ts',

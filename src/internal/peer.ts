@@ -8,6 +8,7 @@ import { isBundled, ownFile, packageOf } from './own-file';
 export const PEERS = {
   '@azure/identity': '4.0',
   '@azure/keyvault-secrets': '4.8',
+  '@grpc/grpc-js': '1.14',
   '@nestjs/common': '11',
   '@opentelemetry/api': '1.9',
   jose: '6',
@@ -149,9 +150,9 @@ export function installCommand(name: PeerName): string {
   return `npm install "${name}@>=${PEERS[name]}"`;
 }
 
-/** The option that takes the module: the name of the package without its scope, in camel case. */
+/** The option that takes the module: the name of the package without its scope and `-js`, in camel case. */
 function optionOf(name: PeerName): string {
-  return name.replace(/^@[^/]+\//, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return name.replace(/^@[^/]+\/|-js$/g, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function missing(name: PeerName): SecretsError {

@@ -27,6 +27,7 @@ const LAYERS = [
 
 /** Where a package may be imported. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@grpc/grpc-js': ['adapters'],
   '@nestjs/common': ['frameworks'],
   '#nestjs-common': ['frameworks'],
   '@opentelemetry/api': ['opentelemetry'],
@@ -85,7 +86,7 @@ describe('the files in src', () => {
 
   it('imports only types from optional packages', () => {
     const wrong = files.filter((file) =>
-      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
+      /^(import|export) (?!type )[^;]* from '(@grpc\/grpc-js|@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
         text(file),
       ),
     );

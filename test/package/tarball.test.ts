@@ -13,6 +13,7 @@ const ENTRIES = [
   'doctor',
   'express',
   'fastify',
+  'grpc',
   'hono',
   'http',
   'https',
@@ -44,7 +45,14 @@ let consumer: string;
 
 beforeAll(async () => {
   tarball = await packedTarball();
-  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', ...FRAMEWORKS];
+  const peers = [
+    'pg@^8',
+    '@types/pg@^8',
+    '@types/node@^20',
+    'undici@^7',
+    '@grpc/grpc-js@^1.14',
+    ...FRAMEWORKS,
+  ];
   consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 

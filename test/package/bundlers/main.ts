@@ -12,6 +12,7 @@ import { externalsOf, programs, sourceOf } from './programs';
 const PEERS = [
   'pg@^8',
   'undici@^7',
+  '@grpc/grpc-js@^1.14',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',
   'jose@^6',

@@ -1,5 +1,6 @@
 import { createServer } from 'node:tls';
 import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
+import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { createPool } from 'hot-secrets/pg';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -13,6 +14,9 @@ const makers: readonly [string, Loose][] = [
   ['createPool', createPool as Loose],
   ['createAgent', createAgent as Loose],
   ['createDispatcher', createDispatcher as Loose],
+  ['createServerCredentials', createServerCredentials as Loose],
+  ['createChannelCredentials', createChannelCredentials as Loose],
+  ['createCallCredentials', createCallCredentials as Loose],
   ['attachSecureContext', (...args) => (attachSecureContext as Loose)(createServer(), ...args)],
 ];
 
@@ -56,6 +60,8 @@ describe('client settings among the options', () => {
     ['idleTimeoutMillis', createPool as Loose],
     ['keepAlive', createAgent as Loose],
     ['connections', createDispatcher as Loose],
+    ['ca', createServerCredentials as Loose],
+    ['cert', createChannelCredentials as Loose],
   ])('refuses %s as an option and says that it belongs in the recipe', async (setting, make) => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user') });
