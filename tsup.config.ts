@@ -14,6 +14,7 @@ const entry = {
   redis: 'src/adapters/redis/index.ts',
   ioredis: 'src/adapters/ioredis/index.ts',
   keyring: 'src/adapters/keyring/index.ts',
+  grpc: 'src/adapters/grpc/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
   tokens: 'src/sources/tokens/index.ts',
   http: 'src/http/index.ts',

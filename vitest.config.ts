@@ -16,7 +16,10 @@ const packed = ['test/package/{tarball,peers,examples}.test.ts'];
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^hot-secrets\/(pg|mysql2|redis|ioredis|tls|https|undici|keyring)$/, replacement: source('adapters/$1/index.ts') },
+      {
+        find: /^hot-secrets\/(pg|mysql2|redis|ioredis|tls|https|undici|keyring|grpc)$/,
+        replacement: source('adapters/$1/index.ts'),
+      },
       { find: /^hot-secrets\/(key-vault|tokens)$/, replacement: source('sources/$1/index.ts') },
       { find: /^hot-secrets\/(express|fastify|koa|hono)$/, replacement: source('frameworks/$1.ts') },
       { find: /^hot-secrets\/nestjs$/, replacement: source('frameworks/nestjs/index.ts') },

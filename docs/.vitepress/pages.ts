@@ -21,6 +21,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     'tls-servers': 'TLS servers',
     'https-clients': 'HTTPS clients',
     undici: 'fetch and undici',
+    grpc: 'gRPC',
     websockets: 'WebSockets',
     rotating: 'Any other client',
   },

@@ -9,6 +9,7 @@ export const PEERS = {
   '@aws-sdk/rds-signer': '3.400',
   '@azure/identity': '4.0',
   '@azure/keyvault-secrets': '4.8',
+  '@grpc/grpc-js': '1.14',
   '@nestjs/common': '11',
   '@opentelemetry/api': '1.9',
   ioredis: '5.4',
@@ -153,9 +154,9 @@ export function installCommand(name: PeerName): string {
   return `npm install "${name}@>=${PEERS[name]}"`;
 }
 
-/** The option that takes the module: the name of the package without its scope, in camel case. */
+/** The option that takes the module: the name of the package without its scope and `-js`, in camel case. */
 function optionOf(name: PeerName): string {
-  return name.replace(/^@[^/]+\//, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return name.replace(/^@[^/]+\/|-js$/g, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function missing(name: PeerName): SecretsError {

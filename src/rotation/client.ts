@@ -93,6 +93,17 @@ export function clientOptions<D extends Readonly<Record<string, Option<unknown>>
   own: D,
   inRecipe: readonly string[] = [],
 ) {
+  return undrainedOptions(where, options, name, { drainTimeoutMs: ms(3_600_000), ...own }, inRecipe);
+}
+
+/** As `clientOptions`, for a client whose connections the library keeps to itself, so that nothing can drain them. */
+export function undrainedOptions<D extends Readonly<Record<string, Option<unknown>>>>(
+  where: string,
+  options: unknown,
+  name: string,
+  own: D,
+  inRecipe: readonly string[] = [],
+) {
   const misplaced = typeof options === 'object' ? Object.keys(options ?? {}) : [];
   const setting = misplaced.find((option) => inRecipe.includes(option));
   if (setting !== undefined) {
@@ -102,7 +113,6 @@ export function clientOptions<D extends Readonly<Record<string, Option<unknown>>
   }
   return readOptions(where, options, {
     name: text(name),
-    drainTimeoutMs: ms(3_600_000),
     retryBaseMs: ms(1_000),
     retryMaxMs: ms(30_000),
     ...own,
@@ -215,12 +225,14 @@ export class RotatingClient<V, Options extends object, State> {
     return Object.defineProperty(client, 'rotation', { value }) as never;
   }
 
-  /** The public part of a rotation: generation, count of stale connections, events. */
+  /** The public part of a rotation: generation, count of stale connections if anything counts them, events. */
   face<More extends object>(more: More): ClientRotation & More {
+    const counts = (this.#work?.connections ?? this.#work?.openCount) !== undefined;
+    const stale = () => (counts ? { staleCount: this.connections.stale } : {});
     const shown = () => {
       const own = Object.entries(more).filter(([, value]) => typeof value !== 'function');
-      const { name, generation, connections } = this;
-      return { name, generation, staleCount: connections.stale, ...Object.fromEntries(own) };
+      const { name, generation } = this;
+      return { name, generation, ...stale(), ...Object.fromEntries(own) };
     };
     return Object.defineProperties(listenableOf(this.events), {
       ...Object.getOwnPropertyDescriptors(more),
@@ -229,7 +241,7 @@ export class RotatingClient<V, Options extends object, State> {
           `Rotation ${builtin('util').inspect(shown(), options)}`,
       },
       generation: { enumerable: true, get: () => this.generation },
-      staleCount: { enumerable: true, get: () => this.connections.stale },
+      ...(counts ? { staleCount: { enumerable: true, get: () => this.connections.stale } } : {}),
     }) as unknown as ClientRotation & More;
   }
 

@@ -27,6 +27,7 @@ const LAYERS = [
 
 /** Where a package may be imported. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@grpc/grpc-js': ['adapters'],
   '@nestjs/common': ['frameworks'],
   '#nestjs-common': ['frameworks'],
   '@opentelemetry/api': ['opentelemetry'],
@@ -89,7 +90,7 @@ describe('the files in src', () => {
 
   it('imports only types from optional packages', () => {
     const wrong = files.filter((file) =>
-      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|ioredis|koa|mysql2(\/promise)?|pg|redis|undici)'/m.test(
+      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|ioredis|koa|mysql2(\/promise)?|pg|redis|undici|@grpc\/grpc-js)'/m.test(
         text(file),
       ),
     );

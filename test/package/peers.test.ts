@@ -15,6 +15,7 @@ const OLDER = {
   '@nestjs/common': '^10.4.0',
   express: '~4.17.3',
   fastify: '^4.28.0',
+  '@grpc/grpc-js': '~1.9.0',
   jose: '^4.15.0',
   pg: '~8.10.0',
   undici: '^5.28.0',
@@ -62,6 +63,7 @@ const USES = {
   undici: `const { createDispatcher } = await load('hot-secrets/undici'); createDispatcher(store, () => ({}));`,
   redis: `const { createClient } = await load('hot-secrets/redis'); createClient(store, () => ({}));`,
   ioredis: `const { createRedis } = await load('hot-secrets/ioredis'); createRedis(store, () => ({}));`,
+  '@grpc/grpc-js': `const { createServerCredentials } = await load('hot-secrets/grpc'); createServerCredentials(store, () => ({}));`,
   jose: `const { bearerToken } = await load('hot-secrets/http');
     bearerToken({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47', audience: 'x' });`,
   '@opentelemetry/api': `const { instrumentSecrets } = await load('hot-secrets/opentelemetry'); instrumentSecrets(store);`,

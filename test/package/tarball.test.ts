@@ -13,6 +13,7 @@ const ENTRIES = [
   'doctor',
   'express',
   'fastify',
+  'grpc',
   'hono',
   'http',
   'https',
@@ -54,6 +55,7 @@ beforeAll(async () => {
     'undici@^7',
     'redis@^6',
     'ioredis@^6',
+    '@grpc/grpc-js@^1.14',
     ...FRAMEWORKS,
   ];
   consumer = await installedConsumer(tarball, peers);

@@ -14,6 +14,7 @@ const PEERS = [
   'undici@^7',
   'redis@^6',
   'ioredis@^6',
+  '@grpc/grpc-js@^1.14',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',
   'jose@^6',

@@ -89,6 +89,19 @@ export const programs: Readonly<Record<string, Program>> = {
   redis.disconnect();
   if (passed) await missing(() => entry.createRedis(store, recipe), 'ioredis');`,
   },
+  grpc: {
+    imports: `import * as grpc from '@grpc/grpc-js';`,
+    peers: ['@grpc/grpc-js'],
+    body: `
+  const modules = passed ? { grpc } : {};
+  const server = new grpc.Server();
+  const credentials = entry.createServerCredentials(store, (s) => s.reveal('web'), modules);
+  await within(new Promise((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', credentials, (error) => (error ? reject(error) : resolve()))));
+  server.forceShutdown();
+  entry.createCallCredentials(store, (s) => s.reveal('token'), modules);
+  if (passed) await missing(() => entry.createChannelCredentials(store, (s) => s.reveal('web')), 'grpc');`,
+  },
   'key-vault': {
     imports: `import * as testing from 'hot-secrets/testing'; import * as identity from '@azure/identity';
 import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose from 'jose'; import nodeForge from 'node-forge';`,

@@ -39,6 +39,7 @@ const entries = [
   'opentelemetry',
   'doctor',
   'keyring',
+  'grpc',
 ];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();

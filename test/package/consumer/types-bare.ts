@@ -1,5 +1,6 @@
 // A project with `skipLibCheck` and without the types of the peers: nothing that it gets may be `any`.
 import { memory, SecretStore } from 'hot-secrets';
+import { createServerCredentials } from 'hot-secrets/grpc';
 import { type BasicPoolClient, createPool, type HotPool } from 'hot-secrets/pg';
 import { createDispatcher } from 'hot-secrets/undici';
 
@@ -27,6 +28,8 @@ export async function bare(): Promise<HotPool> {
   const counts: number = pool.totalCount + pool.idleCount + pool.waitingCount + pool.rotation.staleCount;
   // @ts-expect-error The package is not installed, and so are its types.
   createDispatcher(secrets, (s) => ({ headers: s.reveal('user') })).dispatch;
+  // @ts-expect-error So it is here.
+  createServerCredentials(secrets, (s) => ({ cert: s.reveal('user') }))._isSecure();
   await pool.end();
   return [id, at, counts].length > 0 ? pool : pool;
 }

@@ -3,6 +3,7 @@ import { memory, rotating, SecretStore, secret } from 'hot-secrets';
 import { type Diagnosis, diagnose, renderText } from 'hot-secrets/doctor';
 import { secretsMiddleware as ofExpress, type SecretsMiddleware } from 'hot-secrets/express';
 import { type HotSecretsPlugin, hotSecrets } from 'hot-secrets/fastify';
+import { createServerCredentials, type HotServerCredentials } from 'hot-secrets/grpc';
 import { secretsMiddleware as ofHono, type SecretsVariables } from 'hot-secrets/hono';
 import { basicAuth, type HttpHandler, statusHandler } from 'hot-secrets/http';
 import { createAgent, type HotAgent } from 'hot-secrets/https';
@@ -51,6 +52,7 @@ export async function entries(): Promise<readonly unknown[]> {
     false as IsAny<HotClient>,
     false as IsAny<HotRedis>,
     false as IsAny<HotDispatcher>,
+    false as IsAny<HotServerCredentials>,
     false as IsAny<typeof module>,
     false as IsAny<typeof koa>,
     false as IsAny<typeof hono>,
@@ -60,6 +62,7 @@ export async function entries(): Promise<readonly unknown[]> {
   ];
   // @ts-expect-error It reads a name that this store does not have.
   login(await SecretStore.open({ secrets: { key: 'key' } }));
+  createServerCredentials(secrets, (s) => s.reveal('web')).rotation.generation.toFixed();
   attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
   return [
     login(secrets),

@@ -1,5 +1,6 @@
 import { createServer } from 'node:tls';
 import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
+import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
@@ -18,6 +19,9 @@ const makers: readonly [string, Loose][] = [
   ['createClient', createClient as Loose],
   ['credentialsProvider', credentialsProvider as Loose],
   ['createRedis', createRedis as Loose],
+  ['createServerCredentials', createServerCredentials as Loose],
+  ['createChannelCredentials', createChannelCredentials as Loose],
+  ['createCallCredentials', createCallCredentials as Loose],
   ['attachSecureContext', (...args) => (attachSecureContext as Loose)(createServer(), ...args)],
 ];
 
@@ -63,6 +67,8 @@ describe('client settings among the options', () => {
     ['connections', createDispatcher as Loose],
     ['url', createClient as Loose],
     ['host', createRedis as Loose],
+    ['ca', createServerCredentials as Loose],
+    ['cert', createChannelCredentials as Loose],
   ])('refuses %s as an option and says that it belongs in the recipe', async (setting, make) => {
     const { secrets } = await harness();
     const recipe = (s: SecretStore) => ({ user: s.reveal('user') });
