@@ -21,6 +21,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     'https-clients': 'HTTPS clients',
     undici: 'fetch and undici',
     websockets: 'WebSockets',
+    clients: 'Each client: what to write',
     rotating: 'Any other client',
   },
   Operations: {
