@@ -23,6 +23,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     undici: 'fetch and undici',
     grpc: 'gRPC',
     websockets: 'WebSockets',
+    clients: 'Each client: what to write',
     rotating: 'Any other client',
   },
   Operations: {
