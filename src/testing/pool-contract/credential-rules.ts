@@ -11,7 +11,7 @@ export const CREDENTIAL_RULES: readonly PoolRule[] = [
       const pool = await stage.pool();
       const load = stage.load(CALLERS, () => pool.query(QUERY_MS));
       await load.more(100);
-      for (const round of [1, 2, 3, 4]) {
+      for (const round of [1, 2, 3]) {
         const before = proxy.opened;
         const [next, old] = round % 2 === 0 ? users : ([users[1], users[0]] as const);
         await swap(pool, next);

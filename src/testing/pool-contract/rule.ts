@@ -1,5 +1,4 @@
-import type { PoolAbility } from './harness';
-import { ACCOUNTS } from './harness';
+import { ACCOUNTS, type PoolAbility, type PoolUnderTest } from './harness';
 import type { PoolStage } from './stage';
 
 /** One rule that a pool keeps. */
@@ -14,24 +13,38 @@ export const MAX = 6;
 export const CALLERS = 12;
 /** The refused logins that one outdated credential may cost. Servers lock accounts by counting them. */
 export const MAX_REFUSED = 10;
-export const QUERY_MS = 3;
+export const QUERY_MS = 8;
 
-/** A pause of a transfer, which lasts until `resume`. */
-export function pauseOf() {
-  let reach = () => {};
+/** A transfer that is paused in its middle. */
+export interface PausedTransfer {
+  /** Lets it continue. Resolves with `committed`, or with the message of its error. */
+  resume(): Promise<string>;
+}
+
+/** Starts a transfer from account 0 to account 1. Resolves when it has reached its middle. */
+export async function pausedTransfer(pool: Pick<PoolUnderTest, 'transfer'>): Promise<PausedTransfer> {
   let resume = () => {};
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
   const over = new Promise<void>((resolve) => {
     resume = resolve;
   });
-  return {
-    reached,
-    resume,
-    wait: () => {
-      reach();
+  let outcome: Promise<string> | undefined;
+  await new Promise<void>((resolve, reject) => {
+    const pause = () => {
+      resolve();
       return over;
+    };
+    outcome = pool.transfer(0, 1, pause).then(
+      () => 'committed',
+      (error: Error) => {
+        reject(error);
+        return error.message;
+      },
+    );
+  });
+  return {
+    resume() {
+      resume();
+      return outcome as Promise<string>;
     },
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { realNow } from '../../internal/real-time';
+import { bounded } from '../../internal/time';
 import { memory } from '../../sources/memory';
 import { SecretStore } from '../../store/open';
 import { until } from '../source-harness';
@@ -48,8 +49,11 @@ export interface PoolStage {
   gone(user: string, ids?: readonly string[]): Promise<void>;
   /** Makes calls in parallel loops until `stop`. Records failures and continues. */
   load(workers: number, call: () => Promise<unknown>): Load;
-  /** Ends a pool. */
-  ended(pool: StagePool): { readonly done: boolean };
+  /** Ends a pool, twice. Resolves when it has ended; rejects if it does not in time. */
+  end(pool: StagePool): Promise<void>;
+  /** Stops the server until `start`, or until the end of the case. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
   until(condition: () => boolean | Promise<boolean>, what: string): Promise<void>;
 }
 
@@ -81,6 +85,7 @@ export async function withStage(
   const proxy = await startLoginProxy({ host, port });
   const pools: StagePool[] = [];
   let changes = 0;
+  let down = false;
 
   const stage: PoolStage = {
     server,
@@ -138,16 +143,14 @@ export async function withStage(
       }, `the end of the old sessions of ${user}`);
     },
     load: startLoad,
-    ended(pool) {
-      let done = false;
-      void Promise.all([pool.end(), pool.end()]).then(() => {
-        done = true;
-      });
-      return {
-        get done() {
-          return done;
-        },
-      };
+    end: (pool) => inTime(Promise.all([pool.end(), pool.end()]), 'end()'),
+    async stop() {
+      down = true;
+      await server.stop();
+    },
+    async start() {
+      await server.start();
+      down = false;
     },
     until: (condition, what) => until(condition, BOUND_MS, what),
   };
@@ -158,12 +161,21 @@ export async function withStage(
     proxy.release();
     proxy.refuses = false;
     proxy.delayMs = 0;
+    if (down) await server.start();
     // A pool that does not end must not hide what the case has found.
-    await Promise.race([Promise.allSettled(pools.map((pool) => pool.end())), sleep(BOUND_MS / 3)]);
+    await inTime(Promise.allSettled(pools.map((pool) => pool.end())), 'end()').catch(() => {});
     await store.close();
     await proxy.close();
     await server.cleanup?.();
   }
+}
+
+async function inTime(promise: Promise<unknown>, what: string): Promise<void> {
+  await bounded(
+    promise,
+    BOUND_MS,
+    () => new assert.AssertionError({ message: `${what} took over ${BOUND_MS} ms` }),
+  );
 }
 
 function startLoad(workers: number, call: () => Promise<unknown>): Load {

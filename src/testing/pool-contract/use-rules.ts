@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { realNow } from '../../internal/real-time';
 import { ACCOUNTS } from './harness';
-import { balancesOf, CALLERS, type PoolRule, pauseOf, QUERY_MS } from './rule';
+import { balancesOf, CALLERS, type PoolRule, pausedTransfer, QUERY_MS } from './rule';
 import { assertServed } from './stage';
 
 /** Rotations during transactions, and the end of a pool during a rotation. */
@@ -13,13 +13,10 @@ export const USE_RULES: readonly PoolRule[] = [
     async check({ server, users: [old, next], until, swap, gone, ...stage }) {
       const pool = await stage.pool();
       const load = stage.load(CALLERS, () => pool.query(QUERY_MS));
-      const paused = pauseOf();
-      const transfer = pool.transfer(0, 1, paused.wait);
-      await paused.reached;
+      const transfer = await pausedTransfer(pool);
       await swap(pool, next);
       await until(async () => (await server.sessions(old)).length === 1, 'the end of all other sessions');
-      paused.resume();
-      await transfer;
+      assert.equal(await transfer.resume(), 'committed');
       await gone(old);
       assertServed(await load.stop());
       assert.deepEqual(await server.balances(), balancesOf({ 0: -1, 1: 1 }));
@@ -75,17 +72,11 @@ export const USE_RULES: readonly PoolRule[] = [
         },
       });
       const load = stage.load(2, () => pool.query(QUERY_MS));
-      const paused = pauseOf();
-      const transfer = pool.transfer(0, 1, paused.wait).then(
-        () => 'committed',
-        () => 'failed',
-      );
-      await paused.reached;
+      const transfer = await pausedTransfer(pool);
       await swap(pool, next);
       await gone(old);
       const openMs = realNow() - swappedAt;
-      paused.resume();
-      assert.equal(await transfer, 'failed');
+      assert.notEqual(await transfer.resume(), 'committed');
       await load.more(20);
       assertServed(await load.stop());
       // Timers may fire a millisecond early.
@@ -98,9 +89,7 @@ export const USE_RULES: readonly PoolRule[] = [
     needs: ['transfer'],
     async check({ server, proxy, users: [old, next], until, rotate, ...stage }) {
       const pool = await stage.pool({ max: 2 });
-      const paused = pauseOf();
-      const transfer = pool.transfer(0, 1, paused.wait);
-      await paused.reached;
+      const transfer = await pausedTransfer(pool);
       await pool.query(0);
       proxy.hold();
       rotate(next);
@@ -110,12 +99,15 @@ export const USE_RULES: readonly PoolRule[] = [
         if (queued-- > 0) await pool.query(20);
         else await sleep(10);
       });
-      const ended = stage.ended(pool);
+      let ended = false;
+      const ending = stage.end(pool).finally(() => {
+        ended = true;
+      });
+      ending.catch(() => {});
       assertServed(await load.stop());
-      assert.equal(ended.done, false, 'end() waits for the transaction');
-      paused.resume();
-      await transfer;
-      await until(() => ended.done, 'end()');
+      assert.equal(ended, false, 'end() waits for the transaction');
+      assert.equal(await transfer.resume(), 'committed');
+      await ending;
       await until(() => proxy.held === 0, 'the end of the test login');
       proxy.release();
       assert.deepEqual(await server.balances(), balancesOf({ 0: -1, 1: 1 }));
@@ -134,9 +126,8 @@ export const USE_RULES: readonly PoolRule[] = [
       await load.more(50);
       await swap(pool, next);
       const stopped = load.stop();
-      const ended = stage.ended(pool);
-      assertServed(await stopped);
-      await until(() => ended.done, 'end()');
+      const [result] = await Promise.all([stopped, stage.end(pool)]);
+      assertServed(result);
       for (const user of [old, next]) {
         await until(async () => (await server.sessions(user)).length === 0, 'the end of all sessions');
       }
