@@ -61,22 +61,28 @@ export const BAD_DAY_RULES: readonly PoolRule[] = [
   },
   {
     name: 'serves every call while no login succeeds after a swap',
-    async check({ proxy, users: [old, next], until, swap, gone, ...stage }) {
-      const pool = await stage.pool({
-        retireOverMs: 600,
-        onSwap: () => {
-          proxy.refuses = true;
-        },
-      });
-      const load = stage.load(CALLERS, () => pool.query(QUERY_MS));
-      await load.more(100);
-      await swap(pool, next);
-      const before = proxy.opened;
-      await until(() => proxy.opened > before, 'a login that fails');
-      await load.more(300);
-      proxy.refuses = false;
-      await gone(old);
-      assertServed(await load.stop());
+    async check({ proxy, users, until, swap, gone, ...stage }) {
+      // With all of its connections in use, and with room for more.
+      for (const max of [MAX, 2 * CALLERS]) {
+        const [old, next] = max === MAX ? users : ([users[1], users[0]] as const);
+        const pool = await stage.pool({
+          max,
+          retireOverMs: 600,
+          onSwap: () => {
+            proxy.refuses = true;
+          },
+        });
+        const load = stage.load(CALLERS, () => pool.query(QUERY_MS));
+        await load.more(100);
+        await swap(pool, next);
+        const before = proxy.opened;
+        await until(() => proxy.opened > before, 'a login that fails');
+        await load.more(200);
+        proxy.refuses = false;
+        await gone(old);
+        assertServed(await load.stop());
+        await stage.end(pool);
+      }
     },
   },
   {
@@ -129,7 +135,8 @@ export const BAD_DAY_RULES: readonly PoolRule[] = [
       await stage.stop();
       const before = proxy.opened;
       rotate(next);
-      await until(() => proxy.opened > before && proxy.ended === proxy.opened, 'a login that fails');
+      const tried = () => proxy.opened > before && proxy.ended === proxy.opened;
+      await until(() => tried() || pool.swaps > 0, 'a login that fails');
       assert.equal(pool.swaps, 0);
       await stage.start();
       await until(() => pool.swaps === 1, 'the swap');

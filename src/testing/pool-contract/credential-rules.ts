@@ -55,11 +55,7 @@ export const CREDENTIAL_RULES: readonly PoolRule[] = [
       const pool = await stage.pool({ max: 20 });
       await changePassword(user);
       const before = proxy.ended;
-      let left = 50;
-      const load = stage.load(50, async () => {
-        if (left-- > 0) await pool.query(QUERY_MS);
-        else await sleep(10);
-      });
+      const load = stage.load(50, () => pool.query(QUERY_MS));
       await until(() => proxy.ended > before, 'a refused login');
       const refused = proxy.ended - before;
       rotate(user);

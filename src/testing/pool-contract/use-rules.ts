@@ -71,12 +71,12 @@ export const USE_RULES: readonly PoolRule[] = [
           swappedAt = realNow();
         },
       });
-      const load = stage.load(2, () => pool.query(QUERY_MS));
       const transfer = await pausedTransfer(pool);
       await swap(pool, next);
       await gone(old);
       const openMs = realNow() - swappedAt;
       assert.notEqual(await transfer.resume(), 'committed');
+      const load = stage.load(2, () => pool.query(QUERY_MS));
       await load.more(20);
       assertServed(await load.stop());
       // Timers may fire a millisecond early.
@@ -94,11 +94,7 @@ export const USE_RULES: readonly PoolRule[] = [
       proxy.hold();
       rotate(next);
       await until(() => proxy.held > 0, 'a test login');
-      let queued = 8;
-      const load = stage.load(8, async () => {
-        if (queued-- > 0) await pool.query(20);
-        else await sleep(10);
-      });
+      const load = stage.load(8, () => pool.query(20));
       let ended = false;
       const ending = stage.end(pool).finally(() => {
         ended = true;
