@@ -6,6 +6,7 @@ import { defineConfig, type Options } from 'tsup';
 const entry = {
   index: 'src/index.ts',
   pg: 'src/adapters/pg/index.ts',
+  mysql2: 'src/adapters/mysql2/index.ts',
   tls: 'src/adapters/tls/index.ts',
   https: 'src/adapters/https/index.ts',
   undici: 'src/adapters/undici/index.ts',

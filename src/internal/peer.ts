@@ -11,6 +11,7 @@ export const PEERS = {
   '@nestjs/common': '11',
   '@opentelemetry/api': '1.9',
   jose: '6',
+  mysql2: '3.0',
   'node-forge': '1.3.2',
   pg: '8.11',
   undici: '6.19',

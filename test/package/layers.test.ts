@@ -36,6 +36,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ['frameworks'],
   jose: ['internal'],
   koa: ['frameworks'],
+  mysql2: ['adapters'],
+  'mysql2/promise': ['adapters'],
   pg: ['adapters'],
   undici: ['adapters'],
   yaml: ['doctor'],
@@ -85,7 +87,7 @@ describe('the files in src', () => {
 
   it('imports only types from optional packages', () => {
     const wrong = files.filter((file) =>
-      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
+      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|koa|mysql2(\/promise)?|pg|undici)'/m.test(
         text(file),
       ),
     );

@@ -1,6 +1,15 @@
-import type { PendingItem, PoolInternals } from './pg-internals';
+/** The callers in the queue of a pool. */
+export interface Callers<Caller extends object> {
+  /** Returns those that wait, the first one first. */
+  waiting(): readonly Caller[];
+  /** Fails the call of one of them. */
+  reject(caller: Caller, error: Error): void;
+  /** Tells whether the pool has a connection that could serve them. */
+  hasConnection(): boolean;
+}
 
-interface GateOptions {
+interface GateOptions<Caller extends object> {
+  readonly callers: Callers<Caller>;
   /** How long each caller waits. */
   readonly waitMs: () => number;
   /** Tries the current credential again. Resolves with true if the server accepts it. */
@@ -16,17 +25,15 @@ const MAX_PROBE_MS = 15_000;
  * Closed while the server refuses the current credential. Meanwhile the only login is a probe with backoff;
  * callers stay in the pool's own queue for at most `waitMs` each, and open connections still serve them.
  */
-export class CredentialGate {
-  readonly #pool: Pick<PoolInternals, '_pendingQueue' | '_clients'>;
-  readonly #options: GateOptions;
-  readonly #waitingSince = new WeakMap<PendingItem, number>();
+export class CredentialGate<Caller extends object> {
+  readonly #options: GateOptions<Caller>;
+  readonly #waitingSince = new WeakMap<Caller, number>();
   #closedAt: number | undefined;
   #error: Error | undefined;
   #sweep: NodeJS.Timeout | undefined;
   #probe: NodeJS.Timeout | undefined;
 
-  constructor(pool: Pick<PoolInternals, '_pendingQueue' | '_clients'>, options: GateOptions) {
-    this.#pool = pool;
+  constructor(options: GateOptions<Caller>) {
     this.#options = options;
   }
 
@@ -67,23 +74,20 @@ export class CredentialGate {
 
   #expire(): void {
     const now = performance.now();
-    const waitMs = this.#options.waitMs();
-    const queue = this.#pool._pendingQueue;
-    if (queue.length > 0) this.#sweep?.ref();
+    const { callers, waitMs: limit } = this.#options;
+    const waitMs = limit();
+    const waiting = callers.waiting();
+    if (waiting.length > 0) this.#sweep?.ref();
     else this.#sweep?.unref();
     const lasting = now - (this.#closedAt ?? now) > waitMs;
-    for (const item of [...queue]) {
-      const since = this.#waitingSince.get(item) ?? now;
-      this.#waitingSince.set(item, since);
+    for (const caller of [...waiting]) {
+      const since = this.#waitingSince.get(caller) ?? now;
+      this.#waitingSince.set(caller, since);
       // Waiting again would not help after a long refusal without an open connection that could serve.
-      const hopeless = lasting && this.#pool._clients.length === 0;
+      const hopeless = lasting && !callers.hasConnection();
       if (!hopeless && now - since < waitMs) continue;
-      // The callback before this one may have ended the pool.
-      const place = queue.indexOf(item);
-      if (place < 0) continue;
-      queue.splice(place, 1);
-      item.timedOut = true;
-      item.callback(this.#error, undefined, () => {});
+      // The call that failed before this one may have ended the pool.
+      if (callers.waiting().includes(caller)) callers.reject(caller, this.#error as Error);
     }
   }
 

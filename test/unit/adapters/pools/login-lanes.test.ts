@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { LoginLanes } from '../../../../src/adapters/pg/login-lanes';
+import { LoginLanes } from '../../../../src/adapters/pools/login-lanes';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -8,9 +8,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function lanes() {
+function lanes(validMs?: number) {
   const opened = vi.fn();
-  const all = new LoginLanes(opened);
+  const all = new LoginLanes(opened, validMs);
   const fill = () => {
     const logins = [];
     while (!all.full && logins.length < 50) logins.push(all.enter());
@@ -50,5 +50,18 @@ describe('the lanes of logins', () => {
     first?.('refused');
     first?.('refused');
     expect(all.full).toBe(true);
+  });
+
+  it('sends a login alone again when the last answer is too old, and then all others', () => {
+    const { fill } = lanes(1000);
+    fill()[0]?.('accepted');
+    expect(fill()).toHaveLength(50);
+    const fresh = lanes(1000);
+    fresh.all.open();
+    vi.advanceTimersByTime(1001);
+    const [next, ...others] = fresh.fill();
+    expect(others).toEqual([]);
+    next?.('accepted');
+    expect(fresh.fill()).toHaveLength(50);
   });
 });

@@ -1,15 +1,18 @@
-import type { Pool } from 'pg';
-import type { Credential } from './credential';
-import type { StampedClient } from './stamped-client';
+import type { PooledConnection } from './paced-retirement';
 
 /** Durations are milliseconds. */
 export interface PoolSettings {
   readonly name: string;
   readonly retireOverMs: number;
   readonly authFailureWaitMs: number;
-  readonly listenDrainTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly verifyTimeoutMs: number;
+}
+
+/** Everything that a login needs, from one generation. */
+export interface PoolCredential {
+  /** Unique even within one generation, because the end of a grace window makes another credential. */
+  readonly id: number;
 }
 
 /** The events of the pool that its rotation hears. */
@@ -25,15 +28,13 @@ export interface PoolEvents {
 }
 
 /** The pool's side of a rotation. */
-export interface RotatingPool extends Pool {
+export interface RotatedPool<K extends PoolCredential, C extends PooledConnection> {
   /** Makes new connections log in with this credential, and retires the others. */
-  swap(credential: Credential): void;
+  swap(credential: K): void;
   /** The open connections with another credential than the current one. */
-  stale(): StampedClient[];
-  /** Resolves when no connection of a credential remains, except those that hold a LISTEN. */
-  drained(credential: Credential, signal: AbortSignal): Promise<void>;
+  stale(): C[];
+  /** Resolves when no connection of a credential remains. */
+  drained(credential: K, signal: AbortSignal): Promise<void>;
   /** Gives the place of a connection to a login outside of the pool, for a server at its limit: see `PacedRetirement`. */
   makeRoom(signal: AbortSignal): Promise<(() => void) | undefined>;
-  /** Closes the remaining connections of a credential, in use or not. */
-  force(credential: Credential, which: 'listening' | 'others'): void;
 }
