@@ -43,6 +43,9 @@ const loadedLater = [
   'src/doctor/manifests/check-manifests.ts',
 ];
 
+/** Cuts the emulator in two for the same reason as the main entry: see `mainParts`. */
+const EMULATOR_PART = 'src/testing/key-vault-emulator/tokens.ts';
+
 const absolute = (files: readonly string[]) => files.map((file) => resolve(file));
 
 /**
@@ -53,7 +56,7 @@ const absolute = (files: readonly string[]) => files.map((file) => resolve(file)
 function fewMainFiles(parts: readonly (readonly string[])[]): NonNullable<Options['esbuildPlugins']>[number] {
   const imports = new Map<string, readonly string[]>();
   const main = absolute([entry.index]);
-  for (const file of absolute([...Object.values(entry), ...loadedLater])) imports.set(file, main);
+  for (const file of absolute([...Object.values(entry), ...loadedLater, EMULATOR_PART])) imports.set(file, main);
   imports.set(resolve(entry.index), []);
   for (const [index, part] of parts.slice(0, -1).entries()) {
     imports.set(part.at(-1) as string, parts.slice(0, index + 1).flat());
@@ -125,9 +128,8 @@ export default defineConfig(async () => {
   await rm('dist', { recursive: true, force: true });
   const parts = await mainParts(entry.index);
   // The last part is the main entry itself.
-  const cuts = Object.fromEntries(
-    parts.slice(0, -1).map((part, index) => [`part-${index}`, part.at(-1) as string]),
-  );
+  const lasts = parts.slice(0, -1).map((part) => part.at(-1) as string);
+  const cuts = Object.fromEntries([...lasts, EMULATOR_PART].map((file, index) => [`part-${index}`, file]));
   const javascript: Options = {
     ...common,
     entry: { ...entry, ...cuts },
