@@ -84,7 +84,7 @@ describe('entraToken', () => {
     ['null', async () => null, 'IDENTITY_FAILED'],
     [
       'an error with a value in its message',
-      async () => Promise.reject(new Error(MARKER)),
+      (): Promise<never> => Promise.reject(new Error(MARKER)),
       'IDENTITY_FAILED',
     ],
     ['no token', async () => ({ token: '', expiresOnTimestamp: Date.now() + HOUR_MS }), 'TOKEN_INVALID'],

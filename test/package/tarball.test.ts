@@ -23,6 +23,7 @@ const ENTRIES = [
   'pg',
   'testing',
   'tls',
+  'tokens',
   'undici',
 ];
 /** What the types of the framework entries refer to. */

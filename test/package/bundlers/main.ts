@@ -14,6 +14,7 @@ const PEERS = [
   'undici@^7',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',
+  '@aws-sdk/rds-signer@^3',
   'jose@^6',
   'node-forge@^1',
   '@opentelemetry/api@^1',
