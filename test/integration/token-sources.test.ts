@@ -81,7 +81,7 @@ describe('entraToken', () => {
   });
 
   it.each([
-    ['null', async () => null, 'IDENTITY_FAILED'],
+    ['null', (): Promise<null> => Promise.resolve(null), 'IDENTITY_FAILED'],
     [
       'an error with a value in its message',
       (): Promise<never> => Promise.reject(new Error(MARKER)),
