@@ -12,6 +12,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     sources: 'Sources',
     values: 'Values',
     'key-vault': 'Azure Key Vault',
+    tokens: 'Tokens as passwords',
     certificates: 'Certificates',
     triggers: 'Triggers',
   },

@@ -9,8 +9,7 @@ export interface SecretAttributes {
   /** When the source created this version. */
   readonly createdOn?: Date;
   /**
-   * True for a token: it counts at a login, and what it opened stays open after `expiresOn`. Then `createPool` keeps its
-   * connections when the next one arrives.
+   * True for a token, which most servers check only at a login. `createPool` keeps its connections when the next one arrives.
    */
   readonly token?: boolean;
   /** Labels stored with the value, for example the user name that belongs to a password. */

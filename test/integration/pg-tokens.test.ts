@@ -71,18 +71,14 @@ it('keeps its connections when tokens rotate, and logs in with the newest one', 
   expect(secrets.health().status).toBe('ok');
 });
 
-it.each([
-  ['retires its connections for a user that rotates', undefined, 'user', false],
-  ['retires its connections for a user that rotates together with a token', undefined, 'both', false],
-  ['retires its connections for each token with retire: "always"', 'always', 'token', false],
-  ['keeps its connections whatever rotates with retire: "never"', 'never', 'user', true],
-] as const)('%s', async (_, retire, what, kept) => {
+/** Rotates, and returns the sessions before and after. */
+async function sessionsAround(what: 'user' | 'token' | 'both', retire: CreatePoolOptions['retire']) {
   const { users, pool, secrets } = await stage(600_000, { retire });
   const before = await sessionsOf(pool);
   const { generation } = pool.rotation;
   if (what === 'user') users.set({ 'db-user': 'other' });
   else {
-    // Hidden until the next refresh, which asks for a new token too: the first one is older than 30 s by then.
+    // A refresh replaces a token that is older than 30 s.
     const now = performance.now.bind(performance);
     performance.now = () => now() + 31_000;
     onTestFinished(() => {
@@ -91,11 +87,25 @@ it.each([
     if (what === 'both') users.set({ 'db-user': 'other' });
     await secrets.refresh();
   }
-  await waitFor(() => pool.rotation.generation > generation && pool.rotation.staleCount === 0, {
+  const { rotation } = pool;
+  await waitFor(() => rotation.generation > generation && rotation.staleCount === 0, {
     what: 'the rotation',
   });
   const after = await sessionsOf(pool);
-  expect(after.filter((pid) => before.includes(pid))).toEqual(kept ? before : []);
+  return { before, kept: after.filter((pid) => before.includes(pid)) };
+}
+
+it.each([
+  ['a user that rotates', 'user', undefined],
+  ['a user that rotates together with a token', 'both', undefined],
+  ['each token with retire: "always"', 'token', 'always'],
+] as const)('retires its connections for %s', async (_, what, retire) => {
+  expect((await sessionsAround(what, retire)).kept).toEqual([]);
+});
+
+it('keeps its connections whatever rotates with retire: "never"', async () => {
+  const { before, kept } = await sessionsAround('user', 'never');
+  expect(kept).toEqual(before);
 });
 
 it('fails no query while a token is valid, with an issuer that is down for half of the time', async () => {

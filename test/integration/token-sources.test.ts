@@ -81,10 +81,10 @@ describe('entraToken', () => {
   });
 
   it.each([
-    ['null', async () => null, 'IDENTITY_FAILED'],
+    ['null', (): Promise<null> => Promise.resolve(null), 'IDENTITY_FAILED'],
     [
       'an error with a value in its message',
-      async () => Promise.reject(new Error(MARKER)),
+      (): Promise<never> => Promise.reject(new Error(MARKER)),
       'IDENTITY_FAILED',
     ],
     ['no token', async () => ({ token: '', expiresOnTimestamp: Date.now() + HOUR_MS }), 'TOKEN_INVALID'],

@@ -69,6 +69,9 @@ const USES = {
   '@opentelemetry/api': `const { instrumentSecrets } = await load('hot-secrets/opentelemetry'); instrumentSecrets(store);`,
   '@azure/keyvault-secrets': `const { keyVault } = await load('hot-secrets/key-vault');
     await SecretStore.open({ secrets: { a: 'a' }, sources: [keyVault({ vaultUrl: 'https://x.vault.azure.net' })] });`,
+  '@aws-sdk/rds-signer': `const { rdsToken } = await load('hot-secrets/tokens');
+    const source = rdsToken('a', { hostname: 'db', port: 5432, username: 'app' });
+    await SecretStore.open({ secrets: { a: 'a' }, sources: [source] });`,
   '@nestjs/common': `await load('hot-secrets/nestjs');`,
 } as const;
 

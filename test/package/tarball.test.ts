@@ -27,6 +27,7 @@ const ENTRIES = [
   'redis',
   'testing',
   'tls',
+  'tokens',
   'undici',
 ];
 /** What the types of the framework entries refer to. */

@@ -13,6 +13,7 @@ export type RdsSignerModule = ModuleWith<'Signer'>;
 export interface RdsTokenOptions extends TokenOptions {
   /** The host of the instance, cluster or proxy, as the client connects to it. An alias of your own DNS does not work. */
   readonly hostname: string;
+  /** The port of the database, such as 5432 or 3306. */
   readonly port: number;
   /** The database user. PostgreSQL: granted `rds_iam`. MySQL: identified with `AWSAuthenticationPlugin`. */
   readonly username: string;

@@ -17,6 +17,7 @@ const PEERS = [
   '@grpc/grpc-js@^1.14',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',
+  '@aws-sdk/rds-signer@^3',
   'jose@^6',
   'node-forge@^1',
   '@opentelemetry/api@^1',

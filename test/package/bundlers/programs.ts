@@ -117,6 +117,18 @@ import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose fro
   }
   await emulator.close();`,
   },
+  tokens: {
+    imports: `import * as rdsSigner from '@aws-sdk/rds-signer';`,
+    peers: ['@aws-sdk/rds-signer'],
+    body: `
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+  const address = { hostname: 'db', port: 5432, username: 'app', region: 'eu-west-1', credentials };
+  const opening = (options) => SecretStore.open({ secrets: { token: 'token' }, sources: [entry.rdsToken('token', options)] });
+  const rds = await opening({ ...address, ...(passed ? { rdsSigner } : {}) });
+  equal(rds.reveal('token').startsWith('db:5432/?Action=connect'), true);
+  await rds.close();
+  if (passed) await missing(() => opening(address), 'rdsSigner');`,
+  },
   http: {
     imports: `import * as jose from 'jose';`,
     peers: ['jose'],

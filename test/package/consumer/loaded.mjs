@@ -40,6 +40,7 @@ const entries = [
   'doctor',
   'keyring',
   'grpc',
+  'tokens',
 ];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();

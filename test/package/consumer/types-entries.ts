@@ -16,6 +16,7 @@ import { createPool, type HotPool } from 'hot-secrets/pg';
 import { createClient, type HotClient } from 'hot-secrets/redis';
 import { createKeyVaultEmulator, createTestMount, sourceContract } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
+import { entraScopes, entraToken, rdsToken, token } from 'hot-secrets/tokens';
 import { createDispatcher, type HotDispatcher } from 'hot-secrets/undici';
 
 type IsAny<T> = symbol extends keyof T ? true : false;
@@ -31,6 +32,20 @@ export async function entries(): Promise<readonly unknown[]> {
     sources: [memory({ user: 'u', key: 'k' }), keyVault({ vaultUrl: 'https://shop.vault.azure.net' })],
     name: 'shop',
   });
+  const tokens = await SecretStore.open({
+    secrets: { a: 'a', b: 'b', c: 'c' },
+    sources: [
+      entraToken('a', { scope: entraScopes.postgresql }),
+      rdsToken('b', { hostname: 'db', port: 5432, username: 'app' }),
+      token('c', { fetch: () => ({ token: 'c', expiresInMs: 60_000 }) }),
+    ],
+  });
+  const password: string = tokens.reveal('a');
+  createPool(tokens, () => ({ password }), { retire: 'never' });
+  // @ts-expect-error Two ends.
+  token('c', { fetch: () => ({ token: 'c', expiresInMs: 60_000, expiresAt: new Date() }) });
+  // @ts-expect-error No end.
+  token('c', { fetch: () => ({ token: 'c' }) });
   const client = rotating(secrets, { build: (s) => ({ user: s.reveal('user') }) });
   const pool = createPool(secrets, (s) => ({ user: s.reveal('user') }));
   const agent = createAgent(secrets, (s) => s.reveal('web'));
