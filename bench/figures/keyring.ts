@@ -2,7 +2,10 @@ import { seededRandom } from '../../test/support/seeded-random';
 import { type FleetOutcome, type FleetSettings, runFleet } from '../fleet/key-fleet';
 import { atMost, type FigureOptions, type FigureResult } from '../support/result';
 
-const TOKENS = { full: 1_000_000, short: 60_000 };
+const TOKENS = {
+  full: { mounts: 1_000_000, vault: 100_000 },
+  short: { mounts: 60_000, vault: 20_000 },
+};
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 
@@ -19,11 +22,10 @@ const FLEET: Omit<FleetSettings, 'tokens' | 'isVault'> = {
 
 /** Counts the tokens that a replica of a simulated fleet refuses while its key rotates, with a keyring and without. */
 export async function keyringFigure({ size }: FigureOptions): Promise<FigureResult> {
-  const run = (isVault: boolean) =>
-    runFleet({ ...FLEET, tokens: TOKENS[size], isVault }, seededRandom(isVault ? 2 : 1));
+  const { mounts, vault } = TOKENS[size];
   const outcomes: Readonly<Record<string, FleetOutcome>> = {
-    mounts: await run(false),
-    vault: await run(true),
+    mounts: await runFleet({ ...FLEET, tokens: mounts, isVault: false }, seededRandom(1)),
+    vault: await runFleet({ ...FLEET, tokens: vault, isVault: true }, seededRandom(2)),
   };
   return {
     checks: Object.entries(outcomes).map(([source, { verified, refused }]) =>

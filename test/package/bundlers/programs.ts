@@ -65,6 +65,12 @@ export const programs: Readonly<Record<string, Program>> = {
   await dispatcher.close();
   if (passed) await missing(() => entry.createDispatcher(store, recipe), 'undici');`,
   },
+  keyring: {
+    body: `
+  const keys = entry.keyring(store, 'token');
+  const webhooks = entry.forWebhooks(keys);
+  equal(webhooks.verify('body', webhooks.sign('body')), true);`,
+  },
   'key-vault': {
     imports: `import * as testing from 'hot-secrets/testing'; import * as identity from '@azure/identity';
 import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose from 'jose'; import nodeForge from 'node-forge';`,
