@@ -22,6 +22,7 @@ export const figures = {
   generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,
   tokens: async () => (await import('./figures/tokens')).tokens,
+  keyring: async () => (await import('./figures/keyring')).keyringFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
 } satisfies Record<string, () => Promise<Figure>>;
 

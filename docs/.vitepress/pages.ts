@@ -23,6 +23,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     'https-clients': 'HTTPS clients',
     undici: 'fetch and undici',
     grpc: 'gRPC',
+    'signing-keys': 'Signing keys',
     websockets: 'WebSockets',
     clients: 'Each client: what to write',
     rotating: 'Any other client',

@@ -375,7 +375,7 @@ describe('a cookie', () => {
     }
   });
 
-  it('goes on with the old key when @fastify/cookie gets the list itself', async () => {
+  it('keeps signing with the old key when @fastify/cookie gets the list itself', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST });
     const list = [FIRST];

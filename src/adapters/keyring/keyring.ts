@@ -25,7 +25,7 @@ export interface KeyringOptions<Name extends string = string> {
    * is longer, the time after which its source is stale: 45 minutes for a Key Vault that is read every 15.
    */
   readonly signAfterMs?: number | undefined;
-  /** The lifetime of what the keys sign: of the longest token, cookie or session. Default: 86 400 000 (a day). */
+  /** The lifetime of the longest token, cookie or session. Default: 86 400 000 (a day). */
   readonly verifyForMs?: number | undefined;
   /** What tokens are signed with, if not `HS256`, `RS256` or the algorithm of the curve. */
   readonly algorithm?: KeyAlgorithm | undefined;

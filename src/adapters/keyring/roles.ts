@@ -55,7 +55,7 @@ export function knownKeys(
   { signAfterMs, verifyForMs }: Periods,
   now: number,
 ): KnownKey[] {
-  const goesOnForMs = 2 * signAfterMs + verifyForMs;
+  const acceptedForMs = 2 * signAfterMs + verifyForMs;
   const knownBefore = new Map(before.map((one) => [one.key.id, one]));
   const known = new Map<string, KnownKey>();
   for (const [index, one] of found.entries()) {
@@ -69,7 +69,7 @@ export function knownKeys(
       key: old?.key ?? key,
       place,
       appearedAtMs: isOld ? Math.min(old.appearedAtMs, one.appearedAtMs) : one.appearedAtMs,
-      retiresAtMs: successor?.isExact ? successor.appearedAtMs + goesOnForMs : Number.POSITIVE_INFINITY,
+      retiresAtMs: successor?.isExact ? successor.appearedAtMs + acceptedForMs : Number.POSITIVE_INFINITY,
       goneAtMs: Number.POSITIVE_INFINITY,
       wasCurrent: old?.wasCurrent === true || place !== 'next',
     });
@@ -77,7 +77,7 @@ export function knownKeys(
   for (const one of before) {
     if (known.has(one.key.id)) continue;
     const goneAtMs = Math.min(one.goneAtMs, now);
-    const retiresAtMs = Math.min(one.retiresAtMs, goneAtMs + goesOnForMs);
+    const retiresAtMs = Math.min(one.retiresAtMs, goneAtMs + acceptedForMs);
     if (retiresAtMs > now) known.set(one.key.id, { ...one, place: 'memory', goneAtMs, retiresAtMs });
   }
   return [...known.values()];

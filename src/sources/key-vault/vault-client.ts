@@ -46,7 +46,14 @@ export interface VaultClientOptions {
 /** The part of `SecretClient` that this file uses. */
 interface SecretClient {
   getSecret(name: string, options: object): Promise<KeyVaultSecret>;
+  listPropertiesOfSecretVersions(name: string): AsyncIterable<VersionProperties>;
   listPropertiesOfSecrets(): AsyncIterable<{ readonly name: string; readonly enabled?: boolean }>;
+}
+
+interface VersionProperties {
+  readonly version?: string;
+  readonly enabled?: boolean;
+  readonly createdOn?: Date;
 }
 
 interface KeyVaultSecret {
@@ -111,6 +118,11 @@ export class VaultClient {
     return this.#send(() => this.#get(name, version, signal));
   }
 
+  /** Returns the version before the newest enabled one; `undefined` if there is none. Rejects with the error of the client. */
+  previousVersion(name: string, signal: AbortSignal): Promise<string | undefined> {
+    return this.#send(() => this.#previousVersion(name, signal));
+  }
+
   /** Lists the names of all enabled secrets. */
   list(signal: AbortSignal): Promise<string[]> {
     return this.#send(() => this.#list(signal));
@@ -141,13 +153,15 @@ export class VaultClient {
   }
 
   async #list(signal: AbortSignal): Promise<string[]> {
-    const names: string[] = [];
-    const pages = this.#client.listPropertiesOfSecrets()[Symbol.asyncIterator]();
-    for (;;) {
-      const { done, value } = await untilAborted(signal, () => pages.next());
-      if (done) return names;
-      if (value.enabled !== false) names.push(value.name);
-    }
+    const names = await enabledOf(this.#client.listPropertiesOfSecrets(), signal);
+    return names.map(({ name }) => name);
+  }
+
+  /** Versions are listed in the order of their ids, not of their age. */
+  async #previousVersion(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const versions = await enabledOf(this.#client.listPropertiesOfSecretVersions(name), signal);
+    const ageOf = ({ createdOn }: VersionProperties) => createdOn?.getTime() ?? 0;
+    return versions.sort((a, b) => ageOf(b) - ageOf(a))[1]?.version;
   }
 
   async #get(name: string, version: string | undefined, signal: AbortSignal): Promise<VaultSecret> {
@@ -172,6 +186,19 @@ export class VaultClient {
       updatedAt: secret.properties.updatedOn?.getTime() ?? 0,
       answeredAt,
     };
+  }
+}
+
+async function enabledOf<T extends { readonly enabled?: boolean }>(
+  list: AsyncIterable<T>,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const enabled: T[] = [];
+  const items = list[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await untilAborted(signal, () => items.next());
+    if (done) return enabled;
+    if (value.enabled !== false) enabled.push(value);
   }
 }
 

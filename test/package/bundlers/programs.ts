@@ -102,6 +102,12 @@ export const programs: Readonly<Record<string, Program>> = {
   entry.createCallCredentials(store, (s) => s.reveal('token'), modules);
   if (passed) await missing(() => entry.createChannelCredentials(store, (s) => s.reveal('web')), 'grpc');`,
   },
+  keyring: {
+    body: `
+  const keys = entry.keyring(store, 'token');
+  const webhooks = entry.forWebhooks(keys);
+  equal(webhooks.verify('body', webhooks.sign('body')), true);`,
+  },
   'key-vault': {
     imports: `import * as testing from 'hot-secrets/testing'; import * as identity from '@azure/identity';
 import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose from 'jose'; import nodeForge from 'node-forge';`,
