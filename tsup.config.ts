@@ -10,6 +10,7 @@ const entry = {
   https: 'src/adapters/https/index.ts',
   undici: 'src/adapters/undici/index.ts',
   grpc: 'src/adapters/grpc/index.ts',
+  bearer: 'src/adapters/bearer/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
   http: 'src/http/index.ts',
   opentelemetry: 'src/opentelemetry/index.ts',

@@ -16,7 +16,7 @@ const packed = ['test/package/{tarball,peers,examples}.test.ts'];
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^hot-secrets\/(pg|tls|https|undici|grpc)$/, replacement: source('adapters/$1/index.ts') },
+      { find: /^hot-secrets\/(pg|tls|https|undici|grpc|bearer)$/, replacement: source('adapters/$1/index.ts') },
       { find: /^hot-secrets\/key-vault$/, replacement: source('sources/key-vault/index.ts') },
       { find: /^hot-secrets\/(express|fastify|koa|hono)$/, replacement: source('frameworks/$1.ts') },
       { find: /^hot-secrets\/nestjs$/, replacement: source('frameworks/nestjs/index.ts') },

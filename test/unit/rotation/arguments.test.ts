@@ -1,5 +1,6 @@
 import { createServer } from 'node:tls';
 import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
+import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { createPool } from 'hot-secrets/pg';
@@ -14,6 +15,7 @@ const makers: readonly [string, Loose][] = [
   ['createPool', createPool as Loose],
   ['createAgent', createAgent as Loose],
   ['createDispatcher', createDispatcher as Loose],
+  ['bearer', bearer as Loose],
   ['createServerCredentials', createServerCredentials as Loose],
   ['createChannelCredentials', createChannelCredentials as Loose],
   ['createCallCredentials', createCallCredentials as Loose],
@@ -61,6 +63,7 @@ describe('client settings among the options', () => {
     ['keepAlive', createAgent as Loose],
     ['connections', createDispatcher as Loose],
     ['ca', createServerCredentials as Loose],
+    ['headers', bearer as Loose],
     ['cert', createChannelCredentials as Loose],
   ])('refuses %s as an option and says that it belongs in the recipe', async (setting, make) => {
     const { secrets } = await harness();
