@@ -1,5 +1,7 @@
 import { createServer } from 'node:tls';
 import { memory, rotating, SecretStore } from 'hot-secrets';
+import { bearer } from 'hot-secrets/bearer';
+import { createCallCredentials, createChannelCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { createPool } from 'hot-secrets/pg';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -29,6 +31,9 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createAgent: (secrets, recipe) => createAgent(secrets, recipe),
   createDispatcher: (secrets, recipe) => createDispatcher(secrets, recipe),
   attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
+  bearer: (secrets, recipe) => bearer(secrets, recipe as never),
+  createCallCredentials: (secrets, recipe) => createCallCredentials(secrets, recipe as never),
+  createChannelCredentials: (secrets, recipe) => createChannelCredentials(secrets, recipe),
   createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
 };
 
