@@ -15,6 +15,7 @@ const entry = {
   ioredis: 'src/adapters/ioredis/index.ts',
   keyring: 'src/adapters/keyring/index.ts',
   grpc: 'src/adapters/grpc/index.ts',
+  bearer: 'src/adapters/bearer/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
   tokens: 'src/sources/tokens/index.ts',
   http: 'src/http/index.ts',

@@ -17,7 +17,7 @@ export default defineConfig({
   resolve: {
     alias: [
       {
-        find: /^hot-secrets\/(pg|mysql2|redis|ioredis|tls|https|undici|keyring|grpc)$/,
+        find: /^hot-secrets\/(pg|mysql2|redis|ioredis|tls|https|undici|keyring|grpc|bearer)$/,
         replacement: source('adapters/$1/index.ts'),
       },
       { find: /^hot-secrets\/(key-vault|tokens)$/, replacement: source('sources/$1/index.ts') },

@@ -22,6 +22,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
     'tls-servers': 'TLS servers',
     'https-clients': 'HTTPS clients',
     undici: 'fetch and undici',
+    'http-clients': 'Tokens of HTTP APIs',
     grpc: 'gRPC',
     'signing-keys': 'Signing keys',
     websockets: 'WebSockets',

@@ -4,6 +4,7 @@ import * as grpc from '@grpc/grpc-js';
 import { memory, SecretStore, type SecretsError } from 'hot-secrets';
 import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { BAD_TOKEN, badCredentials, refusalOf } from '../support/bad-credentials';
 import { openGrpcClient, pairAndCa, startGrpcServer, startGrpcSides } from '../support/grpc-stage';
 import { startLoad } from '../support/load';
 import { serialOf } from '../support/mutual-tls';
@@ -42,30 +43,25 @@ describe('the credentials of calls', () => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it.each<[string, unknown, string, RegExp]>([
-    ['a box', (s: SecretStore) => s.get('token'), 'RECIPE_FAILED', /returned a box/],
-    ['a promise', async (s: SecretStore) => s.reveal('token'), 'RECIPE_ASYNC', /returned a promise/],
-    ['nothing', (s: SecretStore) => void s.reveal('token'), 'RECIPE_FAILED', /returned undefined/],
-    ['an empty token', (s: SecretStore) => s.reveal('token').slice(99), 'RECIPE_FAILED', /an empty string/],
-    ['no header', (s: SecretStore) => ({ ...(s.reveal('token') && {}) }), 'RECIPE_FAILED', /no header/],
-    ['an undefined header', (s: SecretStore) => ({ a: s.reveal('token')[99] }), 'RECIPE_FAILED', /`a`/],
-    ['a box as a header', (s: SecretStore) => ({ a: s.get('token') }), 'RECIPE_FAILED', /box as `a`/],
-    ['a line break', (s: SecretStore) => `${s.reveal('token')}\nx`, 'RECIPE_FAILED', /`authorization`/],
-    ['no ASCII', (s: SecretStore) => `${s.reveal('token')}é`, 'RECIPE_FAILED', /`authorization`/],
-    ['a token as a name', (s: SecretStore) => ({ [`${s.reveal('token')} x`]: 'y' }), 'RECIPE_FAILED', /name/],
-    ['a name of gRPC', (s: SecretStore) => ({ 'a-bin': s.reveal('token') }), 'RECIPE_FAILED', /`a-bin`/],
-    ['a header twice', (s: SecretStore) => ({ a: s.reveal('token'), A: 'x' }), 'RECIPE_FAILED', /twice/],
-    ['what it did not read', () => 'fixed', 'RECIPE_READS_NOTHING', /read no secret/],
-  ])('refuses a recipe that returns %s, without the token', async (_title, recipe, code, what) => {
-    const { secrets } = await openToken('t0ps3cret');
-    let error: SecretsError | undefined;
-    try {
-      createCallCredentials(secrets, recipe as never);
-    } catch (thrown) {
-      error = thrown as SecretsError;
-    }
+  it.each([
+    ...badCredentials('gRPC call credentials'),
+    {
+      title: 'no ASCII',
+      recipe: (s: SecretStore) => `${s.reveal('token')}é`,
+      code: 'RECIPE_FAILED',
+      what: /`authorization`/,
+    },
+    {
+      title: 'a name that gRPC keeps for bytes',
+      recipe: (s: SecretStore) => ({ 'a-bin': s.reveal('token') }),
+      code: 'RECIPE_FAILED',
+      what: /`a-bin`/,
+    },
+  ])('refuses a recipe that returns $title, without the token', async ({ recipe, code, what }) => {
+    const { secrets } = await openToken(BAD_TOKEN);
+    const error = refusalOf(() => createCallCredentials(secrets, recipe as never));
     expect(error).toMatchObject({ code, what: expect.stringMatching(what) });
-    expect(inspect(error)).not.toContain('t0ps3cret');
+    expect(inspect(error)).not.toContain(BAD_TOKEN);
   });
 
   it('keeps sending the last good token while the recipe fails, and says so once', async () => {

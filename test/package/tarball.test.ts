@@ -9,6 +9,7 @@ import { installedConsumer, packedTarball } from './support/tarball';
 const MINUTES = 60_000;
 const ENTRIES = [
   'index',
+  'bearer',
   'cli',
   'doctor',
   'express',

@@ -32,8 +32,10 @@ export function asHeaders<V>(
       return { authorization: `Bearer ${returned.replace(OUTER_SPACE, '')}` };
     }
     const isBox = isSecret(returned);
-    if (typeof returned === 'object' && returned !== null && !isBox) return returned as CredentialHeaders;
-    const what = `the recipe of the ${name} returned ${isBox ? 'a box' : kindOf(returned)}`;
+    const isOther = typeof returned !== 'object' || Array.isArray(returned) || ArrayBuffer.isView(returned);
+    if (returned !== null && !isOther && !isBox) return returned as CredentialHeaders;
+    const kind = ArrayBuffer.isView(returned) ? 'bytes' : kindOf(returned);
+    const what = `the recipe of the ${name} returned ${isBox ? 'a box' : kind}`;
     throw new SecretsError('RECIPE_FAILED', what, {
       next: isBox
         ? "Return its value: call s.reveal('…') instead of s.get('…')."

@@ -1,6 +1,7 @@
 import type { InspectOptions } from 'node:util';
 import { builtin, inspectCustom } from '../../internal/builtins';
 import type { Listenable } from '../../internal/events';
+import { hide } from '../../internal/hidden';
 import type { RotatingClient } from '../../rotation/client';
 import type { RotationEvents } from '../../rotation/types';
 
@@ -32,6 +33,9 @@ export interface CredentialsRotation
   close(): Promise<void>;
 }
 
+/** Where credentials of gRPC keep what the provider told them. */
+const HELD = ['latestIdentityUpdate', 'latestCaUpdate', 'latestContextOptions'];
+
 /** Adds `rotation` to credentials of gRPC, and keeps what they hold out of printed objects. */
 export function exposed<V, C extends object, O extends object, S>(
   client: RotatingClient<V, O, S>,
@@ -42,6 +46,9 @@ export function exposed<V, C extends object, O extends object, S>(
   const shown = () => ({ name: client.name, generation: client.generation });
   const inspected = (_depth: number, options: InspectOptions) =>
     `${type} ${builtin('util').inspect(shown(), options)}`;
+  for (const field of HELD) {
+    if (field in credentials) hide(credentials, field, (credentials as Record<string, unknown>)[field]);
+  }
   Object.defineProperty(credentials, inspectCustom, { value: inspected });
   Object.defineProperty(credentials, 'toJSON', { value: shown });
   const rotation = { close, [Symbol.asyncDispose]: close };

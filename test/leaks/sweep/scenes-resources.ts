@@ -2,18 +2,21 @@ import { once } from 'node:events';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:net';
-import { memory, type Rotating, rotating, type SecretReader, SecretStore, secret } from 'hot-secrets';
+import * as grpc from '@grpc/grpc-js';
+import { memory, type Rotating, rotating, type SecretReader, type SecretStore, secret } from 'hot-secrets';
+import { bearer } from 'hot-secrets/bearer';
+import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { forFastifyCookie, forFastifyJwt, forWebhooks, keyList, keyring } from 'hot-secrets/keyring';
 import { createPool } from 'hot-secrets/pg';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { createDispatcher } from 'hot-secrets/undici';
 import type { Outputs } from './outputs';
-import { listeners, withStore } from './stage';
+import { withStore } from './stage';
 import { connectionString, marks, pairs } from './values';
 
 const { first, second } = pairs;
-const text = marks.text.value;
+export const text = marks.text.value;
 const nextText = marks.nextText.value;
 
 const QUICK = {
@@ -23,13 +26,13 @@ const QUICK = {
   verifyTimeoutMs: 50,
   drainTimeoutMs: 50,
 };
-const values = (value: string, { cert, key } = first) => ({
+export const values = (value: string, { cert, key } = first) => ({
   one: value,
   connection: connectionString,
   cert,
   key,
 });
-const secrets = {
+export const secrets = {
   one: secret.text('one', { keepPreviousMs: 60_000 }),
   connection: secret.text('connection'),
   pair: secret.tls({ cert: 'cert', key: 'key' }),
@@ -47,7 +50,7 @@ function showEvents(outputs: Outputs, resource: Events, more: readonly string[] 
     });
 }
 
-function attempt(outputs: Outputs, name: string, work: () => unknown): void {
+export function attempt(outputs: Outputs, name: string, work: () => unknown): void {
   try {
     outputs.show(name, work());
   } catch (error) {
@@ -288,6 +291,63 @@ async function adapters(outputs: Outputs, server: Server): Promise<void> {
       await ask();
     },
   );
+  await each('a gRPC server and channel', contexts, async (store, recipe, refresh) => {
+    const credentials = createServerCredentials(store, recipe, { name: 'grpc' });
+    showEvents(outputs, credentials.rotation as never);
+    const started = new grpc.Server();
+    const bound = await new Promise<number>((resolve) =>
+      started.bindAsync('127.0.0.1:0', credentials, (error, free) => {
+        if (error) outputs.error('error of bindAsync', error);
+        resolve(free);
+      }),
+    );
+    const channel = createChannelCredentials(store, recipe, { name: 'grpc' });
+    showEvents(outputs, channel.rotation as never);
+    const client = new grpc.Client(`localhost:${bound}`, channel);
+    const ask = () =>
+      new Promise<void>((resolve) =>
+        client.makeUnaryRequest('/a/b', Buffer.from, String, 'a', { deadline: Date.now() + 100 }, (error) => {
+          if (error) outputs.error('error of a call', error);
+          resolve();
+        }),
+      );
+    await ask();
+    await refresh();
+    await ask();
+    outputs.showClient('credentials of a server', credentials);
+    outputs.showClient('credentials of a channel', channel);
+    outputs.showClient('client of gRPC', client);
+    client.close();
+    started.forceShutdown();
+  });
+  const texts = recipes((s) => ({ authorization: `Bearer ${s.reveal('one').replace(/[^ -~]/g, '')}` }));
+  const credentials = {
+    ...texts,
+    'is a box': (s: Reader) => (s as unknown as { get(name: 'one'): object }).get('one'),
+    'has a line break': (s: Reader) => ({ 'x-api-key': `${s.reveal('one')}\n${s.reveal('one')}` }),
+    'has its value as a name': (s: Reader) => ({ [`${s.reveal('one')} `]: s.reveal('one') }),
+    'is no Latin text': (s: Reader) => `→${s.reveal('one')}`,
+  };
+  await each('a token', credentials, async (store, recipe, refresh) => {
+    const api = bearer(store, recipe, { name: 'api', authFailureWaitMs: 10 });
+    showEvents(outputs, api.rotation as never, ['refused', 'accepted']);
+    const call = createCallCredentials(store, recipe);
+    showEvents(outputs, call.rotation as never);
+    const refused = bearer(store, recipe, {
+      authFailureWaitMs: 10,
+      fetch: async () => new Response(null, { status: 401 }),
+    });
+    showEvents(outputs, refused.rotation as never, ['refused', 'accepted']);
+    const ask = async () => {
+      await api.fetch(`http://${host}:${port}/`).catch((error) => outputs.error('error of fetch()', error));
+      outputs.show('refused response', await refused.fetch('http://api.test/'));
+    };
+    await ask();
+    await refresh();
+    await ask();
+    outputs.show('bearer', { ...api, revealHeaders: undefined });
+    outputs.showClient('credentials of a call', call);
+  });
   await each('a server', contexts, async (store, recipe, refresh) => {
     const tls = createHttpsServer(() => {});
     const names = createServerNames(store, { 'api.test': recipe });
@@ -301,39 +361,6 @@ async function adapters(outputs: Outputs, server: Server): Promise<void> {
     outputs.show('attached context', context);
     await context.close();
   });
-}
-
-/** Calls that are wrong because a value stands where something else belongs. */
-async function misuse(outputs: Outputs): Promise<void> {
-  outputs.scene('values in the wrong place');
-  const store = await SecretStore.open({
-    secrets,
-    sources: [memory(values(text))],
-    on: listeners(outputs) as never,
-  });
-  const key = marks.key.value;
-  attempt(outputs, 'createPool of options', () => createPool(store, { password: text } as never));
-  attempt(outputs, 'createAgent of a pair', () => createAgent(store, { key, cert: first.cert } as never));
-  attempt(outputs, 'createDispatcher of a text', () => createDispatcher(store, text as never));
-  attempt(outputs, 'rotating without a build', () => rotating(store, { build: text as never }));
-  attempt(outputs, 'attachSecureContext of a pair', () =>
-    attachSecureContext({ key } as never, store, (() => {}) as never),
-  );
-  attempt(outputs, 'createServerNames of a pair', () =>
-    createServerNames(store, { 'a.test': { key } } as never),
-  );
-  attempt(outputs, 'memory of an object', () => memory({ one: { password: text } as never }));
-  attempt(outputs, 'secret.text with a value as default', () =>
-    secret.text('one', { default: text } as never),
-  );
-  attempt(outputs, 'secret.text with a bad option', () => secret.text('one', { trim: text as never }));
-  attempt(outputs, 'secret.json with a value as schema', () => secret.json('one', text as never));
-  for (const one of [store, store.get('one')]) attempt(outputs, 'cloning', () => structuredClone(one));
-  attempt(outputs, 'toString', () => Object.prototype.toString.call(store.get('one')));
-  attempt(outputs, 'adding', () => `${store.get('one') as never}${1 + (store.get('one') as never)}`);
-  attempt(outputs, 'dates', () => new Date(store.get('one') as never));
-  attempt(outputs, 'encodeURIComponent', () => encodeURIComponent(store.get('one') as never));
-  await store.close();
 }
 
 async function keyrings(outputs: Outputs): Promise<void> {
@@ -362,7 +389,7 @@ async function keyrings(outputs: Outputs): Promise<void> {
   });
 }
 
-/** Resources, adapters and wrong calls. */
+/** Resources and adapters. */
 export async function resourceScenes(outputs: Outputs): Promise<void> {
   // It hangs up, so that every connection fails.
   const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
@@ -371,7 +398,6 @@ export async function resourceScenes(outputs: Outputs): Promise<void> {
     await rotations(outputs);
     await adapters(outputs, server);
     await keyrings(outputs);
-    await misuse(outputs);
   } finally {
     server.close();
   }

@@ -108,6 +108,14 @@ export const programs: Readonly<Record<string, Program>> = {
   const webhooks = entry.forWebhooks(keys);
   equal(webhooks.verify('body', webhooks.sign('body')), true);`,
   },
+  bearer: {
+    body: `
+  const sent = [];
+  const fetch = async (url, { headers }) => sent.push(headers) && new Response('ok');
+  const api = entry.bearer(store, (s) => s.reveal('token'), { fetch });
+  equal(await (await api.fetch('https://api.test/')).text(), 'ok');
+  equal(sent[0].at(-1)[0], 'authorization');`,
+  },
   'key-vault': {
     imports: `import * as testing from 'hot-secrets/testing'; import * as identity from '@azure/identity';
 import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose from 'jose'; import nodeForge from 'node-forge';`,

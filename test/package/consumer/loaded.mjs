@@ -33,6 +33,7 @@ const entries = [
   'pg',
   'tls',
   'undici',
+const entries = [
   'redis',
   'ioredis',
   'http',
@@ -41,6 +42,8 @@ const entries = [
   'keyring',
   'grpc',
   'tokens',
+  'bearer',
+];
 ];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();

@@ -1,5 +1,6 @@
 // Every entry, in a program that TypeScript checks for each way to resolve modules.
 import { memory, rotating, SecretStore, secret } from 'hot-secrets';
+import { type Bearer, bearer } from 'hot-secrets/bearer';
 import { type Diagnosis, diagnose, renderText } from 'hot-secrets/doctor';
 import { secretsMiddleware as ofExpress, type SecretsMiddleware } from 'hot-secrets/express';
 import { type HotSecretsPlugin, hotSecrets } from 'hot-secrets/fastify';
@@ -68,6 +69,7 @@ export async function entries(): Promise<readonly unknown[]> {
     false as IsAny<HotRedis>,
     false as IsAny<HotDispatcher>,
     false as IsAny<HotServerCredentials>,
+    false as IsAny<Bearer>,
     false as IsAny<typeof module>,
     false as IsAny<typeof koa>,
     false as IsAny<typeof hono>,
@@ -77,6 +79,10 @@ export async function entries(): Promise<readonly unknown[]> {
   ];
   // @ts-expect-error It reads a name that this store does not have.
   login(await SecretStore.open({ secrets: { key: 'key' } }));
+  const api: Bearer = bearer(secrets, (s) => s.reveal('user'));
+  const response: Response = await api.fetch('https://api.example.com/');
+  api.got.hooks.afterResponse.push(...[]);
+  void response;
   createServerCredentials(secrets, (s) => s.reveal('web')).rotation.generation.toFixed();
   attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
   return [

@@ -1,5 +1,6 @@
 import { createServer } from 'node:tls';
 import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
+import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { createRedis } from 'hot-secrets/ioredis';
@@ -19,6 +20,7 @@ const makers: readonly [string, Loose][] = [
   ['createClient', createClient as Loose],
   ['credentialsProvider', credentialsProvider as Loose],
   ['createRedis', createRedis as Loose],
+  ['bearer', bearer as Loose],
   ['createServerCredentials', createServerCredentials as Loose],
   ['createChannelCredentials', createChannelCredentials as Loose],
   ['createCallCredentials', createCallCredentials as Loose],
@@ -68,6 +70,7 @@ describe('client settings among the options', () => {
     ['url', createClient as Loose],
     ['host', createRedis as Loose],
     ['ca', createServerCredentials as Loose],
+    ['headers', bearer as Loose],
     ['cert', createChannelCredentials as Loose],
   ])('refuses %s as an option and says that it belongs in the recipe', async (setting, make) => {
     const { secrets } = await harness();

@@ -1,5 +1,7 @@
 import { createServer } from 'node:tls';
 import { memory, rotating, SecretStore } from 'hot-secrets';
+import { bearer } from 'hot-secrets/bearer';
+import { createCallCredentials, createChannelCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
 import { createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
@@ -34,6 +36,9 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   credentialsProvider: (secrets, recipe) => credentialsProvider(secrets, recipe),
   createRedis: (secrets, recipe) => createRedis(secrets, recipe),
   attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
+  bearer: (secrets, recipe) => bearer(secrets, recipe as never),
+  createCallCredentials: (secrets, recipe) => createCallCredentials(secrets, recipe as never),
+  createChannelCredentials: (secrets, recipe) => createChannelCredentials(secrets, recipe),
   createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
 };
 
