@@ -22,6 +22,7 @@ export const figures = {
   generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
+  matrix: async () => (await import('./figures/matrix')).matrix,
 } satisfies Record<string, () => Promise<Figure>>;
 
 export type FigureName = keyof typeof figures;
