@@ -6,6 +6,7 @@ import { useNats } from '../recipes/nats';
 
 /** Each turn sends a request, which a service with a login of its own answers. */
 export const row: Row<Server & NatsServer> = {
+  needs: ['nats-server', 'nats-server'],
   server: startServer,
   async start(secrets, { host, port, operator }) {
     const service = await connect({ servers: `${host}:${port}`, ...operator });
