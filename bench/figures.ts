@@ -24,6 +24,7 @@ export const figures = {
   tokens: async () => (await import('./figures/tokens')).tokens,
   keyring: async () => (await import('./figures/keyring')).keyringFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
+  matrix: async () => (await import('./figures/matrix')).matrix,
 } satisfies Record<string, () => Promise<Figure>>;
 
 export type FigureName = keyof typeof figures;

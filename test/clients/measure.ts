@@ -32,6 +32,8 @@ export interface Client {
 
 /** One row of the table: a client, and the server that it is measured with. */
 export interface Row<S extends Server = Server> {
+  /** A server that may be missing on this machine: its Debian package, and its program. */
+  readonly needs?: readonly [debianPackage: string, program: string];
   readonly server: () => Promise<S>;
   readonly start: (secrets: Secrets, server: S) => Promise<Client>;
   /** A session of this client keeps working and stays open after a rotation, on purpose. */

@@ -14,8 +14,8 @@ export interface NatsServer extends AsyncDisposable {
   readonly operator: { readonly user: string; readonly pass: string };
   /** Adds a user, or changes its password: the server then closes the sessions of the user. */
   changePassword(user: string, password: string): Promise<void>;
-  /** A key for each open session of a user that was added. */
-  sessions(): Promise<readonly string[]>;
+  /** The open sessions of the users that were added. */
+  connections(): Promise<readonly { readonly key: string; readonly role: string }[]>;
   /** The logins that the server has refused so far. */
   refused(): number;
 }
@@ -53,13 +53,14 @@ export async function startNats(): Promise<NatsServer> {
       process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGHUP');
       await waitFor(() => reloads > before, { what: 'nats-server to reload' });
     },
-    async sessions() {
+    async connections() {
       const response = await fetch(`http://${HOST}:${monitor}/connz?auth=true&limit=4096`);
       const { connections = [] } = (await response.json()) as {
         connections?: { cid: number; authorized_user?: string }[];
       };
-      const others = connections.filter(({ authorized_user: user }) => user !== OPERATOR.user);
-      return others.map(({ cid }) => String(cid));
+      return connections
+        .map(({ cid, authorized_user: role = '' }) => ({ key: String(cid), role }))
+        .filter(({ role }) => role !== OPERATOR.user);
     },
     async [Symbol.asyncDispose]() {
       await server.stop();

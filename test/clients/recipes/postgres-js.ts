@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { rotating } from 'hot-secrets';
 import postgres from 'postgres';
 import type { Secrets } from '../measure';
+import { patiently } from './patiently';
 
 type Options = postgres.Options<Record<string, postgres.PostgresType>>;
 
@@ -14,16 +14,13 @@ export async function usePostgresJs(secrets: Secrets, address: Options) {
   });
   await sql.ready;
 
-  /** Runs one query or one transaction. A refused login has run nothing of it, so it waits for a newer password. */
-  async function run<T>(work: (sql: postgres.Sql) => Promise<T>, until = Date.now() + 60_000): Promise<T> {
-    try {
-      return await sql.use(work);
-    } catch (error) {
-      if ((error as { code?: string }).code !== '28P01' || Date.now() > until) throw error;
-      await secrets.refresh({ trigger: 'auth-failure' });
-      await sleep(250);
-      return run(work, until);
-    }
+  /** Runs one query or one transaction. */
+  function run<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+    return patiently(
+      secrets,
+      ({ code }) => code === '28P01',
+      () => sql.use(work),
+    );
   }
   // #endregion
   return { sql, run };
