@@ -19,6 +19,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
   Clients: {
     postgresql: 'PostgreSQL',
     redis: 'Redis',
+    mysql: 'MySQL and MariaDB',
     'tls-servers': 'TLS servers',
     'https-clients': 'HTTPS clients',
     undici: 'fetch and undici',

@@ -17,6 +17,7 @@ const OLDER = {
   fastify: '^4.28.0',
   '@grpc/grpc-js': '~1.9.0',
   jose: '^4.15.0',
+  mysql2: '^2.3.3',
   pg: '~8.10.0',
   undici: '^5.28.0',
   redis: '^4.7.0',
@@ -60,6 +61,7 @@ const uninstall = (name: string) => rmSync(join(consumer, 'node_modules', name),
 
 const USES = {
   pg: `const { createPool } = await load('hot-secrets/pg'); createPool(store, () => ({}));`,
+  mysql2: `const { createPool } = await load('hot-secrets/mysql2'); createPool(store, () => ({}));`,
   undici: `const { createDispatcher } = await load('hot-secrets/undici'); createDispatcher(store, () => ({}));`,
   redis: `const { createClient } = await load('hot-secrets/redis'); createClient(store, () => ({}));`,
   ioredis: `const { createRedis } = await load('hot-secrets/ioredis'); createRedis(store, () => ({}));`,

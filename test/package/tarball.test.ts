@@ -22,6 +22,7 @@ const ENTRIES = [
   'key-vault',
   'keyring',
   'koa',
+  'mysql2',
   'nestjs',
   'opentelemetry',
   'pg',
@@ -60,6 +61,7 @@ beforeAll(async () => {
     '@grpc/grpc-js@^1.14',
     ...FRAMEWORKS,
   ];
+  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', 'mysql2@^3', ...FRAMEWORKS];
   consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 

@@ -11,6 +11,7 @@ import { externalsOf, programs, sourceOf } from './programs';
 
 const PEERS = [
   'pg@^8',
+  'mysql2@^3',
   'undici@^7',
   'redis@^6',
   'ioredis@^6',

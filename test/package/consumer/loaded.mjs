@@ -33,7 +33,6 @@ const entries = [
   'pg',
   'tls',
   'undici',
-const entries = [
   'redis',
   'ioredis',
   'http',
@@ -43,7 +42,7 @@ const entries = [
   'grpc',
   'tokens',
   'bearer',
-];
+  'mysql2',
 ];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();

@@ -11,6 +11,7 @@ import { createAgent, type HotAgent } from 'hot-secrets/https';
 import { createRedis, type HotRedis } from 'hot-secrets/ioredis';
 import { keyVault } from 'hot-secrets/key-vault';
 import { secretsMiddleware as ofKoa, type SecretsContext } from 'hot-secrets/koa';
+import { createPool as createMysqlPool, type HotPool as HotMysqlPool } from 'hot-secrets/mysql2';
 import { SecretsModule } from 'hot-secrets/nestjs';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createPool, type HotPool } from 'hot-secrets/pg';
@@ -49,6 +50,7 @@ export async function entries(): Promise<readonly unknown[]> {
   token('c', { fetch: () => ({ token: 'c' }) });
   const client = rotating(secrets, { build: (s) => ({ user: s.reveal('user') }) });
   const pool = createPool(secrets, (s) => ({ user: s.reveal('user') }));
+  const mysqlPool = createMysqlPool(secrets, (s) => ({ user: s.reveal('user') }));
   const agent = createAgent(secrets, (s) => s.reveal('web'));
   const dispatcher = createDispatcher(secrets, (s) => ({ connect: { ...s.reveal('web') } }));
   const client6 = createClient(secrets, (s) => ({ username: s.reveal('user'), password: s.reveal('user') }));
@@ -64,6 +66,7 @@ export async function entries(): Promise<readonly unknown[]> {
   const diagnosis: Diagnosis = await diagnose({ store: secrets, mounts: [mount.path] });
   const typed: readonly false[] = [
     false as IsAny<HotPool>,
+    false as IsAny<HotMysqlPool>,
     false as IsAny<HotAgent>,
     false as IsAny<HotClient>,
     false as IsAny<HotRedis>,
@@ -91,6 +94,7 @@ export async function entries(): Promise<readonly unknown[]> {
     pool,
     client6,
     redis,
+    mysqlPool,
     agent,
     dispatcher,
     page,
