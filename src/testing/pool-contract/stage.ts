@@ -246,8 +246,8 @@ function withFailures(error: unknown, loads: readonly RunningLoad[]): unknown {
   const failures = loads.flatMap((load) => load.failures);
   if (!(error instanceof Error) || failures.length === 0 || error.message.includes(' calls failed'))
     return error;
-  error.message += `; ${failures.length} calls failed until then: ${messagesOf(failures)}`;
-  return error;
+  const message = `${error.message}; ${failures.length} calls failed until then: ${messagesOf(failures)}`;
+  return new Error(message, { cause: error });
 }
 
 function messagesOf(failures: readonly unknown[]): string {

@@ -11,7 +11,7 @@ import { secretsMiddleware as ofKoa, type SecretsContext } from 'hot-secrets/koa
 import { SecretsModule } from 'hot-secrets/nestjs';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createPool, type HotPool } from 'hot-secrets/pg';
-import { createKeyVaultEmulator, createTestMount, sourceContract } from 'hot-secrets/testing';
+import { createKeyVaultEmulator, createTestMount, poolContract, sourceContract } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
 import { createDispatcher, type HotDispatcher } from 'hot-secrets/undici';
 
@@ -57,6 +57,6 @@ export async function entries(): Promise<readonly unknown[]> {
   attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
   return [login(secrets), client, pool, agent, dispatcher, page, express, koa, hono, module, stop].concat(
     typed as never,
-    [mount, createKeyVaultEmulator, sourceContract, renderText(diagnosis)] as never,
+    [mount, createKeyVaultEmulator, sourceContract, poolContract, renderText(diagnosis)] as never,
   );
 }
