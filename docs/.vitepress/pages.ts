@@ -17,6 +17,7 @@ export const pagesByTask: Readonly<Record<string, Readonly<Record<string, string
   },
   Clients: {
     postgresql: 'PostgreSQL',
+    mysql: 'MySQL and MariaDB',
     'tls-servers': 'TLS servers',
     'https-clients': 'HTTPS clients',
     undici: 'fetch and undici',

@@ -16,6 +16,7 @@ const OLDER = {
   express: '~4.17.3',
   fastify: '^4.28.0',
   jose: '^4.15.0',
+  mysql2: '^2.3.3',
   pg: '~8.10.0',
   undici: '^5.28.0',
 };
@@ -57,6 +58,7 @@ const uninstall = (name: string) => rmSync(join(consumer, 'node_modules', name),
 
 const USES = {
   pg: `const { createPool } = await load('hot-secrets/pg'); createPool(store, () => ({}));`,
+  mysql2: `const { createPool } = await load('hot-secrets/mysql2'); createPool(store, () => ({}));`,
   undici: `const { createDispatcher } = await load('hot-secrets/undici'); createDispatcher(store, () => ({}));`,
   jose: `const { bearerToken } = await load('hot-secrets/http');
     bearerToken({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47', audience: 'x' });`,

@@ -18,6 +18,7 @@ const ENTRIES = [
   'https',
   'key-vault',
   'koa',
+  'mysql2',
   'nestjs',
   'opentelemetry',
   'pg',
@@ -44,7 +45,7 @@ let consumer: string;
 
 beforeAll(async () => {
   tarball = await packedTarball();
-  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', ...FRAMEWORKS];
+  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', 'mysql2@^3', ...FRAMEWORKS];
   consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 

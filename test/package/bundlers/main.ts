@@ -11,6 +11,7 @@ import { externalsOf, programs, sourceOf } from './programs';
 
 const PEERS = [
   'pg@^8',
+  'mysql2@^3',
   'undici@^7',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',

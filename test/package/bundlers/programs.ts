@@ -47,6 +47,17 @@ export const programs: Readonly<Record<string, Program>> = {
   await pool.end();
   if (passed) await missing(() => entry.createPool(store, recipe), 'pg');`,
   },
+  mysql2: {
+    imports: `import mysql2 from 'mysql2';`,
+    peers: ['mysql2'],
+    body: `
+  const recipe = (s) => ({ host: '127.0.0.1', port: 9, user: 'app', password: s.reveal('token') });
+  const pool = entry.createPool(store, recipe, passed ? { mysql2 } : {});
+  equal(pool instanceof mysql2.Pool, true);
+  equal((await within(pool.promise().query('select 1').catch((error) => error))).code, 'ECONNREFUSED');
+  await pool.promise().end();
+  if (passed) await missing(() => entry.createPool(store, recipe), 'mysql2');`,
+  },
   tls: {
     imports: `import { createServer } from 'node:https';`,
     body: `

@@ -27,7 +27,7 @@ async function packages() {
 
 const { SecretStore, mountedFiles } = await load('hot-secrets');
 // All entries but nestjs, whose decorators need the peer while a module loads.
-const entries = ['https', 'key-vault', 'pg', 'tls', 'undici', 'http', 'opentelemetry', 'doctor'];
+const entries = ['https', 'key-vault', 'mysql2', 'pg', 'tls', 'undici', 'http', 'opentelemetry', 'doctor'];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();
 const { createTestMount } = await load('hot-secrets/testing');

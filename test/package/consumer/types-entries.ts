@@ -8,6 +8,7 @@ import { basicAuth, type HttpHandler, statusHandler } from 'hot-secrets/http';
 import { createAgent, type HotAgent } from 'hot-secrets/https';
 import { keyVault } from 'hot-secrets/key-vault';
 import { secretsMiddleware as ofKoa, type SecretsContext } from 'hot-secrets/koa';
+import { createPool as createMysqlPool, type HotPool as HotMysqlPool } from 'hot-secrets/mysql2';
 import { SecretsModule } from 'hot-secrets/nestjs';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createPool, type HotPool } from 'hot-secrets/pg';
@@ -30,6 +31,7 @@ export async function entries(): Promise<readonly unknown[]> {
   });
   const client = rotating(secrets, { build: (s) => ({ user: s.reveal('user') }) });
   const pool = createPool(secrets, (s) => ({ user: s.reveal('user') }));
+  const mysqlPool = createMysqlPool(secrets, (s) => ({ user: s.reveal('user') }));
   const agent = createAgent(secrets, (s) => s.reveal('web'));
   const dispatcher = createDispatcher(secrets, (s) => ({ connect: { ...s.reveal('web') } }));
   const page: HttpHandler = statusHandler(secrets, { authorize: basicAuth(secrets, 'user') });
@@ -43,6 +45,7 @@ export async function entries(): Promise<readonly unknown[]> {
   const diagnosis: Diagnosis = await diagnose({ store: secrets, mounts: [mount.path] });
   const typed: readonly false[] = [
     false as IsAny<HotPool>,
+    false as IsAny<HotMysqlPool>,
     false as IsAny<HotAgent>,
     false as IsAny<HotDispatcher>,
     false as IsAny<typeof module>,
@@ -55,7 +58,20 @@ export async function entries(): Promise<readonly unknown[]> {
   // @ts-expect-error It reads a name that this store does not have.
   login(await SecretStore.open({ secrets: { key: 'key' } }));
   attachSecureContext({} as import('node:https').Server, secrets, (s) => s.reveal('web'));
-  return [login(secrets), client, pool, agent, dispatcher, page, express, koa, hono, module, stop].concat(
+  return [
+    login(secrets),
+    client,
+    pool,
+    mysqlPool,
+    agent,
+    dispatcher,
+    page,
+    express,
+    koa,
+    hono,
+    module,
+    stop,
+  ].concat(
     typed as never,
     [mount, createKeyVaultEmulator, sourceContract, poolContract, renderText(diagnosis)] as never,
   );
