@@ -110,11 +110,12 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   timeoutMs: number,
   what: string,
+  pollMs = 5,
 ): Promise<void> {
   const deadline = realNow() + timeoutMs;
   while (!(await condition())) {
     assert.ok(realNow() < deadline, `timed out after ${timeoutMs} ms waiting for ${what}`);
-    await sleep(5);
+    await sleep(pollMs);
   }
 }
 

@@ -2,7 +2,7 @@ import { createPool } from 'hot-secrets/pg';
 import { poolContract } from 'hot-secrets/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type PgHarness, startPgHarness } from '../support/pg-harness';
-import { pgServer, pgUse } from '../support/pg-pool-server';
+import { pgServer } from '../support/pg-pool-server';
 
 let harness: PgHarness;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ describe('createPool of hot-secrets/pg', () => {
         const { database } = harness.server;
         const pool = createPool(store, (s) => ({ ...login(s), database, max }), options);
         pool.rotation.on('swapped', swapped);
-        return pgUse(pool);
+        return pool;
       }),
   });
   for (const one of cases) it.skipIf(one.skipped !== undefined)(one.name, one.run, one.timeoutMs);

@@ -1,4 +1,4 @@
-import type { PoolServer, PoolUnderTest } from 'hot-secrets/testing';
+import type { PoolRequest, PoolServer, PoolUnderTest } from 'hot-secrets/testing';
 import type { Pool } from 'pg';
 import type { PgHarness } from './pg-harness';
 
@@ -8,7 +8,7 @@ const ACCOUNTS = 10;
 export async function pgServer(
   harness: PgHarness,
   passwords: readonly [string, string],
-  createPool: PoolServer['createPool'],
+  poolOf: (request: PoolRequest) => Pool,
 ): Promise<PoolServer> {
   const { server, role, alter } = harness;
   const users = [await role(passwords[0]), await role(passwords[1])] as const;
@@ -16,13 +16,12 @@ export async function pgServer(
   await server.query(`create table ${accounts} (id int, balance int)`);
   await server.query(`insert into ${accounts} select id, 0 from generate_series(0, ${ACCOUNTS - 1}) as id`);
   await server.query(`grant all on ${accounts} to ${users.join(', ')}`);
-  for (const user of users) await alter(user, `set app.accounts = '${accounts}'`);
   const ofUser = 'from pg_stat_activity where usename = $1';
   return {
     host: server.host,
     port: server.port,
     users,
-    createPool,
+    createPool: (request) => use(poolOf(request), accounts),
     setPassword: (user, password) => alter(user, `password '${password}'`),
     async sessions(user) {
       const { rows } = await server.query<{ id: string }>(`select ${SESSION} as id ${ofUser}`, [user]);
@@ -47,7 +46,7 @@ export async function pgServer(
 const SESSION = `pid || '/' || extract(epoch from backend_start)`;
 
 /** How the contract uses a pool of pg. */
-export function pgUse(pool: Pool): PoolUnderTest {
+function use(pool: Pool, accounts: string): PoolUnderTest {
   // The contract ends sessions, and hears of it from its calls.
   pool.on('error', () => {});
   return {
@@ -59,13 +58,8 @@ export function pgUse(pool: Pool): PoolUnderTest {
       const client = await pool.connect();
       const ignore = () => {};
       client.on('error', ignore);
-      const add = async (account: number, amount: number) => {
-        const { rows } = await client.query(`select current_setting('app.accounts') as name`);
-        await client.query(`update ${rows[0].name} set balance = balance + $1 where id = $2`, [
-          amount,
-          account,
-        ]);
-      };
+      const add = (account: number, amount: number) =>
+        client.query(`update ${accounts} set balance = balance + $1 where id = $2`, [amount, account]);
       let broken = false;
       try {
         await client.query('begin');

@@ -48,7 +48,7 @@ export interface PoolServer {
   readonly users: readonly [string, string];
   /** Replaces the password of a user. Open sessions live on. */
   setPassword(user: string, password: string): Promise<void>;
-  /** Returns an id for each open session of a user that has logged in. A server never gives the same id twice. */
+  /** Returns an id for each open session of a user that has logged in. While it runs, a server gives no id twice. */
   sessions(user: string): Promise<readonly string[]>;
   /** Returns the balances of `ACCOUNTS` accounts, whose ids begin with 0. All of them are 0 at first. */
   balances(): Promise<readonly number[]>;

@@ -10,6 +10,8 @@ import { type LoginProxy, startLoginProxy } from './login-proxy';
 
 /** How long a case waits for one condition, or for calls to settle. Generous, because it only matters when a case fails. */
 const BOUND_MS = 15_000;
+/** Most conditions ask the server. */
+const POLL_MS = 20;
 
 /** A pool of a case. */
 export interface StagePool extends PoolUnderTest {
@@ -84,6 +86,7 @@ export async function withStage(
   });
   const proxy = await startLoginProxy({ host, port });
   const pools: StagePool[] = [];
+  const loads: RunningLoad[] = [];
   let changes = 0;
   let down = false;
 
@@ -142,7 +145,11 @@ export async function withStage(
         return ids === undefined ? open.length === 0 : !open.some((id) => ids.includes(id));
       }, `the end of the old sessions of ${user}`);
     },
-    load: startLoad,
+    load(workers, call) {
+      const load = startLoad(workers, call);
+      loads.push(load);
+      return load;
+    },
     end: (pool) => inTime(Promise.all([pool.end(), pool.end()]), 'end()'),
     async stop() {
       down = true;
@@ -152,11 +159,13 @@ export async function withStage(
       await server.start();
       down = false;
     },
-    until: (condition, what) => until(condition, BOUND_MS, what),
+    until: (condition, what) => until(condition, BOUND_MS, what, POLL_MS),
   };
 
   try {
     await check(stage);
+  } catch (error) {
+    throw withFailures(error, loads);
   } finally {
     proxy.release();
     proxy.refuses = false;
@@ -178,7 +187,13 @@ async function inTime(promise: Promise<unknown>, what: string): Promise<void> {
   );
 }
 
-function startLoad(workers: number, call: () => Promise<unknown>): Load {
+interface RunningLoad extends Load {
+  readonly failures: readonly unknown[];
+  /** Lets no worker make another call. */
+  cancel(): void;
+}
+
+function startLoad(workers: number, call: () => Promise<unknown>): RunningLoad {
   const failures: unknown[] = [];
   let done = 0;
   let running = true;
@@ -198,6 +213,10 @@ function startLoad(workers: number, call: () => Promise<unknown>): Load {
   };
   for (let worker = 0; worker < workers; worker += 1) void work();
   return {
+    failures,
+    cancel() {
+      running = false;
+    },
     get done() {
       return done;
     },
@@ -216,9 +235,22 @@ function startLoad(workers: number, call: () => Promise<unknown>): Load {
 
 /** Asserts that every call succeeded, apart from `allowed` failures. */
 export function assertServed({ failures, hung }: LoadResult, allowed = 0): void {
+  if (failures.length <= allowed && hung === 0) return;
+  const most = allowed === 0 ? '' : ` (at most ${allowed} may)`;
+  assert.fail(`${failures.length} calls failed${most}, ${hung} hung: ${messagesOf(failures)}`);
+}
+
+/** Ends the loads of a case that failed, and adds to its error what they have met: often the cause. */
+function withFailures(error: unknown, loads: readonly RunningLoad[]): unknown {
+  for (const load of loads) load.cancel();
+  const failures = loads.flatMap((load) => load.failures);
+  if (!(error instanceof Error) || failures.length === 0 || error.message.includes(' calls failed'))
+    return error;
+  const message = `${error.message}; ${failures.length} calls failed until then: ${messagesOf(failures)}`;
+  return new Error(message, { cause: error });
+}
+
+function messagesOf(failures: readonly unknown[]): string {
   const messages = failures.map((error) => (error instanceof Error ? error.message : String(error)));
-  if (messages.length > allowed || hung > 0) {
-    const first = [...new Set(messages)].slice(0, 3).join('; ');
-    assert.fail(`${messages.length} calls failed (at most ${allowed} may), ${hung} hung: ${first}`);
-  }
+  return [...new Set(messages)].slice(0, 3).join('; ');
 }

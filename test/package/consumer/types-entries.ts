@@ -17,6 +17,7 @@ import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createPool, type HotPool } from 'hot-secrets/pg';
 import { createClient, type HotClient } from 'hot-secrets/redis';
 import { createKeyVaultEmulator, createTestMount, sourceContract } from 'hot-secrets/testing';
+import { createKeyVaultEmulator, createTestMount, poolContract, sourceContract } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
 import { entraScopes, entraToken, rdsToken, token } from 'hot-secrets/tokens';
 import { createDispatcher, type HotDispatcher } from 'hot-secrets/undici';
@@ -103,5 +104,8 @@ export async function entries(): Promise<readonly unknown[]> {
     hono,
     module,
     stop,
-  ].concat(typed as never, [mount, createKeyVaultEmulator, sourceContract, renderText(diagnosis)] as never);
+  ].concat(
+    typed as never,
+    [mount, createKeyVaultEmulator, sourceContract, poolContract, renderText(diagnosis)] as never,
+  );
 }
