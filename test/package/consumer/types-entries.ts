@@ -16,7 +16,6 @@ import { SecretsModule } from 'hot-secrets/nestjs';
 import { instrumentSecrets } from 'hot-secrets/opentelemetry';
 import { createPool, type HotPool } from 'hot-secrets/pg';
 import { createClient, type HotClient } from 'hot-secrets/redis';
-import { createKeyVaultEmulator, createTestMount, sourceContract } from 'hot-secrets/testing';
 import { createKeyVaultEmulator, createTestMount, poolContract, sourceContract } from 'hot-secrets/testing';
 import { attachSecureContext } from 'hot-secrets/tls';
 import { entraScopes, entraToken, rdsToken, token } from 'hot-secrets/tokens';
