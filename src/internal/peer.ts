@@ -6,7 +6,7 @@ import { isBundled, ownFile, packageOf } from './own-file';
 
 /** The optional packages that are loaded when they are used, each with the oldest version that works. */
 export const PEERS = {
-  '@aws-sdk/rds-signer': '3.400',
+  '@aws-sdk/rds-signer': '3.405',
   '@azure/identity': '4.0',
   '@azure/keyvault-secrets': '4.8',
   '@grpc/grpc-js': '1.14',
