@@ -110,9 +110,8 @@ export async function runFleet(settings: FleetSettings, random: () => number): P
     clock.set(now);
     const slot = step % pending.length;
     for (const token of pending[slot] as Tokens[]) {
-      const verifier = anyReplica();
       verified += 1;
-      for (const way of WAYS) if (!verifier.accepts(way, token[way])) refused[way] += 1;
+      for (const way of anyReplica().refusing(token)) refused[way] += 1;
     }
     pending[slot] = [];
     if (step >= tokens) continue;

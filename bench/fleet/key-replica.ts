@@ -9,8 +9,8 @@ import { forFastJwt, keyring, SecretStore, secret } from '../support/built';
 export const WAYS = ['keyring', 'newest', 'memory', 'files'] as const;
 export type Way = (typeof WAYS)[number];
 
-/** A token of each way. */
-export type Tokens = Readonly<Record<Way, string>>;
+/** A token of the keyring, and one of the ways that sign with the newest key. */
+export type Tokens = Readonly<Record<'keyring' | 'newest', string>>;
 
 /** A key in the vault, with the time of its version. */
 export interface VaultKey {
@@ -79,25 +79,35 @@ export class Replica {
   }
 
   sign(body: string): Tokens {
-    const newest = signed(body, this.#store.reveal('signing') as string);
-    return { keyring: this.#jwt.sign({ body }), newest, memory: newest, files: newest };
+    return {
+      keyring: this.#jwt.sign({ body }),
+      newest: signed(body, this.#store.reveal('signing') as string),
+    };
   }
 
-  accepts(way: Way, token: string): boolean {
-    if (way !== 'keyring') return this.#accepted(way).some((value) => hasSigned(token, value));
+  /** Verifies the tokens of one moment. Returns the ways that refuse theirs. */
+  refusing(tokens: Tokens): Way[] {
+    const accepted = {
+      newest: [this.#store.reveal('signing') as string],
+      memory: this.#store.revealWithPrevious('signing') as readonly string[],
+      files: NAMES.map((name) => this.#store.reveal(name) as string | undefined),
+    };
+    // All but the keyring sign alike, so that one search tells who has the key.
+    const values = new Set([...accepted.memory, ...accepted.files]);
+    const signer = [...values].find((value) => value !== undefined && hasSigned(tokens.newest, value));
+    const ways = (['newest', 'memory', 'files'] as const).filter(
+      (way) => signer === undefined || !accepted[way].includes(signer),
+    );
+    return this.#verifies(tokens.keyring) ? ways : [...ways, 'keyring'];
+  }
+
+  #verifies(token: string): boolean {
     try {
       this.#jwt.verify(token);
       return true;
     } catch {
       return false;
     }
-  }
-
-  #accepted(way: Way): readonly string[] {
-    if (way === 'newest') return [this.#store.reveal('signing') as string];
-    if (way === 'memory') return this.#store.revealWithPrevious('signing') as readonly string[];
-    const values = NAMES.map((name) => this.#store.reveal(name) as string | undefined);
-    return values.filter((value) => value !== undefined);
   }
 
   /** As a mount of a pod, whose files appeared when the node wrote them, or as a vault, which knows when a version was made. */

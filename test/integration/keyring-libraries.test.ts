@@ -285,7 +285,7 @@ describe.each(['jsonwebtoken', 'jose', 'fast-jwt', '@fastify/jwt'])('%s with pri
     expect(await form.read(after)).toBe('ok');
   });
 
-  it('never takes a public key for a secret', async () => {
+  it('refuses a token that was signed with the public key as a secret', async () => {
     simulateClock();
     const { keys } = await keyringStage({ signing: pair() });
     const form = await formOf(keys);
@@ -301,7 +301,7 @@ describe.each(['jsonwebtoken', 'jose', 'fast-jwt', '@fastify/jwt'])('%s with pri
 
 describe('a token', () => {
   it.each(['jsonwebtoken', 'jose', 'fast-jwt', '@fastify/jwt'])(
-    'of the time before the keyring, without an id, is accepted while its key is: %s',
+    'accepts a token from before the keyring, without an id, while its key verifies: %s',
     async (library) => {
       const { pass } = simulateClock();
       const { keys, rotate } = await keyringStage({ signing: FIRST });
@@ -317,7 +317,7 @@ describe('a token', () => {
   );
 
   it.each(['', 'a.b', 'a.b.c', '..', 'bnVsbA.e30.x', 5, undefined])(
-    'that is none is refused: %o',
+    'refuses a token that is none: %o',
     async (token) => {
       simulateClock();
       const { keys } = await keyringStage({ signing: FIRST });
@@ -329,7 +329,7 @@ describe('a token', () => {
     },
   );
 
-  it('that expired says so, whatever key signed it', async () => {
+  it('says of an expired token that it expired, whatever key signed it', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST });
     const tokens = forJsonwebtoken(keys, jwt);
@@ -339,7 +339,7 @@ describe('a token', () => {
     expect(() => tokens.verify(token)).toThrow('jwt expired');
   });
 
-  it('is still accepted by the cache of a single verifier of fast-jwt after its key is gone', async () => {
+  it('forgets a cached token of fast-jwt with its key, where a single verifier still accepts it', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST }, { options: { verifyForMs: 0 } });
     const single = fastJwt.createVerifier({
@@ -360,7 +360,7 @@ describe('a token', () => {
 });
 
 describe('a cookie', () => {
-  it('that an older key signed is renewed by @fastify/cookie', async () => {
+  it('tells @fastify/cookie to sign the cookie of an older key again', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST });
     const signer = forFastifyCookie(keys);
@@ -387,7 +387,7 @@ describe('a cookie', () => {
     expect(forFastifyCookie(keys).sign('ada')).toBe(new Signer(SECOND).sign('ada'));
   });
 
-  it('of iron-session from before the keyring stays valid while its key is', async () => {
+  it('opens a session that iron-session sealed before the keyring, while its key verifies', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST });
     const { sealData, unsealData } = await import('iron-session');
@@ -404,7 +404,7 @@ describe('a cookie', () => {
 });
 
 describe('a webhook', () => {
-  it('is refused when its body, its signature or its key is another one', async () => {
+  it('refuses a webhook when its body, its signature or its key is another one', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST });
     const webhooks = forWebhooks(keys, { prefix: 'v1=', encoding: 'base64', hash: 'sha512' });
@@ -420,7 +420,7 @@ describe('a webhook', () => {
     expect(webhooks.verify('body', header)).toBe(false);
   });
 
-  it('of a service that signs with one of two secrets is verified with any key', async () => {
+  it('verifies a webhook with any key for a service that signs with one of two secrets', async () => {
     simulateClock();
     const { keys } = await keyringStage({ signing: SECOND, 'signing.previous': FIRST });
     const check = (secret: string) => (key: { reveal(): unknown }) => {
@@ -433,7 +433,7 @@ describe('a webhook', () => {
 });
 
 describe('what the libraries get', () => {
-  it('prints without a value', async () => {
+  it('prints what the libraries get without a value', async () => {
     simulateClock();
     const { keys } = await keyringStage({ signing: SECOND, 'signing.previous': FIRST });
     const given = {
@@ -451,7 +451,7 @@ describe('what the libraries get', () => {
     for (const value of [FIRST, SECOND]) expect(JSON.stringify(others)).not.toContain(value);
   });
 
-  it('is refused for a keyring that cannot sign it', async () => {
+  it('refuses a keyring that cannot sign for a library', async () => {
     simulateClock();
     const pairs = (await keyringStage({ signing: pair() })).keys;
     const refused = expect.objectContaining({ code: 'SIGNING_KEY_INVALID' });

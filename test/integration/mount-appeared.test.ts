@@ -23,7 +23,7 @@ async function mountOf(content: Record<string, string>, layout: 'kubernetes' | '
 }
 
 describe('the time at which a value of a mount appeared', () => {
-  it('is that of the swap, even if the file was written long before', async () => {
+  it('takes the time of the swap, even if the file was written long before', async () => {
     const mount = await mountOf({ key: 'one' }, 'kubernetes');
     const store = await opened(mount.path, 'key');
     for (const value of ['two', 'three', 'four']) {
@@ -52,7 +52,7 @@ describe('the time at which a value of a mount appeared', () => {
     ['a link to an old file', 'link'],
     ['a file below a link to an old directory', 'linked/key'],
     ['a file in an old directory that was renamed', 'renamed/key'],
-  ])('is not before the value was put into place, with %s', async (_, file) => {
+  ])('tells no time before the value was put into place, with %s', async (_, file) => {
     const mount = await mountOf({ present: 'x' }, 'plain');
     const at = (name: string) => `${mount.path}/${name}`;
     const old = (name: string) => {
@@ -74,7 +74,7 @@ describe('the time at which a value of a mount appeared', () => {
     expect(store.get('key').appearedAt?.getTime()).toBeGreaterThan(before - TICK_MS);
   });
 
-  it('is unknown for a variable of the environment', async () => {
+  it('tells no time for a variable of the environment', async () => {
     const store = await SecretStore.open({
       secrets: { key: 'key' },
       sources: [environment({ KEY: 'value' })],

@@ -85,7 +85,7 @@ describe('a key that is rotated in a running process', () => {
     expect(keys.signing.reveal()).toBe(FIRST);
   });
 
-  it('never signs with a next key that was withdrawn', async () => {
+  it('refrains from signing with a next key that was withdrawn', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST });
     await rotate({ 'signing.next': SECOND });
@@ -221,7 +221,7 @@ describe('a process that starts', () => {
 });
 
 describe('the report of a keyring', () => {
-  it('has each key with its place and its times, and no value', async () => {
+  it('reports each key with its place and its times, and no value', async () => {
     const { pass } = simulateClock();
     const { keys, rotate } = await keyringStage({ signing: FIRST, 'signing.next': THIRD });
     pass(1000);
@@ -277,7 +277,7 @@ async function ringOf(
 }
 
 describe('the id of a key', () => {
-  it('is the same in every process, and the same for a text and its bytes', async () => {
+  it('derives the same id in every process, and for a text and its bytes', async () => {
     const text = await ringOf('a secret');
     const bytes = await ringOf('a secret', secret.bytes('signing') as never);
     // HKDF by hand: HMAC of the secret under 32 zeros, then of the label and 1 under the result.
@@ -285,7 +285,7 @@ describe('the id of a key', () => {
     expect(bytes.signing.id).toBe(text.signing.id);
   });
 
-  it('is the thumbprint of RFC 7638 for a private key', async () => {
+  it('takes the thumbprint of RFC 7638 as the id of a private key', async () => {
     // The example of RFC 8037, A.2 and A.3.
     const { createPrivateKey } = await import('node:crypto');
     const key = createPrivateKey({
@@ -331,14 +331,14 @@ describe('what is not a key', () => {
     ['a key in base64', Buffer.from(privateKey).toString('base64'), 'a key in base64'],
     ['a JSON Web Key', '{ "kty": "oct", "k": "c2VjcmV0" }', 'a JSON Web Key'],
     ['a certificate without its key', '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----', 'PEM'],
-  ])('is refused at the start, without its value: %s', async (_, value, what) => {
+  ])('refuses at the start, without its value: %s', async (_, value, what) => {
     const error = await ringOf(value).catch((refused: SecretsError) => refused);
     expect(isSecretsError(error, 'SIGNING_KEY_INVALID')).toBe(true);
     expect((error as SecretsError).message).toContain(what);
     expect(inspect(error)).not.toContain(value.slice(30, 60));
   });
 
-  it('is refused at the start: a JSON value, an encrypted key, an algorithm that does not fit', async () => {
+  it('refuses at the start: a JSON value, an encrypted key, an algorithm that does not fit', async () => {
     const refused = { code: 'SIGNING_KEY_INVALID', secret: 'signing' };
     await expect(ringOf('{"a":1}', secret.json('signing') as never)).rejects.toMatchObject(refused);
     const encrypted = generateKeyPairSync('ec', {
@@ -405,13 +405,13 @@ describe('a wrong call of keyring', () => {
     ['a list with something else', 'signing', { previous: ['signing', 5] }, 'OPTION_INVALID'],
     ['an unknown algorithm', 'signing', { algorithm: 'none' }, 'OPTION_INVALID'],
     ['options that are no object', 'signing', 5, 'OPTION_INVALID'],
-  ])('is refused: %s', async (_, name, options, code) => {
+  ])('refuses a wrong call: %s', async (_, name, options, code) => {
     simulateClock();
     const { store } = await keyringStage({ signing: FIRST });
     expect(() => keyring(store, name as never, options as never)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('is refused for a promise of a store, and for a closed store', async () => {
+  it('refuses a promise of a store, and a closed store', async () => {
     const opening = SecretStore.open({
       secrets: { signing: 'signing' },
       sources: [memory({ signing: FIRST })],
