@@ -2,16 +2,22 @@ import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { defineConfig, type Options } from 'tsup';
+import { mainParts } from './scripts/main-parts';
 
 const entry = {
   index: 'src/index.ts',
   pg: 'src/adapters/pg/index.ts',
+  mysql2: 'src/adapters/mysql2/index.ts',
   tls: 'src/adapters/tls/index.ts',
   https: 'src/adapters/https/index.ts',
   undici: 'src/adapters/undici/index.ts',
+  redis: 'src/adapters/redis/index.ts',
+  ioredis: 'src/adapters/ioredis/index.ts',
+  keyring: 'src/adapters/keyring/index.ts',
   grpc: 'src/adapters/grpc/index.ts',
   bearer: 'src/adapters/bearer/index.ts',
   'key-vault': 'src/sources/key-vault/index.ts',
+  tokens: 'src/sources/tokens/index.ts',
   http: 'src/http/index.ts',
   opentelemetry: 'src/opentelemetry/index.ts',
   express: 'src/frameworks/express.ts',
@@ -38,26 +44,42 @@ const loadedLater = [
   'src/doctor/manifests/check-manifests.ts',
 ];
 
+/** Cuts the emulator in two for the same reason as the main entry: see `mainParts`. */
+const EMULATOR_PART = 'src/testing/key-vault-emulator/tokens.ts';
+
+const absolute = (files: readonly string[]) => files.map((file) => resolve(file));
+
 /**
- * Puts everything that the main entry consists of into one file, where esbuild would make one for each set of entries that
- * share a module: a dozen files, each of which takes about a millisecond to load.
+ * Puts everything that the main entry consists of into few files, where esbuild would make one for each set of entries that
+ * share a module: dozens of files, each of which takes about a millisecond to load. Every other entry imports the whole main
+ * entry; the last module of a part is built as an entry that imports all parts up to its own.
  */
-const oneMainFile: NonNullable<Options['esbuildPlugins']>[number] = {
-  name: 'one-main-file',
-  setup(build) {
-    const main = resolve(entry.index);
-    const others = new Set([...Object.values(entry), ...loadedLater].map((file) => resolve(file)));
-    others.delete(main);
-    build.onLoad({ filter: /\.ts$/ }, ({ path }) =>
-      others.has(path) ? { contents: withImport(main, readFileSync(path, 'utf8')), loader: 'ts' } : undefined,
-    );
-  },
-};
+function fewMainFiles(parts: readonly (readonly string[])[]): NonNullable<Options['esbuildPlugins']>[number] {
+  const imports = new Map<string, readonly string[]>();
+  const main = absolute([entry.index]);
+  for (const file of absolute([...Object.values(entry), ...loadedLater, EMULATOR_PART])) imports.set(file, main);
+  imports.set(resolve(entry.index), []);
+  for (const [index, part] of parts.slice(0, -1).entries()) {
+    imports.set(part.at(-1) as string, parts.slice(0, index + 1).flat());
+  }
+  return {
+    name: 'few-main-files',
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const files = imports.get(path);
+        if (files === undefined) return undefined;
+        const others = files.filter((file) => file !== path);
+        return { contents: withImports(others, readFileSync(path, 'utf8')), loader: 'ts' };
+      });
+    },
+  };
+}
 
 /** A `#!` line must stay the first. */
-function withImport(file: string, code: string): string {
+function withImports(files: readonly string[], code: string): string {
   const start = code.startsWith('#!') ? code.indexOf('\n') + 1 : 0;
-  return `${code.slice(0, start)}import ${JSON.stringify(file)};\n${code.slice(start)}`;
+  const imports = files.map((file) => `import ${JSON.stringify(file)};\n`).join('');
+  return `${code.slice(0, start)}${imports}${code.slice(start)}`;
 }
 
 /** `import()` of an own file becomes `require` in CJS: Jest, among others, does not support `import()` by default. */
@@ -79,10 +101,9 @@ function cjsPackage(): object {
 }
 
 /** Columns. Without white space, a file would be a single line, and stack traces would not tell where. */
-const LINE_LIMIT = 500;
+const LINE_LIMIT = 200;
 
 const common: Options = {
-  entry,
   external: ['#nestjs-common'],
   // Node takes longer to load this small CommonJS package from ESM than all of this package.
   noExternal: ['eventemitter3'],
@@ -96,30 +117,43 @@ const common: Options = {
   minify: 'terser',
   terserOptions: {
     compress: false,
+    toplevel: true,
     // Stack traces name the functions and classes of the source.
-    module: false,
-    toplevel: false,
     mangle: { keep_fnames: true, keep_classnames: true },
     format: { max_line_len: LINE_LIMIT },
   },
   treeshake: true,
-  esbuildPlugins: [oneMainFile],
 };
 
 export default defineConfig(async () => {
   await rm('dist', { recursive: true, force: true });
+  const parts = await mainParts(entry.index);
+  // The last part is the main entry itself.
+  const lasts = parts.slice(0, -1).map((part) => part.at(-1) as string);
+  const cuts = Object.fromEntries([...lasts, EMULATOR_PART].map((file, index) => [`part-${index}`, file]));
+  const javascript: Options = {
+    ...common,
+    entry: { ...entry, ...cuts },
+    esbuildPlugins: [fewMainFiles(parts)],
+  };
+  /** The files of the cuts themselves only import the parts. */
+  const removeCuts = (folder: string) =>
+    Promise.all(Object.keys(cuts).map((name) => rm(`${folder}/${name}.js`)));
   return [
     {
-      ...common,
+      ...javascript,
       format: 'esm',
-      dts: true,
+      dts: { entry },
       esbuildOptions(options) {
-        // For `oneMainFile`, whose imports would count as unused, since package.json says that modules have no side effects.
+        // For `fewMainFiles`, whose imports would count as unused, since package.json says that modules have no side effects.
         options.ignoreAnnotations = true;
+      },
+      async onSuccess() {
+        await removeCuts('dist');
       },
     },
     {
-      ...common,
+      ...javascript,
       format: 'cjs',
       outDir: 'dist/cjs',
       outExtension: () => ({ js: '.js' }),
@@ -130,6 +164,7 @@ export default defineConfig(async () => {
         options.define = { ...options.define, 'import.meta.url': '__filename' };
       },
       async onSuccess() {
+        await removeCuts('dist/cjs');
         await writeFile('dist/cjs/package.json', `${JSON.stringify(cjsPackage())}\n`);
         await rm('dist/cjs/cli.js');
       },

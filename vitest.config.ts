@@ -16,8 +16,11 @@ const packed = ['test/package/{tarball,peers,examples}.test.ts'];
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^hot-secrets\/(pg|tls|https|undici|grpc|bearer)$/, replacement: source('adapters/$1/index.ts') },
-      { find: /^hot-secrets\/key-vault$/, replacement: source('sources/key-vault/index.ts') },
+      {
+        find: /^hot-secrets\/(pg|mysql2|redis|ioredis|tls|https|undici|keyring|grpc|bearer)$/,
+        replacement: source('adapters/$1/index.ts'),
+      },
+      { find: /^hot-secrets\/(key-vault|tokens)$/, replacement: source('sources/$1/index.ts') },
       { find: /^hot-secrets\/(express|fastify|koa|hono)$/, replacement: source('frameworks/$1.ts') },
       { find: /^hot-secrets\/nestjs$/, replacement: source('frameworks/nestjs/index.ts') },
       { find: /^hot-secrets\/(http|opentelemetry|testing|doctor)$/, replacement: source('$1/index.ts') },

@@ -21,7 +21,10 @@ export const figures = {
   middleware: async () => (await import('./figures/middleware')).middleware,
   generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,
+  tokens: async () => (await import('./figures/tokens')).tokens,
+  keyring: async () => (await import('./figures/keyring')).keyringFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
+  matrix: async () => (await import('./figures/matrix')).matrix,
 } satisfies Record<string, () => Promise<Figure>>;
 
 export type FigureName = keyof typeof figures;

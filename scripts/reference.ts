@@ -18,7 +18,8 @@ option throws [\`OPTION_UNKNOWN\`](../errors.md#option_unknown), which suggests 
 [PostgreSQL](../postgresql.md), [triggers](../triggers.md), [testing](../testing.md).
 
 An option without a default is not set, unless its description says otherwise. Variables of the environment that count are
-\`SECRETS_PATH\`, \`AZURE_KEY_VAULT_ENDPOINT\` and those of the workload identity: see [sources](../sources.md).
+\`SECRETS_PATH\`, \`SERVICE_BINDING_ROOT\`, \`CREDENTIALS_DIRECTORY\`, \`AZURE_KEY_VAULT_ENDPOINT\`, \`HTTPS_PROXY\`, those of the workload
+identity, and for each secret its own variable, also with the suffix \`_FILE\`: see [sources](../sources.md).
 `;
 
 interface Callable {

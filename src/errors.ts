@@ -45,6 +45,10 @@ export const errorCodes = {
   IDENTITY_UNKNOWN: 'Entra ID does not know the client in the tenant.',
   IDENTITY_REFUSED: 'Entra ID refuses the identity until somebody changes it.',
   IDENTITY_FAILED: 'Entra ID issued no token for another reason.',
+  // tokens
+  TOKEN_FAILED: 'The issuer of a token failed; the last token serves until it expires.',
+  TOKEN_TIMEOUT: 'The issuer of a token did not answer in time.',
+  TOKEN_INVALID: 'What was issued is not a token, or has no end, or had already expired.',
   // decoding values
   VALUE_EMPTY: 'A value is empty.',
   VALUE_UNRESOLVED: 'A value is a reference that the tool which injects secrets did not resolve.',
@@ -73,6 +77,7 @@ export const errorCodes = {
   PRIVATE_KEY_UNSUPPORTED: 'A private key uses encryption that OpenSSL 3 refuses.',
   PRIVATE_KEY_AMBIGUOUS: 'A TLS secret has more than one private key.',
   PRIVATE_KEY_MISMATCH: 'A private key does not belong to its certificate.',
+  SIGNING_KEY_INVALID: 'A value cannot be used as a signing key.',
   PASSPHRASE_MISSING: 'A private key or PFX is encrypted, and no passphrase is declared.',
   PASSPHRASE_WRONG: 'A passphrase does not decrypt the private key or PFX.',
   PFX_INVALID: 'A PFX (PKCS#12) cannot be parsed.',
@@ -149,6 +154,12 @@ export class SecretsError extends Error {
   /** The entry for `code` in the documentation: `docs/errors.md#CODE`. Printed and serialized errors leave it out. */
   get docs(): string {
     return `docs/errors.md#${this.code.toLowerCase()}`;
+  }
+
+  /** What `JSON.stringify` writes: errors have no message there otherwise. */
+  toJSON(): object {
+    const { name, code, message, secret, source, resource } = this;
+    return { name, code, message, secret, source, resource };
   }
 
   constructor(code: SecretsErrorCode, what: string, facts: SecretsErrorFacts = {}) {

@@ -13,5 +13,8 @@ export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
 export const { createPool } = await load<typeof import('../../src/adapters/pg/index')>('pg.js');
 export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');
+export const { token } = await load<typeof import('../../src/sources/tokens/index')>('tokens.js');
+export const { forFastJwt, keyring } =
+  await load<typeof import('../../src/adapters/keyring/index')>('keyring.js');
 export const { secretsMiddleware } = await load<typeof import('../../src/frameworks/express')>('express.js');
 export const { hotSecrets } = await load<typeof import('../../src/frameworks/fastify')>('fastify.js');

@@ -81,7 +81,9 @@ function optionsOf(service: Service | undefined): DiagnoseOptions {
 function problemsOf(service: Service, path: string): Finding[] {
   if ('failure' in service) return [findingOf(service.failure, { place: path })];
   if (!('invalid' in service)) return [];
-  return [finding('STORE_MODULE_INVALID', { path, reason: service.invalid }, { place: path })];
+  return [
+    finding('STORE_MODULE_INVALID', { path, reason: service.invalid, next: service.next }, { place: path }),
+  ];
 }
 
 function addressOf(vault: string): string {

@@ -1,5 +1,6 @@
 import { isSecretsError } from '../errors';
 import { describeError, errorCode } from '../internal/describe-error';
+import { ownPackage } from '../internal/own-file';
 import { doctor } from './doctor';
 import { type Output, printable, status, UsageError } from './output';
 import { report } from './report';
@@ -15,11 +16,11 @@ Usage: hot-secrets <command> [options]
   report   says which source serves each secret, and what the migration still needs
 
 Options of all commands:
-  --mount PATH           a mount, instead of $SECRETS_PATH or /mnt/secrets-store; may be repeated
+  --mount PATH           a mount, instead of $SECRETS_PATH or the mounts of platforms; may be repeated
   --store FILE           a module of your service that exports \`store\` (a SecretStore, a promise of one, or a function that
                          opens one) or \`options\` (those of SecretStore.open)
   --json                 prints JSON; for watch, one object a line
-  --help
+  --help, --version
 
 Options of doctor:
   --vault NAME           sends requests to this Key Vault, with the identity of this process; a name or an address
@@ -52,6 +53,10 @@ export async function main(args: readonly string[], output: Output): Promise<num
     if (wanted) output.write(HELP);
     else output.writeError(HELP);
     return wanted ? status.ok : status.usage;
+  }
+  if (name === '--version' || name === '-v') {
+    output.write(`${ownPackage()?.version ?? 'unknown'}\n`);
+    return status.ok;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { type MigratedSecret, type Migration, migrationOf } from '../doctor/migration';
+import { isSecretsError } from '../errors';
 import { type Output, printable, status } from './output';
 import { openStore, parseStoreArgs } from './service';
 
@@ -7,7 +8,12 @@ import { openStore, parseStoreArgs } from './service';
 export async function report(args: string[], output: Output): Promise<number> {
   const values = parseStoreArgs(args);
   // Problems are not what this command is about, and would be process warnings without a listener.
-  const store = await openStore(values, { error: () => {}, expiring: () => {} });
+  const store = await openStore(values, { error: () => {}, expiring: () => {} }).catch((error: unknown) => {
+    if (values.json && isSecretsError(error)) {
+      output.write(`${JSON.stringify({ version: 1, done: false, error }, null, 2)}\n`);
+    }
+    throw error;
+  });
   const migration = migrationOf(store);
   await store.close();
   if (values.json) output.write(`${JSON.stringify({ version: 1, ...migration }, null, 2)}\n`);
@@ -19,12 +25,13 @@ function lines({ secrets, done, removable, unknown }: Migration, { colors }: Out
   const width = Math.max(0, ...secrets.map(({ name }) => printable(name).length));
   const rows = secrets.map((one) => `${printable(one.name).padEnd(width)}  ${printable(rowOf(one))}`);
   const left = secrets.filter(({ status: is }) => is === 'environment' || is === 'missing');
+  const reason =
+    secrets.length === 0
+      ? 'there is nothing to judge. Pass --store with the declared secrets of the service.'
+      : `${counted(left.length)} left (${left.map(({ name }) => printable(name)).join(', ')}).`;
   const verdict = done
     ? colored('green', 'The migration is done: no secret comes from the environment.')
-    : colored(
-        'yellow',
-        `The migration is not done: ${counted(left.length)} left (${left.map(({ name }) => printable(name)).join(', ')}).`,
-      );
+    : colored('yellow', `The migration is not done: ${reason}`);
   return [
     ...(rows.length === 0 ? ['No source has any secret.'] : rows),
     '',

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isSecretsError, type SecretsError } from '../errors';
-import { describeError } from '../internal/describe-error';
+import { describeError, errorCode } from '../internal/describe-error';
 import { bounded } from '../internal/time';
 import { environment } from '../sources/environment';
 import { mountedFiles } from '../sources/mounted-files/mounted-files';
@@ -18,7 +19,7 @@ export type Service =
   /** The store did not open. */
   | { readonly failure: SecretsError }
   /** The module cannot be loaded, or exports nothing of this. */
-  | { readonly invalid: string };
+  | { readonly invalid: string; readonly next?: string };
 
 /** In the order in which they are tried. */
 const EXPORTS = ['options', 'store', 'secrets', 'default'];
@@ -49,6 +50,13 @@ export async function loadService(path: string): Promise<Service> {
     return { invalid: `exports neither a store nor options (as ${EXPORTS.join(', ')})` };
   } catch (error) {
     if (isSecretsError(error)) return { failure: error };
+    if (!existsSync(path)) return { invalid: 'does not exist', next: `Looked for ${resolve(path)}.` };
+    if (errorCode(error) === 'ERR_UNKNOWN_FILE_EXTENSION') {
+      return {
+        invalid: `cannot be loaded: Node ${process.versions.node} does not run this type of file`,
+        next: 'Pass the compiled JavaScript.',
+      };
+    }
     return { invalid: `cannot be loaded: ${describeError(error)}` };
   }
 }
@@ -85,7 +93,8 @@ export async function openStore(
   }
   const service = await loadService(store);
   if ('failure' in service) throw service.failure;
-  if ('invalid' in service) throw new UsageError(`${store} ${service.invalid}`);
+  if ('invalid' in service)
+    throw new UsageError(`${store} ${service.invalid}${service.next ? `. ${service.next}` : ''}`);
   if ('options' in service) {
     return SecretStore.open({ ...service.options, on } as OpenOptions & {
       secrets: object;

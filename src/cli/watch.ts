@@ -68,6 +68,8 @@ function sentence({ event, ...line }: Line): string {
       const left = Math.floor(Number(line.daysLeft));
       return `expiring: ${line.name} (${line.subject}) in ${left} days`;
     }
+    case 'recovered':
+      return `recovered ${line.code}: ${line.secret ?? line.source ?? line.resource ?? ''}`;
     case 'close':
       return `closed at generation ${line.generation}`;
     default:

@@ -97,7 +97,7 @@ export function suspectText(alias: string, text: string): SecretsError | undefin
     `the value of "${alias}" is probably not what was meant: it ${list(findings)}`,
     {
       secret: alias,
-      next: "It is used as it is. Correct the stored text, declare trim: 'whitespace', or trim: 'none' if all of it is meant.",
+      next: "It is used as it is. Correct the stored text, or declare trim: 'none' if all of it is meant; trim: 'whitespace' drops white space at both ends.",
     },
   );
 }

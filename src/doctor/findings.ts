@@ -37,7 +37,7 @@ export interface FindingArgs extends ManifestArgs {
   // the process
   NODE_UNSUPPORTED: { readonly version: string; readonly needed: string };
   PACKAGE_DUPLICATE: { readonly copies: readonly string[] };
-  STORE_MODULE_INVALID: { readonly path: string; readonly reason: string };
+  STORE_MODULE_INVALID: { readonly path: string; readonly reason: string; readonly next: string | undefined };
   CHECK_FAILED: { readonly check: string; readonly reason: string };
   // the workload identity and the vault
   IDENTITY_AUDIENCE_UNUSUAL: { readonly audience: string };

@@ -111,9 +111,10 @@ const TEXTS: Texts = {
     `hot-secrets is installed ${copies.length} times: ${copies.join(', ')}`,
     'Keep one copy: npm dedupe, or the same version range in every package. Copies share no caches and no settings.',
   ],
-  STORE_MODULE_INVALID: ({ path, reason }) => [
+  STORE_MODULE_INVALID: ({ path, reason, next }) => [
     `${path} ${reason}`,
-    'Export the store or its options: export const store = SecretStore.open({ … }), or export const options = { secrets, sources }.',
+    next ??
+      'Export the store or its options: export const store = SecretStore.open({ … }), or export const options = { secrets, sources }.',
   ],
   CHECK_FAILED: ({ check, reason }) => [
     `the check "${check}" failed with ${reason}`,

@@ -21,7 +21,7 @@ export interface MigratedSecret {
 
 /** How far the migration from environment variables has come. It contains names, never a value. */
 export interface Migration {
-  /** True when no secret is missing, and none comes from the environment. */
+  /** True when there are secrets, none is missing, and none comes from the environment. */
   readonly done: boolean;
   readonly secrets: readonly MigratedSecret[];
   /** Variables whose secret another source serves: they may be deleted once nothing else reads them. */
@@ -68,7 +68,8 @@ export function migrationOf(
   const unknown = Object.keys(environment).filter(
     (variable) => environment[variable] && isNamedLikeSecret(variable) && !known.has(variable),
   );
-  const done = !secrets.some(({ status }) => status === 'environment' || status === 'missing');
+  const done =
+    secrets.length > 0 && secrets.every(({ status }) => status !== 'environment' && status !== 'missing');
   return { done, secrets, removable: [...removable], unknown };
 }
 

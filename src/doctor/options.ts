@@ -7,7 +7,7 @@ import type { ReportingStore } from './checks/live-store';
 
 /** Options of `diagnose`. */
 export interface DiagnoseOptions {
-  /** The mounts to check. Default: those of `sources` or `store`, or `$SECRETS_PATH`, or `/mnt/secrets-store`. */
+  /** The mounts to check. Default: those of `sources` or `store`, or the default mounts of a store. */
   readonly mounts?: readonly string[] | undefined;
   /**
    * The declared secrets of the service, as for `SecretStore.open`. Default: those of `store`; without them, every file is

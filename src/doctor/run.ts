@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Definition } from '../definitions/definition';
 import { isSecretsError, SecretsError } from '../errors';
 import { describeError } from '../internal/describe-error';
@@ -6,6 +7,7 @@ import { environment } from '../sources/environment';
 import { DEFAULT_MOUNT } from '../sources/mounted-files/layout';
 import type { Reading, Source } from '../sources/source';
 import { declaredBy } from '../store/declared';
+import { defaultMountPaths } from '../store/default-sources';
 import { checkDeclaredNames, checkServed, definitionsOf, type Picture, serve } from './checks/declared';
 import { checkDiscovered } from './checks/discovered';
 import { checkCopies, checkVariables, environmentOnly, type ServedValue } from './checks/environment';
@@ -83,7 +85,7 @@ export class Run {
   /** What each source has, in order of precedence. */
   async #pictures(): Promise<Picture[]> {
     const { sources, mounts, store } = this.#options;
-    const { SECRETS_PATH: path, AZURE_KEY_VAULT_ENDPOINT: vault } = this.#system.environment;
+    const { environment } = this.#system;
     if (sources !== undefined) {
       const pictures: Picture[] = [];
       for (const source of sources) pictures.push(...(await this.#pictureOf(source)));
@@ -98,12 +100,15 @@ export class Run {
       }
       return pictures;
     }
-    const named = mounts ?? (path ? [path] : undefined);
+    const named = mounts ?? (environment.SECRETS_PATH ? [environment.SECRETS_PATH] : undefined);
+    // Each of these may be missing. If all are, the first one that people expect is what the finding should name.
+    const usual = defaultMountPaths(environment).filter((path) => existsSync(path));
     const pictures: Picture[] = [];
-    for (const mount of named ?? [DEFAULT_MOUNT]) {
+    for (const mount of named ?? (usual.length > 0 ? usual : [DEFAULT_MOUNT])) {
       pictures.push(...(await this.#mount(mount, named !== undefined)));
     }
     // Without sources, a store reads this vault too.
+    const vault = environment.AZURE_KEY_VAULT_ENDPOINT;
     if (vault) pictures.push(unread('key-vault', vault));
     return [...pictures, await this.#environment()];
   }

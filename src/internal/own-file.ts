@@ -32,8 +32,13 @@ export function isBundled(): boolean {
   const file = ownFile();
   if (file === undefined) return true;
   if (/[\\/]node_modules[\\/]hot-secrets[\\/]/.test(file)) return false;
+  return ownPackage(file) === undefined;
+}
+
+/** The package.json of this package, above one of its files: `dist/x.js` or `dist/cjs/x.js`, `src/folder/x.ts`. */
+export function ownPackage(file = ownFile() ?? ''): Package | undefined {
   const folder = dirname(dirname(file));
-  return ![folder, dirname(folder)].some((one) => packageOf(one)?.name === 'hot-secrets');
+  return [folder, dirname(folder)].map(packageOf).find((one) => one?.name === 'hot-secrets');
 }
 
 interface Package {

@@ -6,14 +6,18 @@ import { isBundled, ownFile, packageOf } from './own-file';
 
 /** The optional packages that are loaded when they are used, each with the oldest version that works. */
 export const PEERS = {
+  '@aws-sdk/rds-signer': '3.400',
   '@azure/identity': '4.0',
   '@azure/keyvault-secrets': '4.8',
   '@grpc/grpc-js': '1.14',
   '@nestjs/common': '11',
   '@opentelemetry/api': '1.9',
+  ioredis: '5.4',
   jose: '6',
+  mysql2: '3.0',
   'node-forge': '1.3.2',
   pg: '8.11',
+  redis: '6.0',
   undici: '6.19',
 } as const;
 

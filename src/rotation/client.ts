@@ -66,8 +66,11 @@ export interface ClientSetup<V, Options extends object, State> {
 
 /** How an adapter moves its client from one state to the next. */
 export interface ClientWork<State> {
-  /** Makes new connections use `next`. Runs before any listener hears of the swap. */
-  swap(next: State, previous: State): void;
+  /**
+   * Makes new connections use `next`. Runs before any listener hears of the swap. `onlyTokens`: of the secrets that the recipe
+   * reads, only tokens rotated, which count at a login.
+   */
+  swap(next: State, previous: State, onlyTokens: boolean): void;
   /** Settles when the last use of an old state is over, or `signal` aborts. */
   drained(state: State, signal: AbortSignal): unknown;
   /** Closes the remaining connections of a state, in use or not. May be called more than once. */
@@ -202,12 +205,12 @@ export class RotatingClient<V, Options extends object, State> {
         },
         events: refusals ? [...ROTATION_EVENTS, ...CREDENTIAL_EVENTS] : ROTATION_EVENTS,
         shared,
-        swap: (next, generation) => {
+        swap: (next, generation, onlyTokens) => {
           const previous = this.#current;
           this.#replaced.add(previous);
           this.#current = next;
           this.#generation = generation;
-          work.swap(next, previous);
+          work.swap(next, previous, onlyTokens);
         },
       },
     );

@@ -16,7 +16,7 @@ import {
 } from './resource-events';
 import { build, Leased, retire, verify } from './steps';
 import { type ResourceView, type RotationTrace, Trace } from './trace';
-import { outdated, type TrackedSnapshot, track } from './tracked';
+import { onlyTokensDiffer, outdated, type TrackedSnapshot, track } from './tracked';
 import type { EngineOptions, Lifecycle, Rotating, RotationStore } from './types';
 
 /** Settings that the maker of a rotation adds to the lifecycle. */
@@ -31,8 +31,8 @@ export interface RotationSetup<R, V> {
   readonly events?: readonly ResourceEvent[] | undefined;
   /** The emitter that several resources share, and the `name` in the events of this one. */
   readonly shared?: { readonly events: ResourceEvents | undefined; readonly label: string } | undefined;
-  /** Puts a new resource into service. Runs before any listener hears of the swap. */
-  swap?(next: R, generation: number): void;
+  /** Puts a new resource into service. Runs before any listener hears of the swap. `onlyTokens`: nothing else rotated. */
+  swap?(next: R, generation: number, onlyTokens: boolean): void;
 }
 
 /** One rotation, from its first attempt until the new resource serves or a newer rotation supersedes it. */
@@ -271,12 +271,14 @@ export class Rotation<R, V> implements Rotating<R> {
   }
 
   #swap(resource: R, opened: Opened, tracked: TrackedSnapshot<V>, run: Run<V>): void {
-    const old = this.#serving?.leased;
+    const before = this.#serving;
+    const old = before?.leased;
     const { generation } = tracked.snapshot;
+    const onlyTokens = before !== undefined && onlyTokensDiffer(before.tracked, tracked);
     this.#run = undefined;
     this.#serve(resource, opened, tracked);
     isolate(
-      () => this.#setup.swap?.(resource, generation),
+      () => this.#setup.swap?.(resource, generation, onlyTokens),
       (error) => this.#events.listenerFailed('swapped', error),
     );
     this.#ready.resolve(resource);

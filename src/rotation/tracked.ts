@@ -109,6 +109,24 @@ export function outdated<V>(tracked: TrackedSnapshot<V>, now: Snapshot<V>): bool
   return [...reads].some((name) => !isDeepStrictEqual(markIn(snapshot, name), markIn(now, name)));
 }
 
+/** True if two recipes read the same names, and tokens are all that differs between their values. */
+export function onlyTokensDiffer<V>(before: TrackedSnapshot<V>, after: TrackedSnapshot<V>): boolean {
+  // A previous value that ends is a difference too.
+  if (before.readsAll || after.readsAll || before.graceEndsAt !== Number.POSITIVE_INFINITY) return false;
+  const { isDeepStrictEqual } = builtin('util');
+  // No other name may be read here: it would count as a read of the recipe.
+  if (!isDeepStrictEqual(before.reads, after.reads)) return false;
+  const different = [...after.reads].filter(
+    (name) => !isDeepStrictEqual(markIn(before.snapshot, name), markIn(after.snapshot, name)),
+  );
+  return different.length > 0 && different.every((name) => isToken(after.snapshot, name));
+}
+
+function isToken<V>(snapshot: Snapshot<V>, name: string): boolean {
+  const box = snapshot.get(name as keyof V & string) as Secret<unknown> | undefined;
+  return box?.attributes.token === true;
+}
+
 /** Reads the box, because a snapshot finds undeclared names only when they are read. */
 function markIn<V>(snapshot: Snapshot<V>, name: string): unknown {
   try {

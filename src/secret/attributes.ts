@@ -8,6 +8,10 @@ export interface SecretAttributes {
   readonly notBefore?: Date;
   /** When the source created this version. */
   readonly createdOn?: Date;
+  /**
+   * True for a token, which most servers check only at a login. `createPool` keeps its connections when the next one arrives.
+   */
+  readonly token?: boolean;
   /** Labels stored with the value, for example the user name that belongs to a password. */
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -23,12 +27,14 @@ export function sealAttributes({
   expiresOn,
   notBefore,
   createdOn,
+  token,
   tags,
 }: SecretAttributes): SecretAttributes {
   const labels = Object.entries(tags);
   if (labels.some(([, value]) => typeof value !== 'string')) throw new TypeError('tags must be strings');
   const sealed = { tags: Object.freeze(Object.fromEntries(labels)) };
   if (contentType !== undefined) Object.assign(sealed, { contentType: String(contentType) });
+  if (token !== undefined) Object.assign(sealed, { token: token === true });
   for (const [name, date] of Object.entries({ expiresOn, notBefore, createdOn })) {
     if (date === undefined) continue;
     const time = date.getTime();

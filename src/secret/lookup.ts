@@ -8,7 +8,10 @@ export interface Lookup {
   readonly file: string;
   /** Environment variables in order of precedence: the first that is set and not empty wins. */
   readonly env: readonly string[];
-  /** Name of the secret in a vault, which allows only `[0-9A-Za-z-]`; `name/version` if a version is pinned. */
+  /**
+   * Name of the secret in a vault, which allows only `[0-9A-Za-z-]`; `name/version` if a version is pinned, `name/previous` for
+   * the version before the newest.
+   */
   readonly vault: string;
 }
 
@@ -18,7 +21,7 @@ export interface LookupOptions {
   readonly file?: string | undefined;
   /** Environment variables; the first that is set wins. `[]` for none. Default: the alias as `UPPER_CASE`. */
   readonly env?: string | readonly string[] | undefined;
-  /** Name in a vault; append `/version` to pin a version. Default: the alias, with `-` for characters a vault rejects. */
+  /** Name in a vault; append `/version` to pin a version, `/previous` for the version before the newest. Default: the alias, with `-` for characters a vault rejects. */
   readonly vault?: string | undefined;
 }
 

@@ -18,6 +18,11 @@ export interface Secret<T> {
   /** The place in the source: a path, or the name of a variable. */
   readonly origin: string;
   readonly loadedAt: Date;
+  /**
+   * When the value appeared in its place, at the latest: the time of its file, or when its version took effect in the vault.
+   * `undefined` if the source does not tell, as the environment.
+   */
+  readonly appearedAt: Date | undefined;
   /** Tags, content type and dates from the source. Files and variables have none. */
   readonly attributes: SecretAttributes;
   /** Returns the value. Bytes and objects are shared, not copied: treat them as read-only. */
@@ -34,6 +39,7 @@ class Box<T> implements Secret<T> {
   readonly origin: string;
   readonly attributes: SecretAttributes;
   readonly #loadedAt: number;
+  readonly #appearedAt: number | undefined;
   /** A function, because an attached inspector shows the private fields of printed objects. */
   readonly #read: () => T;
   readonly #owner: OfStore;
@@ -49,6 +55,7 @@ class Box<T> implements Secret<T> {
     this.source = label.source;
     this.origin = label.origin;
     this.#loadedAt = label.loadedAt.getTime();
+    this.#appearedAt = label.appearedAt?.getTime();
     this.attributes = label.attributes;
     this.#read = () => value;
     this.#owner = owner;
@@ -62,6 +69,10 @@ class Box<T> implements Secret<T> {
   /** A new `Date` each time, so that a caller cannot change it for others. */
   get loadedAt(): Date {
     return new Date(this.#loadedAt);
+  }
+
+  get appearedAt(): Date | undefined {
+    return this.#appearedAt === undefined ? undefined : new Date(this.#appearedAt);
   }
 
   reveal(): T {

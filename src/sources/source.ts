@@ -90,6 +90,11 @@ export interface FoundReading {
   readonly origin: string;
   /** The source's version id. Default: the store makes one from a keyed hash of the bytes. */
   readonly version?: string;
+  /**
+   * When the value appeared in its place, at the latest, in milliseconds since the epoch. It may be too late, never too early.
+   * Leave it out if the place does not tell.
+   */
+  readonly appearedAtMs?: number;
   /** Metadata of the value. A change of `tags` is a rotation, like a change of the bytes. */
   readonly attributes?: SecretAttributes;
   /** Problems of the place that the value comes from. The value is used, and `health()` shows them. */

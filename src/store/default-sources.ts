@@ -29,14 +29,17 @@ export async function defaultSources(variables: NodeJS.ProcessEnv = process.env)
  * order of precedence; each may be missing.
  */
 export function defaultMounts(variables: NodeJS.ProcessEnv, dockerSecrets = DOCKER_SECRETS): Source[] {
-  const {
-    SECRETS_PATH: named,
-    SERVICE_BINDING_ROOT: bindings,
-    CREDENTIALS_DIRECTORY: credentials,
-  } = variables;
-  if (named) return [mountedFiles(named)];
+  if (variables.SECRETS_PATH) return [mountedFiles(variables.SECRETS_PATH)];
+  return defaultMountPaths(variables, dockerSecrets).map((path) => mountedFiles(path, { optional: true }));
+}
+
+/** The mounts of platforms. They count without `$SECRETS_PATH`. */
+export function defaultMountPaths(
+  { SERVICE_BINDING_ROOT: bindings, CREDENTIALS_DIRECTORY: credentials }: Readonly<NodeJS.ProcessEnv>,
+  dockerSecrets = DOCKER_SECRETS,
+): string[] {
   const paths = [bindings, credentials, DEFAULT_MOUNT, hasFiles(dockerSecrets) ? dockerSecrets : undefined];
-  return [...new Set(paths)].flatMap((path) => (path ? [mountedFiles(path, { optional: true })] : []));
+  return [...new Set(paths)].flatMap((path) => path || []);
 }
 
 /** Tells whether files lie in the directory itself: of the pods of Kubernetes, it only holds the service account's directory. */

@@ -140,7 +140,7 @@ export class ExpiryWatch {
 
   #tell(name: string, expiry: Expiry, told: Map<Expiry, number>, now: number): void {
     const current = report(name, expiry, now);
-    const passed = this.#thresholdsOf(name, expiry).filter((days) => current.daysLeft <= days);
+    const passed = this.#thresholdsOf(name, expiry).filter((days) => timeBefore(expiry, days) <= now);
     if (passed.length === 0) return;
     const thresholdDays = Math.min(...passed);
     if (thresholdDays >= (told.get(expiry) ?? Number.POSITIVE_INFINITY)) return;
@@ -150,10 +150,14 @@ export class ExpiryWatch {
 
   /** Returns when the next threshold or the expiry is reached, in milliseconds since the epoch. */
   #nextChange(name: string, expiry: Expiry, now: number): number {
-    const ends = expiry.expiresAt.getTime();
-    const times = [0, ...this.#thresholdsOf(name, expiry)].map((days) => ends - days * DAY_MS);
+    const times = [0, ...this.#thresholdsOf(name, expiry)].map((days) => timeBefore(expiry, days));
     return Math.min(...times.filter((time) => time > now));
   }
+}
+
+/** The time so many days before the expiry. Rounded, so that a timer of whole milliseconds reaches it exactly. */
+function timeBefore({ expiresAt }: Expiry, days: number): number {
+  return Math.round(expiresAt.getTime() - days * DAY_MS);
 }
 
 function report(name: string, { what, subject, expiresAt }: Expiry, now: number): ExpiryReport {

@@ -251,6 +251,7 @@ function decode(
         // The same bytes from another source are not a rotation: keep version and date.
         version: same ? current.secret.version : version,
         loadedAt: same ? current.secret.loadedAt : now.date,
+        appearedAt: same ? current.secret.appearedAt : appearedAtOf(found),
       },
       value,
       owner,
@@ -288,6 +289,16 @@ function decode(
 
 function problemsOf(found: readonly FoundReading[]): SecretsError[] {
   return found.flatMap(({ problems = [] }) => problems);
+}
+
+/** The last time that a `Date` can hold. */
+const MAX_DATE_MS = 8.64e15;
+
+/** When the last part of a value appeared; `undefined` if one of its places does not tell. */
+function appearedAtOf(found: readonly FoundReading[]): Date | undefined {
+  const times = found.flatMap((one) => (one === NO_PART ? [] : [one.appearedAtMs ?? Number.NaN]));
+  const latest = Math.max(...times);
+  return Math.abs(latest) <= MAX_DATE_MS ? new Date(latest) : undefined;
 }
 
 /** @throws `VALUE_NOT_YET_VALID` if the source says that a value must not be used yet. */
@@ -348,7 +359,9 @@ export function lookUp(
     const { bytes, origin, attributes = NO_ATTRIBUTES } = answer;
     const digest = fingerprint(bytes);
     const version = answer.version ?? digest.slice(0, 16);
-    const label = { name, version, source: reader.source.name, origin, loadedAt: now.date, attributes };
+    const appearedAt = appearedAtOf([answer]);
+    const source = reader.source.name;
+    const label = { name, version, source, origin, loadedAt: now.date, appearedAt, attributes };
     const suspect = problemsOf([answer]);
     const value = discovered(name).decode([bytes], (problem) => suspect.push(problem));
     const box = seal(label, value, owner);

@@ -155,7 +155,7 @@ export class SourceReader {
       if (reading.status === 'failed') return { status: 'failed', error: this.asSecretsError(reading.error) };
       if (reading.status !== 'found')
         throw this.#invalid(`answered for "${name}" with an unknown status`, name);
-      const { bytes, version, attributes, problems } = reading;
+      const { bytes, version, appearedAtMs, attributes, problems } = reading;
       if (!builtin('util').types.isUint8Array(bytes))
         throw this.#invalid(`returned "${name}" as something other than bytes`, name);
       const origin = typeof reading.origin === 'string' ? reading.origin : this.source.name;
@@ -164,6 +164,7 @@ export class SourceReader {
         bytes,
         origin,
         ...(typeof version === 'string' && { version }),
+        ...(typeof appearedAtMs === 'number' && { appearedAtMs }),
         ...(attributes !== undefined && { attributes: sealAttributes(attributes) }),
         ...(Array.isArray(problems) && { problems: problems.map((problem) => this.asSecretsError(problem)) }),
       };

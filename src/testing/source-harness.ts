@@ -106,11 +106,16 @@ export async function settlement<T>(promise: Promise<T>): Promise<T | unknown> {
   return result;
 }
 
-export async function until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+  what: string,
+  pollMs = 5,
+): Promise<void> {
   const deadline = realNow() + timeoutMs;
-  while (!condition()) {
+  while (!(await condition())) {
     assert.ok(realNow() < deadline, `timed out after ${timeoutMs} ms waiting for ${what}`);
-    await sleep(5);
+    await sleep(pollMs);
   }
 }
 

@@ -178,6 +178,27 @@ describe('hot-secrets doctor', () => {
     expect(err).toMatch(message);
   });
 
+  it('says that the module of the service does not exist, and where it looked', async () => {
+    const { status, out } = await doctor('--store', './no-such-module.js');
+    expect(status).toBe(2);
+    expect(out).toMatch(/no-such-module\.js does not exist.\n.*Looked for \/.*\/no-such-module\.js/);
+  });
+
+  it('checks the mount of systemd, which a store reads without being told', async () => {
+    const { path } = await mountOf({ 'db-password': `"${VALUE}"` });
+    vi.stubEnv('SECRETS_PATH', undefined);
+    vi.stubEnv('CREDENTIALS_DIRECTORY', path);
+    const { status, out } = await doctor();
+    expect(status).toBe(1);
+    expect(out).toContain(`${path}`);
+    expect(out).not.toContain('MOUNT_MISSING');
+    expect(out).not.toContain('CREDENTIALS_DIRECTORY');
+  });
+
+  it('prints the version of the package', async () => {
+    expect(await run('--version')).toMatchObject({ status: 0, out: '0.1.0\n' });
+  });
+
   it.each([[['--help']], [['help']], [['doctor', '--help']]])('prints its help for %j', async (args) => {
     const { status, out } = await run(...args);
     expect(status).toBe(0);
@@ -226,6 +247,17 @@ describe('hot-secrets report', () => {
     const { status, err } = await run('report', '--mount', '/no/such/mount');
     expect(status).toBe(2);
     expect(err).toContain('hot-secrets report: the mount /no/such/mount does not exist.');
+    const json = JSON.parse((await run('report', '--json', '--mount', '/no/such/mount')).out);
+    expect(json).toMatchObject({ done: false, error: { code: 'MOUNT_MISSING' } });
+    expect(json.error.message).toContain('/no/such/mount does not exist');
+  });
+
+  it('does not call a migration done when no source has any secret', async () => {
+    vi.stubEnv('SECRETS_PATH', undefined);
+    vi.stubEnv('CREDENTIALS_DIRECTORY', (await mountOf({})).path);
+    const { status, out } = await run('report');
+    expect(status).toBe(1);
+    expect(out).toContain('there is nothing to judge. Pass --store');
   });
 });
 

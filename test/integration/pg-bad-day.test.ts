@@ -1,7 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy';
-import { startLoad } from '../support/load';
 import { type PgHarness, type PoolHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
@@ -33,76 +32,7 @@ async function stage(): Promise<PoolHarness & { role: string; rotate(password: s
   };
 }
 
-/** The pool and a plain `pg.Pool`, whose password an application assigns by hand, under the same load. */
-function bothUnderLoad(
-  { pool: make, secrets, role }: Awaited<ReturnType<typeof stage>>,
-  config: pg.PoolConfig,
-) {
-  const { database } = harness.server;
-  const options = {
-    host: '127.0.0.1',
-    port: proxy.port,
-    database,
-    user: role,
-    idleTimeoutMillis: 60_000,
-    ...config,
-  };
-  const plain = new pg.Pool({ ...options, password: 'first' });
-  secrets.on('change', () => {
-    plain.options.password = secrets.reveal('password');
-  });
-  onTestFinished(() => plain.end());
-  const pool = make({ ...options });
-  for (const one of [pool, plain]) one.on('error', () => {});
-  const run = (one: pg.Pool) => startLoad(10, () => one.query('select pg_sleep(0.02)'));
-  return { pool, loads: [run(pool), run(plain)] as const };
-}
-
 describe('a pool on a bad day', () => {
-  it.each([10, 20])(
-    'fails no query while no login succeeds after a rotation (max %i, 10 callers)',
-    async (max) => {
-      const { rotate, ...made } = await stage();
-      const { pool, loads } = bothUnderLoad({ rotate, ...made }, { max });
-      await waitFor(() => loads.every(({ done }) => done > 100));
-      pool.rotation.on('swapped', () => {
-        proxy.refuses = true;
-      });
-      await rotate('second');
-      await waitFor(() => proxy.refuses);
-      const before = loads[0].done;
-      // Long enough for the whole of retireOverMs, many times over.
-      await waitFor(() => loads[0].done > before + 500);
-      proxy.refuses = false;
-      await waitFor(() => pool.rotation.staleCount === 0);
-      const [ours, plain] = await Promise.all(loads.map((load) => load.stop()));
-      expect([ours?.failures, plain?.failures]).toEqual([[], []]);
-    },
-  );
-
-  it('keeps all connections but two in service while logins take a second', async () => {
-    const { pool: make, rotate } = await stage();
-    const pool = make({ port: proxy.port, max: 12, connectionTimeoutMillis: 2_500 });
-    const load = startLoad(24, () => pool.query('select pg_sleep(0.1)'));
-    await waitFor(() => load.done > 100);
-    proxy.delayMs = 1_000;
-    onTestFinished(() => {
-      proxy.delayMs = 0;
-    });
-    let fewest = Number.POSITIVE_INFINITY;
-    const internals = pool as unknown as { _clients: { loggingIn: boolean }[] };
-    const watch = setInterval(() => {
-      fewest = Math.min(fewest, internals._clients.filter(({ loggingIn }) => !loggingIn).length);
-    }, 10);
-    onTestFinished(() => clearInterval(watch));
-    await rotate('second');
-    await waitFor(() => pool.rotation.generation === 2 && pool.rotation.staleCount <= 8);
-    proxy.delayMs = 0;
-    await waitFor(() => pool.rotation.staleCount === 0);
-    expect((await load.stop()).failures).toEqual([]);
-    expect(fewest).toBeGreaterThanOrEqual(10);
-  });
-
   it('serves a cold burst that a plain pg.Pool serves, within twice the time of a login', async () => {
     const { pool: make } = await stage();
     proxy.delayMs = 600;
@@ -112,20 +42,6 @@ describe('a pool on a bad day', () => {
     const pool = make({ port: proxy.port, max: 20, connectionTimeoutMillis: 2_000 });
     const rows = await Promise.all(Array.from({ length: 20 }, () => pool.query('select pg_sleep(0.5)')));
     expect(rows).toHaveLength(20);
-  });
-
-  it('rotates a role whose connections are limited to the max of the pool', async () => {
-    const { pool: make, rotate, role } = await stage();
-    await harness.alter(role, 'connection limit 5');
-    const rejected: string[] = [];
-    const pool = make({ max: 5 }, { retryBaseMs: 100 });
-    pool.rotation.on('rejected', ({ error }) => rejected.push(error.message));
-    const load = startLoad(10, () => pool.query('select pg_sleep(0.02)'));
-    await waitFor(() => load.done > 50);
-    await rotate('second');
-    await waitFor(() => pool.rotation.generation === 2 && pool.rotation.staleCount === 0);
-    expect((await load.stop()).failures).toEqual([]);
-    expect(rejected).toEqual([]);
   });
 
   it('says that there are too many connections when others hold every place of the role', async () => {
@@ -149,21 +65,6 @@ describe('a pool on a bad day', () => {
     await harness.alter(role, 'connection limit 10');
     await waitFor(() => pool.rotation.generation === 2);
     held.release();
-  });
-
-  it('retires the oldest connections while rotations come faster than one step of retirement', async () => {
-    const { pool: make, rotate } = await stage();
-    const pool = make({ max: 2, idleTimeoutMillis: 0 }, { retireOverMs: 2_000 });
-    const clients = await Promise.all([pool.connect(), pool.connect()]);
-    for (const client of clients) client.release();
-    let ended = 0;
-    for (const client of clients) client.once('end', () => (ended += 1));
-    for (let round = 0; ended < 2 && round < 60; round += 1) {
-      const start = performance.now();
-      await rotate(`password-${round}`);
-      await waitFor(() => pool.rotation.generation === round + 2 && performance.now() - start > 300);
-    }
-    expect(ended).toBe(2);
   });
 
   it('survives the end of an old session whose client has no error listener', async () => {

@@ -17,38 +17,6 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 describe('end() of a pool', () => {
-  it('serves the callers in the queue after end(), waits for checked-out clients, and closes all connections', async () => {
-    const role = await harness.role('first');
-    const { mount, secrets, pool: make } = await poolHarness(harness, role, 'first');
-    const pool = make({ max: 2 });
-    const [client, other] = await Promise.all([pool.connect(), pool.connect()]);
-    const waiting = [1, 2, 3].map(() => codeOf(pool.query('select 1')));
-    let ended = false;
-    const ending = pool.end().then(() => {
-      ended = true;
-    });
-    await expect(pool.query('select 1')).rejects.toThrow('after calling end');
-
-    other.release();
-    expect(await Promise.all(waiting)).toEqual(['done', 'done', 'done']);
-    expect((await client.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
-    await waitFor(async () => (await harness.backends(role)) === 1);
-    expect(ended).toBe(false);
-    client.release();
-    await ending;
-    await waitFor(async () => (await harness.backends(role)) === 0);
-
-    const logins = harness.accepted(role);
-    await harness.alter(role, `password 'second'`);
-    await mount.rotate({ password: 'second' });
-    await waitFor(() => secrets.reveal('password') === 'second');
-    // Once this later login is in the log, a login of the ended pool would be there too.
-    await make().query('select 1');
-    await waitFor(() => harness.accepted(role) > logins);
-    expect([harness.accepted(role), harness.refused(role)]).toEqual([logins + 1, 0]);
-    expect(pool.rotation).toMatchObject({ generation: 1, staleCount: 0 });
-  });
-
   it('allows end() to be called again, with promises, with callbacks and from a callback', async () => {
     const role = await harness.role('first');
     const { pool: make } = await poolHarness(harness, role, 'first');

@@ -1,8 +1,7 @@
 import { createPool } from 'hot-secrets/pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startHoldingProxy } from '../support/holding-proxy';
 import { startLoad } from '../support/load';
-import { type PgHarness, poolHarness, poolThroughProxyAtFirst, startPgHarness } from '../support/pg-harness';
+import { type PgHarness, poolHarness, startPgHarness } from '../support/pg-harness';
 import { waitFor } from '../support/wait-for';
 
 let harness: PgHarness;
@@ -12,51 +11,6 @@ beforeAll(async () => {
 afterAll(() => harness.server.stop());
 
 describe('a rotation of the credential of a pool', () => {
-  it('fails no query while two roles alternate under load, and closes old connections', async () => {
-    const roles = [await harness.role('of-a'), await harness.role('of-b')] as const;
-    const { mount, pool: make } = await poolHarness(harness, roles[0], 'of-a');
-    const pool = make({ max: 10 }, { retireOverMs: 200 });
-    const load = startLoad(20, () => pool.query('select pg_sleep(0.003)'));
-    await waitFor(() => load.done > 200);
-
-    for (const round of [1, 2, 3, 4]) {
-      const [user, old] = round % 2 === 1 ? [roles[1], roles[0]] : roles;
-      await mount.rotate({ user, password: user === roles[0] ? 'of-a' : 'of-b' });
-      await waitFor(async () => (await harness.backends(old)) === 0 && pool.rotation.staleCount === 0);
-      expect(await harness.backends(user)).toBeLessThanOrEqual(11);
-    }
-    const { failures, done } = await load.stop();
-    expect(failures).toEqual([]);
-    expect(done).toBeGreaterThan(500);
-    expect(roles.map(harness.refused)).toEqual([0, 0]);
-  });
-
-  it('fails no query of a busy pool and tries few logins while the server is ahead of the file', async () => {
-    const role = await harness.role('round-0');
-    const { mount, pool: make } = await poolHarness(harness, role, 'round-0');
-    const pool = make({ max: 10, maxUses: 5 });
-    pool.rotation.on('refused', () => {});
-    const load = startLoad(120, () => pool.query('select pg_sleep(0.002)'));
-    await waitFor(() => load.done > 300);
-
-    const refusals: number[] = [];
-    for (const round of [1, 2, 3]) {
-      const before = harness.refused(role);
-      await harness.alter(role, `password 'round-${round}'`);
-      await waitFor(() => pool.waitingCount >= 100 && harness.refused(role) > before);
-      // The file changes only after the pool has tried the old password again.
-      const refused = harness.refused(role);
-      await waitFor(() => harness.refused(role) > refused);
-      await mount.rotate({ password: `round-${round}` });
-      await waitFor(() => pool.rotation.generation === round + 1);
-      const reached = load.done + 300;
-      await waitFor(() => load.done > reached);
-      refusals.push(harness.refused(role) - before);
-    }
-    expect((await load.stop()).failures).toEqual([]);
-    for (const count of refusals) expect(count).toBeLessThanOrEqual(10);
-  });
-
   it('fails no query of a burst without connections and tries few logins while the server is ahead of the file', async () => {
     const role = await harness.role('first');
     const { mount, pool: make } = await poolHarness(harness, role, 'first');
@@ -118,64 +72,6 @@ describe('a rotation of the credential of a pool', () => {
     await waitFor(() => pool.rotation.generation === 3);
     expect((await load.stop()).failures).toEqual([]);
     expect(rejected).toHaveLength(1);
-  });
-
-  it('retires a connection that logs in during the swap, after its caller has used it', async () => {
-    const [old, young] = [await harness.role('of-old'), await harness.role('of-young')];
-    await using proxy = await startHoldingProxy(harness.server);
-    const { mount, secrets } = await poolHarness(harness, old, 'of-old');
-    const pool = poolThroughProxyAtFirst(harness, secrets, proxy.port);
-    proxy.hold();
-    const query = pool.query('select current_user as me');
-    await waitFor(() => proxy.held === 1);
-    await mount.rotate({ user: young, password: 'of-young' });
-    await waitFor(() => pool.rotation.generation === 2);
-    proxy.release();
-    expect((await query).rows).toEqual([{ me: old }]);
-    await waitFor(async () => (await harness.backends(old)) === 0);
-    expect((await pool.query('select current_user as me')).rows).toEqual([{ me: young }]);
-  });
-
-  it('retries a refused login of the old credential with the new one', async () => {
-    const role = await harness.role('first');
-    await using proxy = await startHoldingProxy(harness.server);
-    const { mount, secrets } = await poolHarness(harness, role, 'first');
-    const pool = poolThroughProxyAtFirst(harness, secrets, proxy.port);
-    const refused: unknown[] = [];
-    pool.rotation.on('refused', (event) => refused.push(event));
-    proxy.hold();
-    const query = pool.query('select 1 as n');
-    await waitFor(() => proxy.held === 1);
-    await harness.alter(role, `password 'second'`);
-    await mount.rotate({ password: 'second' });
-    await waitFor(() => pool.rotation.generation === 2);
-    proxy.release();
-    expect((await query).rows).toEqual([{ n: 1 }]);
-    expect(harness.refused(role)).toBe(1);
-    expect(refused).toEqual([]);
-  });
-
-  it('lets a transaction finish on its old connection, and retires that on release', async () => {
-    const role = await harness.role('first');
-    await harness.server.query(`create table kept_${role} (n int); grant all on kept_${role} to ${role}`);
-    const { mount, pool: make } = await poolHarness(harness, role, 'first');
-    const pool = make();
-    const client = await pool.connect();
-    await client.query('begin');
-    await client.query(`insert into kept_${role} values (1)`);
-    await harness.alter(role, `password 'second'`);
-    await mount.rotate({ password: 'second' });
-    await waitFor(() => pool.rotation.generation === 2);
-    await pool.query('select 1');
-    expect(pool.rotation.staleCount).toBe(1);
-
-    await client.query(`insert into kept_${role} values (2)`);
-    await client.query('commit');
-    const drained = new Promise((resolve) => pool.rotation.on('drained', resolve));
-    client.release();
-    expect(await drained).toMatchObject({ generation: 1, forced: false });
-    expect(pool.rotation.staleCount).toBe(0);
-    expect((await pool.query(`select n from kept_${role} order by n`)).rows).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
   it('follows rotations in a connectionString, and prefers separate settings to it', async () => {

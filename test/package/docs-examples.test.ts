@@ -44,7 +44,7 @@ it('compiles every TypeScript example, each with its own imports and what its pa
   const config = {
     extends: '../../tsconfig.json',
     compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, incremental: false },
-    include: ['*.ts'],
+    include: ['*.ts', fromRepository('test/support/untyped.d.ts')],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const { status, stdout } = await run(process.execPath, [

@@ -35,9 +35,13 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   eventemitter3: ['internal'],
   fastify: ['frameworks'],
   hono: ['frameworks'],
+  ioredis: ['adapters'],
   jose: ['internal'],
   koa: ['frameworks'],
+  mysql2: ['adapters'],
+  'mysql2/promise': ['adapters'],
   pg: ['adapters'],
+  redis: ['adapters'],
   undici: ['adapters'],
   yaml: ['doctor'],
 };
@@ -86,7 +90,7 @@ describe('the files in src', () => {
 
   it('imports only types from optional packages', () => {
     const wrong = files.filter((file) =>
-      /^(import|export) (?!type )[^;]* from '(@grpc\/grpc-js|@opentelemetry\/api|fastify|hono|koa|pg|undici)'/m.test(
+      /^(import|export) (?!type )[^;]* from '(@opentelemetry\/api|fastify|hono|ioredis|koa|mysql2(\/promise)?|pg|redis|undici|@grpc\/grpc-js)'/m.test(
         text(file),
       ),
     );

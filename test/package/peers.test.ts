@@ -17,8 +17,11 @@ const OLDER = {
   fastify: '^4.28.0',
   '@grpc/grpc-js': '~1.9.0',
   jose: '^4.15.0',
+  mysql2: '^2.3.3',
   pg: '~8.10.0',
   undici: '^5.28.0',
+  redis: '^4.7.0',
+  ioredis: '^4.28.0',
 };
 
 let tarball: string;
@@ -58,13 +61,19 @@ const uninstall = (name: string) => rmSync(join(consumer, 'node_modules', name),
 
 const USES = {
   pg: `const { createPool } = await load('hot-secrets/pg'); createPool(store, () => ({}));`,
+  mysql2: `const { createPool } = await load('hot-secrets/mysql2'); createPool(store, () => ({}));`,
   undici: `const { createDispatcher } = await load('hot-secrets/undici'); createDispatcher(store, () => ({}));`,
+  redis: `const { createClient } = await load('hot-secrets/redis'); createClient(store, () => ({}));`,
+  ioredis: `const { createRedis } = await load('hot-secrets/ioredis'); createRedis(store, () => ({}));`,
   '@grpc/grpc-js': `const { createServerCredentials } = await load('hot-secrets/grpc'); createServerCredentials(store, () => ({}));`,
   jose: `const { bearerToken } = await load('hot-secrets/http');
     bearerToken({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47', audience: 'x' });`,
   '@opentelemetry/api': `const { instrumentSecrets } = await load('hot-secrets/opentelemetry'); instrumentSecrets(store);`,
   '@azure/keyvault-secrets': `const { keyVault } = await load('hot-secrets/key-vault');
     await SecretStore.open({ secrets: { a: 'a' }, sources: [keyVault({ vaultUrl: 'https://x.vault.azure.net' })] });`,
+  '@aws-sdk/rds-signer': `const { rdsToken } = await load('hot-secrets/tokens');
+    const source = rdsToken('a', { hostname: 'db', port: 5432, username: 'app' });
+    await SecretStore.open({ secrets: { a: 'a' }, sources: [source] });`,
   '@nestjs/common': `await load('hot-secrets/nestjs');`,
 } as const;
 

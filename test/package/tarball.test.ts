@@ -18,13 +18,18 @@ const ENTRIES = [
   'hono',
   'http',
   'https',
+  'ioredis',
   'key-vault',
+  'keyring',
   'koa',
+  'mysql2',
   'nestjs',
   'opentelemetry',
   'pg',
+  'redis',
   'testing',
   'tls',
+  'tokens',
   'undici',
 ];
 /** What the types of the framework entries refer to. */
@@ -51,9 +56,12 @@ beforeAll(async () => {
     '@types/pg@^8',
     '@types/node@^20',
     'undici@^7',
+    'redis@^6',
+    'ioredis@^6',
     '@grpc/grpc-js@^1.14',
     ...FRAMEWORKS,
   ];
+  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', 'mysql2@^3', ...FRAMEWORKS];
   consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 

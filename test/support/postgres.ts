@@ -44,6 +44,10 @@ export interface PostgresServer {
   ): Promise<pg.QueryResult<Row>>;
   /** Replaces the certificates. Resolves when new connections use them. */
   renewCertificates(ssl: PostgresCertificates): Promise<void>;
+  /** Shuts the server down, which ends every session. */
+  shutDown(): Promise<void>;
+  /** Starts it again, on the same port. */
+  start(): Promise<void>;
   /** Stops the server and removes its data. May be called twice. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -78,8 +82,16 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const bin = usableBinaries(directory, runAs);
     await initialise(bin, directory, password, runAs);
     allow(directory, options.hba ?? []);
-    const { server, port } = await listen(bin, directory, { ...options, onLog }, runAs);
-    const presented = present(server, port, password, directory);
+    const settings = serverSettings(directory, options, runAs);
+    const run = (port: number) =>
+      start(
+        [join(bin, 'postgres'), '-D', join(directory, 'data'), '-p', String(port), ...settings],
+        directory,
+        onLog,
+        runAs,
+      );
+    const { server, port } = await listen(run);
+    const presented = present(server, port, password, directory, () => run(port));
     return {
       ...presented,
       async renewCertificates(ssl) {
@@ -101,13 +113,15 @@ function present(
   port: number,
   password: string,
   directory: string,
+  again: () => ReturnType<typeof start>,
 ): Omit<PostgresServer, 'renewCertificates'> {
   const admin = administrator({ host: HOST, port, user: SUPERUSER, password, database: 'postgres' });
+  let current = server;
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= admin
       .end()
-      .then(() => server.stop())
+      .then(() => current.stop())
       .then(() => rmSync(directory, { recursive: true, force: true }));
     return stopping;
   };
@@ -118,6 +132,17 @@ function present(
     superuser: SUPERUSER,
     password,
     query: admin.query,
+    async shutDown() {
+      const [pid] = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n');
+      process.kill(Number(pid), 'SIGINT');
+      current.hold();
+      await current.exited;
+    },
+    async start() {
+      const started = await again();
+      if ('output' in started) throw new Error(`PostgreSQL did not start again:\n${started.output}`);
+      current = started.server;
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -148,16 +173,11 @@ function allow(directory: string, lines: readonly string[]): void {
 }
 
 async function listen(
-  bin: string,
-  directory: string,
-  options: PostgresOptions,
-  runAs: RunAs | undefined,
+  run: (port: number) => ReturnType<typeof start>,
 ): Promise<{ server: Guarded; port: number }> {
-  const settings = serverSettings(directory, options, runAs);
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    const command = [join(bin, 'postgres'), '-D', join(directory, 'data'), '-p', String(port), ...settings];
-    const started = await start(command, directory, options.onLog, runAs);
+    const started = await run(port);
     if ('server' in started) return { server: started.server, port };
     const taken = started.output.includes('Address already in use');
     if (!taken || attempt === PORT_ATTEMPTS) throw new Error(`PostgreSQL did not start:\n${started.output}`);

@@ -17,7 +17,10 @@ const PANEL_HEIGHT = 210;
 const PANEL_GAP = 62;
 
 /** Draws latency over time as a self-contained SVG, with one panel per variant. All panels share their scales. */
-export function renderChart(series: readonly ChartSeries[]): string {
+export function renderChart(
+  series: readonly ChartSeries[],
+  title = 'Query latency while database passwords rotate',
+): string {
   const durationMs = Math.max(...series.map(({ recording }) => recording.durationMs));
   const scale: Scale = {
     left: LEFT,
@@ -30,12 +33,12 @@ export function renderChart(series: readonly ChartSeries[]): string {
   const bottom = (tops.at(-1) ?? TOP) + PANEL_HEIGHT;
   const height = bottom + 52;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title">
-<title id="title">Query latency while database passwords rotate</title>
+<title id="title">${title}</title>
 <style>${chartStyle}</style>
 <rect class="page" width="${WIDTH}" height="${height}" rx="10"/>
-<text class="title" x="${LEFT}" y="38">Query latency while database passwords rotate</text>
+<text class="title" x="${LEFT}" y="38">${title}</text>
 ${legend()}
-${series.map(({ title, recording }, index) => panel(title, recording, scale, tops[index] ?? TOP)).join('\n')}
+${series.map((one, index) => panel(one.title, one.recording, scale, tops[index] ?? TOP)).join('\n')}
 ${sections(series[0]?.recording.rotations ?? [], scale)}
 ${timeAxis(scale, bottom)}
 </svg>

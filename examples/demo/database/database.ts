@@ -20,6 +20,8 @@ export interface Database extends AsyncDisposable {
   /** Logins that the server has refused so far, according to its own log. */
   rejectedLogins(): number;
   connections(): Promise<readonly Connection[]>;
+  /** Ends the sessions of a role that is no longer used, if the server lets them live on until then. */
+  retire?(role: Role): Promise<void>;
 }
 
 /** One session of the service. The key holds its pid and start, because pids are reused. */

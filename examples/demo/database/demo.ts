@@ -13,12 +13,12 @@ import { type Plan, run } from './run';
 
 const times = (count: number, way: Way): Way[] => Array.from({ length: count }, () => way);
 
-const SHORT: Plan = {
+export const SHORT: Plan = {
   baselineMs: 1_500,
   hungAfterMs: 3_000,
   rotations: ['two-roles', 'late-file', 'wrong-first'],
 };
-const FULL: Plan = {
+export const FULL: Plan = {
   baselineMs: 3_000,
   hungAfterMs: 10_000,
   rotations: [...times(4, 'two-roles'), ...times(3, 'late-file'), ...times(3, 'wrong-first')],

@@ -8,14 +8,17 @@ export interface Comparison {
   readonly naive: Summary;
 }
 
+/** What the table calls the requests and the server. */
+const WORDS = { requests: 'queries', server: 'the database' };
+
 /** The ways in which hot-secrets broke its promise. Empty if it kept it. */
 export function brokenPromises({ hotSecrets }: Comparison): string[] {
   return Object.entries(hotSecrets.ways).flatMap(
     ([way, { failed, hung, queries, oldConnectionsGoneMedianMs }]) => {
       const broken: string[] = [];
       if (queries === 0) broken.push('there was no load');
-      if (failed > 0) broken.push(`${failed} queries failed`);
-      if (hung > 0) broken.push(`${hung} queries hung`);
+      if (failed > 0) broken.push(`${failed} requests failed`);
+      if (hung > 0) broken.push(`${hung} requests hung`);
       if (oldConnectionsGoneMedianMs === null) broken.push('connections with an old credential stayed open');
       return broken.map((what) => `${wayTitles[way as Way]}: ${what}`);
     },
@@ -23,18 +26,18 @@ export function brokenPromises({ hotSecrets }: Comparison): string[] {
 }
 
 /** Renders the comparison as a text table. */
-export function renderReport({ hotSecrets, naive }: Comparison, color: boolean): string {
+export function renderReport({ hotSecrets, naive }: Comparison, color: boolean, words = WORDS): string {
   const row = (title: string, cell: (figures: Summary) => string) => [title, cell(hotSecrets), cell(naive)];
   const rows = [
     ['', 'hot-secrets', 'naive'],
-    row('queries', ({ queries }) => count(queries)),
+    row(words.requests, ({ queries }) => count(queries)),
     row('failed', ({ failed }) => count(failed)),
     row('hung', ({ hung }) => count(hung)),
     row('p50 / p99 between rotations, ms', (f) => `${f.steadyP50Ms} / ${f.steadyP99Ms}`),
     row('p50 / p99 during rotations, ms', (f) => `${f.rotationP50Ms} / ${f.rotationP99Ms}`),
     row('old connections gone after, ms', gone),
     row('peak number of connections', ({ peakConnections }) => count(peakConnections)),
-    row('logins refused by the database', ({ rejectedLogins }) => count(rejectedLogins)),
+    row(`logins refused by ${words.server}`, ({ rejectedLogins }) => count(rejectedLogins)),
   ];
   const ways = Object.entries(hotSecrets.ways).map(([way, ours]) => {
     const theirs = naive.ways[way as Way];

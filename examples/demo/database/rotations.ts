@@ -39,6 +39,8 @@ export interface Stage {
 
 const FILE_LATE_MS = 2_000;
 const WRONG_FILE_MS = 1_500;
+/** How long an operator waits before a role without users is removed. */
+const RETIRE_AFTER_MS = 1_000;
 const WINDOW_AT_LEAST_MS = 1_000;
 /** The minimum time between a delivery and the next rotation. */
 const SETTLE_MS = 1_500;
@@ -79,6 +81,10 @@ const deliveries: Readonly<Record<Way, (stage: Stage) => Promise<Delivery>>> = {
     const password = await stage.database.changePassword(stage.role);
     const old = await stage.database.connections();
     const file = await deliver(stage, 'file', { 'db-user': stage.role, 'db-password': password });
+    if (stage.database.retire !== undefined) {
+      await sleep(RETIRE_AFTER_MS);
+      await stage.database.retire(formerRole);
+    }
     return { events: [file], old, formerRole };
   },
 

@@ -6,7 +6,7 @@ import type { Database } from './database';
 import { type Load, startLoad } from './load';
 import type { Recording } from './measure';
 import { type Rotation, rotate, type Stage, type Way, wayTitles } from './rotations';
-import type { StartService } from './service';
+import type { Service, StartService } from './service';
 
 /** The schedule of a run. It is the same for both variants. */
 export interface Plan {
@@ -32,10 +32,10 @@ export async function run(
   const content = { 'db-user': role, 'db-password': await database.changePassword(role) };
   await using mount = await startMountWriter({ content });
   const service = await start(mount.path, database.address, (line) => progress.line(`  ${line}`));
-  await warmUp(service.pool);
+  await warmUp(service.send);
 
   const clock = startClock();
-  const load = startLoad(service.pool, clock);
+  const load = startLoad(service.send, clock);
   const rotations: Rotation[] = [];
   const status = setInterval(() => progress.status(statusOf(name, load, rotations.length, plan)), 250);
   await sleep(plan.baselineMs);
@@ -49,7 +49,7 @@ export async function run(
   }
   const durationMs = clock.now();
   clearInterval(status);
-  progress.status(`${name}: waiting for unanswered queries`);
+  progress.status(`${name}: waiting for unanswered requests`);
   await load.stop(plan.hungAfterMs);
   await Promise.race([service.close().catch(() => {}), sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   const rejectedLogins = database.rejectedLogins() - rejectedBefore;
@@ -57,8 +57,8 @@ export async function run(
 }
 
 // Opening the first connections is not part of the measurement.
-async function warmUp(pool: Parameters<typeof startLoad>[0]): Promise<void> {
-  const load = startLoad(pool, startClock());
+async function warmUp(send: Service['send']): Promise<void> {
+  const load = startLoad(send, startClock());
   await sleep(WARM_UP_MS);
   await load.stop(CLOSE_TIMEOUT_MS);
 }
@@ -68,10 +68,10 @@ function outcome(load: Load, { window, oldConnectionsGoneMs }: Rotation): string
   const failed = during.filter((request) => request.failed).length;
   const gone =
     oldConnectionsGoneMs === undefined ? 'still open' : `gone after ${Math.round(oldConnectionsGoneMs)} ms`;
-  return `${failed} of ${during.length} queries failed, old connections ${gone}`;
+  return `${failed} of ${during.length} requests failed, old connections ${gone}`;
 }
 
 function statusOf(name: string, load: Load, done: number, plan: Plan): string {
   const failed = load.requests.filter((request) => request.failed).length;
-  return `${name}: ${load.requests.length} queries, ${failed} failed, ${done}/${plan.rotations.length} rotations`;
+  return `${name}: ${load.requests.length} requests, ${failed} failed, ${done}/${plan.rotations.length} rotations`;
 }

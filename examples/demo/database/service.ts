@@ -1,10 +1,9 @@
-import type { Pool } from 'pg';
 import type { Address } from './database';
 
-/** The part of the service that this demo compares: how it gets a pool, and what happens to the pool on a rotation. */
+/** The part of the service that this demo compares: what its requests use, and what happens to that on a rotation. */
 export interface Service {
-  /** The pool to use now. */
-  pool(): Pool;
+  /** Sends one request. With `close`, its connection ends afterwards, if there are several. */
+  send(close: boolean): Promise<unknown>;
   close(): Promise<void>;
 }
 

@@ -8,39 +8,24 @@ import { clientOptions, RotatingClient } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { CredentialEvents, RotationEvents } from '../../rotation/types';
 import type { SecretStore } from '../../store/types';
+import { keeps, POOL_OPTIONS, type RotatingPoolOptions } from '../pools/pool-options';
+import type { PoolEvents } from '../pools/pool-types';
+import { assertSpelling } from '../pools/spelling';
 import type { BasicPool, BasicPoolConfig } from './basic-types';
 import { type Credential, credentialOf, probe, probeFailure, refusal } from './credential';
 import { assertJavaScript, isTooMany, type PgModule } from './pg-internals';
-import type { PoolEvents } from './pool-types';
 import { createRotatingPool } from './rotating-pool';
-import { assertSpelling, SETTINGS } from './settings';
+import { SETTINGS } from './settings';
 
 /** Turns a snapshot into the options of a pool. Synchronous; the pool follows the secrets that it reads. */
 export type PoolRecipe<V> = Recipe<V, Typed<PoolConfig, BasicPoolConfig>>;
 
 /** Durations are milliseconds. */
-export interface CreatePoolOptions {
+export interface CreatePoolOptions extends RotatingPoolOptions {
   /** The `pg` module to use instead of the installed one, for bundles and for libraries that check for their own copy. */
   readonly pg?: PgModule | undefined;
-  /** The name of the pool in errors and events. Default: `pool`. */
-  readonly name?: string | undefined;
-  /** Time limit of the test login before a new credential is used. Default: 5 000. */
-  readonly verifyTimeoutMs?: number | undefined;
-  /** Time over which the connections of the old credential are retired, with jitter. Default: 1 000. */
-  readonly retireOverMs?: number | undefined;
-  /**
-   * How long such a connection may stay checked out before it is closed while in use; also the time limit of `end()`.
-   * Default: 3 600 000 (an hour), because the server does not end these sessions, so breaking a long transaction gains nothing.
-   */
-  readonly drainTimeoutMs?: number | undefined;
-  /** The same limit for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
+  /** As `drainTimeoutMs`, for connections that hold a LISTEN, which stay checked out. Default: `Infinity`. */
   readonly listenDrainTimeoutMs?: number | undefined;
-  /** How long a caller waits while the server refuses the current credential, before the call fails. Default: 15 000. */
-  readonly authFailureWaitMs?: number | undefined;
-  /** First step of the backoff between test logins with a credential that failed. Default: 1 000. */
-  readonly retryBaseMs?: number | undefined;
-  /** The longest step of that backoff. Default: 30 000. */
-  readonly retryMaxMs?: number | undefined;
 }
 
 /** The events of a pool's rotation. */
@@ -96,13 +81,11 @@ export function createPool<V>(
 ): HotPool {
   const own = {
     pg: passed<PgModule>(),
-    verifyTimeoutMs: ms(5_000),
-    retireOverMs: ms(1_000),
     listenDrainTimeoutMs: ms(Number.POSITIVE_INFINITY),
-    authFailureWaitMs: ms(15_000),
+    ...POOL_OPTIONS,
   };
   const settings = clientOptions('createPool', options, 'pool', own, SETTINGS);
-  const { name } = settings;
+  const { name, retire } = settings;
   const pg = peer<PgModule>('pg', ['Client', 'Pool'], settings.pg);
   assertJavaScript(pg);
   const verify = async (credential: Credential, signal: AbortSignal) => {
@@ -127,7 +110,7 @@ export function createPool<V>(
     options: settings,
     refusals: true,
     connect(config: PoolConfig) {
-      assertSpelling(name, config);
+      assertSpelling(name, config, 'pg', SETTINGS);
       return credentialOf(pg.Client, name, config);
     },
     verify,
@@ -139,7 +122,7 @@ export function createPool<V>(
   happenings.on('accepted', () => client.accepted());
   happenings.on('ending', () => void client.stop());
   client.follow({
-    swap: (credential) => pool.swap(credential),
+    swap: (credential, _previous, onlyTokens) => pool.swap(credential, keeps(retire, onlyTokens)),
     drained: (credential, signal) => pool.drained(credential, signal),
     close: (credential) => pool.force(credential, 'others'),
     connections: () => ({ open: pool.totalCount, stale: pool.stale().length }),

@@ -3,13 +3,12 @@ import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
 import { hide } from '../../internal/hidden';
 import { PEERS } from '../../internal/peer';
+import type { PoolCredential } from '../pools/pool-types';
 import { checkedContext } from '../tls/secure-context';
 import { abortLogin, type PgModule, refusalOf } from './pg-internals';
 
 /** Everything that a login needs, from one generation. */
-export interface Credential {
-  /** Unique even within one generation, because the end of a grace window makes another credential. */
-  readonly id: number;
+export interface Credential extends PoolCredential {
   readonly config: PoolConfig;
   /** True if the recipe says which authorities may vouch for the server. */
   readonly trusts: boolean;

@@ -1,54 +1,44 @@
-import type { Client, PoolConfig } from 'pg';
+import type { Client, Pool, PoolConfig } from 'pg';
 import { SecretsError } from '../../errors';
 import { Events } from '../../internal/events';
-import { deadline, unrefTimer } from '../../internal/time';
+import { unrefTimer } from '../../internal/time';
 import { warnOfListener } from '../../internal/warnings';
 import { Closing } from '../../rotation/lifetime';
+import { PoolCore } from '../pools/pool-core';
+import type { PoolEvents, PoolSettings, RotatedPool } from '../pools/pool-types';
 import { applyTo, type Credential, hidePassword, probe } from './credential';
-import { CredentialGate } from './credential-gate';
-import { LoginLanes, type LoginOutcome } from './login-lanes';
-import { PacedRetirement } from './paced-retirement';
 import {
   abortLogin,
   assertInternals,
   type BasePool,
+  isTooMany,
   type PendingItem,
   type PgModule,
   refusalOf,
 } from './pg-internals';
-import type { PoolEvents, PoolSettings, RotatingPool } from './pool-types';
 import { type ClientEvents, type StampedClient, stampedClientClass } from './stamped-client';
 
-/** The longest wait for a credential with which no login has succeeded yet: a mistake in it should show soon. */
-const FIRST_WAIT_MS = 2000;
+/** The pool's side of a rotation. */
+export interface RotatingPool extends Pool, RotatedPool<Credential, StampedClient> {
+  /** Closes the remaining connections of a credential, in use or not. */
+  force(credential: Credential, which: 'listening' | 'others'): void;
+}
 
 /** Makes a pool of pg that overrides the steps in which a credential matters, and calls `happenings`. */
 export function createRotatingPool(
   pg: PgModule,
   first: Credential,
-  settings: PoolSettings,
+  settings: PoolSettings & { readonly listenDrainTimeoutMs: number },
   happenings: Events<PoolEvents>,
 ): RotatingPool {
   const Base = pg.Pool as unknown as new (config: PoolConfig) => BasePool;
 
   class HotSecretsPool extends Base {
-    #credential = first;
-    readonly #open = new Set<StampedClient>();
-    readonly #watchers = new Set<() => void>();
-    readonly #lanes = new LoginLanes(() => this.#pump());
-    /** True once a login has succeeded: before that there is nothing to protect by a long wait. */
-    #proven = false;
+    readonly #core: PoolCore<Credential, StampedClient, PendingItem>;
     /** When each caller first waited for a login, by its item in the queue. */
     readonly #since = new WeakMap<PendingItem, number>();
-    readonly #gate: CredentialGate;
-    readonly #retirement: PacedRetirement;
-    /** Errors of logins that are retried. An error of a user's hook may have the same code. */
-    readonly #refusals = new WeakSet<Error>();
-    readonly #logins = new WeakMap<StampedClient, (outcome: LoginOutcome) => void>();
-    readonly #timers = new Set<() => void>();
     readonly #ended = new Closing();
     readonly #StampedClient: PgModule['Client'];
-    readonly #ending = new AbortController();
 
     constructor() {
       super(first.config);
@@ -56,83 +46,80 @@ export function createRotatingPool(
       assertInternals(this, Base.prototype);
       const Client = (first.config.Client ?? pg.Client) as PgModule['Client'];
       const clients = new Events<ClientEvents>(warnOfListener);
-      clients.on('opened', (client) => void this.#open.add(client));
-      clients.on('loginStarted', (client) => void this.#logins.set(client, this.#lanes.enter()));
-      clients.on('loginEnded', ({ client, error }) => this.#loginEnded(client, error));
-      clients.on('listening', () => this.#changed());
-      clients.on('closed', (client) => {
-        this.#open.delete(client);
-        this.#changed();
-      });
-      this.#StampedClient = stampedClientClass(Client, () => this.#credential, clients);
-      const { connectionTimeoutMillis } = first.config;
-      this.#gate = new CredentialGate(this, {
-        waitMs: () =>
-          Math.min(
-            settings.authFailureWaitMs,
-            connectionTimeoutMillis || Number.POSITIVE_INFINITY,
-            this.#proven ? Number.POSITIVE_INFINITY : FIRST_WAIT_MS,
-          ),
-        probe: () => this.#probe(),
-        opened: () => {
-          this.#prove();
-          happenings.emit('accepted', undefined);
-          this.#pump();
+      clients.on('opened', (client) => void this.#core.open.add(client));
+      clients.on('loginStarted', (client) => this.#core.loginStarted(client));
+      clients.on('loginEnded', ({ client, error }) => this.#core.loginEnded(client, error));
+      clients.on('listening', () => this.#core.changed());
+      clients.on('closed', (client) => this.#core.closed(client));
+      this.#StampedClient = stampedClientClass(Client, () => this.#core.credential, clients);
+      this.#core = new PoolCore<Credential, StampedClient, PendingItem>(first, {
+        settings,
+        happenings,
+        callerWaitMs: first.config.connectionTimeoutMillis || undefined,
+        callers: {
+          waiting: () => this._pendingQueue,
+          reject: (item, error) => {
+            this._pendingQueue.splice(this._pendingQueue.indexOf(item), 1);
+            item.timedOut = true;
+            item.callback(error, undefined, () => {});
+          },
+          hasConnection: () => this._clients.length > 0,
         },
-      });
-      this.#retirement = new PacedRetirement(this, {
-        retireOverMs: settings.retireOverMs,
-        loginTimeoutMs: settings.verifyTimeoutMs,
-        isStale: (client) => this.#isStale(client),
-        mayLogIn: () => !this.#gate.closed,
-        canServe: () => [...this.#open].some(({ loggingIn }) => !loggingIn),
+        connections: {
+          max: this.options.max,
+          all: () => this._clients as StampedClient[],
+          idle: () => this._idle.map(({ client }) => client as StampedClient),
+          close: (idle) => {
+            this._remove(idle);
+            this._pulseQueue();
+          },
+          closeReleased: (client) => void this._expired.add(client),
+          watch: ({ released, removed }) => {
+            const onRelease = (_error: unknown, client: StampedClient) => released(client);
+            this.on('release', onRelease).on('remove', removed);
+            return () => void this.off('release', onRelease).off('remove', removed);
+          },
+          abortLogin,
+          onceEnded: (client, ended) => void client.once('end', ended),
+        },
+        probe: (credential, signal) => probe(pg, credential, signal),
+        refusalOf: (error, { trusts }) => refusalOf(error, trusts),
+        isTooMany,
         logIn: (done) => this.#logInForNobody(done),
+        serve: () => this.#pump(),
+        changed: () => this.#hideStaleErrors(),
       });
     }
 
-    swap(credential: Credential): void {
-      const previous = this.#credential;
-      this.#credential = credential;
-      applyTo(this.options as PoolConfig, credential);
-      this.#prove();
-      // Operators end the sessions of an old role. A client in a transaction may have no error listener, and must not end
-      // the process: its user hears of it from the next query.
-      for (const client of this.stale()) {
-        if (!client.listeners('error').includes(ignore)) client.on('error', ignore);
-      }
-      this.#hideStaleErrors();
-      this.#retirement.start();
-      this.#after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
-      // The probe verified it, so waiting callers may log in.
-      this.#gate.open();
+    swap(credential: Credential, keep: boolean): void {
+      const previous = this.#core.credential;
+      this.#core.swap(credential, keep, () => {
+        applyTo(this.options as PoolConfig, credential);
+        // Operators end the sessions of an old role. A client in a transaction may have no error listener, and must not end
+        // the process: its user hears of it from the next query.
+        for (const client of this.stale()) {
+          if (!client.listeners('error').includes(ignore)) client.on('error', ignore);
+        }
+        this.#hideStaleErrors();
+        this.#core.after(settings.listenDrainTimeoutMs, () => this.force(previous, 'listening'));
+      });
     }
 
     makeRoom(signal: AbortSignal): Promise<(() => void) | undefined> {
-      return this.#retirement.makeRoom(signal);
+      return this.#core.makeRoom(signal);
     }
 
     stale(): StampedClient[] {
-      return [...this.#open].filter((client) => this.#isStale(client));
+      return this.#core.stale();
     }
 
-    drained({ id }: Credential, signal: AbortSignal): Promise<void> {
-      const left = () => [...this.#open].some((one) => one.credentialId === id && !one.listening);
-      return new Promise((resolve) => {
-        const check = () => {
-          if (left() && !signal.aborted) return;
-          this.#watchers.delete(check);
-          signal.removeEventListener('abort', check);
-          resolve();
-        };
-        this.#watchers.add(check);
-        signal.addEventListener('abort', check, { once: true });
-        check();
-      });
+    /** Does not wait for connections that hold a LISTEN. */
+    drained(credential: Credential, signal: AbortSignal): Promise<void> {
+      return this.#core.drained(credential, signal, ({ listening }) => !listening);
     }
 
-    force({ id }: Credential, which: 'listening' | 'others'): void {
-      for (const client of this.#open) {
-        if (client.credentialId !== id) continue;
+    force(credential: Credential, which: 'listening' | 'others'): void {
+      for (const client of this.#core.of(credential)) {
         if (client.listening === (which === 'listening')) this.#forceClient(client);
       }
       if (this.ending) this._pulseQueue();
@@ -143,13 +130,13 @@ export function createRotatingPool(
 
     /** Reports a full pool to new logins, so that callers stay in the queue, where released clients serve them. */
     override _isFull(): boolean {
-      if (this.#gate.holds() || this.#lanes.full) return true;
-      return this._clients.length + this.#retirement.kept >= this.options.max;
+      if (this.#core.holdsLogins()) return true;
+      return this._clients.length + this.#core.retirement.kept >= this.options.max;
     }
 
     override _remove(client: Client, callback?: () => void): void {
       super._remove(client, callback);
-      this.#retirement.removed(client);
+      this.#core.retirement.removed(client as StampedClient);
     }
 
     /** Returns a caller whose login was refused or outdated to the queue, where the gate or a newer credential decides. */
@@ -158,8 +145,7 @@ export function createRotatingPool(
       if (!this.#since.has(item)) this.#since.set(item, performance.now());
       item.callback = (error, client, release) => {
         item.callback = answer;
-        const retried = error !== undefined && this.#refusals.has(error) && !this.#ended.started;
-        if (retried) this.#requeue(item, error);
+        if (error !== undefined && this.#core.retries(error)) this.#requeue(item, error);
         else answer(error, client, release);
       };
       this.#logIn(item);
@@ -172,12 +158,7 @@ export function createRotatingPool(
      */
     override end(callback?: (error?: Error) => void): Promise<void> {
       const ended = this.#ended.once(() => {
-        this.#ending.abort();
-        happenings.emit('ending', undefined);
-        const hopeless = this.#gate.closed;
-        this.#gate.stop();
-        this.#retirement.stop();
-        for (const stop of this.#timers) stop();
+        const hopeless = this.#core.end();
         const cancel = unrefTimer(settings.drainTimeoutMs, () => this.#abandon());
         if (hopeless) this.#rejectQueue();
         this.#serveBeforeTheEnd();
@@ -197,11 +178,6 @@ export function createRotatingPool(
 
     // — internals —
 
-    #isStale(client: Client | undefined): boolean {
-      const id = (client as StampedClient | undefined)?.credentialId;
-      return id !== undefined && id !== this.#credential.id;
-    }
-
     /**
      * Hides the errors of idle connections with an old credential, which are being replaced anyway. Only while there are
      * such connections, because every query emits events.
@@ -210,8 +186,13 @@ export function createRotatingPool(
       if (this.stale().length === 0) Reflect.deleteProperty(this, 'emit');
       else if (!Object.hasOwn(this, 'emit')) {
         this.emit = (event, ...args) =>
-          event === 'error' && this.#isStale(args[1] as Client) ? true : super.emit(event, ...args);
+          event === 'error' && this.#isStale(args[1]) ? true : super.emit(event, ...args);
       }
+    }
+
+    #isStale(client: unknown): boolean {
+      const { credentialId } = (client ?? {}) as Partial<StampedClient>;
+      return credentialId !== undefined && this.#core.isStale(client as StampedClient);
     }
 
     /** Makes the pool serve its queue before it ends. Only from `end()` on, because every query runs these steps. */
@@ -261,14 +242,14 @@ export function createRotatingPool(
     }
 
     /** Opens a connection that goes straight to the idle ones. */
-    #logInForNobody(done: (error: Error | undefined) => void): Client {
+    #logInForNobody(done: (error: Error | undefined) => void): StampedClient {
       this.#logIn({
         callback: (error, _client, release) => {
           release?.();
           done(error);
         },
       });
-      return this._clients.at(-1) as Client;
+      return this._clients.at(-1) as StampedClient;
     }
 
     /** Puts a caller back whose login was refused, for what is left of its time. */
@@ -290,63 +271,11 @@ export function createRotatingPool(
       };
     }
 
-    #prove(): void {
-      this.#proven = true;
-      this.#lanes.open();
-    }
-
-    #loginEnded(client: StampedClient, error: Error | undefined): void {
-      const refused = refusalOf(error, this.#credential.trusts) !== undefined;
-      if (error === undefined) this.#proven = true;
-      this.#retirement.loginEnded(client, error);
-      this.#logins.get(client)?.(error === undefined ? 'accepted' : refused ? 'refused' : 'failed');
-      // A login with a replaced credential is retried with its successor, regardless of the cause.
-      if (error !== undefined && (refused || this.#isStale(client))) this.#refused(client, error);
-      // The pool records the outcome after this call; then another lane may be free.
-      queueMicrotask(() => this.#pump());
-    }
-
-    /** Tries the current credential outside the pool. */
-    async #probe(): Promise<boolean> {
-      happenings.emit('probing', undefined);
-      const bound = deadline(this.#ending.signal, settings.verifyTimeoutMs);
-      try {
-        await probe(pg, this.#credential, bound.signal);
-        return true;
-      } catch {
-        return false;
-      } finally {
-        bound.release();
-      }
-    }
-
-    #refused(client: StampedClient, error: Error): void {
-      this.#refusals.add(error);
-      if (this.#isStale(client) || this.ending) return;
-      const first = !this.#gate.closed;
-      this.#gate.close(error);
-      if (first) happenings.emit('refused', { error, waiting: this._pendingQueue.length + 1 });
-    }
-
-    #after(ms: number, act: () => void): void {
-      if (ms === Number.POSITIVE_INFINITY) return;
-      const cancel = unrefTimer(ms, () => {
-        this.#timers.delete(cancel);
-        act();
-      });
-      this.#timers.add(cancel);
-    }
-
     #pump(): void {
       for (let left = this._pendingQueue.length; left > 0 && !this.ending; left -= 1) {
         if (this._idle.length === 0 && this._isFull()) return;
         this._pulseQueue();
       }
-    }
-
-    #changed(): void {
-      this.#hideStaleErrors();
-      for (const check of [...this.#watchers]) check();
     }
 
     #forceClient(client: StampedClient): void {

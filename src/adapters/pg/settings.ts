@@ -1,5 +1,3 @@
-import { SecretsError } from '../../errors';
-import { closestNames, editDistance } from '../../internal/options';
 import type { BasicPoolConfig } from './basic-types';
 
 /** The settings of pg that a recipe returns. A misspelt or misplaced one changes how a service works. */
@@ -30,23 +28,3 @@ export const SETTINGS: readonly (keyof BasicPoolConfig)[] = [
   'allowExitOnIdle',
   'onConnect',
 ];
-
-/**
- * pg takes no notice of a setting that it does not know, so a misspelt one is silently without effect. Refuses a name that is
- * nearly one of its settings, where that one is not given. Any other name passes: some version of pg may know it.
- * @throws `OPTION_UNKNOWN`.
- */
-export function assertSpelling(resource: string, config: object): void {
-  for (const name of Object.keys(config)) {
-    if ((SETTINGS as readonly string[]).includes(name)) continue;
-    const [meant] = closestNames(name, SETTINGS);
-    if (meant === undefined || meant in config || editDistance(name, meant) > tolerance(name)) continue;
-    const what = `the recipe of the ${resource} returned \`${name}\`, which pg does not know`;
-    throw new SecretsError('OPTION_UNKNOWN', what, { resource, next: `Did you mean "${meant}"?` });
-  }
-}
-
-/** Returns how much a name may differ. Short names resemble each other by chance, such as `path` and `port`. */
-function tolerance(name: string): number {
-  return name.length < 6 ? 1 : name.length / 3;
-}

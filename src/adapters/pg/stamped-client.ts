@@ -3,9 +3,9 @@ import type { Events } from '../../internal/events';
 import { type Credential, hidePassword } from './credential';
 import type { PgModule } from './pg-internals';
 
-/** A connection that knows the one credential that its user, password, host and TLS came from. */
+/** A connection that knows the one credential that its user, password, host and TLS came from, or the one that it is kept for. */
 export interface StampedClient extends Client {
-  readonly credentialId: number;
+  credentialId: number;
   /** True during its login. */
   readonly loggingIn: boolean;
   /** True while it holds a LISTEN. Such a client stays checked out and never drains by itself. */
@@ -32,7 +32,7 @@ export function stampedClientClass(
   events: Events<ClientEvents>,
 ): PgModule['Client'] {
   class CredentialClient extends Base {
-    readonly credentialId: number;
+    credentialId: number;
     loggingIn = false;
     listening = false;
     readonly #channels = new Set<string>();

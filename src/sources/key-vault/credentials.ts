@@ -6,7 +6,7 @@ import { type ClientOptions, untilAborted, withDeadline } from './connections';
 
 const { readFileSync } = builtin('fs');
 
-interface Token {
+export interface Token {
   readonly token: string;
   readonly expiresOnTimestamp: number;
 }
@@ -100,7 +100,7 @@ const TOOL_TIMEOUT_MS = 13_000;
 /** Called with each request of a credential that failed. */
 type RequestFailed = (error: unknown, host: string) => void;
 
-export interface TokenCacheOptions {
+export interface TokenRequestOptions {
   /** Makes a credential. Called again after each failure. */
   create(failed: RequestFailed): TokenCredential;
   /** Time limit of one token request. */
@@ -115,6 +115,51 @@ export interface TokenCacheOptions {
   explainTimeout(): SecretsError;
 }
 
+/** Requests tokens from a credential, each within a time limit, and explains failures. */
+export class TokenRequests {
+  readonly #options: TokenRequestOptions;
+  #credential: TokenCredential | undefined;
+  /** The requests of the token request that failed. */
+  #failed: FailedRequest[] = [];
+
+  constructor(options: TokenRequestOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the next request use a new credential: the old one has a cache of its own, and would return the same token. */
+  reset(): void {
+    this.#credential = undefined;
+  }
+
+  /** @throws What `explain` or `explainTimeout` returns. */
+  async send(scopes: string | string[], options: object): Promise<Token> {
+    // Ignore the caller's signal: other callers may still wait for this token.
+    const { claims, tenantId, enableCae } = options as Record<string, unknown>;
+    const { timeoutMs, closing } = this.#options;
+    let timedOut = false;
+    try {
+      this.#credential ??= this.#options.create((error, host) => this.#failed.push({ error, host }));
+      this.#failed = [];
+      const credential = this.#credential;
+      const request = (signal: AbortSignal) => {
+        signal.addEventListener('abort', () => {
+          timedOut = true;
+        });
+        return untilAborted(signal, (abortSignal) =>
+          credential.getToken(scopes, { claims, tenantId, enableCae, abortSignal }),
+        );
+      };
+      const token = await this.#options.during(() => withDeadline([closing], timeoutMs, request));
+      if (token === null) throw new TypeError('no token');
+      return token;
+    } catch (error) {
+      // Make a new credential: this one would cache the token file for 5 minutes, and MSAL would refuse for one minute.
+      this.reset();
+      throw timedOut ? this.#options.explainTimeout() : this.#options.explain(error, this.#failed);
+    }
+  }
+}
+
 /** Time before its expiry at which a token is replaced. Until it expires, failures to replace it are harmless. */
 const REPLACE_BEFORE_MS = 300_000;
 const RETRY_AFTER_MS = 30_000;
@@ -125,23 +170,19 @@ const RETRY_AFTER_MS = 30_000;
  * waits, the unhandled rejection ends the process.
  */
 export class TokenCache implements TokenCredential {
-  readonly #options: TokenCacheOptions;
-  #credential: TokenCredential | undefined;
+  readonly #requests: TokenRequests;
   #token: Token | undefined;
   #pending: Promise<Token> | undefined;
   #requestedAt = 0;
-  /** The requests of the token request that failed. */
-  #failed: FailedRequest[] = [];
 
-  constructor(options: TokenCacheOptions) {
-    this.#options = options;
+  constructor(options: TokenRequestOptions) {
+    this.#requests = new TokenRequests(options);
   }
 
   /** Drops a token that the vault refused. The next request gets a new token. */
   drop(): void {
     this.#token = undefined;
-    // The credential has its own cache and would return the same token.
-    this.#credential = undefined;
+    this.#requests.reset();
   }
 
   async getToken(scopes: string | string[], options: object = {}): Promise<Token> {
@@ -173,31 +214,8 @@ export class TokenCache implements TokenCredential {
 
   async #request(scopes: string | string[], options: object): Promise<Token> {
     this.#requestedAt = Date.now();
-    // Ignore the caller's signal: other callers may still wait for this token.
-    const { claims, tenantId, enableCae } = options as Record<string, unknown>;
-    const { timeoutMs, closing } = this.#options;
-    let timedOut = false;
-    try {
-      this.#credential ??= this.#options.create((error, host) => this.#failed.push({ error, host }));
-      this.#failed = [];
-      const credential = this.#credential;
-      const request = (signal: AbortSignal) => {
-        signal.addEventListener('abort', () => {
-          timedOut = true;
-        });
-        return untilAborted(signal, (abortSignal) =>
-          credential.getToken(scopes, { claims, tenantId, enableCae, abortSignal }),
-        );
-      };
-      const token = await this.#options.during(() => withDeadline([closing], timeoutMs, request));
-      if (token === null) throw new TypeError('no token');
-      this.#token = token;
-      return token;
-    } catch (error) {
-      // Make a new credential: this one would cache the token file for 5 minutes, and MSAL would refuse for one minute.
-      this.#credential = undefined;
-      throw timedOut ? this.#options.explainTimeout() : this.#options.explain(error, this.#failed);
-    }
+    this.#token = await this.#requests.send(scopes, options);
+    return this.#token;
   }
 }
 

@@ -127,21 +127,26 @@ function outsideItsTime(number: number, { validFrom, expiresAt }: TokenFacts): S
   return failure('IDENTITY_ASSERTION_EXPIRED', what, next);
 }
 
-/** Explains that a credential of this kind returned no token in time. */
-export function tokenTimeout(kind: 'workload' | 'default' | 'given', timeoutMs: number): SecretsError {
+/** Explains that a credential of this kind returned no token for `resource` in time. */
+export function tokenTimeout(
+  kind: 'workload' | 'default' | 'given',
+  timeoutMs: number,
+  code: 'VAULT_TIMEOUT' | 'TOKEN_TIMEOUT' = 'VAULT_TIMEOUT',
+  resource = 'https://vault.azure.net',
+): SecretsError {
   if (kind === 'workload') {
     const next = 'Check that the pod reaches login.microsoftonline.com.';
-    return failure('VAULT_TIMEOUT', `Entra ID issued no token within ${timeoutMs} ms`, next);
+    return failure(code, `Entra ID issued no token within ${timeoutMs} ms`, next);
   }
   if (kind === 'given') {
     const next = 'Check what the credential waits for, and that login.microsoftonline.com can be reached.';
-    return failure('VAULT_TIMEOUT', `the option credential returned no token within ${timeoutMs} ms`, next);
+    return failure(code, `the option credential returned no token within ${timeoutMs} ms`, next);
   }
   const next =
-    'Measure the tool that you use: time az account get-access-token --resource https://vault.azure.net. To try no other ' +
+    `Measure the tool that you use: time az account get-access-token --resource ${resource}. To try no other ` +
     'credential before it, set AZURE_TOKEN_CREDENTIALS, for example to AzureCliCredential or ManagedIdentityCredential. With ' +
     'HTTPS_PROXY, exclude the endpoint of managed identities: NO_PROXY=169.254.169.254.';
-  return failure('VAULT_TIMEOUT', `DefaultAzureCredential returned no token within ${timeoutMs} ms`, next);
+  return failure(code, `DefaultAzureCredential returned no token within ${timeoutMs} ms`, next);
 }
 
 /** Errors of credentials that are not configured. */

@@ -60,7 +60,7 @@ export function readKeyVaultOptions(options: KeyVaultOptions) {
   return readOptions('keyVault', options, {
     vaultUrl: httpsOrigin,
     credential,
-    workloadIdentity,
+    workloadIdentity: workloadIdentityOption('keyVault'),
     list: flag(false),
     refreshIntervalMs: ms(PACE_DEFAULTS.refreshIntervalMs, { least: 1_000 }),
     requestTimeoutMs: ms(5_000, { least: 1 }),
@@ -82,17 +82,21 @@ const httpsOrigin: Option<string> = (given) => {
   });
 };
 
-const credential: Option<TokenCredential | undefined> = (given, reject) => {
+/** A credential with the interface of `@azure/core-auth`. */
+export const credential: Option<TokenCredential | undefined> = (given, reject) => {
   const known = given as TokenCredential | null | undefined;
   if (known === undefined || typeof known?.getToken === 'function') return known;
   return reject('a credential with a `getToken` method');
 };
 
-const workloadIdentity: Option<WorkloadIdentity | undefined> = (given) => {
-  if (given === undefined) return undefined;
-  return readOptions('keyVault.workloadIdentity', given, {
-    tenantId: text(),
-    clientId: text(),
-    tokenFilePath: text(),
-  });
-};
+/** The workload identity, an option of the function `where`. */
+export const workloadIdentityOption =
+  (where: string): Option<WorkloadIdentity | undefined> =>
+  (given) => {
+    if (given === undefined) return undefined;
+    return readOptions(`${where}.workloadIdentity`, given, {
+      tenantId: text(),
+      clientId: text(),
+      tokenFilePath: text(),
+    });
+  };

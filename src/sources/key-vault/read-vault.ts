@@ -26,6 +26,8 @@ export interface Round {
 /** Age below which a write counts as recent. The vault's clock has a resolution of one second. */
 const RECENT_MS = 2_000;
 const MAX_NAME_LENGTH = 127;
+/** In the place of a version: the one before the newest. Real versions have 32 digits. */
+const PREVIOUS = 'previous';
 
 /**
  * Requests each name once. An answer about one secret (missing, disabled, denied) becomes its reading. An answer about the
@@ -83,11 +85,13 @@ interface Answer {
 
 async function readOne(lookup: Lookup, access: VaultAccess, signal: AbortSignal): Promise<Answer> {
   const { client, vaultUrl, requestTimeoutMs } = access;
-  const [name = '', version] = lookup.vault.split('/');
+  const [name = '', given] = lookup.vault.split('/');
   const missing = { reading: { status: 'missing', looked: `secret "${lookup.vault}"` } } as const;
   // An alias may be longer than a vault allows. A request would fail, although the vault has no problem.
   if (name.length > MAX_NAME_LENGTH) return missing;
   try {
+    const version = given === PREVIOUS ? await client.previousVersion(name, signal) : given;
+    if (given === PREVIOUS && version === undefined) return missing;
     const secret = await client.get(name, version, signal);
     return { reading: found(vaultUrl, secret), secret };
   } catch (error) {
@@ -102,8 +106,10 @@ async function readOne(lookup: Lookup, access: VaultAccess, signal: AbortSignal)
 
 const ABOUT_ONE_SECRET: ReadonlySet<string> = new Set(['VAULT_DENIED', 'VAULT_SECRET_DISABLED']);
 
-function found(vaultUrl: string, { name, version, bytes, attributes }: VaultSecret): FoundReading {
-  return { status: 'found', bytes, version, attributes, origin: `${vaultUrl}/secrets/${name}/${version}` };
+function found(vaultUrl: string, secret: VaultSecret): FoundReading {
+  const { name, version, bytes, attributes, appearedAtMs } = secret;
+  const origin = `${vaultUrl}/secrets/${name}/${version}`;
+  return { status: 'found', bytes, version, attributes, origin, ...(appearedAtMs && { appearedAtMs }) };
 }
 
 /** Returns one error if all names are denied: a missing role is one problem, not one per secret. */

@@ -21,6 +21,8 @@ export interface VaultSecret {
   readonly version: string;
   readonly bytes: Uint8Array;
   readonly attributes: SecretAttributes;
+  /** When this version took effect, at the latest: it may have been disabled, or not valid yet, when it was created. */
+  readonly appearedAtMs: number | undefined;
   /** Time of the last change of this version, by the vault's clock: milliseconds since the epoch, in whole seconds. */
   readonly updatedAt: number;
   /** Time of the answer, by the vault's clock, in milliseconds since the epoch. */
@@ -44,7 +46,14 @@ export interface VaultClientOptions {
 /** The part of `SecretClient` that this file uses. */
 interface SecretClient {
   getSecret(name: string, options: object): Promise<KeyVaultSecret>;
+  listPropertiesOfSecretVersions(name: string): AsyncIterable<VersionProperties>;
   listPropertiesOfSecrets(): AsyncIterable<{ readonly name: string; readonly enabled?: boolean }>;
+}
+
+interface VersionProperties {
+  readonly version?: string;
+  readonly enabled?: boolean;
+  readonly createdOn?: Date;
 }
 
 interface KeyVaultSecret {
@@ -109,6 +118,11 @@ export class VaultClient {
     return this.#send(() => this.#get(name, version, signal));
   }
 
+  /** Returns the version before the newest enabled one; `undefined` if there is none. Rejects with the error of the client. */
+  previousVersion(name: string, signal: AbortSignal): Promise<string | undefined> {
+    return this.#send(() => this.#previousVersion(name, signal));
+  }
+
   /** Lists the names of all enabled secrets. */
   list(signal: AbortSignal): Promise<string[]> {
     return this.#send(() => this.#list(signal));
@@ -139,13 +153,15 @@ export class VaultClient {
   }
 
   async #list(signal: AbortSignal): Promise<string[]> {
-    const names: string[] = [];
-    const pages = this.#client.listPropertiesOfSecrets()[Symbol.asyncIterator]();
-    for (;;) {
-      const { done, value } = await untilAborted(signal, () => pages.next());
-      if (done) return names;
-      if (value.enabled !== false) names.push(value.name);
-    }
+    const names = await enabledOf(this.#client.listPropertiesOfSecrets(), signal);
+    return names.map(({ name }) => name);
+  }
+
+  /** Versions are listed in the order of their ids, not of their age. */
+  async #previousVersion(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const versions = await enabledOf(this.#client.listPropertiesOfSecretVersions(name), signal);
+    const ageOf = ({ createdOn }: VersionProperties) => createdOn?.getTime() ?? 0;
+    return versions.sort((a, b) => ageOf(b) - ageOf(a))[1]?.version;
   }
 
   async #get(name: string, version: string | undefined, signal: AbortSignal): Promise<VaultSecret> {
@@ -166,10 +182,31 @@ export class VaultClient {
       version: secret.properties.version ?? '',
       bytes: new TextEncoder().encode(secret.value),
       attributes: attributesOf(secret),
+      appearedAtMs: appearedAtOf(secret),
       updatedAt: secret.properties.updatedOn?.getTime() ?? 0,
       answeredAt,
     };
   }
+}
+
+async function enabledOf<T extends { readonly enabled?: boolean }>(
+  list: AsyncIterable<T>,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const enabled: T[] = [];
+  const items = list[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await untilAborted(signal, () => items.next());
+    if (done) return enabled;
+    if (value.enabled !== false) enabled.push(value);
+  }
+}
+
+function appearedAtOf({
+  properties: { createdOn, updatedOn, notBefore },
+}: KeyVaultSecret): number | undefined {
+  if (createdOn === undefined) return undefined;
+  return Math.max(...[createdOn, updatedOn, notBefore].map((date) => date?.getTime() ?? 0));
 }
 
 function attributesOf({ properties }: KeyVaultSecret): SecretAttributes {

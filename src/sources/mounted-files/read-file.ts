@@ -3,7 +3,7 @@ import { SecretsError } from '../../errors';
 import { builtin } from '../../internal/builtins';
 import { errorCode } from '../../internal/describe-error';
 import type { FailedReading, FoundReading, MissingReading } from '../source';
-import { isInside, realPathOf } from './paths';
+import { isInside, lstatIfThere, realPathOf } from './paths';
 
 const { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync, statSync } =
   builtin('fs');
@@ -13,7 +13,7 @@ const { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realp
  * did not change; different marks prove nothing.
  */
 export type FileReading =
-  | (FoundReading & { readonly mark: string; readonly changedAtMs: number })
+  | (FoundReading & { readonly mark: string; readonly changedAtMs: number; readonly appearedAtMs: number })
   | (MissingReading & { readonly mark: string })
   | (FailedReading & { readonly mark: string; readonly transient: boolean });
 
@@ -26,6 +26,8 @@ export interface MountView {
   /** The path to open the files of this generation with: those of the mount itself, or of the target of its `..data`. */
   readonly base: string;
   readonly maxFileBytes: number;
+  /** When the directory of this generation took its place, in milliseconds since the epoch. Its files may be older. */
+  readonly swappedAtMs?: number;
 }
 
 const CHUNK_BYTES = 16 * 1024;
@@ -68,9 +70,18 @@ export function readSecretFile(
   const shown = `${view.root}/${file}`;
   const path = `${view.base}/${at}`;
   try {
-    const descriptor = openInside(view, name, path, shown, NO_FOLLOW === 0 || at.includes('/'));
+    const { descriptor, passedLinks } = openInside(
+      view,
+      name,
+      path,
+      shown,
+      NO_FOLLOW === 0 || at.includes('/'),
+    );
     try {
-      return readDescriptor(view, memory, name, shown, descriptor);
+      const reading = readDescriptor(view, memory, name, shown, descriptor);
+      if (!passedLinks || reading.status !== 'found') return reading;
+      // A link, or a directory, may have taken its place long after the file was written.
+      return { ...reading, appearedAtMs: Math.max(reading.appearedAtMs, wayChangedAtMs(view.base, at)) };
     } finally {
       closeSync(descriptor);
     }
@@ -89,11 +100,11 @@ function openInside(
   path: string,
   shown: string,
   mayPassLinks: boolean,
-): number {
+): { readonly descriptor: number; readonly passedLinks: boolean } {
   let descriptor: number;
   try {
     descriptor = openSync(path, FLAGS | NO_FOLLOW);
-    if (!mayPassLinks) return descriptor;
+    if (!mayPassLinks) return { descriptor, passedLinks: false };
   } catch (error) {
     const code = errorCode(error);
     if (code !== 'ELOOP' && code !== 'EMLINK') throw error;
@@ -105,11 +116,18 @@ function openInside(
     const real = realPathOf(descriptor, path);
     if (real === undefined) throw Object.assign(new Error('another file took its place'), { code: 'ESTALE' });
     assertInside(view, name, real, shown);
-    return descriptor;
+    return { descriptor, passedLinks: true };
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
+}
+
+/** The time of the last change of the directories and links that lead to a file. */
+function wayChangedAtMs(base: string, at: string): number {
+  const parts = at.split('/');
+  const ways = parts.map((_, index) => lstatIfThere(`${base}/${parts.slice(0, index + 1).join('/')}`));
+  return Math.max(...ways.map((way) => way?.ctimeMs ?? Number.POSITIVE_INFINITY));
 }
 
 function assertInside(view: MountView, name: string, target: string, shown: string): void {
@@ -165,13 +183,15 @@ function readDescriptor(
     length += count;
     if (count === 0 || length >= stat.size) break;
   }
+  const changedAtMs = Math.max(stat.mtimeMs, stat.ctimeMs);
   const mark = `${stat.ino}:${length === stat.size ? stat.size : 'moving'}:${stat.mtimeMs}:${stat.ctimeMs}`;
   return {
     status: 'found',
     bytes: buffer.subarray(0, length),
     origin: path,
     mark,
-    changedAtMs: Math.max(stat.mtimeMs, stat.ctimeMs),
+    changedAtMs,
+    appearedAtMs: Math.max(changedAtMs, view.swappedAtMs ?? 0),
   };
 }
 

@@ -5,7 +5,7 @@ import { errorCode } from '../../internal/describe-error';
 import { realDate, realDelay, realTurn } from '../../internal/real-time';
 import type { ReadRequest } from '../source';
 import { dataTarget } from './layout';
-import { DATA_LINK, type HeldDirectory, holdDirectory, isInside, statIfThere } from './paths';
+import { DATA_LINK, type HeldDirectory, holdDirectory, isInside, lstatIfThere, statIfThere } from './paths';
 import type { FileReading } from './read-file';
 import { currentMarks, type MountReading, marksOf, newestChange, readFiles } from './read-files';
 import { readSettled, type Settling } from './read-plain';
@@ -61,7 +61,8 @@ export async function readKubernetes(
     try {
       const realRoot = realpathSync(root);
       assertBelow(root, realRoot, held.real);
-      const view = { root, realRoot, base: held.at, maxFileBytes };
+      const swappedAtMs = lstatIfThere(`${root}/${DATA_LINK}`)?.ctimeMs ?? realDate();
+      const view = { root, realRoot, base: held.at, maxFileBytes, swappedAtMs };
       const isCurrent = () => dataTarget(root) === target && swapOf(root, target) === swap;
       let readings: Map<string, FileReading> | undefined = await readFiles(view, request);
       settling.rest.of(readings);

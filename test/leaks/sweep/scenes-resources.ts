@@ -7,6 +7,7 @@ import { memory, type Rotating, rotating, type SecretReader, type SecretStore, s
 import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
+import { forFastifyCookie, forFastifyJwt, forWebhooks, keyList, keyring } from 'hot-secrets/keyring';
 import { createPool } from 'hot-secrets/pg';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { createDispatcher } from 'hot-secrets/undici';
@@ -362,6 +363,32 @@ async function adapters(outputs: Outputs, server: Server): Promise<void> {
   });
 }
 
+async function keyrings(outputs: Outputs): Promise<void> {
+  outputs.scene('a keyring');
+  const source = memory(values(text));
+  await withStore(outputs, { secrets, sources: [source] }, async (store) => {
+    const keys = keyring(store, 'one', { signAfterMs: 5, verifyForMs: 60_000 });
+    const show = () => {
+      outputs.show('keyring', keys);
+      outputs.show('keys', keys.verifying);
+      outputs.show('report', keys.report());
+      outputs.show('list', [...keyList(keys)].map(String));
+      for (const form of [forFastifyCookie, forFastifyJwt, forWebhooks]) outputs.show('form', form(keys));
+    };
+    show();
+    for (const value of [nextText, marks.key.value, '-----BEGIN PRIVATE KEY-----']) {
+      source.set({ one: value });
+      await store.refresh();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      show();
+    }
+    keys.close();
+    attempt(outputs, 'keyring of a certificate', () =>
+      keyring(store, 'connection', { algorithm: text as never }),
+    );
+  });
+}
+
 /** Resources and adapters. */
 export async function resourceScenes(outputs: Outputs): Promise<void> {
   // It hangs up, so that every connection fails.
@@ -370,6 +397,7 @@ export async function resourceScenes(outputs: Outputs): Promise<void> {
   try {
     await rotations(outputs);
     await adapters(outputs, server);
+    await keyrings(outputs);
   } finally {
     server.close();
   }

@@ -11,10 +11,14 @@ import { externalsOf, programs, sourceOf } from './programs';
 
 const PEERS = [
   'pg@^8',
+  'mysql2@^3',
   'undici@^7',
+  'redis@^6',
+  'ioredis@^6',
   '@grpc/grpc-js@^1.14',
   '@azure/identity@~4.13',
   '@azure/keyvault-secrets@~4.11',
+  '@aws-sdk/rds-signer@^3',
   'jose@^6',
   'node-forge@^1',
   '@opentelemetry/api@^1',

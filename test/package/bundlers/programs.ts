@@ -47,6 +47,17 @@ export const programs: Readonly<Record<string, Program>> = {
   await pool.end();
   if (passed) await missing(() => entry.createPool(store, recipe), 'pg');`,
   },
+  mysql2: {
+    imports: `import mysql2 from 'mysql2';`,
+    peers: ['mysql2'],
+    body: `
+  const recipe = (s) => ({ host: '127.0.0.1', port: 9, user: 'app', password: s.reveal('token') });
+  const pool = entry.createPool(store, recipe, passed ? { mysql2 } : {});
+  equal(pool instanceof mysql2.Pool, true);
+  equal((await within(pool.promise().query('select 1').catch((error) => error))).code, 'ECONNREFUSED');
+  await pool.promise().end();
+  if (passed) await missing(() => entry.createPool(store, recipe), 'mysql2');`,
+  },
   tls: {
     imports: `import { createServer } from 'node:https';`,
     body: `
@@ -65,6 +76,30 @@ export const programs: Readonly<Record<string, Program>> = {
   await dispatcher.close();
   if (passed) await missing(() => entry.createDispatcher(store, recipe), 'undici');`,
   },
+  redis: {
+    imports: `import * as redis from 'redis';`,
+    peers: ['redis'],
+    body: `
+  const recipe = (s) => ({ url: 'redis://127.0.0.1:9', password: s.reveal('token') });
+  const client = entry.createClient(store, recipe, passed ? { redis } : {});
+  const failed = new Promise((resolve) => client.on('error', resolve));
+  client.connect().catch(() => {});
+  equal((await within(failed)).code, 'ECONNREFUSED');
+  client.destroy();
+  if (passed) await missing(() => entry.createClient(store, recipe), 'redis');`,
+  },
+  ioredis: {
+    imports: `import * as ioredis from 'ioredis';`,
+    peers: ['ioredis'],
+    body: `
+  const recipe = (s) => ({ host: '127.0.0.1', port: 9, password: s.reveal('token') });
+  const redis = entry.createRedis(store, recipe, passed ? { ioredis } : {});
+  equal(redis instanceof ioredis.Redis, true);
+  const failed = new Promise((resolve) => redis.on('error', resolve));
+  equal((await within(failed)).code, 'ECONNREFUSED');
+  redis.disconnect();
+  if (passed) await missing(() => entry.createRedis(store, recipe), 'ioredis');`,
+  },
   grpc: {
     imports: `import * as grpc from '@grpc/grpc-js';`,
     peers: ['@grpc/grpc-js'],
@@ -77,6 +112,12 @@ export const programs: Readonly<Record<string, Program>> = {
   server.forceShutdown();
   entry.createCallCredentials(store, (s) => s.reveal('token'), modules);
   if (passed) await missing(() => entry.createChannelCredentials(store, (s) => s.reveal('web')), 'grpc');`,
+  },
+  keyring: {
+    body: `
+  const keys = entry.keyring(store, 'token');
+  const webhooks = entry.forWebhooks(keys);
+  equal(webhooks.verify('body', webhooks.sign('body')), true);`,
   },
   bearer: {
     body: `
@@ -100,6 +141,18 @@ import * as keyvaultSecrets from '@azure/keyvault-secrets'; import * as jose fro
     await missing(opening, 'keyvaultSecrets');
   }
   await emulator.close();`,
+  },
+  tokens: {
+    imports: `import * as rdsSigner from '@aws-sdk/rds-signer';`,
+    peers: ['@aws-sdk/rds-signer'],
+    body: `
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+  const address = { hostname: 'db', port: 5432, username: 'app', region: 'eu-west-1', credentials };
+  const opening = (options) => SecretStore.open({ secrets: { token: 'token' }, sources: [entry.rdsToken('token', options)] });
+  const rds = await opening({ ...address, ...(passed ? { rdsSigner } : {}) });
+  equal(rds.reveal('token').startsWith('db:5432/?Action=connect'), true);
+  await rds.close();
+  if (passed) await missing(() => opening(address), 'rdsSigner');`,
   },
   http: {
     imports: `import * as jose from 'jose';`,

@@ -33,11 +33,16 @@ const entries = [
   'pg',
   'tls',
   'undici',
-  'grpc',
-  'bearer',
+  'redis',
+  'ioredis',
   'http',
   'opentelemetry',
   'doctor',
+  'keyring',
+  'grpc',
+  'tokens',
+  'bearer',
+  'mysql2',
 ];
 for (const entry of [...entries, 'express', 'fastify', 'koa', 'hono']) await load(`hot-secrets/${entry}`);
 const imported = await packages();

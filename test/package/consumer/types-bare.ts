@@ -1,6 +1,7 @@
 // A project with `skipLibCheck` and without the types of the peers: nothing that it gets may be `any`.
 import { memory, SecretStore } from 'hot-secrets';
 import { createServerCredentials } from 'hot-secrets/grpc';
+import { createPool as createMysqlPool } from 'hot-secrets/mysql2';
 import { type BasicPoolClient, createPool, type HotPool } from 'hot-secrets/pg';
 import { createDispatcher } from 'hot-secrets/undici';
 
@@ -30,6 +31,8 @@ export async function bare(): Promise<HotPool> {
   createDispatcher(secrets, (s) => ({ headers: s.reveal('user') })).dispatch;
   // @ts-expect-error So it is here.
   createServerCredentials(secrets, (s) => ({ cert: s.reveal('user') }))._isSecure();
+  // @ts-expect-error The package is not installed, and so are its types.
+  createMysqlPool(secrets, (s) => ({ user: s.reveal('user') })).query;
   await pool.end();
   return [id, at, counts].length > 0 ? pool : pool;
 }

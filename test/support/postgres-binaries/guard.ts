@@ -21,14 +21,14 @@ export interface Guarded {
 // The shell reads from a pipe of this process. The kernel closes the pipe when this process ends, so no handler has to
 // run here. Ignoring TERM lets a removal finish once it has begun.
 const SCRIPT = `
-directory=$1; shift
+directory=$1; signal=$2; shift 2
 exec 3<&0 </dev/null
 "$@" 3<&- &
 child=$!
 (
   read -r _ <&3
   trap '' TERM
-  kill -INT "$child"
+  kill -"$signal" "$child"
   tries=0
   while kill -0 "$child" && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
   kill -KILL "$child"
@@ -48,14 +48,16 @@ exit "$status"
  * @param command program and arguments
  * @param directory removed when the program is stopped or this process ends; kept when the program ends by itself
  * @param onLine called with every line that the program writes to stderr
+ * @param signal what makes the program shut down
  */
 export function runGuarded(
   command: readonly string[],
   directory: string,
   runAs: RunAs | undefined,
   onLine: (line: string) => void,
+  signal: 'INT' | 'TERM' = 'INT',
 ): Guarded {
-  const child = spawn('/bin/sh', ['-c', SCRIPT, 'guard', directory, ...command], {
+  const child = spawn('/bin/sh', ['-c', SCRIPT, 'guard', directory, signal, ...command], {
     ...runAs,
     cwd: '/',
     // In a separate process group, Ctrl+C in a terminal does not reach the program. The pipe ends it instead.

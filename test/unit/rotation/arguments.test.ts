@@ -3,7 +3,9 @@ import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
 import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
+import { createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
+import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { createDispatcher } from 'hot-secrets/undici';
 import { describe, expect, it } from 'vitest';
@@ -15,6 +17,9 @@ const makers: readonly [string, Loose][] = [
   ['createPool', createPool as Loose],
   ['createAgent', createAgent as Loose],
   ['createDispatcher', createDispatcher as Loose],
+  ['createClient', createClient as Loose],
+  ['credentialsProvider', credentialsProvider as Loose],
+  ['createRedis', createRedis as Loose],
   ['bearer', bearer as Loose],
   ['createServerCredentials', createServerCredentials as Loose],
   ['createChannelCredentials', createChannelCredentials as Loose],
@@ -62,6 +67,8 @@ describe('client settings among the options', () => {
     ['idleTimeoutMillis', createPool as Loose],
     ['keepAlive', createAgent as Loose],
     ['connections', createDispatcher as Loose],
+    ['url', createClient as Loose],
+    ['host', createRedis as Loose],
     ['ca', createServerCredentials as Loose],
     ['headers', bearer as Loose],
     ['cert', createChannelCredentials as Loose],

@@ -3,7 +3,9 @@ import { memory, rotating, SecretStore } from 'hot-secrets';
 import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
+import { createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
+import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
 import { createDispatcher } from 'hot-secrets/undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -30,6 +32,9 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createPool: (secrets, recipe) => createPool(secrets, recipe),
   createAgent: (secrets, recipe) => createAgent(secrets, recipe),
   createDispatcher: (secrets, recipe) => createDispatcher(secrets, recipe),
+  createClient: (secrets, recipe) => createClient(secrets, recipe),
+  credentialsProvider: (secrets, recipe) => credentialsProvider(secrets, recipe),
+  createRedis: (secrets, recipe) => createRedis(secrets, recipe),
   attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
   bearer: (secrets, recipe) => bearer(secrets, recipe as never),
   createCallCredentials: (secrets, recipe) => createCallCredentials(secrets, recipe as never),

@@ -131,6 +131,18 @@ describe('a store', () => {
 });
 
 describe('SecretsError', () => {
+  it('keeps its message in JSON, where other errors lose theirs', () => {
+    const error = new SecretsError('MOUNT_MISSING', 'gone', { source: 'mounted-files', next: 'Mount it.' });
+    expect(JSON.parse(JSON.stringify({ error }))).toEqual({
+      error: {
+        name: 'SecretsError',
+        code: 'MOUNT_MISSING',
+        message: 'gone. Mount it.',
+        source: 'mounted-files',
+      },
+    });
+  });
+
   it('recognizes a SecretsError of another copy of the package, and distinguishes errors by code', () => {
     const error = new SecretsError('MOUNT_MISSING', 'gone');
     const ofAnotherCopy = Object.create(Error.prototype, Object.getOwnPropertyDescriptors(error));

@@ -1,0 +1,65 @@
+import { unrefTimer } from '../../internal/time';
+
+const SLOW_MS = 1000;
+
+/** How a login ended. `failed` means a reason that does not concern the credential. */
+export type LoginOutcome = 'accepted' | 'refused' | 'failed';
+
+/**
+ * Sends the first login with a credential alone, and all others after it. A credential that the server no longer accepts
+ * costs one refused login per attempt under any load, because servers lock accounts by counting refused logins. After any
+ * other answer, logins run without a limit, as in any pool.
+ *
+ * A login that takes longer than a second no longer counts, so that callers do not wait for each other's timeouts when a
+ * server does not answer.
+ */
+export class LoginLanes {
+  readonly #opened: () => void;
+  readonly #validMs: number;
+  #running = 0;
+  #width = 1;
+  #openedAt = 0;
+
+  /**
+   * `opened` runs when there is room for another login although none has ended. `validMs` is how long an answer of the server
+   * counts: after it, the next login goes alone again.
+   */
+  constructor(opened: () => void, validMs = Number.POSITIVE_INFINITY) {
+    this.#opened = opened;
+    this.#validMs = validMs;
+  }
+
+  get full(): boolean {
+    if (this.#width === Number.POSITIVE_INFINITY && performance.now() - this.#openedAt > this.#validMs) {
+      this.#width = Math.max(1, this.#running);
+    }
+    return this.#running >= this.#width;
+  }
+
+  /** Removes the limit, because the server accepts the credential. */
+  open(): void {
+    this.#width = Number.POSITIVE_INFINITY;
+    this.#openedAt = performance.now();
+  }
+
+  /** Counts a login that starts. Returns a function to call when it has ended. */
+  enter(): (outcome: LoginOutcome) => void {
+    this.#running += 1;
+    let counts = true;
+    const leave = () => {
+      if (counts) this.#running -= 1;
+      counts = false;
+    };
+    const cancel = unrefTimer(SLOW_MS, () => {
+      leave();
+      this.#width += 1;
+      this.#opened();
+    });
+    return (outcome) => {
+      cancel();
+      leave();
+      if (outcome === 'refused') this.#width = 1;
+      else this.open();
+    };
+  }
+}
