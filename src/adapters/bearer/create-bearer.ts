@@ -107,8 +107,9 @@ export function bearer<V>(
   });
   const credential = new CurrentCredential(settings.authFailureWaitMs, () => client as never);
   client.follow({ swap: () => credential.swapped(), drained() {}, close() {} });
-  store.on('close', () => credential.stop());
+  const unsubscribe = store.on('close', () => credential.stop());
   const close = () => {
+    unsubscribe();
     credential.stop();
     return client.stop();
   };
