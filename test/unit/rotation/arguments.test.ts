@@ -1,7 +1,7 @@
 import { createServer } from 'node:tls';
 import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
-import { createRedis } from 'hot-secrets/ioredis';
+import { createCluster, createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
 import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -18,6 +18,7 @@ const makers: readonly [string, Loose][] = [
   ['createClient', createClient as Loose],
   ['credentialsProvider', credentialsProvider as Loose],
   ['createRedis', createRedis as Loose],
+  ['createCluster', createCluster as Loose],
   ['attachSecureContext', (...args) => (attachSecureContext as Loose)(createServer(), ...args)],
 ];
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:tls';
 import { memory, rotating, SecretStore } from 'hot-secrets';
 import { createAgent } from 'hot-secrets/https';
-import { createRedis } from 'hot-secrets/ioredis';
+import { createCluster, createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
 import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -33,6 +33,7 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createClient: (secrets, recipe) => createClient(secrets, recipe),
   credentialsProvider: (secrets, recipe) => credentialsProvider(secrets, recipe),
   createRedis: (secrets, recipe) => createRedis(secrets, recipe),
+  createCluster: (secrets, recipe) => createCluster(secrets, recipe as never),
   attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
   createServerNames: (secrets, recipe) => createServerNames(secrets, { 'api.test': recipe }),
 };
