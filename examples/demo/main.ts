@@ -1,12 +1,13 @@
-// npm run demo -- [database | nats | tls] [--short] [--json]
+// npm run demo -- [database | nats | redis | tls] [--short] [--json]
 import { parseArgs } from 'node:util';
 import type { Demo } from './demo';
 import { startProgress } from './progress';
 
-// Loaded on demand, because the TLS demo needs no database.
+// Loaded on demand, because not every demo needs every server.
 const demos: Readonly<Record<string, () => Promise<Demo>>> = {
   database: async () => (await import('./database/demo')).databaseDemo,
   nats: async () => (await import('./nats/demo')).natsDemo,
+  redis: async () => (await import('./redis/demo')).redisDemo,
   tls: async () => (await import('./tls/demo')).tlsDemo,
 };
 

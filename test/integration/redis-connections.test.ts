@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { type CreateRedisOptions, createRedis } from 'hot-secrets/ioredis';
+import { memory, SecretStore } from 'hot-secrets';
+import { type CreateRedisOptions, createCluster, createRedis } from 'hot-secrets/ioredis';
 import {
   type ClientOptions,
   type CreateClientOptions,
@@ -10,6 +11,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { createClientPool } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { hasServer } from '../support/debian-server';
+import { startLoad } from '../support/load';
 import { type RedisServer, startRedis } from '../support/redis';
 import { type RedisHarness, RIGHTS, redisHarness } from '../support/redis-harness';
 import { waitFor } from '../support/wait-for';
@@ -83,6 +85,19 @@ describe.runIf(hasServer('redis-server', 'redis-server'))('connections of Redis 
       ]);
       await waitFor(async () => (await client.aclWhoAmI()) === user && (await redis.acl('WHOAMI')) === user);
     }
+  });
+
+  it('sends AUTH again after a transaction that waited for its connection', async () => {
+    const harness = await redisHarness(server);
+    await harness.mount.rotate({ password: 'early' });
+    await waitFor(() => harness.secrets.reveal('password') === 'early');
+    const redis = ioredis(harness, { enableReadyCheck: false });
+    const queued = [redis.multi({ pipeline: false }), redis.incr('waited'), redis.exec()];
+    await waitFor(async () => (await server.command('acl', 'log')) !== '0', { what: 'a refused login' });
+    await server.user(harness.user, '>early');
+    expect((await Promise.all(queued)).at(-1)).toEqual([[null, 1]]);
+    const user = await rotate(harness);
+    await waitFor(async () => (await redis.acl('WHOAMI')) === user);
   });
 
   it('waits for the end of a blocking command, which succeeds, before it authenticates', async () => {
@@ -233,7 +248,9 @@ describe.runIf(hasServer('redis-server', 'redis-server'))('connections of Redis 
   it('follows with every duplicate, ends with the last, and connects no more', async () => {
     const harness = await redisHarness(server);
     const client = nodeRedis(harness);
-    const redis = ioredis(harness);
+    const redis = createRedis(harness.secrets, (s) => ({
+      url: `redis://${s.reveal('user')}:${s.reveal('password')}@${server.host}:${server.port}`,
+    }));
     const [copy, twin] = [client.duplicate(), redis.duplicate()];
     onTestFinished(() => twin.disconnect());
     await server.user('guest', 'on', '>of-guest', ...RIGHTS);
@@ -255,6 +272,56 @@ describe.runIf(hasServer('redis-server', 'redis-server'))('connections of Redis 
     await expect(client.connect()).rejects.toMatchObject({ code: 'ROTATION_CLOSED' });
     await expect(twin.connect()).rejects.toMatchObject({ code: 'ROTATION_CLOSED' });
   });
+
+  it('moves the connections of a cluster of ioredis, and waits for a late password when its sessions are killed', async () => {
+    const { command, user: setUser, kill, sessions, host, port } = await startClusterNode();
+    await setUser('first', 'on', '>of-first', ...RIGHTS);
+    const mount = memory({ user: 'first', password: 'of-first' });
+    const secrets = await SecretStore.open({
+      secrets: { user: 'user', password: 'password' },
+      sources: [mount],
+    });
+    secrets.on('error', () => {});
+    onTestFinished(() => secrets.close());
+    const cluster = createCluster(
+      secrets,
+      (s) => ({ nodes: [{ host, port }], username: s.reveal('user'), password: s.reveal('password') }),
+      { retryBaseMs: 50 },
+    );
+    onTestFinished(() => cluster.disconnect());
+    cluster.on('error', () => {});
+    const received: string[] = [];
+    cluster.on('message', (_, message) => received.push(message));
+    await cluster.subscribe('news');
+    const load = startLoad(5, () => cluster.incr('n'));
+    for (const name of ['second', 'third', 'fourth']) {
+      await setUser(name, 'on', `>of-${name}`, ...RIGHTS);
+      mount.set({ user: name, password: `of-${name}` });
+      await secrets.refresh();
+      await waitFor(async () => (await sessions(name)) > 0, { what: `sessions of ${name}` });
+    }
+    await setUser('fourth', 'resetpass', '>late');
+    await kill('fourth');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    mount.set({ password: 'late' });
+    await secrets.refresh();
+    const before = load.done;
+    await waitFor(() => load.done > before + 50);
+    expect(await load.stop()).toMatchObject({ failures: [] });
+    expect(inspect(cluster, { depth: 9 })).not.toContain('of-');
+    await waitFor(async () => {
+      await command('publish', 'news', 'hello');
+      return received.length > 0;
+    });
+  });
+
+  async function startClusterNode(): Promise<RedisServer> {
+    const node = await startRedis({ open: true, cluster: true });
+    onTestFinished(() => node[Symbol.asyncDispose]());
+    await node.command('cluster', 'addslotsrange', '0', '16383');
+    await waitFor(async () => (await node.command('cluster', 'info')).includes('cluster_state:ok'));
+    return node;
+  }
 
   it('moves every connection of a pool of node-redis that has the credentials provider', async () => {
     const harness = await redisHarness(server);

@@ -26,8 +26,6 @@ export interface RedisServer extends AsyncDisposable {
   kill(name: string): Promise<void>;
   /** The number of sessions of a user. */
   sessions(name: string): Promise<number>;
-  /** The number of refused logins since the start. */
-  refused(): Promise<number>;
   /** Stops the server; its data and users stay. */
   halt(): Promise<void>;
   /** Starts it again, on the same port. */
@@ -49,7 +47,8 @@ export async function startRedis({ open = false, cluster = false }: RedisOptions
   let server: Guarded;
   const resume = async () => {
     const settings = ['--port', String(port), '--bind', HOST, '--dir', directory, '--aclfile', aclFile];
-    const more = ['--save', '', '--appendonly', 'yes', '--cluster-enabled', cluster ? 'yes' : 'no'];
+    const ofCluster = cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', HOST] : [];
+    const more = ['--save', '', '--appendonly', 'yes', ...ofCluster];
     // A directory that the guard removes belongs to one run; ours outlives a halt.
     const scratch = mkdtempSync(join(tmpdir(), 'hot-secrets-redis-run-'));
     server = runGuarded([program, ...settings, ...more], scratch, undefined, () => {});
@@ -74,10 +73,6 @@ export async function startRedis({ open = false, cluster = false }: RedisOptions
     async sessions(name) {
       const list = await command('client', 'list');
       return list.split('\n').filter((line) => line.includes(` user=${name} `)).length;
-    },
-    async refused() {
-      const info = await command('info', 'stats');
-      return Number(/acl_access_denied_auth:(\d+)/.exec(info)?.[1] ?? Number.NaN);
     },
     halt,
     resume,

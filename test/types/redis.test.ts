@@ -1,5 +1,5 @@
 import type { SecretStore } from 'hot-secrets';
-import { createRedis, type HotRedis } from 'hot-secrets/ioredis';
+import { createCluster, createRedis, type HotCluster, type HotRedis } from 'hot-secrets/ioredis';
 import { createClient, credentialsProvider, type HotClient } from 'hot-secrets/redis';
 import * as ioredis from 'ioredis';
 import * as redis from 'redis';
@@ -51,6 +51,14 @@ test('gives the recipe of createRedis the types of the store, and returns a Redi
   expectTypeOf<HotRedis>().toExtend<ioredis.Redis>();
   // @ts-expect-error A port is a number.
   () => createRedis(secrets, (s) => ({ port: s.reveal('password') }));
+  const cluster = () =>
+    createCluster(secrets, (s) => ({ nodes: [{ host: 'cache' }], password: s.reveal('password') }), {
+      ioredis,
+    });
+  expectTypeOf(cluster).returns.toEqualTypeOf<HotCluster>();
+  expectTypeOf<HotCluster>().toExtend<ioredis.Cluster>();
+  // @ts-expect-error A cluster starts with its nodes.
+  () => createCluster(secrets, (s) => ({ password: s.reveal('password') }));
   // @ts-expect-error A misspelt option.
   () => createRedis(secrets, (s) => ({ password: s.reveal('password') }), { drainTimeout: 1 });
 });

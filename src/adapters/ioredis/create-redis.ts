@@ -9,8 +9,11 @@ import { Logins, REDIS_OPTIONS, type RedisRotation, type RedisRotationOptions } 
 import { follower } from './followed-redis';
 import { type IoredisModule, makeRedis, probe } from './internals';
 
+/** What the recipe returns: the options of a client of ioredis, and a `url`, whose parts go before them. */
+export type RedisRecipeOptions = RedisOptions & { readonly url?: string | undefined };
+
 /** Turns a snapshot into the options of a client of ioredis. Synchronous; the client follows the secrets that it reads. */
-export type RedisRecipe<V> = Recipe<V, RedisOptions>;
+export type RedisRecipe<V> = Recipe<V, RedisRecipeOptions>;
 
 /** Durations are milliseconds. */
 export interface CreateRedisOptions extends RedisRotationOptions {

@@ -93,6 +93,8 @@ class FollowedRedis implements Session<RedisOptions> {
   #loggingIn: Login<RedisOptions> | undefined;
   /** The server has not accepted the login of the open connection, or it has ended its rights. */
   #barred = false;
+  /** ioredis 5 calls a connection ready before the answer to its login, unless it checks that. */
+  #isLoggingIn = false;
   #inTransaction = false;
   #isAuthenticating = false;
   #cancelConnect = () => {};
@@ -135,14 +137,21 @@ class FollowedRedis implements Session<RedisOptions> {
       if (command.name === 'auth' || command.name === 'hello') this.#observeLogin(command);
       return this.#calls.send(command, stream);
     }
-    if (stream == null) this.#inTransaction ||= command.name === 'multi';
     if (this.#holds(status)) {
-      this.#hold({ command, stream, select: this.#redis.condition?.select });
+      // Only a connection has a database.
       if (status === 'wait') this.connect().catch(() => {});
+      this.#hold({ command, stream, select: this.#redis.condition?.select });
       return command.promise;
     }
+    return this.#sendNow(command, stream);
+  }
+
+  #sendNow(command: RedisCommand, stream: unknown): unknown {
+    const { name } = command;
+    // The commands of a pipeline are written together.
+    if (stream == null && name === 'multi') this.#inTransaction = true;
     const sent = this.#calls.send(command, stream);
-    if (this.#inTransaction && (command.name === 'exec' || command.name === 'discard')) {
+    if (this.#inTransaction && (name === 'exec' || name === 'discard')) {
       this.#inTransaction = false;
       this.authenticate();
     }
@@ -173,6 +182,8 @@ class FollowedRedis implements Session<RedisOptions> {
       (error: unknown) => {
         this.#isAuthenticating = false;
         this.#tellRefusal(login, error);
+        // Other errors say that the server has no passwords.
+        if (refusalOf(error) === undefined && this.#redis.status === 'ready') this.#accept(login);
         if (login !== this.#logins.current) this.authenticate();
       },
     );
@@ -202,7 +213,7 @@ class FollowedRedis implements Session<RedisOptions> {
 
   /** Handles a failed handshake. Returns false for an error that does not concern the login. */
   recovers(error: unknown): boolean {
-    if (refusalOf(error) === undefined || this.#redis.status !== 'connect') return false;
+    if (refusalOf(error) === undefined || this.#login !== undefined) return false;
     this.#barred = true;
     if (this.#loggingIn !== undefined) this.#tellRefusal(this.#loggingIn, error);
     this.#redis.disconnect(true);
@@ -253,7 +264,7 @@ class FollowedRedis implements Session<RedisOptions> {
   #release(): void {
     if (this.#barred) return;
     if (this.#redis.status === 'ready') {
-      for (const { command, stream } of this.#held.take()) this.#calls.send(command, stream);
+      for (const { command, stream } of this.#held.take()) this.#sendNow(command, stream);
     } else if (this.#logins.refusal === undefined) {
       for (const item of this.#held.take()) this.#redis.offlineQueue.push(item);
     }
@@ -262,20 +273,22 @@ class FollowedRedis implements Session<RedisOptions> {
   #observeLogin(command: RedisCommand): void {
     const login = this.#loggingIn;
     this.#barred = true;
-    command.promise.then(
-      () => {
-        if (login === undefined || login !== this.#loggingIn) return;
-        this.#barred = false;
-        this.#release();
-      },
-      (error: unknown) => {
-        // ioredis connects without a login where the server has no passwords, or does not know HELLO.
-        if (refusalOf(error) === undefined) this.#barred = false;
-      },
-    );
+    this.#isLoggingIn = true;
+    const done = () => {
+      if (login !== this.#loggingIn) return;
+      this.#barred = false;
+      this.#isLoggingIn = false;
+      if (this.#redis.status === 'ready') this.#ready();
+      else this.#release();
+    };
+    command.promise.then(done, (error: unknown) => {
+      // ioredis connects without a login where the server has no passwords, or does not know HELLO.
+      if (refusalOf(error) === undefined) done();
+    });
   }
 
   #ready(): void {
+    if (this.#isLoggingIn) return;
     this.#accept(this.#loggingIn);
     this.authenticate();
   }
@@ -283,6 +296,8 @@ class FollowedRedis implements Session<RedisOptions> {
   #accept(login: Login<RedisOptions> | undefined): void {
     this.#login = login;
     this.#barred = false;
+    // ioredis reads it at the next connection only, and prints it.
+    if (this.#redis.condition !== null) this.#redis.condition.auth = undefined;
     this.#logins.changed();
     this.#release();
   }
@@ -290,6 +305,7 @@ class FollowedRedis implements Session<RedisOptions> {
   #lost(): void {
     this.#login = undefined;
     this.#barred = false;
+    this.#isLoggingIn = false;
     this.#inTransaction = false;
     this.#logins.changed();
     this.#release();
@@ -305,8 +321,13 @@ class FollowedRedis implements Session<RedisOptions> {
     const redis = this.#redis;
     const logins = this.#logins;
     for (const key of ['username', 'password'] as const) {
-      // Not enumerable: nothing prints it.
-      Object.defineProperty(redis.options, key, { get: () => logins.current[key], configurable: true });
+      const get = () => logins.current[key];
+      Object.defineProperty(redis.options, key, { get, configurable: true, enumerable: false });
+    }
+    // Where a login passes through. What is not enumerable, nothing prints.
+    for (const key of ['commandQueue', 'offlineQueue', 'prevCommandQueue', 'condition'] as const) {
+      const value: unknown = (redis as unknown as Record<string, unknown>)[key];
+      Object.defineProperty(redis, key, { value, writable: true, configurable: true, enumerable: false });
     }
     const { connector } = redis;
     const { connect, disconnect } = connector;
@@ -321,7 +342,13 @@ class FollowedRedis implements Session<RedisOptions> {
       const { username, password } = logins.current;
       this.#loggingIn = logins.current;
       if (redis.condition !== null) {
-        redis.condition.auth = username === undefined ? password : [username, password];
+        const value = username === undefined ? password : [username, password];
+        Object.defineProperty(redis.condition, 'auth', {
+          value,
+          writable: true,
+          configurable: true,
+          enumerable: false,
+        });
       }
       return connect.call(connector, emit);
     };

@@ -53,7 +53,9 @@ export interface Originals {
 
 /** Makes a client that connects when it is told to. Its own types refuse options that may be undefined. */
 export function makeRedis({ Redis: Class }: Pick<IoredisModule, 'Redis'>, options: object): Redis {
-  return new (Class as unknown as new (given: object) => Redis)(options);
+  const { url, ...rest } = options as { readonly url?: string };
+  const args: readonly unknown[] = url === undefined ? [rest] : [url, rest];
+  return new (Class as unknown as new (...args: readonly unknown[]) => Redis)(...args);
 }
 
 /** What only the connection of a user needs. */

@@ -35,7 +35,7 @@ export function followClient<C>(
   make: (provider: StreamingProvider) => C,
 ): C {
   let followed: FollowedClient | undefined;
-  const client = make(followedProvider(logins, (login) => followed?.loggingIn(login)));
+  const client = make(followedProvider(logins, () => (followed as FollowedClient).connecting()));
   // What users have is an object whose prototype is the client.
   const self = (client as { readonly _self?: ClientInternals })._self ?? (client as ClientInternals);
   followed = new FollowedClient(self, logins, resend);
@@ -59,10 +59,14 @@ class FollowedClient implements Session<ClientOptions> {
   #loggingIn: Login<ClientOptions> | undefined;
   /** Commands of the handshake that are queued, at the head of the queue. */
   #handshake = 0;
+  /** The number of the last connection. */
+  #connections = 0;
   #inTransaction = false;
   #isAuthenticating = false;
   #giveUp: NodeJS.Timeout | undefined;
   #rejectConnect: ((error: Error) => void) | undefined;
+  /** The client closes, but may be told to connect again. */
+  #isGivingUp = false;
 
   constructor(client: ClientInternals, logins: RedisLogins, resend: Resend) {
     this.#client = client;
@@ -73,7 +77,6 @@ class FollowedClient implements Session<ClientOptions> {
     this.#interceptCommands();
     this.#limitConnect();
     client.on('ready', () => {
-      this.#inTransaction = false;
       this.#login = this.#loggingIn;
       logins.changed();
       this.authenticate();
@@ -82,7 +85,7 @@ class FollowedClient implements Session<ClientOptions> {
     client.on('terminated', () => this.#lost());
     client.on('end', () => {
       this.#lost();
-      if (this.#rejectConnect === undefined) logins.remove(this);
+      if (!this.#isGivingUp) logins.remove(this);
     });
     logins.add(this);
   }
@@ -91,8 +94,14 @@ class FollowedClient implements Session<ClientOptions> {
     return this.#login;
   }
 
-  loggingIn(login: Login<ClientOptions>): void {
-    this.#loggingIn = login;
+  connecting(): (login: Login<ClientOptions>) => boolean {
+    this.#connections += 1;
+    const connection = this.#connections;
+    return (login) => {
+      if (connection !== this.#connections) return false;
+      this.#loggingIn = login;
+      return true;
+    };
   }
 
   /** AUTH goes to the end of the queue, where it cannot get between the commands of a transaction. */
@@ -101,8 +110,7 @@ class FollowedClient implements Session<ClientOptions> {
     // A connection that is not ready uses the current login anyway.
     if (!this.#client.isReady || this.#login === login || this.#isAuthenticating || this.#inTransaction)
       return;
-    // RESP2 accepts no AUTH there.
-    if (this.#client.isPubSubActive && this.#client.options.RESP === 2) {
+    if (this.#isSubscriber()) {
       this.reconnect();
       return;
     }
@@ -120,14 +128,22 @@ class FollowedClient implements Session<ClientOptions> {
         this.#isAuthenticating = false;
         const code = refusalOf(error);
         if (code !== undefined) this.#logins.refused(login, refusal(this.#logins.name, code));
+        // Other errors say that the server has no passwords.
+        else if (socketEpoch === this.#client.socketEpoch) this.#login = login;
         if (login !== this.#logins.current) this.authenticate();
       },
     );
   }
 
-  /** The server closes the connection, and node-redis connects and subscribes again. */
+  /** The server closes the connection of a subscriber, and node-redis connects and subscribes again. */
   reconnect(): void {
-    if (this.#client.isReady) this.#send(['QUIT']).catch(() => {});
+    // Others authenticate as soon as they can: in the queue, AUTH is behind a blocking command.
+    if (this.#client.isReady && this.#isSubscriber()) this.#send(['QUIT']).catch(() => {});
+  }
+
+  /** RESP2 accepts no AUTH on a connection that has subscribed. */
+  #isSubscriber(): boolean {
+    return this.#client.isPubSubActive && this.#client.options.RESP === 2;
   }
 
   refused(): void {
@@ -139,7 +155,9 @@ class FollowedClient implements Session<ClientOptions> {
     this.#giveUp = setTimeout(() => {
       const { refusal: error } = this.#logins;
       if (error === undefined || this.#rejectConnect === undefined) return;
+      this.#isGivingUp = true;
       this.#client.destroy();
+      this.#isGivingUp = false;
       this.#rejectConnect(error);
     }, waitMs);
     this.#giveUp.unref();
@@ -154,6 +172,7 @@ class FollowedClient implements Session<ClientOptions> {
   }
 
   #lost(): void {
+    this.#connections += 1;
     this.#login = undefined;
     this.#inTransaction = false;
     this.#logins.changed();
@@ -282,15 +301,18 @@ function historyOf(options: CommandOptions | undefined): History | undefined {
   return (options as { readonly [HISTORY]?: History } | undefined)?.[HISTORY];
 }
 
-/** The connection ended before the reply came. */
+/** The connection ended before the reply came. The classes of node-redis have other names in a bundle. */
 function isBroken(error: unknown): boolean {
-  const { name } = (error as Error | undefined)?.constructor ?? {};
-  return name === 'SocketClosedUnexpectedlyError' || BROKEN.has(errorCode(error) ?? '');
+  return messageOf(error) === 'Socket closed unexpectedly' || BROKEN.has(errorCode(error) ?? '');
 }
 
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT']);
 
+/** A command waited too long for its connection. The ordinary error of node-redis has no message. */
 function isTimeout(error: unknown): boolean {
-  const { name = '' } = (error as Error | undefined)?.constructor ?? {};
-  return name === 'TimeoutError' || name === 'CommandTimeoutDuringMaintenanceError';
+  return /^(Command timeout during maintenance|$)/.test(messageOf(error));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'not an error';
 }

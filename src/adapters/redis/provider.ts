@@ -22,21 +22,27 @@ interface Listener {
 type RedisLogins = Logins<never, ClientOptions>;
 
 /**
- * A connection waits at most so long for a credential that the server accepts. Then node-redis tries again: by then, the
- * socket of a longer wait could have closed.
+ * A connection waits at most so long for a credential that the server accepts. Then node-redis tries again, as the socket of
+ * a longer wait may have closed.
  */
 const HOLD_MS = 1_000;
+const FOLLOWED_HOLD_MS = 5_000;
 
-/** The provider of a followed client, which does everything else by itself. */
+/**
+ * The provider of a followed client, which does everything else by itself. `start` is called for each connection, and returns
+ * a function that is called with its login. That returns false if the connection has ended in the meantime.
+ */
 export function followedProvider(
   logins: RedisLogins,
-  loggingIn: (login: Login<ClientOptions>) => void,
+  start: () => (login: Login<ClientOptions>) => boolean,
 ): StreamingProvider {
   return {
     type: 'streaming-credentials-provider',
     async subscribe() {
-      await logins.accepted(HOLD_MS);
-      loggingIn(logins.current);
+      const loggingIn = start();
+      await logins.accepted(FOLLOWED_HOLD_MS);
+      // node-redis would send the login on another connection.
+      if (!loggingIn(logins.current)) throw new Error('The connection has ended.');
       return [credentialsOf(logins.current), { dispose() {} }];
     },
     onReAuthenticationError() {},

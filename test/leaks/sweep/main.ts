@@ -2,6 +2,7 @@ import { Finder, formNames, type Leak } from './marks';
 import { Outputs, WAYS } from './outputs';
 import { endpointScenes } from './scenes-endpoints';
 import { misuseScenes } from './scenes-misuse';
+import { redisScenes } from './scenes-redis';
 import { resourceScenes } from './scenes-resources';
 import { valueScenes } from './scenes-values';
 import { showChannels } from './stage';
@@ -37,7 +38,7 @@ const outputs = new Outputs();
 const stopChannels = showChannels(outputs);
 process.on('unhandledRejection', (error) => outputs.error('unhandled rejection', error));
 const trouble: string[] = [];
-for (const scenes of [valueScenes, endpointScenes, resourceScenes, misuseScenes]) {
+for (const scenes of [valueScenes, endpointScenes, resourceScenes, redisScenes, misuseScenes]) {
   try {
     await scenes(outputs);
   } catch (error) {

@@ -3,7 +3,7 @@ import { type Rotating, rotating, type SecretStore } from 'hot-secrets';
 import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials, createServerCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
-import { createRedis } from 'hot-secrets/ioredis';
+import { createCluster, createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
 import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -24,6 +24,7 @@ const makers: readonly [string, Loose][] = [
   ['createServerCredentials', createServerCredentials as Loose],
   ['createChannelCredentials', createChannelCredentials as Loose],
   ['createCallCredentials', createCallCredentials as Loose],
+  ['createCluster', createCluster as Loose],
   ['attachSecureContext', (...args) => (attachSecureContext as Loose)(createServer(), ...args)],
 ];
 

@@ -3,7 +3,7 @@ import { memory, rotating, SecretStore } from 'hot-secrets';
 import { bearer } from 'hot-secrets/bearer';
 import { createCallCredentials, createChannelCredentials } from 'hot-secrets/grpc';
 import { createAgent } from 'hot-secrets/https';
-import { createRedis } from 'hot-secrets/ioredis';
+import { createCluster, createRedis } from 'hot-secrets/ioredis';
 import { createPool } from 'hot-secrets/pg';
 import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import { attachSecureContext, createServerNames } from 'hot-secrets/tls';
@@ -35,6 +35,7 @@ const clients: Record<string, (secrets: Store, recipe: AnyRecipe) => unknown> = 
   createClient: (secrets, recipe) => createClient(secrets, recipe),
   credentialsProvider: (secrets, recipe) => credentialsProvider(secrets, recipe),
   createRedis: (secrets, recipe) => createRedis(secrets, recipe),
+  createCluster: (secrets, recipe) => createCluster(secrets, recipe as never),
   attachSecureContext: (secrets, recipe) => attachSecureContext(createServer(), secrets, recipe),
   bearer: (secrets, recipe) => bearer(secrets, recipe as never),
   createCallCredentials: (secrets, recipe) => createCallCredentials(secrets, recipe as never),
