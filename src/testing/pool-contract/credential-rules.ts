@@ -134,7 +134,7 @@ export const CREDENTIAL_RULES: readonly PoolRule[] = [
   {
     name: 'ends the first sessions while rotations come faster than old connections are replaced',
     async check({ server, users, swap, gone, ...stage }) {
-      const pool = await stage.pool({ max: 4, retireOverMs: 1000 });
+      const pool = await stage.pool({ max: 2, retireOverMs: 1600 });
       const load = stage.load(CALLERS, () => pool.query(QUERY_MS));
       await load.more(50);
       const first = await server.sessions(users[0]);

@@ -109,7 +109,7 @@ export const USE_RULES: readonly PoolRule[] = [
       assert.deepEqual(await server.balances(), balancesOf({ 0: -1, 1: 1 }));
       const before = proxy.opened;
       const other = await stage.pool({ route: 'direct' });
-      await stage.swap(other, old);
+      for (const user of [old, next, old]) await stage.swap(other, user);
       await other.query(0);
       assert.equal(proxy.opened, before, 'an ended pool logs in no more');
     },
