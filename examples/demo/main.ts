@@ -1,4 +1,4 @@
-// npm run demo -- [database | tls] [--short] [--json]
+// npm run demo -- [database | mysql | tls] [--short] [--json]
 import { parseArgs } from 'node:util';
 import type { Demo } from './demo';
 import { startProgress } from './progress';
@@ -6,6 +6,7 @@ import { startProgress } from './progress';
 // Loaded on demand, because the TLS demo needs no database.
 const demos: Readonly<Record<string, () => Promise<Demo>>> = {
   database: async () => (await import('./database/demo')).databaseDemo,
+  mysql: async () => (await import('./mysql/demo')).mysqlDemo,
   tls: async () => (await import('./tls/demo')).tlsDemo,
 };
 

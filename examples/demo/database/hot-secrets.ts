@@ -1,6 +1,7 @@
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createPool } from 'hot-secrets/pg';
 import { POOL_SIZE } from './load';
+import { query } from './query';
 import type { StartService } from './service';
 
 /** The service with hot-secrets: one pool, created once. */
@@ -22,7 +23,7 @@ export const startHotSecrets: StartService = async (mountPath, address, tell) =>
     tell(`the new password does not work (${error.code}) and is not used`),
   );
   return {
-    pool: () => pool,
+    query: (close) => query(pool, close),
     async close() {
       await pool.end();
       await secrets.close();

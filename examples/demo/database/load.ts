@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool } from 'pg';
 import type { Clock } from '../clock';
+import type { Service } from './service';
 
 /** One request of the service. Once it has settled, `ms` is the time that it took. */
 export interface Request {
@@ -17,7 +17,6 @@ export interface Load {
 
 export const WORKERS = 50;
 export const POOL_SIZE = 20;
-const QUERY = 'select pg_sleep(0.02)';
 // A worker gives up on a request after this long and sends its next one. The request is still measured when it settles,
 // and counts as hung if it never does. Otherwise each hung request would block a worker and reduce the load.
 const PATIENCE_MS = 500;
@@ -26,8 +25,8 @@ const PAUSE_AFTER_FAILURE_MS = 20;
 // Connections end for many reasons (lifetimes, proxies, errors), and each replacement needs a new login.
 const CLOSE_CONNECTION_EVERY_MS = 1_000;
 
-/** Starts 50 workers. Each sends one query after another through the current pool. */
-export function startLoad(currentPool: () => Pool, clock: Clock): Load {
+/** Starts 50 workers. Each sends one query after another through the service. */
+export function startLoad({ query }: Service, clock: Clock): Load {
   const requests: Request[] = [];
   const pending = new Set<Promise<void>>();
   let running = true;
@@ -42,7 +41,7 @@ export function startLoad(currentPool: () => Pool, clock: Clock): Load {
     const close = closeOne;
     closeOne = false;
     try {
-      await query(currentPool(), close);
+      await query(close);
     } catch {
       request.failed = true;
     }
@@ -66,19 +65,6 @@ export function startLoad(currentPool: () => Pool, clock: Clock): Load {
       await withPatience(Promise.all(pending), boundMs);
     },
   };
-}
-
-async function query(pool: Pool, close: boolean): Promise<void> {
-  if (!close) {
-    await pool.query(QUERY);
-    return;
-  }
-  const client = await pool.connect();
-  try {
-    await client.query(QUERY);
-  } finally {
-    client.release(true);
-  }
 }
 
 async function withPatience(work: Promise<unknown>, ms: number): Promise<void> {

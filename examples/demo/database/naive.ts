@@ -1,6 +1,7 @@
 import { mountedFiles, SecretStore } from 'hot-secrets';
 import pg from 'pg';
 import { POOL_SIZE } from './load';
+import { query } from './query';
 import type { StartService } from './service';
 
 /** The service as it is often written: on a change, it ends the pool and creates a new one. Changes reach it as early. */
@@ -19,7 +20,7 @@ export const startNaive: StartService = async (mountPath, address) => {
     pool = newPool();
   });
   return {
-    pool: () => pool,
+    query: (close) => query(pool, close),
     async close() {
       await secrets.close();
       await pool.end();

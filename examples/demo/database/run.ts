@@ -6,7 +6,7 @@ import type { Database } from './database';
 import { type Load, startLoad } from './load';
 import type { Recording } from './measure';
 import { type Rotation, rotate, type Stage, type Way, wayTitles } from './rotations';
-import type { StartService } from './service';
+import type { Service, StartService } from './service';
 
 /** The schedule of a run. It is the same for both variants. */
 export interface Plan {
@@ -32,10 +32,10 @@ export async function run(
   const content = { 'db-user': role, 'db-password': await database.changePassword(role) };
   await using mount = await startMountWriter({ content });
   const service = await start(mount.path, database.address, (line) => progress.line(`  ${line}`));
-  await warmUp(service.pool);
+  await warmUp(service);
 
   const clock = startClock();
-  const load = startLoad(service.pool, clock);
+  const load = startLoad(service, clock);
   const rotations: Rotation[] = [];
   const status = setInterval(() => progress.status(statusOf(name, load, rotations.length, plan)), 250);
   await sleep(plan.baselineMs);
@@ -57,8 +57,8 @@ export async function run(
 }
 
 // Opening the first connections is not part of the measurement.
-async function warmUp(pool: Parameters<typeof startLoad>[0]): Promise<void> {
-  const load = startLoad(pool, startClock());
+async function warmUp(service: Service): Promise<void> {
+  const load = startLoad(service, startClock());
   await sleep(WARM_UP_MS);
   await load.stop(CLOSE_TIMEOUT_MS);
 }

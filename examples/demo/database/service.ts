@@ -1,10 +1,9 @@
-import type { Pool } from 'pg';
 import type { Address } from './database';
 
 /** The part of the service that this demo compares: how it gets a pool, and what happens to the pool on a rotation. */
 export interface Service {
-  /** The pool to use now. */
-  pool(): Pool;
+  /** Runs a query on the pool to use now. With `close`, it closes the connection afterwards. */
+  query(close: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
