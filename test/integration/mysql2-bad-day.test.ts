@@ -413,7 +413,7 @@ describe.runIf(hasServer('mariadb-server', 'mariadbd', 'mariadb-install-db'))(
         const pool = make({ connectionLimit: 4 }, { retireOverMs: 500 });
         let ending = false;
         const load = startLoad(4, async () => {
-          if (ending) return;
+          if (ending) return void (await new Promise((resolve) => setTimeout(resolve, 5)));
           const connection = await pool.promise().getConnection();
           await connection.beginTransaction();
           await connection.query('select sleep(0.02)');
