@@ -57,7 +57,8 @@ const absolute = (files: readonly string[]) => files.map((file) => resolve(file)
 function fewMainFiles(parts: readonly (readonly string[])[]): NonNullable<Options['esbuildPlugins']>[number] {
   const imports = new Map<string, readonly string[]>();
   const main = absolute([entry.index]);
-  for (const file of absolute([...Object.values(entry), ...loadedLater, EMULATOR_PART])) imports.set(file, main);
+  for (const file of absolute([...Object.values(entry), ...loadedLater, EMULATOR_PART]))
+    imports.set(file, main);
   imports.set(resolve(entry.index), []);
   for (const [index, part] of parts.slice(0, -1).entries()) {
     imports.set(part.at(-1) as string, parts.slice(0, index + 1).flat());

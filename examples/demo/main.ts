@@ -1,4 +1,4 @@
-// npm run demo -- [database | nats | redis | tls] [--short] [--json]
+// npm run demo -- [database | mysql | nats | redis | tls] [--short] [--json]
 import { parseArgs } from 'node:util';
 import type { Demo } from './demo';
 import { startProgress } from './progress';
@@ -8,6 +8,7 @@ const demos: Readonly<Record<string, () => Promise<Demo>>> = {
   database: async () => (await import('./database/demo')).databaseDemo,
   nats: async () => (await import('./nats/demo')).natsDemo,
   redis: async () => (await import('./redis/demo')).redisDemo,
+  mysql: async () => (await import('./mysql/demo')).mysqlDemo,
   tls: async () => (await import('./tls/demo')).tlsDemo,
 };
 

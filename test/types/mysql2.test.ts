@@ -13,10 +13,10 @@ test('gives the recipe of a pool of mysql2 the types of the store, and returns p
     });
   expectTypeOf(make).returns.toEqualTypeOf<HotPool>();
   expectTypeOf<HotPool>().toExtend<mysql.Pool>();
-  expectTypeOf<ReturnType<HotPool['promise']>>().toEqualTypeOf<HotPromisePool>();
   // expectTypeOf does not compare their events, whose methods return `this`.
-  const promisePool = (pool: HotPromisePool): PromisePool => pool;
-  void promisePool;
+  const promisePool = (pool: HotPool): HotPromisePool => pool.promise();
+  const plain = (pool: HotPromisePool): PromisePool => pool;
+  void [promisePool, plain];
   const promised = () => createPromisePool(secrets, (s) => ({ uri: `mysql://${s.reveal('user')}@db/app` }));
   expectTypeOf(promised).returns.toEqualTypeOf<HotPromisePool>();
   // @ts-expect-error A name that the store does not have.
