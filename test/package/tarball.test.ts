@@ -56,12 +56,12 @@ beforeAll(async () => {
     '@types/pg@^8',
     '@types/node@^20',
     'undici@^7',
+    'mysql2@^3',
     'redis@^6',
     'ioredis@^6',
     '@grpc/grpc-js@^1.14',
     ...FRAMEWORKS,
   ];
-  const peers = ['pg@^8', '@types/pg@^8', '@types/node@^20', 'undici@^7', 'mysql2@^3', ...FRAMEWORKS];
   consumer = await installedConsumer(tarball, peers);
 }, 5 * MINUTES);
 
