@@ -123,6 +123,8 @@ export function createRotatingPool(
     }
 
     force(credential: Credential): void {
+      // The rotation ends together with the pool, at the same time limit.
+      if (this.#ended.started && credential === this.#core.credential) this.#rejectQueue();
       for (const connection of this.#core.of(credential)) this.#destroy(connection);
       this.#serve();
     }
