@@ -13,6 +13,9 @@ const isolated = [
 /** Files of `npm run test:package`. */
 const packed = ['test/package/{tarball,peers,examples}.test.ts'];
 
+/** Files of `npm run test:servers`: bad days and contracts of clients whose servers come from Debian. */
+const servers = ['test/integration/{mysql2,redis}-*.test.ts', 'test/contract/mysql2-pool.test.ts'];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -36,13 +39,14 @@ export default defineConfig({
         test: {
           name: 'shared',
           include: ['test/**/*.test.ts'],
-          exclude: [...isolated, ...packed],
+          exclude: [...isolated, ...packed, ...servers],
           // A new process for each file would cost a second, most of it for imports.
           isolate: false,
         },
       },
       { extends: true, test: { name: 'isolated', include: isolated } },
       { extends: true, test: { name: 'package', include: packed } },
+      { extends: true, test: { name: 'servers', include: servers } },
     ],
     // Most tests wait for servers and timers: two cores have room for three of them.
     maxWorkers: 3,

@@ -348,7 +348,7 @@ describe.runIf(hasServer('mariadb-server', 'mariadbd', 'mariadb-install-db'))(
         expect(await query(pool)).toEqual([{ n: 1 }]);
       });
 
-      it('works again after a restart of its server', async () => {
+      it('serves again after a restart of its server', async () => {
         const { pool: make, rotate } = await stage();
         const pool = make();
         await query(pool);

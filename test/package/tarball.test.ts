@@ -132,12 +132,12 @@ describe('the tarball', () => {
     for (const target of targets) expect(installed(target).length).toBeGreaterThan(0);
   });
 
-  it('takes at most 350 kB packed and 1.5 MB unpacked', async () => {
-    expect(statSync(tarball).size).toBeLessThanOrEqual(350_000);
+  it('takes at most 385 kB packed and 1.8 MB unpacked', async () => {
+    expect(statSync(tarball).size).toBeLessThanOrEqual(385_000);
     const sizes = (await succeed('tar', ['-tvzf', tarball])).trim().split('\n');
     const unpacked = sizes.reduce((sum, line) => sum + Number(/\s(\d+)\s+\d{4}-/.exec(line)?.[1]), 0);
     expect(unpacked).toBeGreaterThan(500_000);
-    expect(unpacked).toBeLessThanOrEqual(1_500_000);
+    expect(unpacked).toBeLessThanOrEqual(1_800_000);
   });
 
   it('contains names as in the sources, in lines of a bounded length, for stack traces', () => {

@@ -117,9 +117,9 @@ function passwordId({ id }: SigningKey): string {
 export interface WebhookOptions {
   /** What comes before the signature, such as `sha256=`. Default: nothing. */
   readonly prefix?: string | undefined;
-  /** Default: `hex`. */
+  /** How the signature is written. Default: `hex`. */
   readonly encoding?: 'hex' | 'base64' | 'base64url' | undefined;
-  /** Default: `sha256`. */
+  /** The hash of the HMAC. Default: `sha256`. */
   readonly hash?: 'sha256' | 'sha384' | 'sha512' | undefined;
 }
 
