@@ -22,6 +22,7 @@ interface History {
 }
 
 const MAX_BREAKS = 5;
+const LOADING_PAUSE_MS = 50;
 
 /** The chain of commands with which node-redis starts a connection. */
 const HANDSHAKE = 'Socket Initiator';
@@ -267,7 +268,12 @@ class FollowedClient implements Session<ClientOptions> {
       return { since, breaks: breaks + 1 };
     }
     const leftMs = logins.waitMs - (performance.now() - since);
-    if (refusalOf(error) === undefined || this.#inTransaction || name === 'EXEC' || leftMs <= 0) throw error;
+    if (this.#inTransaction || name === 'EXEC' || leftMs <= 0) throw error;
+    if (isLoading(error)) {
+      await new Promise((resolve) => setTimeout(resolve, LOADING_PAUSE_MS));
+      return { since, breaks };
+    }
+    if (refusalOf(error) === undefined) throw error;
     const login = logins.current;
     // A connection with an older login is about to authenticate, before the command.
     if (this.#login !== login && logins.refusal === undefined) return { since, breaks };
@@ -307,6 +313,11 @@ function isBroken(error: unknown): boolean {
 }
 
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT']);
+
+/** A server that has just started reads its data, and runs no command meanwhile. ioredis waits by itself. */
+function isLoading(error: unknown): boolean {
+  return messageOf(error).startsWith('LOADING');
+}
 
 /** A command waited too long for its connection. The ordinary error of node-redis has no message. */
 function isTimeout(error: unknown): boolean {
