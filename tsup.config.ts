@@ -118,7 +118,9 @@ const common: Options = {
   minify: 'terser',
   terserOptions: {
     compress: false,
-    toplevel: true,
+    // Stack traces name the functions and classes of the source.
+    module: false,
+    toplevel: false,
     // Stack traces name the functions and classes of the source.
     mangle: { keep_fnames: true, keep_classnames: true },
     format: { max_line_len: LINE_LIMIT },
