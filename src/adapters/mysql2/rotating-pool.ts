@@ -149,7 +149,10 @@ export function createRotatingPool(
     override _removeConnection(connection: StampedConnection): void {
       this.#remove(connection);
       // mysql2 removes the connection of a failed login before the pool hears why it failed.
-      if (!connection.loggingIn) this.#serve();
+      if (connection.loggingIn) return;
+      // Operators end the sessions of an account right after a change of its password.
+      this.#core.lanes.doubt();
+      this.#serve();
     }
 
     /**
