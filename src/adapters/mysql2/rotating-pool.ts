@@ -147,9 +147,10 @@ export function createRotatingPool(
     }
 
     override _removeConnection(connection: StampedConnection): void {
-      this.#remove(connection);
-      // mysql2 removes the connection of a failed login before the pool hears why it failed.
+      // mysql2 removes the connection of a failed login before the pool hears of the failure, which then removes it: no caller
+      // must take its place between.
       if (connection.loggingIn) return;
+      this.#remove(connection);
       // Operators end the sessions of an account right after a change of its password.
       this.#core.lanes.doubt();
       this.#serve();
