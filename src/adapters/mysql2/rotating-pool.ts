@@ -114,8 +114,11 @@ export function createRotatingPool(
       return this.#core.stale();
     }
 
-    drained(credential: Credential, signal: AbortSignal): Promise<void> {
-      return this.#core.drained(credential, signal);
+    /** The current credential of an ending pool still serves the queue, even while all connections are older ones. */
+    async drained(credential: Credential, signal: AbortSignal): Promise<void> {
+      const serves = () =>
+        this.#ended.started && credential === this.#core.credential && this._connectionQueue.length > 0;
+      await this.#core.until(() => !serves() && this.#core.of(credential).length === 0, signal);
     }
 
     makeRoom(signal: AbortSignal): Promise<(() => void) | undefined> {
@@ -123,7 +126,7 @@ export function createRotatingPool(
     }
 
     force(credential: Credential): void {
-      // The rotation ends together with the pool, at the same time limit.
+      // The rotation ends together with the pool, and closes what is left at the same time limit.
       if (this.#ended.started && credential === this.#core.credential) this.#rejectQueue();
       for (const connection of this.#core.of(credential)) this.#destroy(connection);
       this.#serve();
@@ -144,9 +147,13 @@ export function createRotatingPool(
     }
 
     override _removeConnection(connection: StampedConnection): void {
+      // mysql2 removes the connection of a failed login before the pool hears of the failure, which then removes it: no caller
+      // must take its place between.
+      if (connection.loggingIn) return;
       this.#remove(connection);
-      // mysql2 removes the connection of a failed login before the pool hears why it failed.
-      if (!connection.loggingIn) this.#serve();
+      // Operators end the sessions of an account right after a change of its password.
+      this.#core.lanes.doubt();
+      this.#serve();
     }
 
     /**

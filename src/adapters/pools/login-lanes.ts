@@ -30,9 +30,7 @@ export class LoginLanes {
   }
 
   get full(): boolean {
-    if (this.#width === Number.POSITIVE_INFINITY && performance.now() - this.#openedAt > this.#validMs) {
-      this.#width = Math.max(1, this.#running);
-    }
+    if (performance.now() - this.#openedAt > this.#validMs) this.doubt();
     return this.#running >= this.#width;
   }
 
@@ -40,6 +38,11 @@ export class LoginLanes {
   open(): void {
     this.#width = Number.POSITIVE_INFINITY;
     this.#openedAt = performance.now();
+  }
+
+  /** Sends the next login alone again: something happened after which the last answer of the server may no longer hold. */
+  doubt(): void {
+    if (this.#width === Number.POSITIVE_INFINITY) this.#width = Math.max(1, this.#running);
   }
 
   /** Counts a login that starts. Returns a function to call when it has ended. */

@@ -64,4 +64,20 @@ describe('the lanes of logins', () => {
     next?.('accepted');
     expect(fresh.fill()).toHaveLength(50);
   });
+
+  it('sends a login alone again after a doubt, besides those that run, and then all others', () => {
+    const { all, fill } = lanes(1000);
+    all.open();
+    all.doubt();
+    const [next, ...others] = fill();
+    expect(others).toEqual([]);
+    next?.('accepted');
+    const running = [all.enter(), all.enter()];
+    all.doubt();
+    expect(all.full).toBe(true);
+    running[0]?.('accepted');
+    expect(fill()).toHaveLength(50);
+    all.doubt();
+    expect(all.full).toBe(true);
+  });
 });
