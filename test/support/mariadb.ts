@@ -72,6 +72,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
       `--bind-address=${HOST}`,
       `--init-file=${initFile}`,
       `--pid-file=${join(directory, 'pid')}`,
+      `--tmpdir=${directory}`,
     ],
     ...['--skip-name-resolve', '--innodb-buffer-pool-size=16M', '--innodb-flush-log-at-trx-commit=0'],
     ...['--innodb-log-file-size=8M', '--log-warnings=3', '--character-set-server=utf8mb4'],
@@ -135,8 +136,13 @@ function initialise(install: string, data: string, runAs: RunAs | undefined): vo
       '--skip-test-db',
       '--force',
     ],
-    // As root it would read the user's files.
-    { ...runAs, cwd: dirname(data), env: { PATH: process.env.PATH, HOME: dirname(data) }, encoding: 'utf8' },
+    {
+      ...runAs,
+      cwd: dirname(data),
+      // As root it would read the user's files. A server that starts removes the temporary tables of others in a shared folder.
+      env: { PATH: process.env.PATH, HOME: dirname(data), TMPDIR: dirname(data) },
+      encoding: 'utf8',
+    },
   );
   if (status !== 0) throw new Error(`mariadb-install-db failed:\n${stdout}\n${stderr}`);
 }
