@@ -21,6 +21,7 @@ export const figures = {
   middleware: async () => (await import('./figures/middleware')).middleware,
   generations: async () => (await import('./figures/generations')).generations,
   'key-vault': async () => (await import('./figures/key-vault')).keyVaultFigure,
+  bearer: async () => (await import('./figures/bearer')).bearerFigure,
   tokens: async () => (await import('./figures/tokens')).tokens,
   keyring: async () => (await import('./figures/keyring')).keyringFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,

@@ -11,6 +11,7 @@ export const { createKeyVaultEmulator, createTestMount } =
   await load<typeof import('../../src/testing/index')>('testing.js');
 export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
+export const { bearer } = await load<typeof import('../../src/adapters/bearer/index')>('bearer.js');
 export const { createPool } = await load<typeof import('../../src/adapters/pg/index')>('pg.js');
 export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');
 export const { token } = await load<typeof import('../../src/sources/tokens/index')>('tokens.js');

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { findProgram } from './debian-server';
+import { freePort } from './free-port';
 import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard';
 import { waitFor } from './wait-for';
 
@@ -201,14 +201,4 @@ function file(directory: string, name: string, text: string, runAs: RunAs | unde
 
 function own(path: string, runAs: RunAs | undefined): void {
   if (runAs !== undefined) chownSync(path, runAs.uid, runAs.gid);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

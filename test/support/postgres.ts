@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, lchownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
+import { freePort } from './free-port';
 import { administrator } from './postgres-administrator';
 import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard';
 import { locatePostgres } from './postgres-binaries/locate';
@@ -257,16 +257,6 @@ function secretFile(directory: string, name: string, text: string, runAs: RunAs 
 
 function own(path: string, runAs: RunAs | undefined): void {
   if (runAs !== undefined) lchownSync(path, runAs.uid, runAs.gid);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 function timeout(ms: number): Promise<'timeout'> {

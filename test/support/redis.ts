@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from './debian-server';
+import { freePort } from './free-port';
 import { type Guarded, runGuarded } from './postgres-binaries/guard';
 import { waitFor } from './wait-for';
 
@@ -40,7 +41,7 @@ export async function startRedis({ open = false, cluster = false }: RedisOptions
   const directory = mkdtempSync(join(tmpdir(), 'hot-secrets-redis-'));
   const program = findProgram('redis-server');
   if (program === undefined) throw new Error('redis-server is not installed');
-  const port = await freePort();
+  const port = await freeNodePort();
   const aclFile = join(directory, 'users.acl');
   const first = open ? 'user default on nopass ~* &* +@all' : 'user default off';
   writeFileSync(aclFile, `${first}\nuser ${ADMIN[0]} on >${ADMIN[1]} ~* &* +@all\n`);
@@ -83,14 +84,10 @@ export async function startRedis({ open = false, cluster = false }: RedisOptions
   };
 }
 
-async function freePort(): Promise<number> {
-  // A node of a cluster listens on 10 000 more, too.
+/** A node of a cluster listens on the port that is 10 000 higher, too. */
+async function freeNodePort(): Promise<number> {
   for (;;) {
-    const server = createServer().listen(0, HOST);
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    server.close();
-    await once(server, 'close');
+    const port = await freePort();
     if (port < 55_000) return port;
   }
 }

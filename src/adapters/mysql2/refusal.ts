@@ -1,5 +1,6 @@
-import { SecretsError } from '../../errors';
+import type { SecretsError } from '../../errors';
 import { describeError } from '../../internal/describe-error';
+import { credentialRefused, testLoginFailed } from '../pools/failures';
 import { certificateAlert } from '../tls/alert';
 
 /**
@@ -58,15 +59,9 @@ export function probeFailure(name: string, error: unknown): SecretsError {
   if (refusalOf(error) !== undefined) return refusal(name, error);
   const errno = numberOf(error);
   const limit = LIMITS[errno];
-  const why = limit === undefined ? describeError(error) : `error ${errno}: ${limit}`;
-  return new SecretsError('VERIFY_FAILED', `a test login of the ${name} failed with ${why}`, {
-    next: 'It is retried; the old credential stays in use.',
-  });
+  return testLoginFailed(name, limit === undefined ? describeError(error) : `error ${errno}: ${limit}`);
 }
 
 export function refusal(name: string, error: unknown): SecretsError {
-  const what = `the server refuses the credential of the ${name} (${refusalOf(error)})`;
-  return new SecretsError('CREDENTIAL_REFUSED', what, {
-    next: 'Open connections keep working; new ones wait for a newer credential. Compare the secret with the server.',
-  });
+  return credentialRefused(name, refusalOf(error));
 }

@@ -3,6 +3,7 @@ import { SecretsError } from '../../errors';
 import { describeError, errorCode } from '../../internal/describe-error';
 import { hide } from '../../internal/hidden';
 import { PEERS } from '../../internal/peer';
+import { credentialRefused, testLoginFailed } from '../pools/failures';
 import type { PoolCredential } from '../pools/pool-types';
 import { checkedContext } from '../tls/secure-context';
 import { abortLogin, type PgModule, refusalOf } from './pg-internals';
@@ -50,17 +51,11 @@ export function probeFailure(name: string, error: unknown): SecretsError {
   if (refusalOf(error) !== undefined) return refusal(name, error);
   const code = errorCode(error) ?? '';
   const known = KNOWN_STATES[code];
-  const why = known === undefined ? describeError(error) : `SQLSTATE ${code}: ${known}`;
-  return new SecretsError('VERIFY_FAILED', `a test login of the ${name} failed with ${why}`, {
-    next: 'It is retried; the old credential stays in use.',
-  });
+  return testLoginFailed(name, known === undefined ? describeError(error) : `SQLSTATE ${code}: ${known}`);
 }
 
 export function refusal(name: string, error: unknown): SecretsError {
-  const what = `the server refuses the credential of the ${name} (${refusalOf(error)})`;
-  return new SecretsError('CREDENTIAL_REFUSED', what, {
-    next: 'Open connections keep working; new ones wait for a newer credential. Compare the secret with the server.',
-  });
+  return credentialRefused(name, refusalOf(error));
 }
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */

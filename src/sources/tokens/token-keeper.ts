@@ -112,7 +112,7 @@ export class TokenKeeper {
   /**
    * Returns a valid token. Waits for the first one, with retries, up to `startTimeoutMs`. `fresh` replaces a token that is not
    * new, but returns it if that fails.
-   * @throws The error of the last request if there is no valid token.
+   * @throws The error of the last request, without a valid token.
    */
   async get(fresh: boolean, signal: AbortSignal): Promise<HeldToken> {
     const held = this.valid;

@@ -1,9 +1,9 @@
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Attribute, Change, Client } from 'ldapts';
 import { findProgram } from '../../support/debian-server';
+import { freePort } from '../../support/free-port';
 import { runGuarded } from '../../support/postgres-binaries/guard';
 import { waitFor } from '../../support/wait-for';
 import type { Server } from '../measure';
@@ -83,13 +83,3 @@ directory ${directory}/data
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 `;
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, HOST, () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
