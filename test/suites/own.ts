@@ -24,7 +24,8 @@ export async function runOwnSuites(consumer: string, only: readonly string[]): P
   const path = join(consumer, 'report.json');
   rmSync(path, { force: true });
   const config = fromRepository('test/suites/vitest.config.ts');
-  const reporters = ['--reporter', 'json', '--outputFile', path];
+  // The JSON report leaves out errors outside of tests. The default one prints them.
+  const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', path];
   const vitest = fromRepository('node_modules/vitest/vitest.mjs');
   const { status, stdout, stderr } = await run(
     process.execPath,

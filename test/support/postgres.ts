@@ -58,6 +58,8 @@ const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
 const PORT_ATTEMPTS = 5;
 const START_TIMEOUT_MS = 30_000;
+/** How long sessions have to end by themselves when the server stops. */
+const SESSIONS_END_MS = 1_000;
 
 /**
  * Starts a PostgreSQL server with SCRAM passwords and a random superuser password.
@@ -118,9 +120,24 @@ function present(
   const admin = administrator({ host: HOST, port, user: SUPERUSER, password, database: 'postgres' });
   let current = server;
   let stopping: Promise<void> | undefined;
+  const signal = (name: 'SIGINT' | 'SIGTERM') => {
+    const [pid] = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n');
+    process.kill(Number(pid), name);
+  };
+  // A session reads late that its client has ended: pg.Pool would emit an error for one that is terminated before.
+  const letSessionsEnd = async () => {
+    try {
+      signal('SIGTERM');
+    } catch {
+      return; // It does not run.
+    }
+    current.hold();
+    await Promise.race([current.exited, timeout(SESSIONS_END_MS)]);
+  };
   const stop = () => {
     stopping ??= admin
       .end()
+      .then(letSessionsEnd)
       .then(() => current.stop())
       .then(() => rmSync(directory, { recursive: true, force: true }));
     return stopping;
@@ -133,8 +150,7 @@ function present(
     password,
     query: admin.query,
     async shutDown() {
-      const [pid] = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n');
-      process.kill(Number(pid), 'SIGINT');
+      signal('SIGINT');
       current.hold();
       await current.exited;
     },
