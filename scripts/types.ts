@@ -1,6 +1,6 @@
 /**
  * Moves the types of the build to `dist/cjs`. Those of the ESM build refer to them: ES modules may import the types of CommonJS,
- * not the other way round. A program that uses both builds so sees one type where they share a value.
+ * not the other way round. A program that uses both builds sees one type where they share a value.
  */
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import ts from 'typescript';
