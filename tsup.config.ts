@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { defineConfig, type Options } from 'tsup';
+import { writeCjs } from './scripts/cjs';
 import { mainParts } from './scripts/main-parts';
 
 const entry = {
@@ -29,10 +30,10 @@ const entry = {
   'nestjs-common': 'src/frameworks/nestjs/common.ts',
   testing: 'src/testing/index.ts',
   doctor: 'src/doctor/index.ts',
-  // The command `hot-secrets`, which nobody imports. The CJS build has it too, or else its chunks had other names: files of the
-  // same name lie next to each other in the tarball, where the second costs almost nothing.
+  // The command `hot-secrets`, which nobody imports.
   cli: 'src/cli/bin.ts',
 };
+const { cli: _cli, 'nestjs-common': _common, ...typed } = entry;
 /** What is imported with `import()`. Left out of here, it would cut the main entry into more files. */
 const loadedLater = [
   'src/sources/key-vault/key-vault.ts',
@@ -83,14 +84,6 @@ function withImports(files: readonly string[], code: string): string {
   return `${code.slice(0, start)}${imports}${code.slice(start)}`;
 }
 
-/** `import()` of an own file becomes `require` in CJS: Jest, among others, does not support `import()` by default. */
-const requireOwnFiles: NonNullable<Options['plugins']>[number] = {
-  name: 'require-own-files',
-  renderChunk: (code) => ({
-    code: code.replace(/\bimport\((["']\.\/[\w-]+\.js["'])\)/g, 'Promise.resolve().then(() => require($1))'),
-  }),
-};
-
 /** The package.json of `dist/cjs`. It hides that of the root, so it repeats the imports, relative to its own folder. */
 function cjsPackage(): object {
   const { imports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
@@ -104,73 +97,46 @@ function cjsPackage(): object {
 /** Columns. Without white space, a file would be a single line, and stack traces would not tell where. */
 const LINE_LIMIT = 200;
 
-const common: Options = {
-  external: ['#nestjs-common'],
-  // Node takes longer to load this small CommonJS package from ESM than all of this package.
-  noExternal: ['eventemitter3'],
-  target: 'node20',
-  platform: 'node',
-  // One copy of shared code per format: without it every CJS entry gets its own classes.
-  splitting: true,
-  // Maps would be two thirds of the package, white space a tenth, names of local variables another tenth.
-  sourcemap: false,
-  minifySyntax: true,
-  minify: 'terser',
-  terserOptions: {
-    compress: false,
-    // Stack traces name the functions and classes of the source.
-    module: false,
-    toplevel: false,
-    // Stack traces name the functions and classes of the source.
-    mangle: { keep_fnames: true, keep_classnames: true },
-    format: { max_line_len: LINE_LIMIT },
-  },
-  treeshake: true,
-};
-
 export default defineConfig(async () => {
   await rm('dist', { recursive: true, force: true });
   const parts = await mainParts(entry.index);
   // The last part is the main entry itself.
   const lasts = parts.slice(0, -1).map((part) => part.at(-1) as string);
   const cuts = Object.fromEntries([...lasts, EMULATOR_PART].map((file, index) => [`part-${index}`, file]));
-  const javascript: Options = {
-    ...common,
+  return {
     entry: { ...entry, ...cuts },
+    format: 'esm',
+    dts: { entry: typed },
+    external: ['#nestjs-common'],
+    // Node takes longer to load this small CommonJS package from ESM than all of this package.
+    noExternal: ['eventemitter3'],
+    target: 'node20',
+    platform: 'node',
+    // One copy of shared code: without it every entry gets its own classes.
+    splitting: true,
     esbuildPlugins: [fewMainFiles(parts)],
+    esbuildOptions(options) {
+      // For `fewMainFiles`, whose imports would count as unused, since package.json says that modules have no side effects.
+      options.ignoreAnnotations = true;
+    },
+    // Maps would be two thirds of the package, white space a tenth, names of local variables another tenth.
+    sourcemap: false,
+    minifySyntax: true,
+    minify: 'terser',
+    terserOptions: {
+      compress: false,
+      // Stack traces name the functions and classes of the source.
+      module: false,
+      toplevel: false,
+      mangle: { keep_fnames: true, keep_classnames: true },
+      format: { max_line_len: LINE_LIMIT },
+    },
+    treeshake: true,
+    async onSuccess() {
+      // The files of the cuts themselves only import the parts.
+      await Promise.all(Object.keys(cuts).map((name) => rm(`dist/${name}.js`)));
+      writeCjs(['cli.js']);
+      await writeFile('dist/cjs/package.json', `${JSON.stringify(cjsPackage())}\n`);
+    },
   };
-  /** The files of the cuts themselves only import the parts. */
-  const removeCuts = (folder: string) =>
-    Promise.all(Object.keys(cuts).map((name) => rm(`${folder}/${name}.js`)));
-  return [
-    {
-      ...javascript,
-      format: 'esm',
-      dts: { entry },
-      esbuildOptions(options) {
-        // For `fewMainFiles`, whose imports would count as unused, since package.json says that modules have no side effects.
-        options.ignoreAnnotations = true;
-      },
-      async onSuccess() {
-        await removeCuts('dist');
-      },
-    },
-    {
-      ...javascript,
-      format: 'cjs',
-      outDir: 'dist/cjs',
-      outExtension: () => ({ js: '.js' }),
-      plugins: [requireOwnFiles],
-      esbuildOptions(options) {
-        options.ignoreAnnotations = true;
-        // CJS has no import.meta. createRequire, its only use, takes a path too; tsup's shim breaks on "#" and "%" in it.
-        options.define = { ...options.define, 'import.meta.url': '__filename' };
-      },
-      async onSuccess() {
-        await removeCuts('dist/cjs');
-        await writeFile('dist/cjs/package.json', `${JSON.stringify(cjsPackage())}\n`);
-        await rm('dist/cjs/cli.js');
-      },
-    },
-  ];
 });

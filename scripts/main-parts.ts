@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { build } from 'esbuild';
 
-/** gzip finds repetitions within 32 kB. The CJS build of a module is up to a quarter larger than what is counted here. */
+/** gzip finds repetitions within 32 kB. The names that stack traces need make a module up to a quarter larger than what is counted here. */
 const PART_BYTES = 22_000;
 
 /**

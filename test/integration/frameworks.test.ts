@@ -51,7 +51,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start: StartApp) => {
       if (body.user !== body.password) throw new Error(`${body.user} with ${body.password}`);
       seen.add(body.generation);
     });
-    await waitFor(() => load.done > 300 && seen.size > 10, { timeoutMs: 25_000 });
+    await waitFor(() => load.done > 100 && seen.size > 10, { timeoutMs: 25_000 });
     await swapping.stop();
     expect((await load.stop()).failures).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAgent, type HotAgent } from 'hot-secrets/https';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { clientContract } from '../support/client-contract';
@@ -6,6 +7,9 @@ import { get, noteDials } from '../support/https-client';
 import { startLoad } from '../support/load';
 import { type ClientHarness, pairAndTrust, settled, startClientHarness } from '../support/tls-client-harness';
 import { waitFor } from '../support/wait-for';
+
+/** Between the requests of a worker: without it, twelve workers and their server only wait for the processor. */
+const PAUSE_MS = 3;
 
 function agentOf({ secrets }: ClientHarness, settings: object = {}, options: object = {}) {
   const agent = createAgent(secrets, (s) => ({ keepAlive: true, ...settings, ...pairAndTrust(s) }), options);
@@ -32,10 +36,11 @@ describe('a rotation of the client certificate of an agent', () => {
         const { generation } = agent.rotation;
         const serial = await get(agent, server.origin);
         if (serials.indexOf(serial) + 1 < generation) old.push(serial);
+        await sleep(PAUSE_MS);
       });
       await waitFor(() => load.done > 50);
 
-      for (let round = 1; round <= 5; round += 1) {
+      for (let round = 1; round <= 3; round += 1) {
         const serial = await harness.rotate();
         serials.push(serial);
         await settled(agent, secrets);
@@ -45,7 +50,7 @@ describe('a rotation of the client certificate of an agent', () => {
       }
       expect((await load.stop()).failures).toEqual([]);
       expect(old).toEqual([]);
-      expect(new Set(dials.map(({ generation }) => generation)).size).toBe(6);
+      expect(new Set(dials.map(({ generation }) => generation)).size).toBe(4);
       for (const { generation, serial } of dials) expect(serial).toBe(serials[generation - 1]);
     },
   );

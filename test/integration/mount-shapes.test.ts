@@ -163,7 +163,7 @@ describe('volumes below one directory', () => {
     });
     for (let round = 1; round <= 3; round += 1) {
       const prefix = `round-${round}-`;
-      const times = 200;
+      const times = 100;
       await writer.swapTimes(times, { names: ['user', 'password'], prefix, gapMs: 1 });
       await waitFor(() => store.reveal('user') === `${prefix}${times}`);
     }

@@ -147,12 +147,10 @@ describe.skipIf(isWithoutBrowser())('the status page in a browser', () => {
       const scene = await shop({ troubled: true });
       onTestFinished(() => void scene.close());
       const url = await addressOf(scene.page);
+      const { page, troubles } = await visit(browser, url, { colorScheme });
+      await page.getByRole('button', { name: 'ordersClient' }).click();
       for (const width of [360, 800, 1_100, 1_440]) {
-        const { page, troubles } = await visit(browser, url, {
-          colorScheme,
-          viewport: { width, height: 800 },
-        });
-        await page.getByRole('button', { name: 'ordersClient' }).click();
+        await page.setViewportSize({ width, height: 800 });
         expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
         expect(await faintTexts(page)).toEqual([]);
         expect(troubles).toEqual([]);

@@ -76,7 +76,7 @@ describe.skipIf(process.platform !== 'linux')('the watches of a mount', () => {
 });
 
 describe('the memory of a store', () => {
-  it('grows the heap by less than 2 MB over 5000 refreshes', async () => {
+  it('grows the heap by less than 2 MB over 3000 refreshes', async () => {
     const { default: v8 } = await import('node:v8');
     v8.setFlagsFromString('--expose-gc');
     const collect = (await import('node:vm')).runInNewContext('gc') as () => void;
@@ -90,9 +90,9 @@ describe('the memory of a store', () => {
       collect();
       return process.memoryUsage().heapUsed;
     };
-    const warm = await refreshOften(2000);
-    const later = await refreshOften(5000);
-    // Keeping each reading would take 5 MB.
+    const warm = await refreshOften(1000);
+    const later = await refreshOften(3000);
+    // Keeping each reading would take 3 MB.
     expect(later - warm).toBeLessThan(2_000_000);
   });
 });

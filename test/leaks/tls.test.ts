@@ -67,14 +67,14 @@ describe('an attached TLS server', () => {
     const names = createServerNames(secrets, { 'api.test': recipe }, { drainTimeoutMs: 1000 });
     const server = createServer({ SNICallback: names.SNICallback });
     const context = attachSecureContext(server, secrets, recipe, { names });
-    for (let round = 0; round < 300; round += 1) {
+    for (let round = 0; round < 100; round += 1) {
       const rotated = Promise.all([nextSwap(names), nextSwap(context)]);
       await rotate();
       names.set(`name-${round}.test`, recipe);
       await rotated;
       names.delete(`name-${round}.test`);
     }
-    expect(made.length).toBeGreaterThanOrEqual(900);
+    expect(made.length).toBeGreaterThanOrEqual(300);
     // The contexts in use, and a few of the last round that still drain.
     expect(await alive(made)).toBeLessThan(10);
     await context.close();

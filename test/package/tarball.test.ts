@@ -132,12 +132,12 @@ describe('the tarball', () => {
     for (const target of targets) expect(installed(target).length).toBeGreaterThan(0);
   });
 
-  it('takes at most 380 kB packed and 1.9 MB unpacked', async () => {
-    expect(statSync(tarball).size).toBeLessThanOrEqual(380_000);
+  it('takes at most 333 kB packed and 1.62 MB unpacked', async () => {
+    expect(statSync(tarball).size).toBeLessThanOrEqual(333_000);
     const sizes = (await succeed('tar', ['-tvzf', tarball])).trim().split('\n');
     const unpacked = sizes.reduce((sum, line) => sum + Number(/\s(\d+)\s+\d{4}-/.exec(line)?.[1]), 0);
     expect(unpacked).toBeGreaterThan(500_000);
-    expect(unpacked).toBeLessThanOrEqual(1_900_000);
+    expect(unpacked).toBeLessThanOrEqual(1_620_000);
   });
 
   it('contains names as in the sources, in lines of a bounded length, for stack traces', () => {
