@@ -1,4 +1,5 @@
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import { SecretsError } from '../../errors';
 import { inspectCustom } from '../../internal/builtins';
 import { passed } from '../../internal/options';
 import { peer } from '../../internal/peer';
@@ -77,7 +78,15 @@ export function createCluster<V>(
   const nodeOptions = { ...redisOptions, ...(username === undefined ? {} : { username }), password };
   // Its own types refuse options that may be undefined.
   const ClusterClass = ioredis.Cluster as unknown as new (start: ClusterNode[], given: object) => Cluster;
-  const cluster = new ClusterClass(nodes, { ...rest, redisOptions: nodeOptions, lazyConnect: true });
+  const cluster = logins.make('ioredis', () => {
+    if (Array.isArray(nodes) && nodes.length > 0) {
+      return new ClusterClass(nodes, { ...rest, redisOptions: nodeOptions, lazyConnect: true });
+    }
+    const what = `the recipe of the ${settings.name} returned no list of nodes as \`nodes\``;
+    throw new SecretsError('RECIPE_FAILED', what, {
+      next: "Return the nodes to start with: [{ host: 'cache-0', port: 6379 }].",
+    });
+  });
   Object.defineProperty(cluster, inspectCustom, { value: () => `Cluster { status: '${cluster.status}' }` });
   const follow = follower(ioredis, logins as unknown as Logins<never, RedisOptions>);
   cluster.on('+node', (node: Redis) => {

@@ -70,5 +70,7 @@ export function createRedis<V>(
   }) as unknown as Logins<never, RedisOptions>;
   const follow = follower(ioredis, logins);
   const { lazyConnect = false, ...rest } = logins.current.options;
-  return follow(makeRedis(ioredis, { ...rest, lazyConnect: true }), lazyConnect) as HotRedis;
+  return logins.make('ioredis', () =>
+    follow(makeRedis(ioredis, { ...rest, lazyConnect: true }), lazyConnect),
+  ) as HotRedis;
 }

@@ -75,8 +75,10 @@ export function createClient<V>(
   const own = { ...OWN, resend: oneOf<Resend>('reads', 'all', 'none') };
   const settings = clientOptions('createClient', options, 'redis', own, IN_RECIPE);
   const { redis, logins } = follow('createClient', store, recipe, settings, true);
-  return followClient(logins, settings.resend, (credentialsProvider) =>
-    redis.createClient({ ...logins.current.options, credentialsProvider } as RedisClientOptions),
+  return logins.make('node-redis', () =>
+    followClient(logins, settings.resend, (credentialsProvider) =>
+      redis.createClient({ ...logins.current.options, credentialsProvider } as RedisClientOptions),
+    ),
   ) as unknown as HotClient;
 }
 
