@@ -37,6 +37,7 @@ export interface RedisInternals {
   readonly connector: { connect(emit: unknown): Promise<unknown>; disconnect(): void };
   connect(): Promise<void>;
   disconnect(reconnect?: boolean): void;
+  call(command: string, ...words: readonly string[]): Promise<unknown>;
   on(event: string, listener: () => void): unknown;
   removeListener(event: string, listener: () => void): unknown;
 }

@@ -107,3 +107,29 @@ export function probeFailure(name: string, error: unknown): SecretsError {
     },
   );
 }
+
+/**
+ * Logs in at every place at once. The first answer counts, whether it accepts or refuses; a place that is down gives none.
+ * @throws The refusal, or the last error if no place answers.
+ */
+export function logInAnywhere<P>(
+  places: readonly P[],
+  signal: AbortSignal,
+  logIn: (place: P, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const over = new AbortController();
+  const stop = () => over.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  let left = places.length;
+  return new Promise<void>((resolve, reject) => {
+    for (const place of places) {
+      logIn(place, over.signal).then(resolve, (error: unknown) => {
+        left -= 1;
+        if (left === 0 || refusalOf(error) !== undefined) reject(error);
+      });
+    }
+  }).finally(() => {
+    signal.removeEventListener('abort', stop);
+    stop();
+  });
+}
