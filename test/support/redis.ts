@@ -90,10 +90,31 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   };
 }
 
+/** Starts a cluster of three primaries. */
+export async function startRedisCluster(): Promise<readonly RedisServer[]> {
+  const starts = [0, 5_461, 10_923, 16_384];
+  const nodes: RedisServer[] = [];
+  for (const [index, from] of starts.slice(0, 3).entries()) {
+    const node = await startRedis({ cluster: true });
+    await node.command('cluster', 'addslotsrange', String(from), String((starts[index + 1] as number) - 1));
+    nodes.push(node);
+  }
+  const [first, ...others] = nodes as [RedisServer, ...RedisServer[]];
+  for (const { host, port } of others) await first.command('cluster', 'meet', host, String(port));
+  for (const node of nodes) {
+    const isOk = async () =>
+      /cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(await node.command('cluster', 'info'));
+    await waitFor(isOk, { timeoutMs: 20_000, what: 'the cluster' });
+  }
+  return nodes;
+}
+
 /** A sentinel with its own password, a primary and a replica. */
 export interface SentinelStage extends AsyncDisposable {
   readonly nodes: readonly [RedisServer, RedisServer];
   readonly sentinel: { readonly host: string; readonly port: number; readonly password: string };
+  /** Runs a command on the sentinel. */
+  ask(...words: readonly string[]): Promise<string>;
   /** Makes the replica the primary. */
   failover(): Promise<void>;
   /** Stops a server for good. */
@@ -133,6 +154,7 @@ export async function startSentinel(): Promise<SentinelStage> {
   return {
     nodes,
     sentinel: { host: HOST, port, password },
+    ask,
     async failover() {
       const roles = await Promise.all(nodes.map(info));
       const [from, to] = roles[0]?.includes('role:master') ? nodes : [nodes[1], nodes[0]];

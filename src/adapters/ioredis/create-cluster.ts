@@ -17,7 +17,8 @@ import {
   type Session,
 } from '../redis/logins';
 import { follower } from './followed-redis';
-import { type IoredisModule, probe, type RedisInternals } from './internals';
+import { sweepMs } from './holding';
+import { type IoredisModule, probe, type Queue, type QueuedCommand, type RedisInternals } from './internals';
 
 /** What the recipe of a cluster returns: the nodes to start with, the credential of all nodes, and the options of a `Cluster`. */
 export type ClusterRecipeOptions = ClusterOptions & {
@@ -93,6 +94,8 @@ export function createCluster<V>(
 /** A cluster of ioredis, with the internal parts that are used. */
 interface ClusterInternals {
   readonly connectionPool: { redisOptions: unknown };
+  /** Commands that wait until the cluster is ready. */
+  readonly offlineQueue: Queue;
   readonly subscriber: { getInstance(): RedisInternals | null } | undefined;
 }
 
@@ -134,6 +137,7 @@ function followCluster(
     const options = { ...given, lazyConnect, redisOptions, ...more };
     return followCluster(ioredis, logins, others.length > 0 ? others : nodes, options);
   }) as Cluster['duplicate'];
+  let giveUp: NodeJS.Timeout | undefined;
   const session: Session<RedisOptions> = {
     login: undefined,
     authenticate() {
@@ -141,14 +145,38 @@ function followCluster(
       const subscriber = internals.subscriber?.getInstance();
       if (subscriber?.status === 'ready') authenticateSubscriber(subscriber, logins.current);
     },
-    accepted() {},
-    refused() {},
+    refused() {
+      clearInterval(giveUp);
+      const seen = new WeakMap<object, number>();
+      giveUp = setInterval(() => rejectLate(internals.offlineQueue, seen, logins), sweepMs(logins.waitMs));
+      giveUp.unref();
+    },
+    accepted: () => clearInterval(giveUp),
     reconnect() {},
   };
   logins.add(session);
-  cluster.on('end', () => logins.remove(session));
+  cluster.on('end', () => {
+    clearInterval(giveUp);
+    logins.remove(session);
+  });
   if (!lazyConnect) cluster.connect().catch(() => {});
   return logins.client.expose(cluster) as unknown as HotCluster;
+}
+
+/** ioredis keeps them for as long as it cannot connect. */
+function rejectLate(
+  queue: Queue,
+  seen: WeakMap<object, number>,
+  { refusal, waitMs }: Pick<Logins<never, RedisOptions>, 'refusal' | 'waitMs'>,
+): void {
+  const now = performance.now();
+  for (let left = queue.length; refusal !== undefined && left > 0; left -= 1) {
+    const item = queue.shift() as QueuedCommand;
+    const since = seen.get(item) ?? now;
+    seen.set(item, since);
+    if (now - since < waitMs) queue.push(item);
+    else item.command.reject(refusal);
+  }
 }
 
 /** ioredis makes this connection by itself. When it ends, ioredis makes another one, with the login of a node. */

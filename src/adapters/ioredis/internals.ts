@@ -20,7 +20,8 @@ export interface QueuedCommand {
   readonly select: number | undefined;
 }
 
-interface Queue {
+/** A queue of ioredis. */
+export interface Queue {
   readonly length: number;
   push(item: QueuedCommand): void;
   shift(): QueuedCommand | undefined;
