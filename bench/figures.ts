@@ -25,6 +25,7 @@ export const figures = {
   tokens: async () => (await import('./figures/tokens')).tokens,
   keyring: async () => (await import('./figures/keyring')).keyringFigure,
   fleet: async () => (await import('./figures/fleet')).fleet,
+  'rotation-latency': async () => (await import('./figures/rotation-latency')).rotationLatency,
   matrix: async () => (await import('./figures/matrix')).matrix,
 } satisfies Record<string, () => Promise<Figure>>;
 

@@ -9,7 +9,7 @@ const RECIPES = resolve(import.meta.dirname, '../test/clients/recipes');
 const BLOCK = /<!-- recipe: (\S+) -->\n+(?:```typescript\n[\s\S]*?^```\n+)?/gm;
 
 /** What the first lines of the page declare. */
-const DECLARED = /^import .*'(\.\.\/measure|\.\/patiently)';$|^import type \{ HotPool \} /;
+const DECLARED = /^import .*'\.\.\/measure';$|^import type \{ HotPool \} /;
 
 const before = readFileSync(PAGE, 'utf8');
 const after = before

@@ -13,6 +13,11 @@ export const { attachSecureContext, createServerNames } =
   await load<typeof import('../../src/adapters/tls/index')>('tls.js');
 export const { bearer } = await load<typeof import('../../src/adapters/bearer/index')>('bearer.js');
 export const { createPool } = await load<typeof import('../../src/adapters/pg/index')>('pg.js');
+export const { createPool: createMysqlPool } =
+  await load<typeof import('../../src/adapters/mysql2/index')>('mysql2.js');
+export const { createClient: createRedisClient } =
+  await load<typeof import('../../src/adapters/redis/index')>('redis.js');
+export const { createRedis } = await load<typeof import('../../src/adapters/ioredis/index')>('ioredis.js');
 export const { keyVault } = await load<typeof import('../../src/sources/key-vault/index')>('key-vault.js');
 export const { token } = await load<typeof import('../../src/sources/tokens/index')>('tokens.js');
 export const { forFastJwt, keyring } =

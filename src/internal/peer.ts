@@ -132,13 +132,17 @@ function isOlder(version: string, than: string): boolean {
 function withExports<T>(
   name: PeerName,
   uses: readonly (keyof T & string)[],
-  module: object,
+  module: unknown,
   origin: 'was passed' | 'is installed',
 ): T {
   const lacking = (from: unknown) =>
-    uses.filter((one) => (from as Partial<T> | undefined)?.[one] === undefined);
+    uses.filter((one) => {
+      const used: unknown = (from as Partial<T> | null | undefined)?.[one];
+      return used === null || !['function', 'object', 'symbol'].includes(typeof used);
+    });
   if (lacking(module).length === 0) return module as T;
-  const { default: inner } = module as { readonly default?: unknown };
+  // JavaScript may pass anything.
+  const inner = (module as { readonly default?: unknown } | null)?.default;
   if (inner !== undefined && lacking(inner).length === 0) return inner as T;
   const what = `the module ${name} that ${origin} lacks ${lacking(module).join(', ')}`;
   throw new SecretsError('PEER_UNSUPPORTED', what, {
@@ -162,8 +166,12 @@ function optionOf(name: PeerName): string {
 function missing(name: PeerName): SecretsError {
   const command = installCommand(name);
   if (!isBundled()) {
+    const option =
+      name === '@nestjs/common'
+        ? ''
+        : `. If you have it elsewhere, pass it as the option \`${optionOf(name)}\`.`;
     return new SecretsError('PEER_MISSING', `the package "${name}" is not installed`, {
-      next: `Run: ${command}`,
+      next: `Run: ${command}${option}`,
     });
   }
   const folder = dirname(ownBase());

@@ -36,7 +36,8 @@ export function runRecipe<V, Options extends object>(
       next: 'Return the options themselves, not a promise. Do asynchronous work before you create the client.',
     });
   }
-  if (typeof result !== 'object' || result === null) {
+  const isOther = Array.isArray(result) || ArrayBuffer.isView(result) || isSecret(result);
+  if (typeof result !== 'object' || result === null || isOther) {
     throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} returned no options`, {
       next: `Return the options of ${returns}.`,
     });

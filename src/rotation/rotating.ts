@@ -1,5 +1,6 @@
 import { SecretsError } from '../errors';
-import { closestNames, kindOf, ms, readOptions, text } from '../internal/options';
+import { callback, closestNames, kindOf, ms, readOptions, text } from '../internal/options';
+import { PatientRotation } from './patient';
 import { assertStore } from './recipe';
 import { ENGINE_DEFAULTS, Rotation } from './rotation';
 import type { Lifecycle, Rotating, RotatingOptions, RotationStore } from './types';
@@ -15,6 +16,8 @@ const OPTIONS = {
   retryBaseMs: ms(ENGINE_DEFAULTS.retryBaseMs),
   retryMaxMs: ms(ENGINE_DEFAULTS.retryMaxMs),
   readyTimeoutMs: ms(ENGINE_DEFAULTS.readyTimeoutMs),
+  isRefused: callback<NonNullable<RotatingOptions['isRefused']>>(),
+  authFailureWaitMs: ms(15_000),
 };
 
 /**
@@ -45,7 +48,9 @@ export function rotating<R, V>(
 ): Rotating<R> {
   assertStore(WHERE, store);
   assertLifecycle(lifecycle);
-  return new Rotation(store, lifecycle, readOptions(WHERE, options, OPTIONS));
+  const { isRefused, authFailureWaitMs, ...engine } = readOptions(WHERE, options, OPTIONS);
+  if (isRefused === undefined) return new Rotation(store, lifecycle, engine);
+  return new PatientRotation(store, lifecycle, engine, { isRefused, authFailureWaitMs });
 }
 
 function assertLifecycle(lifecycle: Partial<Lifecycle<unknown, never>> | null | undefined): void {

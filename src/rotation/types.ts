@@ -3,7 +3,7 @@ import type { Listenable } from '../internal/events';
 import type { SecretStore, Snapshot } from '../store/types';
 
 /** The part of a store that a rotation uses. */
-export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on'>;
+export type RotationStore<V> = Pick<SecretStore<V>, 'snapshot' | 'on' | 'refresh'>;
 
 /**
  * Registers a function that closes what a build has opened. It runs after `dispose`, the last one first: when the resource is
@@ -42,10 +42,22 @@ export interface RotatingOptions {
   readonly retryMaxMs?: number | undefined;
   /** Time limit of `ready`. Attempts continue after it. Default: 30 000. */
   readonly readyTimeoutMs?: number | undefined;
+  /**
+   * Returns true for an error by which the server refuses the credential: `({ code }) => code === '28P01'`. Then `use` waits for
+   * newer secrets, and runs its work again. Only for errors after which nothing of the work has happened.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: so that a function may take an error apart without a cast.
+  readonly isRefused?: ((error: any) => boolean) | undefined;
+  /** With `isRefused`: how long `use` waits before it fails with that error. Default: 15 000. */
+  readonly authFailureWaitMs?: number | undefined;
 }
 
 /** The options of a rotation, with all defaults applied. */
-export type EngineOptions = { readonly [O in keyof RotatingOptions]-?: NonNullable<RotatingOptions[O]> };
+export type EngineOptions = {
+  readonly [O in keyof Omit<RotatingOptions, 'isRefused' | 'authFailureWaitMs'>]-?: NonNullable<
+    RotatingOptions[O]
+  >;
+};
 
 /** A new resource has taken over. */
 export interface SwappedEvent {
@@ -115,7 +127,10 @@ export interface Rotating<R> extends AsyncDisposable, Listenable<RotationEvents>
   readonly current: R;
   /** The store's generation that `current` was built from. */
   readonly generation: number;
-  /** Runs `work` with the current resource, which stays open until `work` settles or the drain deadline passes. */
+  /**
+   * Runs `work` with the current resource, which stays open until `work` settles or the drain deadline passes. With the option
+   * `isRefused`, runs refused work again.
+   */
   use<T>(work: (resource: R) => T | Promise<T>): Promise<T>;
   /**
    * Stops following the store, then drains and disposes the resource. A build or verification in progress is told to stop,

@@ -77,6 +77,14 @@ const USES = {
   '@nestjs/common': `await load('hot-secrets/nestjs');`,
 } as const;
 
+/** The options that take a package, where their names differ. */
+const OPTIONS = {
+  '@grpc/grpc-js': 'grpc',
+  '@opentelemetry/api': 'api',
+  '@azure/keyvault-secrets': 'keyvaultSecrets',
+  '@aws-sdk/rds-signer': 'rdsSigner',
+};
+
 const using = (use: string) => `const { memory, SecretStore } = await load('hot-secrets');
   const store = await SecretStore.open({ sources: [memory({ a: 'value' })] });
   ${use}`;
@@ -84,8 +92,11 @@ const using = (use: string) => `const { memory, SecretStore } = await load('hot-
 describe.each(['import', 'require'] as const)('with %s', (way) => {
   it.each(Object.entries(USES))('names the command that installs a missing %s', async (name, use) => {
     const version = PEERS[name as keyof typeof USES];
+    const option = OPTIONS[name as keyof typeof OPTIONS] ?? name;
+    const elsewhere =
+      name === '@nestjs/common' ? '' : `. If you have it elsewhere, pass it as the option \`${option}\`.`;
     expect(await printed(using(use), way)).toBe(
-      `PEER_MISSING | the package "${name}" is not installed | Run: npm install "${name}@>=${version}"`,
+      `PEER_MISSING | the package "${name}" is not installed | Run: npm install "${name}@>=${version}"${elsewhere}`,
     );
   });
 

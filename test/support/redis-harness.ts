@@ -2,6 +2,7 @@ import { mountedFiles, SecretStore } from 'hot-secrets';
 import { createTestMount, type TestMount } from 'hot-secrets/testing';
 import { onTestFinished } from 'vitest';
 import type { RedisServer } from './redis';
+import { RIGHTS } from './redis-rights';
 
 /** The credential of a Redis user in a mount, with the store that follows it. */
 export interface RedisHarness {
@@ -12,8 +13,7 @@ export interface RedisHarness {
 
 let users = 0;
 
-/** Rules of a user with all rights. */
-export const RIGHTS = ['~*', '&*', '+@all'] as const;
+export { RIGHTS };
 
 /** Creates a user with a unique name and the password `first`. */
 export async function redisHarness(server: RedisServer): Promise<RedisHarness> {

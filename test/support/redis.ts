@@ -13,6 +13,8 @@ export interface RedisOptions {
   /** The default user needs no password, as on a server that nobody secured. */
   readonly open?: boolean;
   readonly cluster?: boolean;
+  /** The port of the server that this one copies. */
+  readonly replicaOf?: number;
 }
 
 /** A Redis server on a loopback port, with its own administrator. It ends with this process, even if this process is killed. */
@@ -37,7 +39,8 @@ const HOST = '127.0.0.1';
 const ADMIN = ['administrator', 'not-a-secret'] as const;
 
 /** Starts a Redis server whose default user is off. */
-export async function startRedis({ open = false, cluster = false }: RedisOptions = {}): Promise<RedisServer> {
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const { open = false, cluster = false, replicaOf } = options;
   const directory = mkdtempSync(join(tmpdir(), 'hot-secrets-redis-'));
   const program = findProgram('redis-server');
   if (program === undefined) throw new Error('redis-server is not installed');
@@ -49,7 +52,10 @@ export async function startRedis({ open = false, cluster = false }: RedisOptions
   const resume = async () => {
     const settings = ['--port', String(port), '--bind', HOST, '--dir', directory, '--aclfile', aclFile];
     const ofCluster = cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', HOST] : [];
-    const more = ['--save', '', '--appendonly', 'yes', ...ofCluster];
+    // Also for a server that becomes a replica.
+    const ofReplica = ['--masteruser', ADMIN[0], '--masterauth', ADMIN[1], '--repl-diskless-sync-delay', '0'];
+    if (replicaOf !== undefined) ofReplica.push('--replicaof', HOST, String(replicaOf));
+    const more = ['--save', '', '--appendonly', 'yes', ...ofCluster, ...ofReplica];
     // A directory that the guard removes belongs to one run; ours outlives a halt.
     const scratch = mkdtempSync(join(tmpdir(), 'hot-secrets-redis-run-'));
     server = runGuarded([program, ...settings, ...more], scratch, undefined, () => {});
@@ -84,6 +90,92 @@ export async function startRedis({ open = false, cluster = false }: RedisOptions
   };
 }
 
+/** Starts a cluster of three primaries. */
+export async function startRedisCluster(): Promise<readonly RedisServer[]> {
+  const starts = [0, 5_461, 10_923, 16_384];
+  const nodes: RedisServer[] = [];
+  for (const [index, from] of starts.slice(0, 3).entries()) {
+    const node = await startRedis({ cluster: true });
+    await node.command('cluster', 'addslotsrange', String(from), String((starts[index + 1] as number) - 1));
+    nodes.push(node);
+  }
+  const [first, ...others] = nodes as [RedisServer, ...RedisServer[]];
+  for (const { host, port } of others) await first.command('cluster', 'meet', host, String(port));
+  for (const node of nodes) {
+    const isOk = async () =>
+      /cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(await node.command('cluster', 'info'));
+    await waitFor(isOk, { timeoutMs: 20_000, what: 'the cluster' });
+  }
+  return nodes;
+}
+
+/** A sentinel with its own password, a primary and a replica. */
+export interface SentinelStage extends AsyncDisposable {
+  readonly nodes: readonly [RedisServer, RedisServer];
+  readonly sentinel: { readonly host: string; readonly port: number; readonly password: string };
+  /** Runs a command on the sentinel. */
+  ask(...words: readonly string[]): Promise<string>;
+  /** Makes the replica the primary. */
+  failover(): Promise<void>;
+  /** Stops a server for good. */
+  halt(node: RedisServer): Promise<void>;
+  isDown(node: RedisServer): boolean;
+}
+
+/** Starts a sentinel that watches a primary, called `main`, and its replica. */
+export async function startSentinel(): Promise<SentinelStage> {
+  const primary = await startRedis();
+  const replica = await startRedis({ replicaOf: primary.port });
+  const info = (server: RedisServer) => server.command('info', 'replication');
+  await waitFor(async () => (await info(replica)).includes('master_link_status:up'), { what: 'the replica' });
+  const port = await freePort();
+  const scratch = mkdtempSync(join(tmpdir(), 'hot-secrets-sentinel-'));
+  const file = join(scratch, 'sentinel.conf');
+  const password = 'of-the-sentinel';
+  writeFileSync(
+    file,
+    `port ${port}\nbind ${HOST}\ndir ${scratch}\nrequirepass ${password}\n` +
+      `sentinel monitor main ${HOST} ${primary.port} 1\nsentinel auth-user main ${ADMIN[0]}\n` +
+      `sentinel auth-pass main ${ADMIN[1]}\nsentinel down-after-milliseconds main 1000\n`,
+  );
+  const guarded = runGuarded(
+    [findProgram('redis-server') as string, file, '--sentinel'],
+    scratch,
+    undefined,
+    () => {},
+  );
+  const ask = (...words: readonly string[]) => runCommand(port, words, ['default', password]);
+  await waitFor(async () => (await ask('info', 'sentinel')).includes('status=ok'), { what: 'the sentinel' });
+  await waitFor(async () => (await ask('info', 'sentinel')).includes('slaves=1'), {
+    what: 'the sentinel to find the replica',
+  });
+  const nodes = [primary, replica] as const;
+  const down = new Set<RedisServer>();
+  return {
+    nodes,
+    sentinel: { host: HOST, port, password },
+    ask,
+    async failover() {
+      const roles = await Promise.all(nodes.map(info));
+      const [from, to] = roles[0]?.includes('role:master') ? nodes : [nodes[1], nodes[0]];
+      await ask('sentinel', 'failover', 'main');
+      const isDone = async () =>
+        (await info(to)).includes('role:master') && (await info(from)).includes('master_link_status:up');
+      await waitFor(isDone, { timeoutMs: 30_000, what: 'the failover' });
+    },
+    async halt(node) {
+      await node.halt();
+      down.add(node);
+    },
+    isDown: (node) => down.has(node),
+    async [Symbol.asyncDispose]() {
+      await guarded.stop();
+      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+      rmSync(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
 /** A node of a cluster listens on the port that is 10 000 higher, too. */
 async function freeNodePort(): Promise<number> {
   for (;;) {
@@ -93,13 +185,17 @@ async function freeNodePort(): Promise<number> {
 }
 
 /** Logs in and runs one command. */
-async function runCommand(port: number, words: readonly string[]): Promise<string> {
+async function runCommand(
+  port: number,
+  words: readonly string[],
+  login: readonly string[] = ADMIN,
+): Promise<string> {
   const socket = connect(port, HOST);
   try {
     await once(socket, 'connect');
-    socket.write(encode(['auth', ...ADMIN]) + encode(words));
-    const [login, reply] = await replies(socket, 2);
-    if (login !== 'OK') throw new Error(login);
+    socket.write(encode(['auth', ...login]) + encode(words));
+    const [accepted, reply] = await replies(socket, 2);
+    if (accepted !== 'OK') throw new Error(accepted);
     return reply as string;
   } finally {
     socket.destroy();

@@ -15,7 +15,7 @@ export interface Material {
   readonly caCertificate: Buffer | undefined;
 }
 
-const CARRIED = ['cert', 'key', 'ca', 'pfx', 'passphrase'];
+const CARRIED: readonly (keyof CertificateOptions)[] = ['cert', 'key', 'ca', 'pfx', 'passphrase'];
 
 /**
  * Checks what a recipe returned, as for a TLS server or client of Node, and that nothing is missing that the material before had:
@@ -30,7 +30,18 @@ export function materialOf(
   before: Material | undefined,
   shorterChain: 'reject' | 'accept',
 ): Material {
-  const ignored = Object.keys(contextOptionsOf(returned) ?? {}).find((option) => !CARRIED.includes(option));
+  if (!CARRIED.some((option) => returned[option] !== undefined)) {
+    throw new SecretsError(
+      'RECIPE_FAILED',
+      `the recipe of the ${name} returned none of ${CARRIED.join(', ')}`,
+      {
+        next: "Return what the certificates are: (s) => s.reveal('web'), or { cert, key, ca }.",
+      },
+    );
+  }
+  const ignored = Object.keys(contextOptionsOf(returned) ?? {}).find(
+    (option) => !(CARRIED as readonly string[]).includes(option),
+  );
   if (ignored !== undefined) {
     const what = `the recipe of the ${name} returned \`${ignored}\`, which gRPC takes no note of`;
     throw new SecretsError('TLS_OPTIONS_INVALID', what, {

@@ -33,7 +33,8 @@ const IN_RECIPE = ['host', 'port', 'path', 'username', 'password', 'db', 'tls', 
  * current credential (it changed before the file did), commands wait up to `authFailureWaitMs` for the newer one.
  *
  * Every `duplicate()` follows the same secrets, as those that BullMQ makes. Subscribers of RESP2 and monitors, which cannot
- * authenticate, connect again. The first run of the recipe fixes everything but the credential.
+ * authenticate, connect again. The next connection uses `tls`, `sentinelTLS` and the login of sentinels of the newest secrets. The
+ * first run of the recipe fixes everything else.
  *
  * Options: `ioredis`, `name` (default `redis`), `verifyTimeoutMs`, `authFailureWaitMs`, `drainTimeoutMs`, `retryBaseMs`,
  * `retryMaxMs`.
@@ -70,5 +71,7 @@ export function createRedis<V>(
   }) as unknown as Logins<never, RedisOptions>;
   const follow = follower(ioredis, logins);
   const { lazyConnect = false, ...rest } = logins.current.options;
-  return follow(makeRedis(ioredis, { ...rest, lazyConnect: true }), lazyConnect) as HotRedis;
+  return logins.make('ioredis', () =>
+    follow(makeRedis(ioredis, { ...rest, lazyConnect: true }), lazyConnect),
+  ) as HotRedis;
 }

@@ -17,6 +17,9 @@ type RedisLogins = Logins<never, RedisOptions>;
 /** Commands with which ioredis starts a connection. */
 const HANDSHAKE = new Set(['auth', 'hello', 'select', 'client', 'readonly', 'info']);
 
+/** Other options that ioredis reads at each connection, and that may hold a secret. */
+const READ_AGAIN = ['tls', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS'] as const;
+
 const CLOSED = 'Connection is closed.';
 const WAIT_MS = 60_000;
 
@@ -45,7 +48,9 @@ export function follower({ Redis, Command }: IoredisModule, logins: RedisLogins)
       if (!of(this).resends(error, item)) originals.handleReconnection.call(this, error, item);
     },
     duplicate(override = {}) {
-      const { lazyConnect = false, ...options } = { ...this.options, ...override };
+      const hidden = READ_AGAIN.filter((key) => this.options[key] !== undefined);
+      const kept = Object.fromEntries(hidden.map((key) => [key, this.options[key]]));
+      const { lazyConnect = false, ...options } = { ...this.options, ...kept, ...override };
       // Somebody else's credential.
       const isOther = 'username' in override || 'password' in override;
       if (isOther) return makeRedis({ Redis }, { ...options, lazyConnect });
@@ -322,6 +327,14 @@ class FollowedRedis implements Session<RedisOptions> {
     const logins = this.#logins;
     for (const key of ['username', 'password'] as const) {
       const get = () => logins.current[key];
+      Object.defineProperty(redis.options, key, { get, configurable: true, enumerable: false });
+    }
+    for (const key of READ_AGAIN) {
+      const first = redis.options[key];
+      const given = logins.current.options[key];
+      // A duplicate may have its own.
+      if (given === undefined || first !== given) continue;
+      const get = () => logins.current.options[key] ?? first;
       Object.defineProperty(redis.options, key, { get, configurable: true, enumerable: false });
     }
     // Where a login passes through. What is not enumerable, nothing prints.

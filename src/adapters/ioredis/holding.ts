@@ -6,6 +6,9 @@ interface Held extends QueuedCommand {
   readonly since: number;
 }
 
+/** How often to look for commands that have waited for too long. */
+export const sweepMs = (waitMs: number) => Math.min(100, Math.max(5, waitMs / 10));
+
 /** Commands that wait until the server accepts a login. While it refuses, each waits for a limited time. */
 export class Holding {
   readonly #logins: Pick<Logins<never, RedisOptions>, 'refusal' | 'waitMs'>;
@@ -32,7 +35,7 @@ export class Holding {
     this.#held.push({ command, stream, select, since: this.#now });
     if (this.#sweep !== undefined) return;
     // Keeps the process alive while a command waits, as the socket of a connection does.
-    this.#sweep = setInterval(() => this.#expire(), Math.min(100, Math.max(5, this.#logins.waitMs / 10)));
+    this.#sweep = setInterval(() => this.#expire(), sweepMs(this.#logins.waitMs));
   }
 
   /** Removes all commands and returns them, the oldest first. */

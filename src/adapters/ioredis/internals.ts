@@ -20,7 +20,8 @@ export interface QueuedCommand {
   readonly select: number | undefined;
 }
 
-interface Queue {
+/** A queue of ioredis. */
+export interface Queue {
   readonly length: number;
   push(item: QueuedCommand): void;
   shift(): QueuedCommand | undefined;
@@ -37,6 +38,7 @@ export interface RedisInternals {
   readonly connector: { connect(emit: unknown): Promise<unknown>; disconnect(): void };
   connect(): Promise<void>;
   disconnect(reconnect?: boolean): void;
+  call(command: string, ...words: readonly string[]): Promise<unknown>;
   on(event: string, listener: () => void): unknown;
   removeListener(event: string, listener: () => void): unknown;
 }

@@ -7,12 +7,22 @@ import { clientOptions } from '../../rotation/client';
 import type { Recipe } from '../../rotation/recipe';
 import type { SecretStore } from '../../store/types';
 import { followClient, type Resend } from './followed-client';
+import { logInAnywhere } from './login';
 import { Logins, REDIS_OPTIONS, type RedisRotation, type RedisRotationOptions } from './logins';
 import { type ClientOptions, probe, type RedisModule } from './node-redis';
 import { openProvider, type StreamingProvider } from './provider';
 
 /** Turns a snapshot into the options of a client of node-redis. Synchronous; the client follows the secrets that it reads. */
 export type ClientRecipe<V> = Recipe<V, ClientOptions>;
+
+/** What the recipe of a provider returns: the credential, and the servers on which each new one is tested. */
+export type ProviderRecipeOptions = ClientOptions & {
+  /** Servers of a cluster or behind sentinels. The first that answers counts, so that one of them may be down. */
+  readonly rootNodes?: readonly Pick<ClientOptions, 'url' | 'socket'>[] | undefined;
+};
+
+/** Turns a snapshot into a credential and its servers. Synchronous; the provider follows the secrets that it reads. */
+export type ProviderRecipe<V> = Recipe<V, ProviderRecipeOptions>;
 
 /** Durations are milliseconds. */
 export interface CredentialsProviderOptions extends RedisRotationOptions {
@@ -75,15 +85,17 @@ export function createClient<V>(
   const own = { ...OWN, resend: oneOf<Resend>('reads', 'all', 'none') };
   const settings = clientOptions('createClient', options, 'redis', own, IN_RECIPE);
   const { redis, logins } = follow('createClient', store, recipe, settings, true);
-  return followClient(logins, settings.resend, (credentialsProvider) =>
-    redis.createClient({ ...logins.current.options, credentialsProvider } as RedisClientOptions),
+  return logins.make('node-redis', () =>
+    followClient(logins, settings.resend, (credentialsProvider) =>
+      redis.createClient({ ...logins.current.options, credentialsProvider } as RedisClientOptions),
+    ),
   ) as unknown as HotClient;
 }
 
 /**
  * A `credentialsProvider` for clients, pools, clusters and sentinels of node-redis that you make yourself. The recipe returns the
- * credential, and the `url` or `socket` of a server, on which each new credential is tested first. On rotation, every
- * open connection authenticates with the new credential; later connections use it too, after a test login.
+ * credential, and the `url` or `socket` of a server, or several as `rootNodes`: each new credential is tested there first. On
+ * rotation, every open connection authenticates with the new credential; later connections use it too, after a test login.
  *
  * With `createClient` of this package, a client can do more: it sends refused commands again, reconnects
  * subscribers of RESP2, and ends the wait of `connect()`.
@@ -104,17 +116,19 @@ export function createClient<V>(
  */
 export function credentialsProvider<V>(
   store: SecretStore<V>,
-  recipe: ClientRecipe<V>,
+  recipe: ProviderRecipe<V>,
   options: CredentialsProviderOptions = {},
 ): HotCredentialsProvider {
   const settings = clientOptions('credentialsProvider', options, 'redis', OWN, IN_RECIPE);
   const { logins } = follow('credentialsProvider', store, recipe, settings, false);
-  const { url, socket } = logins.current.options;
-  if (url === undefined && socket === undefined) {
+  const { url, socket, rootNodes } = logins.current.options as ProviderRecipeOptions;
+  const isMissing =
+    rootNodes === undefined ? url === undefined && socket === undefined : !(rootNodes.length > 0);
+  if (isMissing) {
     void logins.stop();
     const what = `the recipe of the ${settings.name} names no server`;
     throw new SecretsError('RECIPE_FAILED', what, {
-      next: 'Return the url or the socket of the client too: a new credential is tested there before clients use it.',
+      next: 'Return a url, a socket or rootNodes too: a new credential is tested there before clients use it.',
     });
   }
   const provider = Object.assign(openProvider(logins), {
@@ -131,7 +145,7 @@ type Settings = ReturnType<typeof clientOptions<typeof OWN>>;
 function follow<V>(
   where: string,
   store: SecretStore<V>,
-  recipe: ClientRecipe<V>,
+  recipe: ProviderRecipe<V>,
   settings: Settings,
   endsWithLast: boolean,
 ) {
@@ -143,7 +157,12 @@ function follow<V>(
     returns: 'a client of node-redis',
     options: settings,
     endsWithLast,
-    probe: (login, signal) => probe(redis, login, signal),
+    probe({ options, ...login }, signal) {
+      const { rootNodes = [{}], ...rest } = options;
+      return logInAnywhere(rootNodes, signal, (node, over) =>
+        probe(redis, { ...login, options: { ...rest, ...node } }, over),
+      );
+    },
   });
   return { redis, logins: logins as unknown as Logins<never, ClientOptions> };
 }

@@ -7,6 +7,8 @@ export {
   credentialsProvider,
   type HotClient,
   type HotCredentialsProvider,
+  type ProviderRecipe,
+  type ProviderRecipeOptions,
 } from './create-client';
 export type { Resend } from './followed-client';
 export type { RedisRotation, RedisRotationEvents, RedisRotationOptions } from './logins';

@@ -21,6 +21,7 @@ interface LoginOptions {
  */
 export function loginOf<Options extends object>(name: string, returned: Options): Login<Options> {
   const { username, password, url, ...rest } = returned as LoginOptions;
+  assertPorts(name, rest);
   const address = typeof url === 'string' ? addressOf(name, url) : undefined;
   const login = {
     username: username ?? address?.username,
@@ -37,19 +38,39 @@ export function loginOf<Options extends object>(name: string, returned: Options)
   return { ...login, options } as Login<Options>;
 }
 
+interface Place {
+  readonly port?: unknown;
+}
+
+/** Node repeats a port that it refuses in its message. */
+function assertPorts(name: string, options: Omit<LoginOptions, 'url'>): void {
+  const { socket, nodes, sentinels, ...rest } = options as Place &
+    Record<'socket' | 'nodes' | 'sentinels', unknown>;
+  const places = [rest, socket, nodes, sentinels].flat() as readonly (Place | null | undefined)[];
+  for (const place of places) {
+    const port = place?.port;
+    if (port === undefined || (Number.isInteger(Number(port)) && Number(port) >= 0 && Number(port) < 65_536))
+      continue;
+    const what = `the recipe of the ${name} returned a \`port\` that is not a port`;
+    throw new SecretsError('RECIPE_FAILED', what, { next: 'Return a number from 0 to 65535.' });
+  }
+}
+
 /** Separates a URL from its user information: node-redis would prefer that to a credentials provider. */
 function addressOf(name: string, url: string) {
   const [, scheme = '', user, rest = ''] = /^([a-z]+:\/\/)(?:([^/?#]*)@)?(.*)$/is.exec(url) ?? [];
   if (scheme !== '' && rest !== '') {
     try {
       const [, username = '', password = ''] = /^([^:]*):?(.*)$/s.exec(user ?? '') ?? [];
+      // The error of a client would contain the rest, which may be a part of the password.
+      new URL(scheme + rest);
       return {
         url: scheme + rest,
         username: decodeURIComponent(username) || undefined,
         password: decodeURIComponent(password) || undefined,
       };
     } catch {
-      // Falls through: an incomplete percent sequence.
+      // Falls through: no address, or an incomplete percent sequence.
     }
   }
   throw new SecretsError(
@@ -85,4 +106,30 @@ export function probeFailure(name: string, error: unknown): SecretsError {
       next: 'It is retried; the old credential stays in use.',
     },
   );
+}
+
+/**
+ * Logs in at every place at once. The first answer counts, whether it accepts or refuses; a place that is down gives none.
+ * @throws The refusal, or the last error if no place answers.
+ */
+export function logInAnywhere<P>(
+  places: readonly P[],
+  signal: AbortSignal,
+  logIn: (place: P, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const over = new AbortController();
+  const stop = () => over.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  let left = places.length;
+  return new Promise<void>((resolve, reject) => {
+    for (const place of places) {
+      logIn(place, over.signal).then(resolve, (error: unknown) => {
+        left -= 1;
+        if (left === 0 || refusalOf(error) !== undefined) reject(error);
+      });
+    }
+  }).finally(() => {
+    signal.removeEventListener('abort', stop);
+    stop();
+  });
 }

@@ -1,4 +1,5 @@
 import { isSecretsError, SecretsError } from '../../errors';
+import { describeError } from '../../internal/describe-error';
 import type { Listenable } from '../../internal/events';
 import { ms } from '../../internal/options';
 import { bounded, detached } from '../../internal/time';
@@ -129,6 +130,23 @@ export class Logins<V, Options extends object> {
 
   get stopped(): boolean {
     return this.#stopped;
+  }
+
+  /**
+   * Makes a client of `library`, or stops.
+   * @throws `RECIPE_FAILED` for options that the library refuses.
+   */
+  make<C>(library: string, create: () => C): C {
+    try {
+      return create();
+    } catch (error) {
+      void this.stop();
+      if (isSecretsError(error)) throw error;
+      const what = `${library} refuses the options that the recipe of the ${this.name} returned: ${describeError(error)}`;
+      throw new SecretsError('RECIPE_FAILED', what, {
+        next: 'Fix the recipe. The message of the error is left out, because it may contain a secret.',
+      });
+    }
   }
 
   add(session: Session<Options>): void {

@@ -1,11 +1,15 @@
+import { rotating } from 'hot-secrets';
 import OpenAI from 'openai';
 import type { Secrets } from '../measure';
-import { patiently } from './patiently';
 
-export function useOpenAi(secrets: Secrets, baseURL: string) {
+export async function useOpenAi(secrets: Secrets, baseURL: string) {
   // #region recipe
-  const openai = new OpenAI({ baseURL, apiKey: async () => secrets.reveal('password') });
-  const ask = <T>(work: () => Promise<T>) => patiently(secrets, ({ status }) => status === 401, work);
+  const openai = rotating(
+    secrets,
+    { build: (s) => new OpenAI({ baseURL, apiKey: s.reveal('password') }) },
+    { isRefused: ({ status }) => status === 401 },
+  );
+  await openai.ready;
   // #endregion
-  return { openai, ask };
+  return openai;
 }

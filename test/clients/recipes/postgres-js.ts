@@ -1,27 +1,21 @@
 import { rotating } from 'hot-secrets';
 import postgres from 'postgres';
 import type { Secrets } from '../measure';
-import { patiently } from './patiently';
 
 type Options = postgres.Options<Record<string, postgres.PostgresType>>;
 
 export async function usePostgresJs(secrets: Secrets, address: Options) {
   // #region recipe
-  const sql = rotating(secrets, {
-    build: (s) => postgres({ ...address, user: s.reveal('user'), pass: s.reveal('password') }),
-    verify: (sql) => sql`select 1`,
-    dispose: (sql) => sql.end({ timeout: 5 }),
-  });
+  const sql = rotating(
+    secrets,
+    {
+      build: (s) => postgres({ ...address, user: s.reveal('user'), pass: s.reveal('password') }),
+      verify: (sql) => sql`select 1`,
+      dispose: (sql) => sql.end({ timeout: 5 }),
+    },
+    { isRefused: ({ code }) => code === '28P01' },
+  );
   await sql.ready;
-
-  /** Runs one query or one transaction. */
-  function run<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-    return patiently(
-      secrets,
-      ({ code }) => code === '28P01',
-      () => sql.use(work),
-    );
-  }
   // #endregion
-  return { sql, run };
+  return sql;
 }

@@ -1,16 +1,15 @@
+import { rotating } from 'hot-secrets';
 import Stripe from 'stripe';
 import type { Secrets } from '../measure';
-import { patiently } from './patiently';
 
-export function useStripe(secrets: Secrets, address: Stripe.StripeConfig) {
+export async function useStripe(secrets: Secrets, address: Stripe.StripeConfig) {
   // #region recipe
-  const stripe = new Stripe('', {
-    ...address,
-    authenticator: async (request) => {
-      Object.assign(request.headers, { Authorization: `Bearer ${secrets.reveal('password')}` });
-    },
-  });
-  const ask = <T>(work: () => Promise<T>) => patiently(secrets, ({ statusCode }) => statusCode === 401, work);
+  const stripe = rotating(
+    secrets,
+    { build: (s) => new Stripe(s.reveal('password'), address) },
+    { isRefused: ({ statusCode }) => statusCode === 401 },
+  );
+  await stripe.ready;
   // #endregion
-  return { stripe, ask };
+  return stripe;
 }

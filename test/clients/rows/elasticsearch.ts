@@ -8,7 +8,13 @@ export const row: Row<Api> = {
   server: () =>
     startApi(basicPassword, { count: 1, _shards: { total: 1, successful: 1, failed: 0 } }, PRODUCT),
   async start(secrets, { host, port }) {
-    const { base, ask } = useElasticsearch(secrets, `http://${host}:${port}`);
-    return { work: () => ask((client) => client.count({ index: 'orders' })), close: () => base.close() };
+    const { base, elastic } = await useElasticsearch(secrets, `http://${host}:${port}`);
+    return {
+      work: () => elastic.use((client) => client.count({ index: 'orders' })),
+      async close() {
+        await elastic.close();
+        await base.close();
+      },
+    };
   },
 };

@@ -2,8 +2,10 @@ import { Finder, formNames, type Leak } from './marks';
 import { Outputs, WAYS } from './outputs';
 import { endpointScenes } from './scenes-endpoints';
 import { misuseScenes } from './scenes-misuse';
+import { mysqlScenes } from './scenes-mysql';
 import { redisScenes } from './scenes-redis';
 import { resourceScenes } from './scenes-resources';
+import { tokenScenes } from './scenes-tokens';
 import { valueScenes } from './scenes-values';
 import { showChannels } from './stage';
 import { marks } from './values';
@@ -38,7 +40,15 @@ const outputs = new Outputs();
 const stopChannels = showChannels(outputs);
 process.on('unhandledRejection', (error) => outputs.error('unhandled rejection', error));
 const trouble: string[] = [];
-for (const scenes of [valueScenes, endpointScenes, resourceScenes, redisScenes, misuseScenes]) {
+for (const scenes of [
+  valueScenes,
+  endpointScenes,
+  resourceScenes,
+  redisScenes,
+  mysqlScenes,
+  tokenScenes,
+  misuseScenes,
+]) {
   try {
     await scenes(outputs);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { memory, SecretStore } from 'hot-secrets';
-import { createRedis } from 'hot-secrets/ioredis';
+import { createCluster, createRedis } from 'hot-secrets/ioredis';
 import { createClient, credentialsProvider } from 'hot-secrets/redis';
 import type { Outputs } from './outputs';
 import { listeners } from './stage';
@@ -52,13 +52,20 @@ export async function redisScenes(outputs: Outputs): Promise<void> {
       (s) => ({ socket: { port }, password: s.reveal('one') }),
       QUICK,
     );
-    for (const { rotation } of [client, redis, provider]) {
+    const cluster = createCluster(
+      store,
+      (s) => ({ nodes: [{ port }], redisOptions: { protocol: 2 }, password: s.reveal('one') }),
+      QUICK,
+    );
+    for (const { rotation } of [client, redis, provider, cluster]) {
       for (const event of EVENTS) {
         rotation.on(event as 'rejected', (payload: unknown) => outputs.show(`event ${event}`, payload));
       }
     }
     client.on('error', (error: unknown) => outputs.error('error event of node-redis', error));
     redis.on('error', (error: unknown) => outputs.error('error event of ioredis', error));
+    cluster.on('error', (error: unknown) => outputs.error('error event of a cluster', error));
+    cluster.get('a').catch((error: unknown) => outputs.error('error of a command of a cluster', error));
     client.connect().catch((error: unknown) => outputs.error('error of connect()', error));
     redis.get('a').catch((error: unknown) => outputs.error('error of a command', error));
     for (const value of [marks.nextText.value, marks.text.value]) {
@@ -67,12 +74,14 @@ export async function redisScenes(outputs: Outputs): Promise<void> {
       outputs.showClient('client of ioredis', redis);
       outputs.showClient('options of ioredis', redis.options);
       outputs.show('credentials provider', provider);
+      outputs.showClient('cluster of ioredis', cluster);
       source.set({ one: value });
       await store.refresh();
     }
     await pause();
     client.destroy();
     redis.disconnect();
+    cluster.disconnect();
     await provider.close();
     await store.close();
     server.close();

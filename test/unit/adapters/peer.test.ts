@@ -23,7 +23,7 @@ it('names a package that is not installed, with the command that installs the ve
     expect.objectContaining({
       code: 'PEER_MISSING',
       what: 'the package "undici" is not installed',
-      next: 'Run: npm install "undici@>=6.19"',
+      next: 'Run: npm install "undici@>=6.19". If you have it elsewhere, pass it as the option `undici`.',
     }),
   );
 });

@@ -55,6 +55,6 @@ it('refuses a provider whose recipe names no server, because it could not test a
   });
   onTestFinished(() => secrets.close());
   expect(() => credentialsProvider(secrets, (s) => ({ password: s.reveal('password') }))).toThrow(
-    expect.objectContaining({ code: 'RECIPE_FAILED', next: expect.stringContaining('url or the socket') }),
+    expect.objectContaining({ code: 'RECIPE_FAILED', next: expect.stringContaining('rootNodes') }),
   );
 });

@@ -14,7 +14,10 @@ it('names the command that installs a missing @opentelemetry/api', async () => {
   onTestFinished(() => missing.mockRestore());
   await using store = await SecretStore.open({ sources: [memory({ token: 'first-value' })] });
   expect(() => instrumentSecrets(store)).toThrow(
-    expect.objectContaining({ code: 'PEER_MISSING', next: 'Run: npm install "@opentelemetry/api@>=1.9"' }),
+    expect.objectContaining({
+      code: 'PEER_MISSING',
+      next: 'Run: npm install "@opentelemetry/api@>=1.9". If you have it elsewhere, pass it as the option `api`.',
+    }),
   );
 });
 

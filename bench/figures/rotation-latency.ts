@@ -1,0 +1,232 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasServer } from '../../test/support/debian-server';
+import { startMariadb } from '../../test/support/mariadb';
+import { startPostgres } from '../../test/support/postgres';
+import { startRedis } from '../../test/support/redis';
+import { RIGHTS } from '../../test/support/redis-rights';
+import {
+  createMysqlPool,
+  createPool,
+  createRedis,
+  createRedisClient,
+  memory,
+  SecretStore,
+} from '../support/built';
+import { atMost, type Check, type FigureOptions, type FigureResult } from '../support/result';
+import { medianRatio, quantile } from '../support/statistics';
+
+const WORKERS = 20;
+const PAUSE_MS = 2;
+const WINDOW_MS = 1_000;
+const ROUNDS = { full: 20, short: 4 };
+const USERS = ['app_blue', 'app_green'] as const;
+const TARGET = 1.2;
+
+/** A client under load, and its server. */
+interface Side extends AsyncDisposable {
+  /** Gives a user another password. */
+  changePassword(user: string, password: string): Promise<void>;
+  work(): Promise<unknown>;
+}
+
+type Secrets = Awaited<ReturnType<typeof openSecrets>>['secrets'];
+type Start = (
+  secrets: Secrets,
+  ready: (side: Pick<Side, 'changePassword'>) => Promise<void>,
+) => Promise<Side>;
+
+async function openSecrets() {
+  const source = memory({ user: USERS[0], password: 'first' });
+  const secrets = await SecretStore.open({
+    secrets: { user: 'user', password: 'password' },
+    sources: [source],
+  });
+  return { secrets, source };
+}
+
+const SIDES: Readonly<Record<string, { readonly needs?: readonly [string, string]; readonly start: Start }>> =
+  {
+    'node-redis': {
+      needs: ['redis-server', 'redis-server'],
+      async start(secrets, ready) {
+        const { server, changePassword } = await redisServer();
+        await ready({ changePassword });
+        const { host, port } = server;
+        const client = createRedisClient(secrets, (s) => ({
+          socket: { host, port },
+          username: s.reveal('user'),
+          password: s.reveal('password'),
+        }));
+        client.on('error', () => {});
+        await client.connect();
+        return {
+          changePassword,
+          work: () => client.incr('n'),
+          async [Symbol.asyncDispose]() {
+            client.destroy();
+            await server[Symbol.asyncDispose]();
+          },
+        };
+      },
+    },
+    ioredis: {
+      needs: ['redis-server', 'redis-server'],
+      async start(secrets, ready) {
+        const { server, changePassword } = await redisServer();
+        await ready({ changePassword });
+        const { host, port } = server;
+        const redis = createRedis(secrets, (s) => ({
+          host,
+          port,
+          username: s.reveal('user'),
+          password: s.reveal('password'),
+        }));
+        return {
+          changePassword,
+          work: () => redis.incr('n'),
+          async [Symbol.asyncDispose]() {
+            redis.disconnect();
+            await server[Symbol.asyncDispose]();
+          },
+        };
+      },
+    },
+    mysql2: {
+      needs: ['mariadb-server', 'mariadbd'],
+      async start(secrets, ready) {
+        const server = await startMariadb();
+        for (const user of USERS) {
+          await server.query(`create user ${user} identified by 'none'`);
+          await server.query(`grant all on ${server.database}.* to ${user}`);
+        }
+        const changePassword = async (user: string, password: string) => {
+          await server.query(`alter user ${user} identified by '${password}'`);
+        };
+        await ready({ changePassword });
+        const { host, port, database } = server;
+        const pool = createMysqlPool(secrets, (s) => ({
+          host,
+          port,
+          database,
+          connectionLimit: 10,
+          user: s.reveal('user'),
+          password: s.reveal('password'),
+        }));
+        const promised = pool.promise();
+        return {
+          changePassword,
+          work: () => promised.query('select 1'),
+          async [Symbol.asyncDispose]() {
+            await promised.end();
+            await server.stop();
+          },
+        };
+      },
+    },
+    pg: {
+      async start(secrets, ready) {
+        const server = await startPostgres();
+        for (const user of USERS) await server.query(`create role ${user} login`);
+        const changePassword = async (user: string, password: string) => {
+          await server.query(`alter role ${user} password '${password}'`);
+        };
+        await ready({ changePassword });
+        const { host, port, database } = server;
+        const pool = createPool(secrets, (s) => ({
+          host,
+          port,
+          database,
+          max: 10,
+          user: s.reveal('user'),
+          password: s.reveal('password'),
+        }));
+        return {
+          changePassword,
+          work: () => pool.query('select 1'),
+          async [Symbol.asyncDispose]() {
+            await pool.end();
+            await server.stop();
+          },
+        };
+      },
+    },
+  };
+
+async function redisServer() {
+  const server = await startRedis();
+  const changePassword = (user: string, password: string) =>
+    server.user(user, 'on', 'resetpass', `>${password}`, ...RIGHTS);
+  return { server, changePassword };
+}
+
+/** Latencies in milliseconds of the calls that started in each second after a rotation, and in each second before one. */
+interface Latencies {
+  readonly rotating: number[][];
+  readonly steady: number[][];
+  failed: number;
+}
+
+async function measure(start: Start, rounds: number): Promise<Latencies> {
+  const { secrets, source } = await openSecrets();
+  await using side = await start(secrets, ({ changePassword }) => changePassword(USERS[0], 'first'));
+  const latencies: Latencies = { rotating: [], steady: [], failed: 0 };
+  let into: number[] | undefined;
+  let running = true;
+  const loops = Array.from({ length: WORKERS }, async () => {
+    while (running) {
+      const window = into;
+      const started = performance.now();
+      try {
+        await side.work();
+        window?.push(performance.now() - started);
+      } catch {
+        latencies.failed += 1;
+      }
+      await sleep(PAUSE_MS);
+    }
+  });
+  await sleep(2_000);
+  for (let round = 1; round <= rounds; round += 1) {
+    into = [];
+    latencies.steady.push(into);
+    await sleep(WINDOW_MS);
+    into = undefined;
+    const user = USERS[round % 2] as string;
+    const password = `password-${round}`;
+    await side.changePassword(user, password);
+    into = [];
+    latencies.rotating.push(into);
+    source.set({ user, password });
+    await secrets.refresh();
+    await sleep(WINDOW_MS);
+    into = undefined;
+    await sleep(WINDOW_MS / 2);
+  }
+  running = false;
+  await Promise.all(loops);
+  await secrets.close();
+  return latencies;
+}
+
+/** Compares the 99th percentile in the second after each rotation with that in the second before it. */
+export async function rotationLatency({ size }: FigureOptions): Promise<FigureResult> {
+  const checks: Check[] = [];
+  const details: Record<string, number> = {};
+  for (const [name, { needs, start }] of Object.entries(SIDES)) {
+    if (needs !== undefined && !hasServer(...needs)) continue;
+    const { rotating, steady, failed } = await measure(start, ROUNDS[size]);
+    const p99s = (windows: readonly number[][]) => windows.map((window) => quantile(window, 0.99));
+    // Other programs on the machine disturb a window at times; a rotation would disturb each.
+    const ratio = medianRatio(p99s(rotating), p99s(steady));
+    checks.push(atMost(0, `${name}: calls that failed`, failed));
+    checks.push(atMost(TARGET, `${name}: p99 in the second after a rotation, of that before it`, ratio));
+    for (const [when, windows] of Object.entries({ 'after a rotation': rotating, 'before one': steady })) {
+      const all = windows.flat();
+      details[`${name}: p50 in the seconds ${when}, ms`] = quantile(all, 0.5);
+      details[`${name}: p99 in the seconds ${when}, ms`] = quantile(all, 0.99);
+      details[`${name}: slowest in the seconds ${when}, ms`] = quantile(all, 1);
+      details[`${name}: calls in the seconds ${when}`] = all.length;
+    }
+  }
+  return { checks, details };
+}
