@@ -8,12 +8,18 @@ import { type MysqlPrograms, mysqlPrograms } from './mysql-programs';
 import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard';
 import { waitFor } from './wait-for';
 
+/** The certificate of the server, and the authority of its clients, as PEM. */
+export interface MariadbCertificates {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
 /** Options of `startMariadb`. */
 export interface MariadbOptions {
   /** Further server settings, for example `{ max_connections: '20' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The certificate of the server, and the authority of its clients, as PEM. */
-  readonly ssl?: { readonly cert: string; readonly key: string; readonly ca: string };
+  readonly ssl?: MariadbCertificates;
   /** Called with every line of the server's log. */
   readonly onLog?: (line: string) => void;
 }
@@ -27,6 +33,8 @@ export interface MariadbServer {
   readonly database: string;
   /** Runs a statement as the administrator. */
   query<Row = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Replaces the certificates. Resolves when new connections use them. */
+  renewCertificates(ssl: MariadbCertificates): Promise<void>;
   /** Shuts the server down, which ends every session. */
   shutDown(): Promise<void>;
   /** Starts it again, on the same port. */
@@ -92,6 +100,15 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     (connection as unknown as { connection: { stream: { unref(): void } } }).connection.stream.unref();
   };
   await start();
+  const query = async <Row>(sql: string, values: unknown[] = []) => {
+    const keepAlive = setInterval(() => {}, 60_000);
+    try {
+      const [rows] = await (connection as mysql.Connection).query<RowDataPacket[]>(sql, values);
+      return rows as unknown as Row[];
+    } finally {
+      clearInterval(keepAlive);
+    }
+  };
   let stopping: Promise<void> | undefined;
   return {
     kind: programs.kind,
@@ -99,14 +116,10 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     port,
     database: DATABASE,
     start,
-    async query<Row>(sql: string, values: unknown[] = []) {
-      const keepAlive = setInterval(() => {}, 60_000);
-      try {
-        const [rows] = await (connection as mysql.Connection).query<RowDataPacket[]>(sql, values);
-        return rows as unknown as Row[];
-      } finally {
-        clearInterval(keepAlive);
-      }
+    query,
+    async renewCertificates(ssl) {
+      certificates(directory, ssl, runAs);
+      await query(programs.reloadCertificates);
     },
     async shutDown() {
       const running = server;

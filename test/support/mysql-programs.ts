@@ -9,6 +9,8 @@ export interface MysqlPrograms {
   readonly server: string;
   /** Settings that only this kind knows. */
   readonly settings: readonly string[];
+  /** The statement that reads the files of the certificates again. */
+  readonly reloadCertificates: string;
   /** Creates an empty data directory. */
   initialise(data: string, runAs: RunAs | undefined): void;
 }
@@ -35,6 +37,7 @@ function mariadb(): MysqlPrograms {
     kind: 'mariadb',
     server,
     settings: ['--log-warnings=3', '--innodb-log-file-size=8M'],
+    reloadCertificates: 'flush ssl',
     initialise: (data, runAs) =>
       run(
         [
@@ -52,6 +55,7 @@ function mysql(server: string): MysqlPrograms {
     kind: 'mysql',
     server,
     settings: ['--log-error-verbosity=3', '--innodb-redo-log-capacity=8M', '--mysqlx=OFF', '--skip-log-bin'],
+    reloadCertificates: 'alter instance reload tls',
     initialise: (data, runAs) =>
       run([server, '--no-defaults', '--initialize-insecure', `--datadir=${data}`], data, runAs),
   };
