@@ -136,9 +136,9 @@ function withExports<T>(
   origin: 'was passed' | 'is installed',
 ): T {
   const lacking = (from: unknown) =>
-    uses.filter((one) => (from as Partial<T> | undefined)?.[one] === undefined);
+    uses.filter((one) => (from as Partial<T> | null | undefined)?.[one] === undefined);
   if (lacking(module).length === 0) return module as T;
-  const { default: inner } = module as { readonly default?: unknown };
+  const inner = (module as { readonly default?: unknown } | null)?.default;
   if (inner !== undefined && lacking(inner).length === 0) return inner as T;
   const what = `the module ${name} that ${origin} lacks ${lacking(module).join(', ')}`;
   throw new SecretsError('PEER_UNSUPPORTED', what, {
