@@ -45,7 +45,7 @@ describe.runIf(hasMysqlServer())('a pool of mysql2 whose server blocks accounts 
   };
 
   it.each([0, 20, 50, 90])(
-    'is refused at most twice in a burst %i ms after a change of the password that follows an accepted login',
+    'costs at most two refused logins in a burst %i ms after a change of the password that follows an accepted login',
     async (afterMs) => {
       const { pool, user, alter, mount } = await stage();
       for (const round of [1, 2, 3]) {
@@ -67,7 +67,7 @@ describe.runIf(hasMysqlServer())('a pool of mysql2 whose server blocks accounts 
   );
 
   it.each([0, 2, 5, 10, 20])(
-    'is refused at most twice when the password changes %i ms after the start of a burst',
+    'costs at most two refused logins when the password changes %i ms after the start of a burst',
     async (afterMs) => {
       const { pool, user, alter, mount } = await stage();
       for (const round of [1, 2, 3]) {
@@ -86,7 +86,7 @@ describe.runIf(hasMysqlServer())('a pool of mysql2 whose server blocks accounts 
     },
   );
 
-  it('is refused at most twice when the password changes while every call opens a connection', async () => {
+  it('costs at most two refused logins when the password changes while every call opens a connection', async () => {
     const { pool, user, alter, mount } = await stage();
     const load = startLoad(BURST, async () => (await login(pool)).destroy());
     for (const round of [1, 2, 3]) {
@@ -103,7 +103,7 @@ describe.runIf(hasMysqlServer())('a pool of mysql2 whose server blocks accounts 
     expect((await load.stop()).failures).toEqual([]);
   });
 
-  it('is refused at most twice when the password changes again while old connections are replaced', async () => {
+  it('costs at most two refused logins when the password changes again while old connections are replaced', async () => {
     const { pool, user, alter, mount } = await stage({}, { retireOverMs: 100 });
     for (const round of [1, 2, 3]) {
       await burst(pool);
@@ -121,7 +121,7 @@ describe.runIf(hasMysqlServer())('a pool of mysql2 whose server blocks accounts 
     }
   });
 
-  it('is refused at most twice when its server comes back with another password', async () => {
+  it('costs at most two refused logins when its server comes back with another password', async () => {
     await using proxy = await startFaultyProxy(harness.server);
     const { pool, user, alter, mount } = await stage({ port: proxy.port });
     for (const round of [1, 2, 3]) {
