@@ -36,8 +36,7 @@ export function runRecipe<V, Options extends object>(
       next: 'Return the options themselves, not a promise. Do asynchronous work before you create the client.',
     });
   }
-  const isOther = Array.isArray(result) || ArrayBuffer.isView(result) || isSecret(result);
-  if (typeof result !== 'object' || result === null || isOther) {
+  if (!isOptions(result)) {
     throw new SecretsError('RECIPE_FAILED', `the recipe of the ${name} returned no options`, {
       next: `Return the options of ${returns}.`,
     });
@@ -49,6 +48,12 @@ export function runRecipe<V, Options extends object>(
     });
   }
   return result as Options;
+}
+
+/** A library would read no setting of the others, and use its defaults. */
+function isOptions(result: unknown): result is object {
+  if (typeof result !== 'object' || result === null || isSecret(result)) return false;
+  return !Array.isArray(result) && !ArrayBuffer.isView(result) && !(result instanceof Map);
 }
 
 /**

@@ -24,7 +24,7 @@ export function badCredentials(name: string): BadCredentials[] {
     ['a number', (s) => token(s).length, 'returned that number'],
     ['an array', (s) => [token(s)], 'returned an array'],
     ['bytes', (s) => Buffer.from(token(s)), 'returned bytes'],
-    ['a map', (s) => new Map([['x-api-key', token(s)]]), 'returned no header'],
+    ['a map', (s) => new Map([['x-api-key', token(s)]]), 'returned no options'],
     ['no header', (s) => ({ ...(token(s) && {}) }), 'returned no header'],
     ['an undefined header', (s) => ({ a: token(s)[99] }), 'returned undefined as the header `a`'],
     ['an empty header', (s) => ({ a: `${token(s)[99] ?? ' '}` }), 'returned an empty header `a`'],

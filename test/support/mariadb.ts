@@ -1,32 +1,40 @@
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
-import { findProgram } from './debian-server';
 import { freePort } from './free-port';
+import { type MysqlPrograms, mysqlPrograms } from './mysql-programs';
 import { type Guarded, type RunAs, runGuarded } from './postgres-binaries/guard';
 import { waitFor } from './wait-for';
+
+/** The certificate of the server, and the authority of its clients, as PEM. */
+export interface MariadbCertificates {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
 
 /** Options of `startMariadb`. */
 export interface MariadbOptions {
   /** Further server settings, for example `{ max_connections: '20' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The certificate of the server, and the authority of its clients, as PEM. */
-  readonly ssl?: { readonly cert: string; readonly key: string; readonly ca: string };
+  readonly ssl?: MariadbCertificates;
   /** Called with every line of the server's log. */
   readonly onLog?: (line: string) => void;
 }
 
-/** A MariaDB server on a loopback port. It ends with this process, even if this process is killed. */
+/** A MariaDB or MySQL server on a loopback port. It ends with this process, even if this process is killed. */
 export interface MariadbServer {
+  readonly kind: MysqlPrograms['kind'];
   readonly host: string;
   readonly port: number;
   /** A database that every user may use. */
   readonly database: string;
   /** Runs a statement as the administrator. */
   query<Row = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Replaces the certificates. Resolves when new connections use them. */
+  renewCertificates(ssl: MariadbCertificates): Promise<void>;
   /** Shuts the server down, which ends every session. */
   shutDown(): Promise<void>;
   /** Starts it again, on the same port. */
@@ -40,23 +48,21 @@ const HOST = '127.0.0.1';
 const DATABASE = 'app';
 const START_TIMEOUT_MS = 60_000;
 
-/** Starts a MariaDB server of the system with an administrator whose password is random. */
+/** Starts the MariaDB server of the system, or the MySQL server of `MYSQL_PATH`, with an administrator whose password is random. */
 export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {
-  const program = findProgram('mariadbd');
-  const install = findProgram('mariadb-install-db');
-  if (program === undefined || install === undefined) throw new Error('mariadbd is not installed');
+  const programs = mysqlPrograms();
   const runAs = process.getuid?.() === 0 ? NOBODY : undefined;
   const directory = mkdtempSync(join(tmpdir(), 'hot-secrets-mariadb-'));
   const data = join(directory, 'data');
   mkdirSync(data);
   for (const path of [directory, data]) own(path, runAs);
   const password = randomBytes(18).toString('hex');
-  initialise(install, data, runAs);
+  programs.initialise(data, runAs);
   const initFile = file(
     directory,
     'init.sql',
     [
-      `create or replace user admin@'%' identified by '${password}';`,
+      `create user if not exists admin@'%' identified by '${password}';`,
       `grant all on *.* to admin@'%' with grant option;`,
       `drop user if exists root@localhost, root@'127.0.0.1', root@'::1';`,
       `create database if not exists ${DATABASE};`,
@@ -66,7 +72,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const settings = { ...certificates(directory, options.ssl, runAs), ...options.settings };
   const port = await freePort();
   const command = [
-    ...[program, '--no-defaults', `--datadir=${data}`, `--socket=${join(directory, 'socket')}`],
+    ...[programs.server, '--no-defaults', `--datadir=${data}`, `--socket=${join(directory, 'socket')}`],
     ...[
       `--port=${port}`,
       `--bind-address=${HOST}`,
@@ -75,7 +81,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
       `--tmpdir=${directory}`,
     ],
     ...['--skip-name-resolve', '--innodb-buffer-pool-size=16M', '--innodb-flush-log-at-trx-commit=0'],
-    ...['--innodb-log-file-size=8M', '--log-warnings=3', '--character-set-server=utf8mb4'],
+    ...['--character-set-server=utf8mb4', `--secure-file-priv=${directory}`, ...programs.settings],
     ...Object.entries(settings).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`),
   ];
   let server: Guarded | undefined;
@@ -94,20 +100,26 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     (connection as unknown as { connection: { stream: { unref(): void } } }).connection.stream.unref();
   };
   await start();
+  const query = async <Row>(sql: string, values: unknown[] = []) => {
+    const keepAlive = setInterval(() => {}, 60_000);
+    try {
+      const [rows] = await (connection as mysql.Connection).query<RowDataPacket[]>(sql, values);
+      return rows as unknown as Row[];
+    } finally {
+      clearInterval(keepAlive);
+    }
+  };
   let stopping: Promise<void> | undefined;
   return {
+    kind: programs.kind,
     host: HOST,
     port,
     database: DATABASE,
     start,
-    async query<Row>(sql: string, values: unknown[] = []) {
-      const keepAlive = setInterval(() => {}, 60_000);
-      try {
-        const [rows] = await (connection as mysql.Connection).query<RowDataPacket[]>(sql, values);
-        return rows as unknown as Row[];
-      } finally {
-        clearInterval(keepAlive);
-      }
+    query,
+    async renewCertificates(ssl) {
+      certificates(directory, ssl, runAs);
+      await query(programs.reloadCertificates);
     },
     async shutDown() {
       const running = server;
@@ -124,27 +136,6 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
       return stopping;
     },
   };
-}
-
-function initialise(install: string, data: string, runAs: RunAs | undefined): void {
-  const { status, stderr, stdout } = spawnSync(
-    install,
-    [
-      '--no-defaults',
-      `--datadir=${data}`,
-      '--auth-root-authentication-method=normal',
-      '--skip-test-db',
-      '--force',
-    ],
-    {
-      ...runAs,
-      cwd: dirname(data),
-      // As root it would read the user's files. A server that starts removes the temporary tables of others in a shared folder.
-      env: { PATH: process.env.PATH, HOME: dirname(data), TMPDIR: dirname(data) },
-      encoding: 'utf8',
-    },
-  );
-  if (status !== 0) throw new Error(`mariadb-install-db failed:\n${stdout}\n${stderr}`);
 }
 
 async function run(
@@ -168,11 +159,11 @@ async function run(
   );
   server.hold();
   const ended = server.exited.then(() => {
-    throw new Error(`MariaDB did not start:\n${output.join('\n')}`);
+    throw new Error(`The server did not start:\n${output.join('\n')}`);
   });
   await Promise.race([
     ended,
-    waitFor(() => ready, { timeoutMs: START_TIMEOUT_MS, what: 'MariaDB to start' }),
+    waitFor(() => ready, { timeoutMs: START_TIMEOUT_MS, what: 'the server to start' }),
   ]);
   ended.catch(() => {});
   server.release();

@@ -4,10 +4,25 @@ import { createTestMount, type TestMount } from 'hot-secrets/testing';
 import type { PoolOptions } from 'mysql2';
 import { onTestFinished } from 'vitest';
 import { type MariadbOptions, type MariadbServer, startMariadb } from './mariadb';
+import { isMysql } from './mysql-programs';
+
+/** The numbers of the errors in which MariaDB and MySQL differ. */
+const ERRNOS = {
+  mariadb: { locked: 4151, blocked: 4150, expired: 1820 },
+  mysql: { locked: 3118, blocked: 3955, expired: 1862 },
+} as const;
+
+/** Options of `startMysqlHarness`. */
+export interface MysqlHarnessOptions extends MariadbOptions {
+  /** The refused logins in a row after which the server blocks an account. */
+  readonly blockAfter?: number;
+}
 
 /** One server for a test file, with its log. */
 export interface MysqlHarness {
   readonly server: MariadbServer;
+  /** The numbers with which the server refuses an account. */
+  readonly errnos: { readonly locked: number; readonly blocked: number; readonly expired: number };
   /** Counts the logins of a user whose password the server refused. */
   refused(user: string): number;
   /** Counts the sessions of a user on the server. */
@@ -21,11 +36,18 @@ export interface MysqlHarness {
 
 let users = 0;
 
-export async function startMysqlHarness(options: MariadbOptions = {}): Promise<MysqlHarness> {
+export async function startMysqlHarness({
+  blockAfter,
+  ...options
+}: MysqlHarnessOptions = {}): Promise<MysqlHarness> {
   const log: string[] = [];
-  const server = await startMariadb({ ...options, onLog: (line) => log.push(line) });
+  const settings = { ...options.settings };
+  // MySQL has this setting for each account instead.
+  if (blockAfter !== undefined && !isMysql) settings.max_password_errors = String(blockAfter);
+  const server = await startMariadb({ ...options, settings, onLog: (line) => log.push(line) });
   return {
     server,
+    errnos: ERRNOS[server.kind],
     refused: (user) => log.filter((line) => line.includes(`Access denied for user '${user}'@`)).length,
     async sessions(user) {
       const [row] = await server.query<{ n: number }>(
@@ -35,7 +57,10 @@ export async function startMysqlHarness(options: MariadbOptions = {}): Promise<M
       return row?.n ?? 0;
     },
     async kill(user) {
-      await server.query(`kill user ${user}`);
+      const sql = 'select id from information_schema.processlist where user = ?';
+      const open = await server.query<{ id: number }>(sql, [user]);
+      // A session may have ended meanwhile.
+      await Promise.all(open.map(({ id }) => server.query(`kill ${id}`).catch(() => {})));
     },
     async alter(user, clause) {
       await server.query(`alter user ${user} ${clause}`);
@@ -43,7 +68,11 @@ export async function startMysqlHarness(options: MariadbOptions = {}): Promise<M
     async user(password) {
       users += 1;
       const user = `user_${users}`;
-      await server.query(`create user ${user} identified by '${password}'`);
+      const limit =
+        isMysql && blockAfter !== undefined
+          ? `failed_login_attempts ${blockAfter} password_lock_time unbounded`
+          : '';
+      await server.query(`create user ${user} identified by '${password}' ${limit}`);
       await server.query(`grant all on ${server.database}.* to ${user}`);
       return user;
     },

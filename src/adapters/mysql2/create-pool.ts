@@ -59,8 +59,8 @@ export type HotPool = {
  *
  * The first run of the recipe fixes the settings of the pool itself (`connectionLimit`, `idleTimeout`, …).
  *
- * One login at a time tries a credential, and one password is refused at most twice a minute, because MySQL and MariaDB can
- * lock an account that was refused a few times.
+ * One login at a time tries a credential, at most two follow at a time, and one password is refused at most twice a minute,
+ * because MySQL and MariaDB can lock an account that was refused a few times.
  *
  * Throws `RECIPE_FAILED`, `RECIPE_ASYNC`, `RECIPE_READS_NOTHING`, `RECIPE_READS_STORE`, `CERTIFICATE_MISSING`, `PRIVATE_KEY_MISSING`,
  * `CERTIFICATE_CHAIN_BROKEN`, `CERTIFICATE_PURPOSE_WRONG`, `CERTIFICATE_KEY_UNSUPPORTED`,

@@ -77,6 +77,17 @@ function withoutPool(config: ConnectionConfig): ConnectionConfig {
 
 /** mysql2 would fail with a value that is not a text in the middle of a login. */
 function assertTexts(name: string, options: PoolOptions): void {
+  const { uri } = options;
+  // mysql2 would print parts of a text without a host, as the name of a database.
+  if (typeof uri === 'string' && uri !== '' && !/^[a-z][\w+.-]*:\/\//i.test(uri)) {
+    throw new SecretsError(
+      'RECIPE_FAILED',
+      `the recipe of the ${name} returned a \`uri\` that is not an address`,
+      {
+        next: 'It begins with mysql://. Check that the recipe reads the right secret.',
+      },
+    );
+  }
   for (const setting of ['user', 'password', 'host', 'database', 'uri'] as const) {
     const value: unknown = options[setting];
     if (value === undefined || value === null || typeof value === 'string') continue;

@@ -21,8 +21,8 @@ import {
 import { isTooMany, refusalOf } from './refusal';
 import type { RefusedLogins } from './refused-logins';
 
-/** After this, a login goes alone again: the server may refuse the password by now, and counts the refusals. */
-const ANSWER_VALID_MS = 100;
+/** The server may refuse the password by the next login, counts the refusals, and may lock the account after three. */
+const LANES = { validMs: 100, most: 2 };
 /** How long `end()` waits for the server to end the sessions. */
 const SESSIONS_END_MS = 1_000;
 
@@ -70,7 +70,7 @@ export function createRotatingPool(
       this.#core = new PoolCore<Credential, StampedConnection, Caller>(first, {
         settings,
         happenings,
-        answerValidMs: ANSWER_VALID_MS,
+        lanes: LANES,
         callers: {
           waiting: () => this._connectionQueue.toArray(),
           reject: (caller, error) => {

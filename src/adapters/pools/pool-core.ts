@@ -1,7 +1,7 @@
 import type { Events } from '../../internal/events';
 import { deadline, unrefTimer } from '../../internal/time';
 import { type Callers, CredentialGate } from './credential-gate';
-import { LoginLanes, type LoginOutcome } from './login-lanes';
+import { type LaneLimits, LoginLanes, type LoginOutcome } from './login-lanes';
 import { PacedRetirement, type PoolConnections, type PooledConnection } from './paced-retirement';
 import type { PoolCredential, PoolEvents, PoolSettings, RotatedPool } from './pool-types';
 
@@ -16,8 +16,8 @@ export interface PoolAdapter<K, C, Caller extends object> {
   readonly connections: PoolConnections<C>;
   /** How long a caller of this library waits at most. */
   readonly callerWaitMs?: number | undefined;
-  /** How long the answer of the server to one login is good for the next: see `LoginLanes`. */
-  readonly answerValidMs?: number;
+  /** How many logins may run at a time. */
+  readonly lanes?: LaneLimits;
   /** Logs in with a credential outside of the pool, and runs a query. */
   probe(credential: K, signal: AbortSignal): Promise<void>;
   /** Returns why the server refuses the credential; undefined for any other error. */
@@ -57,7 +57,7 @@ export class PoolCore<K extends PoolCredential, C extends PooledConnection, Call
     const { settings, callers, callerWaitMs = Number.POSITIVE_INFINITY } = adapter;
     this.#credential = first;
     this.#adapter = adapter;
-    this.lanes = new LoginLanes(() => adapter.serve(), adapter.answerValidMs);
+    this.lanes = new LoginLanes(() => adapter.serve(), adapter.lanes);
     this.gate = new CredentialGate<Caller>({
       callers,
       waitMs: () =>
@@ -78,7 +78,7 @@ export class PoolCore<K extends PoolCredential, C extends PooledConnection, Call
       loginTimeoutMs: settings.verifyTimeoutMs,
       isStale: (connection) => this.isStale(connection),
       isTooMany: (error) => adapter.isTooMany(error),
-      mayLogIn: () => !this.gate.closed,
+      mayLogIn: () => !this.gate.closed && !this.lanes.full,
       canServe: () => [...this.open].some(({ loggingIn }) => !loggingIn),
       logIn: (done) => adapter.logIn(done),
     });

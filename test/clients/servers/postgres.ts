@@ -1,15 +1,14 @@
 import { type CreatePoolOptions, createPool, type HotPool } from 'hot-secrets/pg';
 import type { PoolConfig } from 'pg';
 import { startPostgres } from '../../support/postgres';
-import type { Client, Row, Secrets, Server } from '../measure';
+import type { Secrets } from '../measure';
+import { type EntryServer, transactionsOn, type Writer } from './transactions';
 
 /** A PostgreSQL server with two roles and a table that both may write. */
-export interface Postgres extends Server {
+export interface Postgres extends EntryServer {
   readonly host: string;
   readonly port: number;
   readonly database: string;
-  /** Counts the rows of the table `entries` by whether their transaction was to be committed. */
-  entries(): Promise<{ kept: number; dropped: number }>;
 }
 
 const ROLES = ['app_blue', 'app_green'];
@@ -76,53 +75,6 @@ export function poolOf(
   return pool;
 }
 
-/** A client that writes a row in a transaction, which ends with a commit, or with a rollback because `fail` throws. */
-export interface Writer {
-  write(note: string, kept: boolean, fail: () => void): Promise<unknown>;
-  close(): Promise<unknown>;
-}
-
-class Rollback extends Error {}
-
-/** A row whose workers write in transactions. Every third one is rolled back. */
-export function transactions(
-  start: (secrets: Secrets, server: Postgres) => Promise<Writer> | Writer,
-): Row<Postgres> {
-  return {
-    server: startServer,
-    async start(secrets, server) {
-      const writer = await start(secrets, server);
-      let committed = 0;
-      return {
-        async work(turn) {
-          const kept = turn % 3 !== 2;
-          try {
-            await writer.write(`turn ${turn}`, kept, () => {
-              if (!kept) throw new Rollback('rolled back');
-            });
-          } catch (error) {
-            if (!isRollback(error)) throw error;
-            return;
-          }
-          if (!kept) throw new Error('A transaction that failed was reported as committed.');
-          committed += 1;
-        },
-        async check() {
-          const { kept, dropped } = await server.entries();
-          const problems: string[] = [];
-          if (dropped > 0) problems.push(`${dropped} rollbacks were committed`);
-          if (kept < committed) problems.push(`${committed - kept} commits were lost`);
-          return problems;
-        },
-        close: () => writer.close(),
-      } satisfies Client;
-    },
-  };
-}
-
-/** Some libraries wrap what a transaction throws. */
-function isRollback(error: unknown): boolean {
-  if (error instanceof Rollback) return true;
-  const { cause, parent, original } = (error ?? {}) as Record<string, unknown>;
-  return [cause, parent, original].some((inner) => inner instanceof Rollback);
-}
+/** A row of PostgreSQL whose workers write in transactions. */
+export const transactions = (start: (secrets: Secrets, server: Postgres) => Promise<Writer> | Writer) =>
+  transactionsOn({ server: startServer }, start);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { LoginLanes } from '../../../../src/adapters/pools/login-lanes';
+import { type LaneLimits, LoginLanes } from '../../../../src/adapters/pools/login-lanes';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -8,9 +8,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function lanes(validMs?: number) {
+function lanes(limits?: LaneLimits) {
   const opened = vi.fn();
-  const all = new LoginLanes(opened, validMs);
+  const all = new LoginLanes(opened, limits);
   const fill = () => {
     const logins = [];
     while (!all.full && logins.length < 50) logins.push(all.enter());
@@ -53,10 +53,10 @@ describe('the lanes of logins', () => {
   });
 
   it('sends a login alone again when the last answer is too old, and then all others', () => {
-    const { fill } = lanes(1000);
+    const { fill } = lanes({ validMs: 1000 });
     fill()[0]?.('accepted');
     expect(fill()).toHaveLength(50);
-    const fresh = lanes(1000);
+    const fresh = lanes({ validMs: 1000 });
     fresh.all.open();
     vi.advanceTimersByTime(1001);
     const [next, ...others] = fresh.fill();
@@ -66,7 +66,7 @@ describe('the lanes of logins', () => {
   });
 
   it('sends a login alone again after a doubt, besides those that run, and then all others', () => {
-    const { all, fill } = lanes(1000);
+    const { all, fill } = lanes({ validMs: 1000 });
     all.open();
     all.doubt();
     const [next, ...others] = fill();
@@ -78,6 +78,17 @@ describe('the lanes of logins', () => {
     running[0]?.('accepted');
     expect(fill()).toHaveLength(50);
     all.doubt();
+    expect(all.full).toBe(true);
+  });
+
+  it('lets at most the given number of logins follow the first, whatever it was answered', () => {
+    const { all, fill } = lanes({ most: 2 });
+    fill()[0]?.('accepted');
+    const both = fill();
+    expect(both).toHaveLength(2);
+    both[0]?.('failed');
+    expect(fill()).toHaveLength(1);
+    both[1]?.('refused');
     expect(all.full).toBe(true);
   });
 });
