@@ -1,198 +1,200 @@
-import { afterSpaces, COLON, digitOf, isDigit, isLetter, isOfWord, QUOTE, type Units } from './characters';
-import { Matches } from './matches';
+import { digitAt, isSpace } from './characters';
+import type { RankOf } from './form-table';
+import { LongValues } from './long-values';
+import type { Finder, Match } from './mask';
 
 /** Enough to identify a value. `inspect` shows 50 bytes of a Buffer, and 100 of other lists. */
-export const KEY_BYTES = 16;
-/** Private characters, which stand for the high and the low half of a byte in a list. */
-const HIGH = 0xe000;
-const LOW = 0xe010;
-const NO_BYTE = 0xe020;
-
-const COMMA = 0x2c;
-const POINT = 0x2e;
-const MINUS = 0x2d;
-const SPACE = 0x20;
-
-/** Lists of numbers, perhaps with the keys that JSON writes for a Uint8Array; or of bytes in hex between separators. */
-type Radix = 10 | 16;
-
+const KEY_BYTES = 16;
 /** Fewer numbers may be an ordinary list. */
-const LEAST: Readonly<Record<Radix, number>> = { 10: 6, 16: 3 };
+const MIN_NUMBERS = 6;
 
-const DIGIT = 1;
-/** Also `DIGIT`. */
-const HEX = 2;
-/** A letter or a digit. */
-const OF_WORD = 4;
-/** What a number in decimal does not follow. */
-const NOT_BEFORE_DECIMAL = 8;
-/** What may follow a byte in hex within a list. */
-const AFTER_HEX = 16;
-const KINDS = Uint8Array.from(
-  { length: 128 },
-  (_, code) =>
-    (isDigit(code) ? DIGIT : 0) |
-    (digitOf(code) >= 0 ? HEX : 0) |
-    (isLetter(code) || isDigit(code) ? OF_WORD : 0) |
-    (isOfWord(code) || code === POINT ? NOT_BEFORE_DECIMAL : 0) |
-    ([SPACE, COLON, MINUS, COMMA].includes(code) ? AFTER_HEX : 0),
-);
+// A list of numbers, perhaps with the keys that JSON writes for a Uint8Array; bytes in hex between separators.
+const LISTS = [
+  {
+    start: /(?<![\w.])\d{1,3}(?:\s*,\s*(?:"\d+"\s*:\s*)?\d{1,3}(?![\w.])){5}/g,
+    radix: 10,
+    least: MIN_NUMBERS,
+  },
+  {
+    start: /(?<![\da-z])(?:0x)?[\da-f]{2}(?:(?:[ :-]|,\s*0x)[\da-f]{2}(?![\da-z])){2}/gi,
+    radix: 16,
+    least: 3,
+  },
+] as const;
 
-/** Finds the lists in a text, for each notation those of all its lists together. */
-export function byteListsOf(units: Units, length: number): ByteLists[] {
-  const decimal = new ByteLists(10);
-  const hex = new ByteLists(16);
-  let before = 0;
-  for (let at = 0; at < length; at += 1) {
-    const code = units[at] as number;
-    const kind = code < 128 ? (KINDS[code] as number) : 0;
-    if ((kind & HEX) !== 0) {
-      if ((before & OF_WORD) === 0 && at >= hex.end && mayBeHex(units, length, at)) {
-        hex.addAt(units, length, at);
-      }
-      if ((kind & DIGIT) !== 0 && (before & NOT_BEFORE_DECIMAL) === 0 && at >= decimal.end) {
-        decimal.addAt(units, length, at);
-      }
-    }
-    before = kind;
-  }
-  return [decimal, hex].filter(({ size }) => size > 0);
-}
-
-/** The numbers of all lists in a text in one notation. */
-export class ByteLists {
-  /** Two for each number, and for each end of a list. */
-  units: Units = NONE;
-  size = 0;
-  /** The end of the last list, even of one that is too short. */
-  end = 0;
-  readonly #radix: Radix;
+interface List {
+  /** Two digits for each byte. */
+  readonly hex: string;
   /** The start and the end of each number in the text. */
-  #places: Int32Array = new Int32Array(0);
+  readonly places: readonly number[];
+  readonly least: number;
+}
 
-  constructor(radix: Radix) {
-    this.#radix = radix;
+interface Group {
+  readonly beginning: number;
+  readonly owners: { readonly bytes: Uint8Array; readonly name: string }[];
+}
+
+/** Finds bytes that are written as a list of numbers or as separated hex, whole or truncated. */
+export class ByteLists implements Finder {
+  readonly #groups = new Map<string, Group>();
+  readonly #beginnings: LongValues;
+  readonly #rankOf: RankOf;
+
+  constructor(rankOf: RankOf) {
+    this.#beginnings = new LongValues(rankOf);
+    this.#rankOf = rankOf;
   }
 
-  /** Adds the list at a position, if there is one. */
-  addAt(units: Units, length: number, start: number): void {
-    const radix = this.#radix;
-    const isHex = radix === 16;
-    let at = start;
-    if (isHex && isPrefix(units, at)) at += 2;
-    const before = this.size;
-    let last = start;
-    for (;;) {
-      const end = endOfNumber(units, length, at, radix);
-      if (end === at) break;
-      const next = afterSeparator(units, length, end, radix);
-      if (next < 0 && last === start) break;
-      this.#addNumber(units, at, end);
-      last = end;
-      if (next < 0) break;
-      at = isHex && isPrefix(units, next) ? next + 2 : next;
+  add(bytes: Uint8Array, name: string): void {
+    const key = keyOf(bytes);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { beginning: this.#beginnings.add({ text: key, least: key.length }, key), owners: [] };
+      this.#groups.set(key, group);
     }
-    if (last > start) this.end = last;
-    if ((this.size - before) >> 1 < LEAST[radix]) this.size = before;
-    else this.#add(NO_BYTE, NO_BYTE, last, last);
+    group.owners.push({ bytes, name });
   }
 
-  /** Returns the places in the text of matches in the lists, without those of few numbers. */
-  written(matches: Matches): Matches {
-    const written = new Matches();
-    for (let index = 0; index < matches.size; index += 1) {
-      const start = matches.startOf(index);
-      // Half a byte may be equal, too.
-      const end = matches.endOf(index) & ~1;
-      if ((end - start) / 2 < LEAST[this.#radix]) continue;
-      written.add(this.#places[start] as number, this.#places[end - 1] as number, matches.ownerOf(index));
+  remove(bytes: Uint8Array, name: string): void {
+    const key = keyOf(bytes);
+    const { beginning, owners } = this.#groups.get(key) as Group;
+    owners.splice(
+      owners.findIndex((one) => one.bytes === bytes && one.name === name),
+      1,
+    );
+    if (owners.length > 0) return;
+    this.#groups.delete(key);
+    this.#beginnings.remove(beginning);
+  }
+
+  find(text: string): readonly Match[] {
+    if (this.#groups.size === 0) return [];
+    const found: Match[] = [];
+    for (const { hex, places, least } of listsOf(text)) {
+      for (const { start, end, name: key } of this.#beginnings.find(hex)) {
+        const first = start >> 1;
+        let best = { count: 0, name: '' };
+        for (const { bytes, name } of this.#groups.get(key)?.owners ?? []) {
+          const count = Math.max(equalBytes(hex, start, bytes), (end >> 1) - first);
+          if (count > best.count || (count === best.count && this.#rankOf(name) < this.#rankOf(best.name))) {
+            best = { count, name };
+          }
+        }
+        // Half of one byte and half of the next are not a byte.
+        if (start % 2 > 0 || best.count < least) continue;
+        const last = first + best.count - 1;
+        found.push({ start: places[start] as number, end: places[last * 2 + 1] as number, name: best.name });
+      }
     }
-    return written;
-  }
-
-  #addNumber(units: Units, start: number, end: number): void {
-    let number = 0;
-    for (let at = start; at < end; at += 1) number = number * this.#radix + digitOf(units[at] as number);
-    if (number > 255) this.#add(NO_BYTE, NO_BYTE, start, end);
-    else this.#add(HIGH + (number >> 4), LOW + (number & 15), start, end);
-  }
-
-  #add(high: number, low: number, start: number, end: number): void {
-    const at = this.size;
-    if (at === this.units.length) {
-      const { units } = this;
-      const places = this.#places;
-      this.units = new Uint16Array(Math.max(at * 2, FIRST_SIZE));
-      this.units.set(units);
-      this.#places = new Int32Array(this.units.length);
-      this.#places.set(places);
-    }
-    this.units[at] = high;
-    this.units[at + 1] = low;
-    this.#places[at] = start;
-    this.#places[at + 1] = end;
-    this.size += 2;
+    return found;
   }
 }
 
-const FIRST_SIZE = 64;
-const NONE: Units = new Uint16Array(0);
+function keyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, KEY_BYTES)).toString('hex');
+}
 
-/** Returns bytes in the characters that stand for them in lists. */
-export function asList(bytes: Uint8Array): string {
-  const units = new Uint16Array(bytes.length * 2);
-  for (let at = 0; at < bytes.length; at += 1) {
-    units[at * 2] = HIGH + ((bytes[at] as number) >> 4);
-    units[at * 2 + 1] = LOW + ((bytes[at] as number) & 15);
+function equalBytes(hex: string, start: number, bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = start; count < bytes.length; at += 2, count += 1) {
+    const byte = (digitAt(hex, at) << 4) | digitAt(hex, at + 1);
+    if (byte !== bytes[count]) break;
   }
-  return Buffer.from(units.buffer).toString('utf16le');
+  return count;
 }
 
-/** Returns false for most words that begin like a number in hex. */
-function mayBeHex(units: Units, length: number, at: number): boolean {
-  const after = at + 2 + (isPrefix(units, at) ? 2 : 0);
-  if (after >= length) return false;
-  const code = units[after] as number;
-  return code < 128 && ((KINDS[code] as number) & AFTER_HEX) !== 0;
+function listsOf(text: string): List[] {
+  const lists: List[] = [];
+  // Shared by all lists, each of which takes its part.
+  let digits: Buffer | undefined;
+  for (const { start, radix, least } of LISTS) {
+    start.lastIndex = 0;
+    let from = 0;
+    let to = 0;
+    for (let begin = start.exec(text); begin !== null; begin = start.exec(text)) {
+      digits ??= Buffer.allocUnsafe(text.length + 2);
+      const places: number[] = [];
+      for (let at = begin.index; at >= 0; ) {
+        if (radix === 16 && isPrefix(text, at)) at += 2;
+        const end = endOfNumber(text, at, radix);
+        if (end === at) break;
+        places.push(at, end);
+        to = writeByte(digits, to, text, at, end, radix);
+        start.lastIndex = end;
+        at = afterSeparator(text, end, radix);
+      }
+      lists.push({ hex: digits.toString('latin1', from, to), places, least });
+      from = to;
+    }
+  }
+  return lists;
 }
 
-function isPrefix(units: Units, at: number): boolean {
-  return units[at] === 0x30 && ((units[at + 1] as number) | 0x20) === 0x78;
+function isPrefix(text: string, at: number): boolean {
+  return text.charCodeAt(at) === 0x30 && (text.charCodeAt(at + 1) | 0x20) === 0x78;
 }
 
 /** Returns the end of the byte in hex, or of the number of up to three digits, or `start` if there is none. */
-function endOfNumber(units: Units, length: number, start: number, radix: Radix): number {
+function endOfNumber(text: string, start: number, radix: 10 | 16): number {
   let end = start;
-  const longest = Math.min(start + (radix === 16 ? 2 : 3), length);
-  while (
-    end < longest &&
-    (radix === 16 ? digitOf(units[end] as number) >= 0 : isDigit(units[end] as number))
-  ) {
-    end += 1;
-  }
+  const longest = radix === 16 ? 2 : 3;
+  while (end - start < longest && isDigit(text.charCodeAt(end), radix)) end += 1;
   if (end === start || (radix === 16 && end - start < 2)) return start;
-  if (end === length) return end;
-  const next = units[end] as number;
-  const goesOn = radix === 16 ? isDigit(next) || isLetter(next) : isOfWord(next) || next === POINT;
+  const next = text.charCodeAt(end);
+  const goesOn = isDigit(next, 10) || isLetter(next) || (radix === 10 && (next === 0x2e || next === 0x5f));
   return goesOn ? start : end;
 }
 
 /** Returns the start of the next number of a list, or -1 if it ends. */
-function afterSeparator(units: Units, length: number, position: number, radix: Radix): number {
-  if (position === length) return -1;
-  const sign = units[position];
-  if (radix === 16 && (sign === SPACE || sign === COLON || sign === MINUS)) return position + 1;
-  let at = radix === 16 ? position : afterSpaces(units, length, position);
-  if (at === length || units[at] !== COMMA) return -1;
-  at = afterSpaces(units, length, at + 1);
-  if (radix === 16) return at < length && isPrefix(units, at) ? at : -1;
-  if (at < length && units[at] === QUOTE) {
+function afterSeparator(text: string, position: number, radix: 10 | 16): number {
+  const sign = text.charCodeAt(position);
+  if (radix === 16 && (sign === 0x20 || sign === 0x3a || sign === 0x2d)) return position + 1;
+  let at = radix === 16 ? position : afterSpaces(text, position);
+  if (text.charCodeAt(at) !== 0x2c) return -1;
+  at = afterSpaces(text, at + 1);
+  if (radix === 16) return isPrefix(text, at) ? at : -1;
+  if (text.charCodeAt(at) === 0x22) {
     at += 1;
-    while (at < length && isDigit(units[at] as number)) at += 1;
-    if (at === length || units[at] !== QUOTE) return -1;
-    at = afterSpaces(units, length, at + 1);
-    if (at === length || units[at] !== COLON) return -1;
-    at = afterSpaces(units, length, at + 1);
+    while (isDigit(text.charCodeAt(at), 10)) at += 1;
+    if (text.charCodeAt(at) !== 0x22) return -1;
+    at = afterSpaces(text, at + 1);
+    if (text.charCodeAt(at) !== 0x3a) return -1;
+    at = afterSpaces(text, at + 1);
   }
-  return at < length && isDigit(units[at] as number) ? at : -1;
+  return isDigit(text.charCodeAt(at), 10) ? at : -1;
+}
+
+function afterSpaces(text: string, position: number): number {
+  let at = position;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+function writeByte(
+  digits: Buffer,
+  to: number,
+  text: string,
+  start: number,
+  end: number,
+  radix: 10 | 16,
+): number {
+  let number = 0;
+  for (let at = start; at < end; at += 1) number = number * radix + digitAt(text, at);
+  // Above 255 it is not a byte, so it equals none.
+  digits[to] = number > 255 ? 0x2d : HEX.charCodeAt(number >> 4);
+  digits[to + 1] = number > 255 ? 0x2d : HEX.charCodeAt(number & 15);
+  return to + 2;
+}
+
+const HEX = '0123456789abcdef';
+
+function isDigit(code: number, radix: 10 | 16): boolean {
+  const lower = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (radix === 16 && lower >= 0x61 && lower <= 0x66);
+}
+
+function isLetter(code: number): boolean {
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
 }

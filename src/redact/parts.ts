@@ -1,4 +1,4 @@
-import { isOfWord, isSpace } from './characters';
+import { isSpace } from './characters';
 
 /** A part of a text that occurs alone in logs. */
 export interface Part {
@@ -71,8 +71,7 @@ export function linesOf(whole: string): Lines {
   const places: number[] = [];
   let start = 0;
   for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if ((code > CARRIAGE_RETURN && code < LINE_SEPARATOR) || !isLineEnd(code)) continue;
+    if (!isLineEnd(text.charCodeAt(at))) continue;
     addLine(places, text, start, at);
     start = at + 1;
   }
@@ -100,9 +99,11 @@ function addLine(places: number[], text: string, from: number, to: number): void
   }
 }
 
-const CARRIAGE_RETURN = 0x0d;
-const LINE_SEPARATOR = 0x2028;
-
 function isLineEnd(code: number): boolean {
-  return code === 0x0a || code === CARRIAGE_RETURN || code === LINE_SEPARATOR || code === 0x2029;
+  return code === 0x0a || code === 0x0d || code === 0x2028 || code === 0x2029;
+}
+
+function isOfWord(code: number): boolean {
+  const lower = code | 0x20;
+  return (lower >= 0x61 && lower <= 0x7a) || (code >= 0x30 && code <= 0x39) || code === 0x5f;
 }

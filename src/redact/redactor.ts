@@ -1,15 +1,14 @@
 import type { Definition } from '../definitions/definition';
 import { SecretsError } from '../errors';
 import { kindOf } from '../internal/options';
+import type { Lookup } from '../secret/lookup';
 import type { Secret } from '../secret/secret';
-import { byteListsOf } from './byte-lists';
-import type { Units } from './characters';
-import { FormTable } from './form-table';
-import { Forms } from './forms';
-import { mask } from './mask';
-import type { Matches } from './matches';
-import { keysOf, ShortValues } from './short-values';
-import { decode, mapToWritten, PASSES, type Pass, signsOf } from './views';
+import { ByteLists } from './byte-lists';
+import { type Forms, formsOf } from './forms';
+import { LongValues } from './long-values';
+import { type Finder, type Match, mask } from './mask';
+import { type ShortValue, shortValues } from './short-values';
+import { type View, viewsFor } from './views';
 
 /** The values to mask under one name: the current value, and previous values that late log lines may contain. */
 export interface Masked {
@@ -22,31 +21,26 @@ export type Redact = (text: string) => string;
 
 interface Held {
   readonly name: string;
-  readonly signs: number;
-  readonly hasBytes: boolean;
-  readonly hasShort: boolean;
-  /** What the table returned for each form. */
-  readonly sources: readonly number[];
+  readonly forms: Omit<Forms, 'long'>;
+  /** What `LongValues` returned for each long form. */
+  readonly long: readonly number[];
   /** The last generation with the value. */
   generation: number;
 }
-
-/** Longer texts get memory of their own. */
-const MAX_KEPT = 65_536;
-const MIN_KEPT = 1_024;
 
 /** Makes a function that masks the values of each generation. A generation costs as much as its new values. */
 export class Redactor {
   readonly #held = new Map<Secret<unknown>, Held>();
   #generation = 0;
   readonly #ranks = new Map<string, number>();
-  readonly #table = new FormTable((name) => this.#ranks.get(name) ?? 0);
-  #short: ShortValues | undefined;
-  #hasBytes = false;
-  #signs = 0;
-  /** Memory for the text and for each of its views, and for numbers of one. */
-  readonly #units: Units[] = [];
-  #numbers = new Int32Array(0);
+  readonly #rankOf = (name: string) => this.#ranks.get(name) ?? 0;
+  readonly #long = new LongValues(this.#rankOf);
+  readonly #lists = new ByteLists(this.#rankOf);
+  /** How many values have each sign. */
+  readonly #signs = new Map<string, number>();
+  #short: readonly ShortValue[] = [];
+  #shortFinder: Finder = shortValues([]);
+  #isShortNew = false;
 
   /** Returns a function that masks the values of `entries`. Call it once per generation, on first use. */
   of(
@@ -61,109 +55,104 @@ export class Redactor {
       for (let index = -1; index < previous.length; index += 1) {
         const box = index < 0 ? secret : (previous[index] as Masked).secret;
         const held = this.#held.get(box);
-        if (held === undefined) added.push({ box, name, forms: new Forms(box, definitions.get(name)) });
+        if (held === undefined) added.push({ box, name, forms: formsOf(box, definitions.get(name)) });
         else held.generation = this.#generation;
       }
     }
-    for (const [box, { generation, sources }] of this.#held) {
-      if (generation === this.#generation) continue;
-      this.#held.delete(box);
-      for (const source of sources) this.#table.remove(source);
-    }
-    this.#table.reserve(added.reduce((count, { forms }) => count + forms.count, 0));
+    for (const [box, held] of this.#held) if (held.generation !== this.#generation) this.#remove(box, held);
+    this.#long.reserve(added.flatMap(({ forms }) => forms.long));
     for (const { box, name, forms } of added) if (!this.#held.has(box)) this.#add(box, name, forms);
-    this.#prepare(definitions);
+    return this.#redactFor(definitions);
+  }
+
+  #add(box: Secret<unknown>, name: string, { long, short, bytes, signs }: Forms): void {
+    this.#held.set(box, {
+      name,
+      forms: { short, bytes, signs },
+      long: long.map((form) => this.#long.add(form, name)),
+      generation: this.#generation,
+    });
+    if (short.length > 0) this.#isShortNew = true;
+    for (const one of bytes) this.#lists.add(one, name);
+    for (const sign of signs) this.#signs.set(sign, (this.#signs.get(sign) ?? 0) + 1);
+  }
+
+  #remove(box: Secret<unknown>, { name, forms, long }: Held): void {
+    this.#held.delete(box);
+    if (forms.short.length > 0) this.#isShortNew = true;
+    for (const one of long) this.#long.remove(one);
+    for (const bytes of forms.bytes) this.#lists.remove(bytes, name);
+    for (const sign of forms.signs) this.#signs.set(sign, (this.#signs.get(sign) ?? 0) - 1);
+  }
+
+  #redactFor(definitions: ReadonlyMap<string, Definition<unknown>>): Redact {
+    if (this.#isShortNew) this.#findShort(definitions);
+    const signs = new Set<string>();
+    for (const [sign, count] of this.#signs) if (count > 0) signs.add(sign);
+    // The context of a short value matters too, such as the slashes of a URL.
+    if (this.#short.length > 0) signs.add('/');
+    const viewsOf = viewsFor(signs);
+    const finders = [this.#long, this.#shortFinder, this.#lists];
     return (text) => {
       if (typeof text !== 'string') {
         throw new SecretsError('OPTION_INVALID', `redact needs a string, not ${kindOf(text)}`, {
           next: 'Pass the finished log line: redact(JSON.stringify(entry)), for example.',
         });
       }
-      return this.#redact(text);
+      const views = viewsOf(text);
+      let matches: readonly Match[] = [];
+      for (const finder of finders) {
+        const written = finder.find(text);
+        const decoded: Match[] = [];
+        for (const view of views.slice(1)) addDecoded(decoded, finder.find(view.text), view, written);
+        for (const found of [written, decoded]) {
+          if (found.length > 0) matches = matches.length === 0 ? found : matches.concat(found);
+        }
+      }
+      return matches.length === 0 ? text : mask(text, matches);
     };
   }
 
-  #add(box: Secret<unknown>, name: string, { all, signs, hasBytes, hasShort }: Forms): void {
-    const sources = all.map((form) => this.#table.add(form, name));
-    this.#held.set(box, { name, signs, hasBytes, hasShort, sources, generation: this.#generation });
-  }
-
-  #prepare(definitions: ReadonlyMap<string, Definition<unknown>>): void {
-    const short = new Set<string>();
-    this.#hasBytes = false;
-    this.#signs = 0;
-    for (const { name, signs, hasBytes, hasShort } of this.#held.values()) {
-      this.#signs |= signs;
-      if (hasBytes) this.#hasBytes = true;
-      if (hasShort) short.add(name);
+  /** Makes the finder of the short values, unless they are those of the last generation. */
+  #findShort(definitions: ReadonlyMap<string, Definition<unknown>>): void {
+    const byName = new Map<string, Set<string>>();
+    for (const { name, forms } of this.#held.values()) {
+      if (forms.short.length === 0) continue;
+      const values = byName.get(name) ?? new Set();
+      byName.set(name, values);
+      for (const value of forms.short) values.add(value);
     }
-    this.#short = undefined;
-    if (short.size === 0) return;
-    // The context of a short value matters too, such as the slashes of a URL.
-    this.#signs |= SIGN_OF_URLS;
-    this.#short = new ShortValues(this.#table, () =>
-      Array.from(short, (name) => [name, keysOf(name, definitions.get(name)?.lookups ?? [])] as const),
-    );
-  }
-
-  #redact(text: string): string {
-    const { length } = text;
-    const units = this.#unitsFor(0, length);
-    Buffer.from(units.buffer, units.byteOffset, length * 2).write(text, 'utf16le');
-    const missing = PASSES.reduce((all, pass) => (text.includes(pass.sign) ? all : all | pass.bit), 0);
-    const found = this.#find(units, length, 0, 0, missing);
-    return found.size === 0 ? text : mask(text, units, found, (owner) => this.#table.nameOf(owner));
-  }
-
-  /** Returns what to mask in a view, also in the views that remain after a pass. */
-  #find(units: Units, length: number, depth: number, pass: number, missing: number): Matches {
-    const found = this.#findIn(units, length);
-    let irrelevant = missing;
-    for (let index = pass; index < PASSES.length; index += 1) {
-      const next = PASSES[index] as Pass;
-      if ((irrelevant & next.bit) !== 0) continue;
-      const decoded = decode(next, units, length, () => this.#unitsFor(depth + 1, length), this.#signs);
-      if (decoded === undefined) {
-        irrelevant |= next.bit;
-        continue;
-      }
-      const deeper = this.#find(decoded.units, decoded.length, depth + 1, index + 1, 0);
-      if (deeper.size > 0) mapToWritten(next, units, length, deeper, this.#numbersFor(length));
-      return found.with(deeper);
+    const short: ShortValue[] = [];
+    for (const name of [...byName.keys()].sort((a, b) => this.#rankOf(a) - this.#rankOf(b))) {
+      const lookups = definitions.get(name)?.lookups ?? NO_LOOKUPS;
+      for (const value of byName.get(name) as Set<string>) short.push({ value, name, lookups });
     }
-    return found;
-  }
-
-  #findIn(units: Units, length: number): Matches {
-    const room = this.#numbersFor(length);
-    let found = this.#table.find(units, length, room);
-    if (this.#short !== undefined) found = found.with(this.#short.find(units, length, room));
-    for (const lists of this.#hasBytes ? byteListsOf(units, length) : []) {
-      const matches = this.#table.find(lists.units, lists.size, this.#numbersFor(lists.size));
-      found = found.with(lists.written(matches));
-    }
-    return found;
-  }
-
-  #unitsFor(depth: number, length: number): Units {
-    let units = this.#units[depth];
-    if (length > MAX_KEPT) return new Uint16Array(length);
-    if (units === undefined || units.length < length) {
-      units = new Uint16Array(Math.max(length, Math.min((units?.length ?? 0) * 2, MAX_KEPT), MIN_KEPT));
-      this.#units[depth] = units;
-    }
-    return units;
-  }
-
-  /** Returns memory for a number for each position of a text, and for its end. */
-  #numbersFor(length: number): Int32Array {
-    if (this.#numbers.length <= length) {
-      const numbers = new Int32Array(Math.max(length + 1, MIN_KEPT));
-      if (length > MAX_KEPT * 2) return numbers;
-      this.#numbers = numbers;
-    }
-    return this.#numbers;
+    const isSame = (one: ShortValue, index: number) => {
+      const { value, name, lookups } = short[index] as ShortValue;
+      return one.value === value && one.name === name && one.lookups === lookups;
+    };
+    this.#isShortNew = false;
+    if (short.length === this.#short.length && this.#short.every(isSame)) return;
+    this.#short = short;
+    this.#shortFinder = shortValues(short);
   }
 }
 
-const SIGN_OF_URLS = signsOf('/');
+/** Adds what was found in a view, without what was found in the text as it is written. */
+function addDecoded(
+  matches: Match[],
+  decoded: readonly Match[],
+  view: View,
+  written: readonly Match[],
+): void {
+  let next = 0;
+  for (const match of decoded) {
+    const start = view.writtenAt(match.start);
+    const end = view.writtenAt(match.end);
+    while (next < written.length && (written[next] as Match).start < start) next += 1;
+    const known = written[next];
+    if (known?.start !== start || known.end !== end) matches.push({ start, end, name: match.name });
+  }
+}
+
+const NO_LOOKUPS: readonly Lookup[] = [];

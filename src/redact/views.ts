@@ -1,48 +1,34 @@
-import { BACKSLASH, digitOf, type Units } from './characters';
-import type { Matches } from './matches';
+import { digitAt } from './characters';
 
-/** Decodes the escapes of JSON or of URLs. */
-export interface Pass {
+/** A text with some escapes decoded, and a map from its positions to those in the original text. */
+export interface View {
+  readonly text: string;
+  writtenAt(position: number): number;
+}
+
+interface Escapes {
   readonly sign: string;
-  readonly bit: number;
   /** Returns the code point of the escape at `start`, times 16, plus the length of the escape; 0 if there is none. */
-  read(units: Units, length: number, start: number): number;
+  read(text: string, start: number): number;
 }
 
 // Pairs of the letter after the backslash and its meaning, from JSON; `\'` comes from util.inspect.
 const LETTERS = ['""', "''", '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'] as const;
 const BY_LETTER = new Uint8Array(128);
-/** A bit for each character that JSON may write as a backslash and a letter. */
-const SIGNS = new Uint16Array(128);
-for (const [index, pair] of LETTERS.entries()) {
-  BY_LETTER[pair.charCodeAt(0)] = pair.charCodeAt(1);
-  SIGNS[pair.charCodeAt(1)] = 1 << index;
-}
+for (const pair of LETTERS) BY_LETTER[pair.charCodeAt(0)] = pair.charCodeAt(1);
 
-/** Returns a bit for each character in a text that JSON may write as a backslash and a letter. */
-export function signsOf(text: string): number {
-  let signs = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code < 128) signs |= SIGNS[code] as number;
-  }
-  return signs;
-}
-
-const json: Pass = {
+const json: Escapes = {
   sign: '\\',
-  bit: 1,
-  read(units, length, start) {
-    if (start + 1 >= length) return 0;
-    const letter = units[start + 1] as number;
-    const meaning = letter < 128 ? (BY_LETTER[letter] as number) : 0;
-    if (meaning !== 0) return (meaning << 4) | 2;
+  read(text, start) {
+    const letter = text.charCodeAt(start + 1);
+    const meaning = BY_LETTER[letter];
+    if (meaning) return (meaning << 4) | 2;
     // util.inspect writes \x1B. The letters are `u` and `x` in either case.
     const digits = (letter | 0x20) === 0x75 ? 4 : (letter | 0x20) === 0x78 ? 2 : 0;
-    if (digits === 0 || start + 2 + digits > length) return 0;
+    if (digits === 0) return 0;
     let unit = 0;
     for (let at = start + 2; at < start + 2 + digits; at += 1) {
-      const digit = digitOf(units[at] as number);
+      const digit = digitAt(text, at);
       if (digit < 0) return 0;
       unit = (unit << 4) | digit;
     }
@@ -50,20 +36,21 @@ const json: Pass = {
   },
 };
 
-const PERCENT = 0x25;
-/** The lowest code point that needs one, two, three or four bytes of UTF-8. */
+// The UTF-8 bytes of one character.
+const ENCODED =
+  /%(?:[0-7][0-9a-f]|[cd][0-9a-f]%[89ab][0-9a-f]|e[0-9a-f](?:%[89ab][0-9a-f]){2}|f[0-7](?:%[89ab][0-9a-f]){3})/i;
+/** The lowest code point that needs one, two, three or four bytes. */
 const LOWEST = [0, 0x80, 0x800, 0x10000] as const;
 
-const url: Pass = {
+const url: Escapes = {
   sign: '%',
-  bit: 2,
-  read(units, length, start) {
-    const first = encodedByte(units, length, start);
+  read(text, start) {
+    const first = encodedByte(text, start);
     if (first < 0 || (first >= 0x80 && first < 0xc0) || first >= 0xf8) return 0;
     const more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
     let point = more === 0 ? first : first & (0x3f >> more);
     for (let index = 1; index <= more; index += 1) {
-      const byte = encodedByte(units, length, start + index * 3);
+      const byte = encodedByte(text, start + index * 3);
       if (byte < 0 || byte >> 6 !== 2) return 0;
       point = (point << 6) | (byte & 0x3f);
     }
@@ -74,85 +61,89 @@ const url: Pass = {
 };
 
 /** Returns the byte that `%` and two digits write, or -1. */
-function encodedByte(units: Units, length: number, start: number): number {
-  if (start + 2 >= length || units[start] !== PERCENT) return -1;
-  const high = digitOf(units[start + 1] as number);
-  const low = digitOf(units[start + 2] as number);
+function encodedByte(text: string, start: number): number {
+  if (text.charCodeAt(start) !== 0x25) return -1;
+  const high = digitAt(text, start + 1);
+  const low = digitAt(text, start + 2);
   return high < 0 || low < 0 ? -1 : (high << 4) | low;
 }
 
-/** JSON nested three times, which contains a URL, perhaps nested in another URL, which contains JSON again. */
-export const PASSES: readonly Pass[] = [json, json, json, url, url, json, json];
+/** Characters that JSON may write as a backslash and a letter. */
+export const SIGNS: readonly string[] = LETTERS.map((pair) => pair.charAt(1));
 
 /**
- * Decodes a text as its readers would. Encoders differ in what they escape, but decoding always gives the same result. Returns
- * nothing if the text has no escapes, or only those that no value contains, usually `\"` and `\n`.
+ * Returns a function that decodes a text step by step, as its readers would. Encoders differ in what they escape, but
+ * decoding always gives the same result. The first view is the original text. Most texts have only that view: they contain no
+ * escapes, or only escapes that no value contains, usually `\"` and `\n`.
  *
- * @param room Returns the memory to write the decoded text into.
- * @param signs The signs that values contain. A backslash may start a nested escape, and a number may encode any character.
+ * @param signs The characters of `SIGNS` that values contain.
  */
-export function decode(
-  pass: Pass,
-  units: Units,
-  length: number,
-  room: () => Units,
-  signs: number,
-): { readonly units: Units; readonly length: number } | undefined {
-  if (!hasRelevant(pass, units, length, signs)) return undefined;
-  const first = pass.sign.charCodeAt(0);
-  const to = room();
-  let size = 0;
-  for (let at = 0; at < length; size += 1) {
-    const unit = units[at] as number;
-    const found = unit === first ? pass.read(units, length, at) : 0;
-    const point = found === 0 ? unit : found >> 4;
-    at += found === 0 ? 1 : found & 15;
-    if (point > 0xffff) {
-      to[size] = 0xd800 + ((point - 0x10000) >> 10);
-      size += 1;
+export function viewsFor(signs: ReadonlySet<string>): (text: string) => readonly View[] {
+  const letters = LETTERS.filter((pair) => pair !== '\\\\' && signs.has(pair.charAt(1)));
+  // A backslash may start a nested escape, and a number may encode any character.
+  const inJson = new RegExp(`\\\\[\\\\ux${letters.map((pair) => pair.charAt(0)).join('')}]`);
+  // JSON nested three times, which contains a URL, perhaps nested in another URL, which contains JSON again.
+  const passes = [
+    { escapes: json, relevant: inJson, depth: 3 },
+    { escapes: url, relevant: ENCODED, depth: 2 },
+    { escapes: json, relevant: inJson, depth: 2 },
+  ];
+  return (text) => {
+    let view: View = { text, writtenAt: (position) => position };
+    const views = [view];
+    for (const { escapes, relevant, depth } of passes) {
+      for (let level = 0; level < depth; level += 1) {
+        if (!view.text.includes(escapes.sign) || !relevant.test(view.text)) break;
+        view = without(escapes, view);
+        views.push(view);
+      }
     }
-    to[size] = point > 0xffff ? 0xdc00 + (point & 0x3ff) : point;
-  }
-  return { units: to, length: size };
+    return views;
+  };
 }
 
-/** Returns true if a text has an escape that a value may need. */
-function hasRelevant(pass: Pass, units: Units, length: number, signs: number): boolean {
-  const first = pass.sign.charCodeAt(0);
-  for (let at = 0; at < length; at += 1) {
-    if (units[at] !== first) continue;
-    const found = pass.read(units, length, at);
-    if (found === 0) continue;
-    const isLetter = pass === json && (found & 15) === 2 && found >> 4 !== BACKSLASH;
-    if (!isLetter || (signs & (SIGNS[found >> 4] as number)) !== 0) return true;
-    at += (found & 15) - 1;
-  }
-  return false;
+const scratch = new Uint16Array(32_768);
+
+function without(escapes: Escapes, view: View): View {
+  const { text } = view;
+  const units = text.length <= scratch.length ? scratch : new Uint16Array(text.length);
+  const length = decode(escapes, text, units);
+  let starts: Uint32Array | undefined;
+  return {
+    text: Buffer.from(units.buffer, 0, length * 2).toString('utf16le'),
+    // Computed only after a match, which is rare.
+    writtenAt(position) {
+      if (starts === undefined) {
+        starts = new Uint32Array(text.length + 1);
+        decode(escapes, text, units, starts);
+      }
+      return view.writtenAt(starts[position] as number);
+    },
+  };
 }
 
 /**
- * Changes matches in a decoded text to those in the text as it is written, which is `units`.
- *
- * @param starts Room for the start of each decoded unit.
+ * Writes the decoded `text` into `units`, and the start of each unit into `starts`. Returns the number of units. It copies
+ * unit by unit, because concatenating strings takes several times as long in texts with many escapes.
  */
-export function mapToWritten(
-  pass: Pass,
-  units: Units,
-  length: number,
-  matches: Matches,
-  starts: Int32Array,
-): void {
-  const first = pass.sign.charCodeAt(0);
-  let size = 0;
-  for (let at = 0; at < length; size += 1) {
-    const found = units[at] === first ? pass.read(units, length, at) : 0;
-    starts[size] = at;
-    if (found >> 4 > 0xffff) {
-      size += 1;
-      starts[size] = at;
+function decode({ sign, read }: Escapes, text: string, units: Uint16Array, starts?: Uint32Array): number {
+  const first = sign.charCodeAt(0);
+  let length = 0;
+  for (let at = 0, end = 0; at < text.length; at = end) {
+    let unit = text.charCodeAt(at);
+    const found = unit === first ? read(text, at) : 0;
+    end = at + (found === 0 ? 1 : found & 15);
+    if (found !== 0) unit = found >> 4;
+    if (unit > 0xffff) {
+      if (starts !== undefined) starts[length] = at;
+      units[length] = 0xd800 + ((unit - 0x10000) >> 10);
+      length += 1;
+      unit = 0xdc00 + (unit & 0x3ff);
     }
-    at += found === 0 ? 1 : found & 15;
+    if (starts !== undefined) starts[length] = at;
+    units[length] = unit;
+    length += 1;
   }
-  starts[size] = length;
-  matches.map(starts);
+  if (starts !== undefined) starts[length] = text.length;
+  return length;
 }

@@ -1,17 +1,16 @@
 import fc from 'fast-check';
 import { memory, SecretStore, secret } from 'hot-secrets';
 import { expect, it } from 'vitest';
-import type { Form } from '../../../src/redact/form';
-import { FormTable } from '../../../src/redact/form-table';
-import { findForms } from '../../support/find-forms';
+import type { LongForm } from '../../../src/redact/form-table';
+import { LongValues } from '../../../src/redact/long-values';
 
 const RUNS = 300;
 const LEAST = 6;
 
 const word = (least: number) =>
   fc.string({ unit: fc.constantFrom('a', 'b', '中'), minLength: least, maxLength: 14 });
-const single = word(LEAST).map((text): Form => ({ text, least: text.length }));
-const lines = fc.array(word(LEAST), { minLength: 1, maxLength: 8 }).map((all): Form => {
+const single = word(LEAST).map((text): LongForm => ({ text, least: text.length }));
+const lines = fc.array(word(LEAST), { minLength: 1, maxLength: 8 }).map((all): LongForm => {
   const places: number[] = [];
   let text = '';
   for (const line of all) {
@@ -30,8 +29,8 @@ it('finds what a naive search finds, with the first name of each form, after any
       fc.array(fc.oneof(word(0), fc.nat()), { maxLength: 12 }),
       (values, kept, pieces) => {
         const ranks = ['first', 'second', 'third'];
-        const table = new FormTable((name) => ranks.indexOf(name));
-        table.reserve(values.flatMap(({ form }) => formsIn(form)).length);
+        const table = new LongValues((name) => ranks.indexOf(name));
+        table.reserve(values.map(({ form }) => form));
         const added = values.map(({ form, name }) => table.add(form, name));
         for (const [index, one] of added.entries()) if (!kept[index]) table.remove(one);
         const live = values.filter((_, index) => kept[index]);
@@ -39,31 +38,14 @@ it('finds what a naive search finds, with the first name of each form, after any
         const text = pieces
           .map((piece) => (typeof piece === 'string' ? piece : forms[piece % forms.length]))
           .join('');
-        expect(textsOf(findForms(table, text))).toEqual(naive(text, live, ranks));
+        expect(textsOf(table.find(text))).toEqual(naive(text, live, ranks));
         // Nothing is left once all are removed.
         for (const [index, one] of added.entries()) if (kept[index]) table.remove(one);
-        expect(findForms(table, text)).toEqual([]);
+        expect(table.find(text)).toEqual([]);
       },
     ),
     { numRuns: RUNS },
   );
-});
-
-it('finds the forms that remain after many others with the same beginning and other lengths came and went', () => {
-  const table = new FormTable(() => 0);
-  const formOf = (round: number, index: number): Form => {
-    const text = `same-beginning-${round}-${'x'.repeat(index)}`;
-    return { text, least: text.length };
-  };
-  for (let round = 0; round < 20; round += 1) {
-    const count = 50;
-    table.reserve(count);
-    const added = Array.from({ length: count }, (_, index) => table.add(formOf(round, index), `${index}`));
-    const text = `<${formOf(round, 7).text}>`;
-    expect(findForms(table, text)).toEqual([{ start: 1, end: text.length - 1, name: '7' }]);
-    for (const one of added) table.remove(one);
-    expect(findForms(table, text)).toEqual([]);
-  }
 });
 
 it.each([6, 8, 64])(
@@ -104,7 +86,7 @@ it('masks all of long base64url whose first difference from base64 comes after i
   }
 });
 
-function formsIn({ text, places }: Form): string[] {
+function formsIn({ text, places }: LongForm): string[] {
   if (places === undefined) return [text];
   const forms: string[] = [];
   for (let at = 0; at < places.length; at += 2) forms.push(text.slice(places[at], places[at + 1]));
@@ -116,7 +98,7 @@ function textsOf(found: readonly { start: number; end: number; name: string }[])
 }
 
 /** Replaces from left to right: the longest form at the first place, united with all that overlap it. */
-function naive(text: string, values: readonly { form: Form; name: string }[], ranks: readonly string[]) {
+function naive(text: string, values: readonly { form: LongForm; name: string }[], ranks: readonly string[]) {
   const found: { start: number; end: number; name: string }[] = [];
   const owned = values.flatMap(({ form, name }) => formsIn(form).map((one) => ({ one, name })));
   owned.sort((a, b) => b.one.length - a.one.length || ranks.indexOf(a.name) - ranks.indexOf(b.name));

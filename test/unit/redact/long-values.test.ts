@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Form } from '../../../src/redact/form';
-import { FormTable } from '../../../src/redact/form-table';
-import { findForms } from '../../support/find-forms';
+import type { LongForm } from '../../../src/redact/form-table';
+import { LongValues } from '../../../src/redact/long-values';
 import { seededRandom } from '../../support/seeded-random';
 
 const ROUNDS = 300;
@@ -22,7 +21,7 @@ it('finds the same characters of random forms in random text as a naive search, 
       below(2) === 0 ? textOf(below(9)) : (forms[below(forms.length)] as string),
     );
     const text = pieces.join('');
-    const values = new FormTable(() => 0);
+    const values = new LongValues(() => 0);
     // Forms of earlier generations leave nothing behind.
     const earlier = Array.from({ length: below(30) }, () =>
       values.add(formOf(textOf(6 + below(20))), 'earlier'),
@@ -33,7 +32,7 @@ it('finds the same characters of random forms in random text as a naive search, 
     for (const form of forms)
       for (const start of placesOf(form, text)) addRange(expected, start, start + form.length);
     const found = new Set<number>();
-    for (const { start, end, name } of findForms(values, text)) {
+    for (const { start, end, name } of values.find(text)) {
       expect(text.startsWith(name.slice('name of '.length), start)).toBe(true);
       addRange(found, start, end);
     }
@@ -44,18 +43,18 @@ it('finds the same characters of random forms in random text as a naive search, 
 it('finds a form that is longer than its prepared beginning as far as the text is equal, also with a common beginning', () => {
   const beginning = 'same-beginning-'.repeat(10);
   const wholes = ['first'.repeat(50), 'second'.repeat(50), 'third'.repeat(50)].map((end) => beginning + end);
-  const values = new FormTable(() => 0);
+  const values = new LongValues(() => 0);
   for (const [index, whole] of wholes.entries())
     values.add({ text: beginning, least: beginning.length, whole: () => whole }, `${index}`);
   for (const whole of wholes) {
-    expect(findForms(values, `x${whole}y`)).toMatchObject([{ start: 1, end: 1 + whole.length }]);
-    expect(findForms(values, `x${whole.slice(0, 200)}y`)).toMatchObject([{ start: 1, end: 201 }]);
+    expect(values.find(`x${whole}y`)).toMatchObject([{ start: 1, end: 1 + whole.length }]);
+    expect(values.find(`x${whole.slice(0, 200)}y`)).toMatchObject([{ start: 1, end: 201 }]);
   }
 });
 
 it('names the first of the secrets that have a form, whichever was added first or removed', () => {
-  const values = new FormTable((name) => ['first', 'second', 'third'].indexOf(name));
-  const nameOf = (text: string) => findForms(values, text)[0]?.name;
+  const values = new LongValues((name) => ['first', 'second', 'third'].indexOf(name));
+  const nameOf = (text: string) => values.find(text)[0]?.name;
   const add = (name: string) => values.add(formOf('the-same-value'), name);
   const [second, third, first, again] = [add('second'), add('third'), add('first'), add('second')];
   expect(nameOf('x the-same-value y')).toBe('first');
@@ -69,7 +68,7 @@ it('names the first of the secrets that have a form, whichever was added first o
   expect(nameOf('x the-same-value y')).toBeUndefined();
 });
 
-function formOf(text: string): Form {
+function formOf(text: string): LongForm {
   return { text, least: text.length };
 }
 

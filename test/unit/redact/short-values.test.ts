@@ -73,58 +73,6 @@ describe('redact, for values under six characters', () => {
     }
   });
 
-  it('masks a short value after a scheme that is not the whole text after a key', async () => {
-    await using store = await open();
-    expect(store.redact('{"msg":"Bearer dev, retried"}')).toBe('{"msg":"Bearer [secret dbLogin], retried"}');
-    expect(store.redact('sent: Bearer dev; then Bearer dev')).toBe(
-      'sent: Bearer [secret dbLogin]; then Bearer [secret dbLogin]',
-    );
-    expect(store.redact(`a Basic basic basic ${base64Around('dev', 'u:', '')}`)).toBe(
-      'a Basic basic basic [secret dbLogin]',
-    );
-  });
-
-  it('masks a password that is also the user of its connection string only after a key, whatever its length', async () => {
-    await using store = await SecretStore.open({
-      secrets: { dsn: 'dsn' },
-      sources: [memory({ dsn: 'postgres://orders-service:orders-service@db/app' })],
-    });
-    expect(store.redact('the orders-service is up')).toBe('the orders-service is up');
-    expect(store.redact('password=orders-service')).toBe('password=[secret dsn]');
-    expect(store.redact('{"dsn":"orders-service"}')).toBe('{"dsn":"[secret dsn]"}');
-  });
-
-  it.each([5, 3])('masks each of thousands of lines of %i characters after a key only', async (length) => {
-    const lines = Array.from({ length: 3_000 }, (_, index) => index.toString(36).padStart(length, '/'));
-    const source = memory({ text: lines.join('\n') });
-    await using store = await SecretStore.open({ secrets: { text: 'text' }, sources: [source] });
-    for (const line of [lines[1], lines[1_500], lines[2_999]] as string[]) {
-      const inUrl = line.replaceAll('/', '_');
-      expect(store.redact(`${line} password=${line}, token: "${inUrl}"`)).toBe(
-        `${line} password=[secret text], token: "[secret text]"`,
-      );
-    }
-    expect(store.redact('password=-----')).toBe('password=-----');
-  });
-
-  it.each([
-    ['a line of it', 'twelve words\n0,\nok'],
-    ['the password of a connection string', 'postgres://app:ok@db/app'],
-    ['all of it', 'ok'],
-  ])('masks a short value after the name of a secret that shares it: %s', async (_part, login) => {
-    const others = { first: 'Password=ok;User=app', second: 'ok', third: 'a first line\nok' };
-    for (const order of [
-      ['login', ...Object.keys(others)],
-      [...Object.keys(others), 'login'],
-    ]) {
-      await using store = await SecretStore.open({
-        secrets: Object.fromEntries(order.map((name) => [name, name])),
-        sources: [memory({ ...others, login })],
-      });
-      expect(store.redact("login: 'ok', user: 'ok'")).toBe("login: '[secret login]', user: 'ok'");
-    }
-  });
-
   it('masks short numbers, and short values with the escapes of JSON and URLs', async () => {
     await using store = await open();
     expect(store.redact('{"pin":1234,"auth":5432}')).toBe('{"pin":"[secret pin]","auth":"[secret pin]"}');
