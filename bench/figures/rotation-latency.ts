@@ -20,7 +20,8 @@ const PAUSE_MS = 2;
 const WINDOW_MS = 1_000;
 const ROUNDS = { full: 20, short: 4 };
 const USERS = ['app_blue', 'app_green'] as const;
-const TARGET = 1.2;
+/** In a short run, the logins of one rotation decide. */
+const TARGET = { full: 1.2, short: 4 };
 
 /** A client under load, and its server. */
 interface Side extends AsyncDisposable {
@@ -219,7 +220,9 @@ export async function rotationLatency({ size }: FigureOptions): Promise<FigureRe
     // Other programs on the machine disturb a window at times; a rotation would disturb each.
     const ratio = medianRatio(p99s(rotating), p99s(steady));
     checks.push(atMost(0, `${name}: calls that failed`, failed));
-    checks.push(atMost(TARGET, `${name}: p99 in the second after a rotation, of that before it`, ratio));
+    checks.push(
+      atMost(TARGET[size], `${name}: p99 in the second after a rotation, of that before it`, ratio),
+    );
     for (const [when, windows] of Object.entries({ 'after a rotation': rotating, 'before one': steady })) {
       const all = windows.flat();
       details[`${name}: p50 in the seconds ${when}, ms`] = quantile(all, 0.5);
