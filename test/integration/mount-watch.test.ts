@@ -82,7 +82,8 @@ describe.skipIf(!canDropPrivileges)('a plain mount of mixed permissions', () => 
       write(join(root, 'token'), value);
       expect(await reader.serves('token', value)).toMatchObject({ trigger: 'watch' });
       write(join(root, 'closed/password'), value);
-      expect(await reader.serves('closed/password', value)).toMatchObject({ trigger: 'poll' });
+      // By a poll, or with a late event of the other file.
+      await reader.serves('closed/password', value);
     }
     chmodSync(join(root, 'closed'), 0o755);
     await waitFor(() => reader.said.some(({ recovered }) => recovered === 'WATCH_UNAVAILABLE'));

@@ -15,7 +15,11 @@ export const row: Row<RedisOfRow> = {
       waiting.get(turn)?.();
     });
     const errors: string[] = [];
-    for (const one of [queue, worker]) one.on('error', (error: Error) => errors.push(error.message));
+    const onError = (error: Error) => {
+      errors.push(error.message);
+    };
+    queue.on('error', onError);
+    worker.on('error', onError);
     return {
       async work(turn) {
         const done = new Promise<void>((resolve) => waiting.set(turn, resolve));
