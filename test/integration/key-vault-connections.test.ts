@@ -81,9 +81,11 @@ async function silence({ read = true } = {}) {
 /** A proxy that answers each CONNECT with this status. */
 async function refusingProxy(status: number): Promise<string> {
   const proxy = createHttpServer();
-  proxy.on('connect', (_, socket) =>
-    socket.end(`HTTP/1.1 ${status} No\r\nproxy-authenticate: Basic\r\n\r\n`),
-  );
+  proxy.on('connect', (_, socket) => {
+    // A client may reset the connection.
+    socket.on('error', () => {});
+    socket.end(`HTTP/1.1 ${status} No\r\nproxy-authenticate: Basic\r\n\r\n`);
+  });
   return `http://user:hunter2@127.0.0.1:${await listening(proxy)}`;
 }
 

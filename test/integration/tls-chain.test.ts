@@ -117,7 +117,9 @@ async function stage(first: MakePair, options: object = {}) {
   secrets.on('error', ({ code }) => problems.push(code));
   const recipe = (s: ReturnType<typeof secrets.snapshot>) => s.reveal('web');
   const names = createServerNames(secrets, { 'name.test': recipe }, options);
-  const server = createServer({ SNICallback: names.SNICallback }, (socket) => socket.resume());
+  const server = createServer({ SNICallback: names.SNICallback }, (socket) =>
+    socket.on('error', () => {}).resume(),
+  );
   const attached = attachSecureContext(server, secrets, recipe, { names, ...options });
   const port = await listen(server);
   const show = (servername: string) =>

@@ -25,7 +25,9 @@ async function harness() {
     'api.test': (s) => s.reveal('api'),
     '*.Wild.test': (s) => s.reveal('api'),
   });
-  const server = createServer({ SNICallback: names.SNICallback }, (socket) => socket.pipe(socket));
+  const server = createServer({ SNICallback: names.SNICallback }, (socket) =>
+    socket.on('error', () => {}).pipe(socket),
+  );
   const context = attachSecureContext(server, secrets, (s) => s.reveal('web'), { names });
   const port = await listen(server);
   const to = (servername: string) => ({ ...anyHost, ca: authority.cert, servername });
@@ -61,7 +63,9 @@ async function namesOfTexts() {
       return { cert: s.reveal('bCert'), key: s.reveal('bKey') };
     },
   });
-  const server = createServer({ SNICallback: names.SNICallback }, (socket) => socket.resume());
+  const server = createServer({ SNICallback: names.SNICallback }, (socket) =>
+    socket.on('error', () => {}).resume(),
+  );
   attachSecureContext(
     server,
     secrets,
@@ -222,7 +226,9 @@ describe('the names of createServerNames()', () => {
       'other.test': (s) => s.reveal('api'),
     });
     const options = { ca: authority.cert, requestCert: true, rejectUnauthorized: false };
-    const server = createServer({ ...options, SNICallback: names.SNICallback }, (socket) => socket.resume());
+    const server = createServer({ ...options, SNICallback: names.SNICallback }, (socket) =>
+      socket.on('error', () => {}).resume(),
+    );
     attachSecureContext(server, secrets, (s) => s.reveal('web'), { names });
     const authorized: boolean[] = [];
     server.on('secureConnection', (socket) => authorized.push(socket.authorized));

@@ -34,7 +34,7 @@ const settings: Record<string, TlsOptions> = {
 describe.each(versions)('%s sessions of a server', (maxVersion) => {
   it.each(Object.entries(settings))('resumes no session after a rotation (%s)', async (_what, options) => {
     const { secrets, authority, rotate } = await tlsHarness();
-    const server = createServer(options, (socket) => socket.resume());
+    const server = createServer(options, (socket) => socket.on('error', () => {}).resume());
     const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
     const port = await listen(server);
     const client = { ca: authority.cert, maxVersion };
@@ -87,7 +87,7 @@ describe.each(versions)('%s sessions of a server', (maxVersion) => {
     const ticketKeys = randomBytes(48);
     const [one, other] = await Promise.all(
       [1, 2].map(async () => {
-        const server = createServer({ ticketKeys }, (socket) => socket.resume());
+        const server = createServer({ ticketKeys }, (socket) => socket.on('error', () => {}).resume());
         const context = attachSecureContext(server, secrets, (s) => s.reveal('web'));
         return { context, port: await listen(server) };
       }),
@@ -119,7 +119,7 @@ describe.each(versions)('%s sessions of a server', (maxVersion) => {
       sources: [source],
     });
     onTestFinished(() => secrets.close());
-    const server = createServer((socket) => socket.resume());
+    const server = createServer((socket) => socket.on('error', () => {}).resume());
     attachSecureContext(server, secrets, (s) => ({
       ...s.reveal('pair'),
       ticketKeys: Buffer.from(s.reveal('ticketKeys')),
@@ -183,7 +183,9 @@ describe('sessions in a custom cache', () => {
   it('resumes no session of a custom cache after a rotation', async () => {
     const { secrets, authority, rotate } = await tlsHarness();
     const cache = new Map<string, Buffer>();
-    const server = createServer({ secureOptions: constants.SSL_OP_NO_TICKET }, (socket) => socket.resume());
+    const server = createServer({ secureOptions: constants.SSL_OP_NO_TICKET }, (socket) =>
+      socket.on('error', () => {}).resume(),
+    );
     server.on('newSession', (id: Buffer, data: Buffer, done: () => void) => {
       cache.set(id.toString('hex'), data);
       done();
