@@ -13,7 +13,9 @@ const MEGABYTE = 1_000_000;
 const CHARACTERS_PER_ROUND = 500_000;
 const ROUNDS = { full: 61, short: 15 };
 const WARM_UP = 5;
-const WORST_ROUNDS = 5;
+const WORST_ROUNDS = 9;
+/** A short run shares its machine, where milliseconds are twice as long at times; a line that takes the square of the time misses all the same. */
+const ROOM = { full: 1, short: 2.5 };
 
 const request = {
   requestId: '0b3f6b0e-58f4-4bd0-9c9e-1f2a8f6f7a10',
@@ -56,12 +58,17 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
   const firstLine = median(builds.slice(-FULL_ROTATIONS));
   const checks = [
     atMost(
-      10,
+      10 * ROOM[size],
       'first line after one of 300 secrets with 8 previous values rotated, median processor time',
       median(oneBuilds),
       'ms',
     ),
-    atMost(25, 'first line after all 300 rotated at once, median processor time', firstLine, 'ms'),
+    atMost(
+      10 * ROOM[size],
+      'first line after all 300 rotated at once, median processor time',
+      firstLine,
+      'ms',
+    ),
   ];
   const details: Record<string, number> = {};
   for (const [kind, target] of [
@@ -88,14 +95,16 @@ export async function redact({ size }: FigureOptions): Promise<FigureResult> {
     details[`redact alone on ${kind} lines, MB/s`] = (line.length * calls) / median(times.alone) / 1000;
   }
   const { searched, masked, firstOfBytes, firstOfLines } = await worstLines();
-  const slowest = (times: Readonly<Record<string, number>>) => Math.max(...Object.values(times));
-  checks.push(
-    atMost(150, 'the slowest line of 1 MB with few values or none, processor time', slowest(searched), 'ms'),
-    atMost(300, 'the slowest line of 1 MB that consists of values, processor time', slowest(masked), 'ms'),
-    atMost(100, 'the slowest first line with 1 MB of bytes, processor time', slowest(firstOfBytes), 'ms'),
+  const worst = {
+    'the slowest line of 1 MB with few values or none': searched,
+    'the slowest line of 1 MB that consists of values': masked,
+    'the slowest first line with 1 MB of bytes': firstOfBytes,
     // Each line is a form of its own: 125,000 of eight characters.
-    atMost(250, 'the slowest first line with 1 MB of lines, processor time', slowest(firstOfLines), 'ms'),
-  );
+    'the slowest first line with 1 MB of lines': firstOfLines,
+  };
+  for (const [what, times] of Object.entries(worst)) {
+    checks.push(atMost(100 * ROOM[size], `${what}, processor time`, Math.max(...Object.values(times)), 'ms'));
+  }
   return {
     checks,
     details: {

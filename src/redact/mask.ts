@@ -41,7 +41,8 @@ export function mask(text: string, matches: readonly Match[]): string {
 class Writer {
   readonly #text: string;
   readonly #isBalanced: (inside: boolean, end: number) => boolean;
-  readonly #pieces: string[] = [];
+  #written = '';
+  #pieces: string[] = [];
   readonly #labels = new Map<string, string>();
   #copied = 0;
   #start = -1;
@@ -77,7 +78,8 @@ class Writer {
   finish(): string {
     this.#write();
     this.#pieces.push(this.#text.slice(this.#copied));
-    return this.#pieces.join('');
+    this.#join();
+    return this.#written;
   }
 
   #write(): void {
@@ -89,14 +91,19 @@ class Writer {
       label = labelOf(this.#name);
       this.#labels.set(this.#name, label);
     }
-    const isBare = this.#opening === '' && closing === '';
-    this.#pieces.push(
-      this.#text.slice(this.#copied, this.#start),
-      isBare ? label : this.#opening + label + closing,
-    );
+    this.#pieces.push(this.#text.slice(this.#copied, this.#start), this.#opening, label, closing);
     this.#copied = this.#end;
+    if (this.#pieces.length > MANY_PIECES) this.#join();
+  }
+
+  #join(): void {
+    this.#written += this.#pieces.join('');
+    this.#pieces = [];
   }
 }
+
+/** Pieces that wait longer outlive a collection of garbage, which makes it slow. */
+const MANY_PIECES = 2_000;
 
 /** Returns matches by their start, and the longest of those with the same start first. They usually are already. */
 function inOrder(matches: readonly Match[]): readonly Match[] {
