@@ -73,6 +73,8 @@ export class PacedRetirement<C extends PooledConnection> {
   readonly #chosen = new Map<C, () => void>();
   #workers = 0;
   #stepMs = Number.POSITIVE_INFINITY;
+  /** When the last turn that was given out begins. */
+  #turnAt = 0;
 
   constructor(pool: PoolConnections<C>, options: RetirementOptions<C>) {
     this.#pool = pool;
@@ -89,7 +91,9 @@ export class PacedRetirement<C extends PooledConnection> {
     const count = this.#stale().length;
     if (count === 0) return;
     this.#stepMs = Math.min(this.#stepMs, this.#options.retireOverMs / count);
-    if (this.#workers === 0) this.#work();
+    if (this.#workers > 0) return;
+    this.#turnAt = performance.now();
+    this.#work();
   }
 
   stop(): void {
@@ -159,16 +163,25 @@ export class PacedRetirement<C extends PooledConnection> {
     const { signal } = this.#stopped;
     const { isStale, mayLogIn } = this.#options;
     for (;;) {
-      await pause(this.#stepMs * (0.5 + Math.random()), signal);
+      const isLate = await this.#turn(signal);
       while (!mayLogIn() && !signal.aborted) await pause(RETRY_BASE_MS, signal);
       const count = this.#stale().length;
       if (count === 0 || signal.aborted) return;
       const first = this.#hasRoom ? await this.#logInFirst() : 'no room';
       if (first === 'accepted') await this.#close(isStale, signal);
       else if (first === 'no room') await this.#close(isStale, signal, (one) => this.#replace(one));
-      // Logins work, so a large pool may replace several connections at once.
-      if (this.#workers < Math.ceil(count / 10)) this.#work();
+      // Logins work, so a large pool may replace several connections at once to keep up.
+      if (isLate && this.#workers < Math.ceil(count / 10)) this.#work();
     }
+  }
+
+  /** Waits for the next turn, which all workers share. Resolves with whether it was due before: logins take longer than turns. */
+  async #turn(signal: AbortSignal): Promise<boolean> {
+    const now = performance.now();
+    const due = this.#turnAt + this.#stepMs * (0.5 + Math.random());
+    this.#turnAt = Math.max(now, due);
+    await pause(this.#turnAt - now, signal);
+    return due < now;
   }
 
   /**

@@ -14,7 +14,10 @@ export interface RotatingPoolOptions {
    * and open connections stay, even those of another user.
    */
   readonly retire?: Retire | undefined;
-  /** Time over which the connections of the old credential are retired, with jitter. Default: 1 000. */
+  /**
+   * Time over which the connections of the old credential are retired, with jitter. Default: 10 000. Each replacement is a
+   * login, which takes time of this process and of the server from the queries beside it.
+   */
   readonly retireOverMs?: number | undefined;
   /**
    * How long such a connection may stay checked out before it is closed while in use; also the time limit of `end()`.
@@ -33,7 +36,7 @@ export interface RotatingPoolOptions {
 export const POOL_OPTIONS = {
   verifyTimeoutMs: ms(5_000),
   retire: oneOf<Retire>('unless-token', 'always', 'never'),
-  retireOverMs: ms(1_000),
+  retireOverMs: ms(10_000),
   authFailureWaitMs: ms(15_000),
 };
 
