@@ -175,7 +175,7 @@ export class PacedRetirement<C extends PooledConnection> {
     }
   }
 
-  /** Waits for the next turn, which all workers share. Resolves with whether it was due before: logins take longer than turns. */
+  /** Waits for the next turn; each belongs to one worker. Resolves with true if it was due before, because logins take long. */
   async #turn(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     const due = this.#turnAt + this.#stepMs * (0.5 + Math.random());

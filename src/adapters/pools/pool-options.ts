@@ -16,7 +16,7 @@ export interface RotatingPoolOptions {
   readonly retire?: Retire | undefined;
   /**
    * Time over which the connections of the old credential are retired, with jitter. Default: 10 000. Each replacement is a
-   * login, which takes time of this process and of the server from the queries beside it.
+   * login, which takes processor time of this process and of the server from queries.
    */
   readonly retireOverMs?: number | undefined;
   /**
