@@ -252,12 +252,13 @@ describe.runIf(hasMysqlServer())('a rotation of a pool of mysql2', () => {
     const { host, port, database } = harness.server;
     const uri = (user: string, password: string) =>
       `mysql://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
-    const alone = createPool(secrets, (s) => ({ uri: uri(s.reveal('user'), s.reveal('password')) }));
-    const mixed = createPool(secrets, (s) => ({
-      uri: uri('nobody', 'unused'),
-      user: s.reveal('user'),
-      password: s.reveal('password'),
-    }));
+    const options = { retireOverMs: 50 };
+    const alone = createPool(secrets, (s) => ({ uri: uri(s.reveal('user'), s.reveal('password')) }), options);
+    const mixed = createPool(
+      secrets,
+      (s) => ({ uri: uri('nobody', 'unused'), user: s.reveal('user'), password: s.reveal('password') }),
+      options,
+    );
     onTestFinished(() => void [alone, mixed].map((pool) => pool.end()));
     const me = async (pool: typeof alone) => {
       const [rows] = await pool.promise().query('select substring_index(current_user(), "@", 1) as me');

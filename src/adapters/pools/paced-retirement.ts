@@ -92,7 +92,8 @@ export class PacedRetirement<C extends PooledConnection> {
     if (count === 0) return;
     this.#stepMs = Math.min(this.#stepMs, this.#options.retireOverMs / count);
     if (this.#workers > 0) return;
-    this.#turnAt = performance.now();
+    // The first turn begins within its step, so that the last one does not begin after the whole time.
+    this.#turnAt = performance.now() - this.#stepMs / 2;
     this.#work();
   }
 
