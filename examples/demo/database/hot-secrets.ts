@@ -11,12 +11,12 @@ export const startHotSecrets: StartService = async (mountPath, address, tell) =>
     sources: [mountedFiles(mountPath)],
   });
   secrets.on('error', (error) => tell(error.message));
-  const pool = createPool(secrets, (s) => ({
-    ...address,
-    user: s.reveal('user'),
-    password: s.reveal('password'),
-    max: POOL_SIZE,
-  }));
+  const pool = createPool(
+    secrets,
+    (s) => ({ ...address, user: s.reveal('user'), password: s.reveal('password'), max: POOL_SIZE }),
+    // The demo rotates every few seconds. The default is ten seconds.
+    { retireOverMs: 1_000 },
+  );
   pool.rotation.on('refused', () => tell('the database refuses the current password: new connections wait'));
   pool.rotation.on('accepted', ({ waitedMs }) => tell(`logins work again after ${Math.round(waitedMs)} ms`));
   pool.rotation.on('rejected', ({ error }) =>

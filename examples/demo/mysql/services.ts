@@ -35,12 +35,17 @@ export const startNaive: StartService = async (mountPath, address) => {
 export const startHotSecrets: StartService = async (mountPath, address, tell) => {
   const secrets = await open(mountPath);
   secrets.on('error', (error) => tell(error.message));
-  const pool = createPromisePool(secrets, (s) => ({
-    ...address,
-    user: s.reveal('user'),
-    password: s.reveal('password'),
-    connectionLimit: POOL_SIZE,
-  }));
+  const pool = createPromisePool(
+    secrets,
+    (s) => ({
+      ...address,
+      user: s.reveal('user'),
+      password: s.reveal('password'),
+      connectionLimit: POOL_SIZE,
+    }),
+    // The demo rotates every few seconds. The default is ten seconds.
+    { retireOverMs: 1_000 },
+  );
   pool.rotation.on('refused', () => tell('the database refuses the current password: new connections wait'));
   pool.rotation.on('accepted', ({ waitedMs }) => tell(`logins work again after ${Math.round(waitedMs)} ms`));
   pool.rotation.on('rejected', ({ error }) =>
