@@ -15,15 +15,16 @@ const RACY_MS = 2000;
  * this one may jump. So a change that earlier readings did not show counts as new. The first reading has only timestamps.
  */
 export class Rest {
-  #newest: number | undefined;
+  #marks: string | undefined;
   #seenAt = Number.NEGATIVE_INFINITY;
 
   /** Milliseconds since the last change of these files. Negative if they seem to change in the future. */
   of(readings: ReadonlyMap<string, FileReading>): number {
-    const newest = newestChange(readings);
-    if (this.#newest !== undefined && this.#newest !== newest) this.#seenAt = realNow();
-    this.#newest = newest;
-    return Math.min(realDate() - newest, realNow() - this.#seenAt);
+    // The newest timestamp may be that of a swap, with which a write shares its tick.
+    const marks = marksOf(readings);
+    if (this.#marks !== undefined && this.#marks !== marks) this.#seenAt = realNow();
+    this.#marks = marks;
+    return Math.min(realDate() - newestChange(readings), realNow() - this.#seenAt);
   }
 }
 
