@@ -49,12 +49,13 @@ async function openSecrets() {
   return { secrets, source };
 }
 
-interface Kind {
+/** How to start a client, and the Debian package and the program that its server needs. */
+interface Setup {
   readonly needs?: readonly [string, string];
   readonly start: Start;
 }
 
-const SIDES: Readonly<Record<string, Kind>> = {
+const SIDES: Readonly<Record<string, Setup>> = {
   'node-redis': {
     needs: ['redis-server', 'redis-server'],
     async start(secrets, ready) {

@@ -102,7 +102,7 @@ class Writer {
   }
 }
 
-/** Pieces that wait longer outlive a collection of garbage, which makes it slow. */
+/** Pieces that wait longer outlive collections of garbage, each of which copies them. */
 const MANY_PIECES = 2_000;
 
 /** Returns matches by their start, and the longest of those with the same start first. They usually are already. */
