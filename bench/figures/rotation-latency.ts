@@ -15,9 +15,13 @@ import {
 import { atMost, type Check, type FigureOptions, type FigureResult } from '../support/result';
 import { medianRatio, quantile } from '../support/statistics';
 
-/** The load of `npm run test:clients`. It leaves the processor idle at times, as a service does. */
-const WORKERS = 20;
-const PAUSE_MS = 10;
+/** The load leaves the processor idle at times, as a service does. */
+const CALLERS = 20;
+/**
+ * Each caller pauses for 5 to 15 ms. With equal pauses, all callers call in the same turn of the event loop, so one
+ * collection of garbage delays twenty calls, and the few collections of a window decide its 99th percentile.
+ */
+const PAUSE_MS = () => 5 + 10 * Math.random();
 const WARM_UP_MS = 2_000;
 /** A pool replaces its connections over ten seconds. */
 const WINDOW_MS = 11_000;
@@ -182,7 +186,7 @@ async function measure(start: Start, rounds: number): Promise<Latencies> {
   const latencies: Latencies = { rotating: [], steady: [], failed: 0 };
   let into: number[] | undefined;
   let running = true;
-  const loops = Array.from({ length: WORKERS }, async () => {
+  const loops = Array.from({ length: CALLERS }, async () => {
     while (running) {
       const window = into;
       const started = performance.now();
@@ -192,7 +196,7 @@ async function measure(start: Start, rounds: number): Promise<Latencies> {
       } catch {
         latencies.failed += 1;
       }
-      await sleep(PAUSE_MS);
+      await sleep(PAUSE_MS());
     }
   });
   await sleep(WARM_UP_MS);
@@ -230,6 +234,9 @@ export async function rotationLatency({ size }: FigureOptions): Promise<FigureRe
     const ratio = medianRatio(p99s(rotating), p99s(steady));
     checks.push(atMost(0, `${name}: calls that failed`, failed));
     checks.push(atMost(TARGET[size], `${name}: p99 during a rotation, of that before it, median`, ratio));
+    const control = medianRatio(p99s(steady.slice(1)), p99s(steady));
+    if (steady.length > 1)
+      details[`${name}: control, p99 before a rotation, of that before the last one`] = control;
     for (const [when, windows] of Object.entries({ 'during rotations': rotating, 'before them': steady })) {
       const all = windows.flat();
       details[`${name}: p50 ${when}, ms`] = quantile(all, 0.5);
