@@ -23,8 +23,9 @@ const CALLERS = 20;
  */
 const PAUSE_MS = () => 5 + 10 * Math.random();
 const WARM_UP_MS = 2_000;
-/** A pool replaces its connections over ten seconds. */
 const WINDOW_MS = 11_000;
+/** A pool replaces its connections over twenty seconds. */
+const POOL_WINDOW_MS = 21_000;
 const ROUNDS = { full: 5, short: 1 };
 const PAUSE_BETWEEN_MS = 500;
 const USERS = ['app_blue', 'app_green'] as const;
@@ -53,9 +54,12 @@ async function openSecrets() {
   return { secrets, source };
 }
 
-/** How to start a client, and the Debian package and the program that its server needs. */
+/** How to start a client. */
 interface Setup {
+  /** The Debian package and the program that its server needs. */
   readonly needs?: readonly [string, string];
+  /** The duration of a rotation. Default: `WINDOW_MS`. */
+  readonly windowMs?: number;
   readonly start: Start;
 }
 
@@ -107,6 +111,7 @@ const SIDES: Readonly<Record<string, Setup>> = {
   },
   mysql2: {
     needs: ['mariadb-server', 'mariadbd'],
+    windowMs: POOL_WINDOW_MS,
     async start(secrets, ready) {
       const server = await startMariadb();
       for (const user of USERS) {
@@ -138,6 +143,7 @@ const SIDES: Readonly<Record<string, Setup>> = {
     },
   },
   pg: {
+    windowMs: POOL_WINDOW_MS,
     async start(secrets, ready) {
       const server = await startPostgres();
       for (const user of USERS) await server.query(`create role ${user} login`);
@@ -180,7 +186,7 @@ interface Latencies {
   failed: number;
 }
 
-async function measure(start: Start, rounds: number): Promise<Latencies> {
+async function measure({ start, windowMs = WINDOW_MS }: Setup, rounds: number): Promise<Latencies> {
   const { secrets, source } = await openSecrets();
   await using side = await start(secrets, ({ changePassword }) => changePassword(USERS[0], 'first'));
   const latencies: Latencies = { rotating: [], steady: [], failed: 0 };
@@ -203,7 +209,7 @@ async function measure(start: Start, rounds: number): Promise<Latencies> {
   const record = async (windows: number[][]) => {
     into = [];
     windows.push(into);
-    await sleep(WINDOW_MS);
+    await sleep(windowMs);
     into = undefined;
   };
   for (let round = 1; round <= rounds; round += 1) {
@@ -226,9 +232,10 @@ async function measure(start: Start, rounds: number): Promise<Latencies> {
 export async function rotationLatency({ size }: FigureOptions): Promise<FigureResult> {
   const checks: Check[] = [];
   const details: Record<string, number> = {};
-  for (const [name, { needs, start }] of Object.entries(SIDES)) {
+  for (const [name, setup] of Object.entries(SIDES)) {
+    const { needs } = setup;
     if (needs !== undefined && !hasServer(...needs)) continue;
-    const { rotating, steady, failed } = await measure(start, ROUNDS[size]);
+    const { rotating, steady, failed } = await measure(setup, ROUNDS[size]);
     const p99s = (windows: readonly number[][]) => windows.map((window) => quantile(window, 0.99));
     // Other programs on the machine disturb some windows; a rotation would disturb each.
     const ratio = medianRatio(p99s(rotating), p99s(steady));

@@ -14,7 +14,7 @@ export const startHotSecrets: StartService = async (mountPath, address, tell) =>
   const pool = createPool(
     secrets,
     (s) => ({ ...address, user: s.reveal('user'), password: s.reveal('password'), max: POOL_SIZE }),
-    // The demo rotates every few seconds. The default is ten seconds.
+    // The demo rotates every few seconds. The default is twenty seconds.
     { retireOverMs: 1_000 },
   );
   pool.rotation.on('refused', () => tell('the database refuses the current password: new connections wait'));

@@ -43,7 +43,7 @@ export const startHotSecrets: StartService = async (mountPath, address, tell) =>
       password: s.reveal('password'),
       connectionLimit: POOL_SIZE,
     }),
-    // The demo rotates every few seconds. The default is ten seconds.
+    // The demo rotates every few seconds. The default is twenty seconds.
     { retireOverMs: 1_000 },
   );
   pool.rotation.on('refused', () => tell('the database refuses the current password: new connections wait'));

@@ -15,7 +15,7 @@ export interface RotatingPoolOptions {
    */
   readonly retire?: Retire | undefined;
   /**
-   * Time over which the connections of the old credential are retired, with jitter. Default: 10 000. Each replacement is a
+   * Time over which the connections of the old credential are retired, with jitter. Default: 20 000. Each replacement is a
    * login, which takes processor time of this process and of the server from queries.
    */
   readonly retireOverMs?: number | undefined;
@@ -36,7 +36,7 @@ export interface RotatingPoolOptions {
 export const POOL_OPTIONS = {
   verifyTimeoutMs: ms(5_000),
   retire: oneOf<Retire>('unless-token', 'always', 'never'),
-  retireOverMs: ms(10_000),
+  retireOverMs: ms(20_000),
   authFailureWaitMs: ms(15_000),
 };
 
