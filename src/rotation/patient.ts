@@ -15,7 +15,8 @@ const MAX_PAUSE_MS = 2_000;
 export class PatientRotation<R, V> extends Rotation<R, V> {
   readonly #store: RotationStore<V>;
   readonly #patience: Patience;
-  #pauseMs = FIRST_PAUSE_MS;
+  #nextPauseMs = FIRST_PAUSE_MS;
+  #pausedAt = Number.NEGATIVE_INFINITY;
   /** All calls that are refused at a time share one refresh and one pause. */
   #waiting: Promise<void> | undefined;
 
@@ -40,25 +41,32 @@ export class PatientRotation<R, V> extends Rotation<R, V> {
       } catch (error) {
         if (!isRefused(error)) throw error;
         if (this.generation !== generation) continue;
-        if (performance.now() + this.#pauseMs > until) throw error;
+        if (performance.now() + this.#pauseMs() > until) throw error;
         await this.#newer();
       }
     }
   }
 
+  /** The next pause. It grows while the server refuses one pause after the other, and starts anew after a quiet time. */
+  #pauseMs(): number {
+    return performance.now() - this.#pausedAt > MAX_PAUSE_MS ? FIRST_PAUSE_MS : this.#nextPauseMs;
+  }
+
   /** Asks for newer secrets, and settles as soon as a newer resource serves, or after a pause. */
   #newer(): Promise<void> {
     this.#waiting ??= new Promise<void>((resolve) => {
+      const pauseMs = this.#pauseMs();
       const settle = (nextPauseMs: number) => () => {
         clearTimeout(timer);
         this.off('swapped', swapped);
-        this.#pauseMs = nextPauseMs;
+        this.#nextPauseMs = nextPauseMs;
+        this.#pausedAt = performance.now();
         this.#waiting = undefined;
         resolve();
       };
       const swapped = settle(FIRST_PAUSE_MS);
       // Keeps the process alive, as the call that waits would.
-      const timer = setTimeout(settle(Math.min(2 * this.#pauseMs, MAX_PAUSE_MS)), this.#pauseMs);
+      const timer = setTimeout(settle(Math.min(2 * pauseMs, MAX_PAUSE_MS)), pauseMs);
       this.on('swapped', swapped);
       this.retryNow();
       this.#store.refresh({ trigger: 'auth-failure' }).catch((error: unknown) => {

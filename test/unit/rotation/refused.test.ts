@@ -75,6 +75,20 @@ it('fails with the error of the server after authFailureWaitMs, and at once with
   await expect(resource.use(() => Promise.reject(other))).rejects.toBe(other);
 });
 
+it('waits again for newer secrets when the server refuses the credential a second time, long after the first', async () => {
+  const { start } = await harness();
+  const resource = start({}, { isRefused, authFailureWaitMs: 400 });
+  await resource.ready;
+  const { server, work } = serverWith('never');
+  await expect(resource.use(work)).rejects.toBeInstanceOf(Refused);
+  expect(server.logins).toBe(2);
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000);
+  await expect(resource.use(work)).rejects.toBeInstanceOf(Refused);
+  vi.mocked(performance.now).mockRestore();
+  expect(server.logins).toBe(4);
+});
+
 it('rejects a call that waits when its resource or its store closes', async () => {
   const { start, secrets } = await harness();
   const resource = start({}, { isRefused });
