@@ -61,6 +61,8 @@ export interface RowFigures {
 const WORKERS = 20;
 const PAUSE_MS = 10;
 const STEADY_MS = 1_500;
+/** After a break, the load runs this long before a rotation. */
+const LOAD_MS = 200;
 const SETTLE_MS = 1_500;
 /** A pool replaces its connections over twenty seconds. */
 const GONE_WITHIN_MS = 40_000;
@@ -90,6 +92,7 @@ export async function measure<S extends Server>(row: Row<S>): Promise<RowFigures
   const samples: Sample[] = [];
   let phase: Sample['phase'] = 'steady';
   let running = true;
+  let held = false;
   let turns = 0;
   const pending = new Set<Promise<void>>();
   const work = async (): Promise<void> => {
@@ -108,6 +111,10 @@ export async function measure<S extends Server>(row: Row<S>): Promise<RowFigures
   await client.work(0);
   const loops = Array.from({ length: WORKERS }, async () => {
     while (running) {
+      if (held) {
+        await sleep(PAUSE_MS);
+        continue;
+      }
       const sent = work().finally(() => pending.delete(sent));
       pending.add(sent);
       await sent;
@@ -143,7 +150,12 @@ export async function measure<S extends Server>(row: Row<S>): Promise<RowFigures
   };
   const outcome = {} as Record<Way, { oldSessions: number; refusedLogins: number }>;
   for (const way of Object.keys(rotate) as Way[]) {
+    // A call that this way delays must not count for the phase before it.
+    held = true;
+    await Promise.race([Promise.all(pending), sleep(HUNG_AFTER_MS)]);
     phase = way;
+    held = false;
+    await sleep(LOAD_MS);
     const refused = server.refused();
     const old = new Set(await server.sessions());
     await rotate[way]();
