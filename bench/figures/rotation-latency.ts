@@ -21,8 +21,9 @@ const CALLERS = 20;
  * Each caller pauses for 5 to 15 ms. With equal pauses, all callers call in the same turn of the event loop, so one
  * collection of garbage delays twenty calls, and the few collections of a window decide its 99th percentile.
  */
-const PAUSE_MS = () => 5 + 10 * Math.random();
+const pauseMs = () => 5 + 10 * Math.random();
 const WARM_UP_MS = 2_000;
+/** Many times the duration of a rotation of Redis, so that a window has 200 calls above its 99th percentile. */
 const WINDOW_MS = 11_000;
 /** A pool replaces its connections over twenty seconds. */
 const POOL_WINDOW_MS = 21_000;
@@ -58,7 +59,7 @@ async function openSecrets() {
 interface Setup {
   /** The Debian package and the program that its server needs. */
   readonly needs?: readonly [string, string];
-  /** The duration of a rotation. Default: `WINDOW_MS`. */
+  /** The duration of each window. Default: `WINDOW_MS`. */
   readonly windowMs?: number;
   readonly start: Start;
 }
@@ -202,7 +203,7 @@ async function measure({ start, windowMs = WINDOW_MS }: Setup, rounds: number): 
       } catch {
         latencies.failed += 1;
       }
-      await sleep(PAUSE_MS());
+      await sleep(pauseMs());
     }
   });
   await sleep(WARM_UP_MS);

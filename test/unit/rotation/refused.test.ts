@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { waitFor } from '../../support/wait-for';
 import { type Fake, harness } from './harness';
 
@@ -83,9 +83,9 @@ it('waits again for newer secrets when the server refuses the credential a secon
   await expect(resource.use(work)).rejects.toBeInstanceOf(Refused);
   expect(server.logins).toBe(2);
   const now = performance.now.bind(performance);
-  vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000);
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000);
+  onTestFinished(() => later.mockRestore());
   await expect(resource.use(work)).rejects.toBeInstanceOf(Refused);
-  vi.mocked(performance.now).mockRestore();
   expect(server.logins).toBe(4);
 });
 
